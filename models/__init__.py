@@ -1,0 +1,1 @@
+"""What can be computed: pure functions and frozen values, without files, clocks, servers or global randomness."""

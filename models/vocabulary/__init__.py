@@ -1,0 +1,32 @@
+"""The domain's words as frozen values; every other package speaks in them."""
+
+from models.vocabulary.actions import (
+    KEY_USER_PRIORITY,
+    Action,
+    FeedbackPath,
+    Recommendation,
+    ReviewLabel,
+    ReviewVerdict,
+)
+from models.vocabulary.boundary import Boundary
+from models.vocabulary.case_type import CaseType, Costs, Feature, Shift, Staffing
+from models.vocabulary.certificate import Certificate, CertificateVerdict
+from models.vocabulary.targets import Targets
+
+__all__ = [
+    "KEY_USER_PRIORITY",
+    "Action",
+    "Boundary",
+    "CaseType",
+    "Certificate",
+    "CertificateVerdict",
+    "Costs",
+    "Feature",
+    "FeedbackPath",
+    "Recommendation",
+    "ReviewLabel",
+    "ReviewVerdict",
+    "Shift",
+    "Staffing",
+    "Targets",
+]

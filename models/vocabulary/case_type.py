@@ -1,0 +1,132 @@
+"""What is a kind of case: its features, its promises, its clock, its costs and its people?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from models.vocabulary.targets import Targets
+
+FeatureKind = Literal["numeric", "boolean", "categorical"]
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One column the model may use.
+
+    `monotone` is the sign the risk must follow as the value grows (+1, 0, -1; numeric and boolean
+    only). `levels` are the categories that may occur; an unseen one is named, never a silent
+    missing value. `family` groups features for people.
+
+    Raises:
+        ValueError: levels on a non-categorical feature, none on a categorical one, or a monotone
+            categorical one.
+    """
+
+    name: str
+    kind: FeatureKind = "numeric"
+    monotone: Literal[-1, 0, 1] = 0
+    family: str = ""
+    levels: tuple[str, ...] = ()
+    may_be_missing: bool = False
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    def __post_init__(self) -> None:
+        if self.levels and self.kind != "categorical":
+            raise ValueError(f"feature {self.name!r} is {self.kind}; only categorical features have levels")
+        if self.kind == "categorical" and self.monotone != 0:
+            raise ValueError(f"feature {self.name!r} is categorical and cannot be monotone")
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What a decision costs, in US dollars a case."""
+
+    review_usd: float = 4.0
+    false_positive_usd: float = 40.0
+    false_negative_usd: float = 400.0
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    def __post_init__(self) -> None:
+        for name in ("review_usd", "false_positive_usd", "false_negative_usd"):
+            if not getattr(self, name) >= 0.0:
+                raise ValueError(f"{name} must be zero or more, got {getattr(self, name)!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """`reviewers` people at work from `start_hour` (inclusive) to `end_hour` (exclusive), UTC.
+
+    A shift may run over midnight (start 22, end 6); start 0 and end 24 is around the clock.
+    """
+
+    start_hour: int
+    end_hour: int
+    reviewers: int
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.start_hour <= 23 and 1 <= self.end_hour <= 24):
+            raise ValueError(f"a shift runs from hour 0..23 to hour 1..24, got {self.start_hour}-{self.end_hour}")
+        if self.reviewers < 0:
+            raise ValueError(f"a shift cannot have {self.reviewers} reviewers")
+
+
+@dataclass(frozen=True, slots=True)
+class Staffing:
+    """Who reviews one case type: shifts, and how long one case takes (minutes of a person)."""
+
+    shifts: tuple[Shift, ...] = (Shift(0, 24, 4),)
+    handling_minutes: float = 10.0
+    sla_hours: float = 4.0
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    def __post_init__(self) -> None:
+        if not self.shifts:
+            raise ValueError("staffing needs at least one shift")
+        if not (self.handling_minutes > 0 and self.sla_hours > 0):
+            raise ValueError("handling_minutes and sla_hours must be positive")
+
+
+@dataclass(frozen=True, slots=True)
+class CaseType:
+    """One kind of case, as configured in `configs/case_types/NAME.yaml`.
+
+    `maturity_days` is the age at which a case's truth is taken as settled (outcomes may still
+    arrive before it). `audit_rate` is the designed probability that an automatically decided case
+    is reviewed all the same. `segments` are columns every dossier breaks its figures down by.
+    """
+
+    name: str
+    features: tuple[Feature, ...]
+    targets: Targets
+    maturity_days: float
+    description: str = ""
+    costs: Costs = field(default_factory=Costs)
+    staffing: Staffing = field(default_factory=Staffing)
+    audit_rate: float = 0.05
+    segments: tuple[str, ...] = ()
+    scorer: Literal["internal", "external"] = "internal"
+    never_auto_pass_above_usd: float | None = None
+
+    __pydantic_config__ = {"extra": "forbid"}
+
+    def __post_init__(self) -> None:
+        if not self.features and self.scorer == "internal":
+            raise ValueError(f"case type {self.name!r} has no features to score with")
+        names = [feature.name for feature in self.features]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"case type {self.name!r} names features twice: {', '.join(twice)}")
+        if not 0.0 < self.audit_rate <= 1.0:
+            raise ValueError(f"audit_rate must lie in (0, 1], got {self.audit_rate!r}")
+        if not self.maturity_days >= 0.0:
+            raise ValueError(f"maturity_days must be zero or more, got {self.maturity_days!r}")
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        return tuple(feature.name for feature in self.features)
