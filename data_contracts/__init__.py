@@ -1,0 +1,28 @@
+"""What may come in: four contracts, each as named rules, and the one gate that applies them."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from data_contracts.admission import Admission, admit, judge_observed, read_types, reject_report
+from data_contracts.contract import AdmissionContext, Contract, Trailing, row_digests
+from data_contracts.decisions import DECISIONS
+from data_contracts.history import HISTORY
+from data_contracts.outcomes import OUTCOMES
+from data_contracts.reviews import REVIEWS
+
+CONTRACTS: Mapping[str, Contract] = MappingProxyType(
+    {contract.name: contract for contract in (DECISIONS, REVIEWS, OUTCOMES, HISTORY)}
+)
+
+__all__ = [
+    "CONTRACTS",
+    "Admission",
+    "AdmissionContext",
+    "Contract",
+    "Trailing",
+    "admit",
+    "judge_observed",
+    "read_types",
+    "reject_report",
+    "row_digests",
+]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from models.vocabulary.targets import Targets
 
@@ -30,11 +30,13 @@ class Feature:
     levels: tuple[str, ...] = ()
     may_be_missing: bool = False
 
-    __pydantic_config__ = {"extra": "forbid"}
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     def __post_init__(self) -> None:
         if self.levels and self.kind != "categorical":
-            raise ValueError(f"feature {self.name!r} is {self.kind}; only categorical features have levels")
+            raise ValueError(
+                f"feature {self.name!r} is {self.kind}; only categorical features have levels"
+            )
         if self.kind == "categorical" and self.monotone != 0:
             raise ValueError(f"feature {self.name!r} is categorical and cannot be monotone")
 
@@ -47,7 +49,7 @@ class Costs:
     false_positive_usd: float = 40.0
     false_negative_usd: float = 400.0
 
-    __pydantic_config__ = {"extra": "forbid"}
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     def __post_init__(self) -> None:
         for name in ("review_usd", "false_positive_usd", "false_negative_usd"):
@@ -66,11 +68,13 @@ class Shift:
     end_hour: int
     reviewers: int
 
-    __pydantic_config__ = {"extra": "forbid"}
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     def __post_init__(self) -> None:
         if not (0 <= self.start_hour <= 23 and 1 <= self.end_hour <= 24):
-            raise ValueError(f"a shift runs from hour 0..23 to hour 1..24, got {self.start_hour}-{self.end_hour}")
+            raise ValueError(
+                f"a shift runs from hour 0..23 to hour 1..24, got {self.start_hour}-{self.end_hour}"
+            )
         if self.reviewers < 0:
             raise ValueError(f"a shift cannot have {self.reviewers} reviewers")
 
@@ -83,7 +87,7 @@ class Staffing:
     handling_minutes: float = 10.0
     sla_hours: float = 4.0
 
-    __pydantic_config__ = {"extra": "forbid"}
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     def __post_init__(self) -> None:
         if not self.shifts:
@@ -113,7 +117,7 @@ class CaseType:
     scorer: Literal["internal", "external"] = "internal"
     never_auto_pass_above_usd: float | None = None
 
-    __pydantic_config__ = {"extra": "forbid"}
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     def __post_init__(self) -> None:
         if not self.features and self.scorer == "internal":

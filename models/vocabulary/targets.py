@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +27,15 @@ class Targets:
     expected_loss: float | None = None
     delta: float = 0.05
 
-    __pydantic_config__ = {"extra": "forbid"}
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     def __post_init__(self) -> None:
         for name in ("precision", "recall", "false_omission_rate", "accuracy"):
             share = getattr(self, name)
             if share is not None and not (math.isfinite(share) and 0.0 < share < 1.0):
-                raise ValueError(f"target {name} must be a share strictly between 0 and 1, got {share!r}")
+                raise ValueError(
+                    f"target {name} must be a share strictly between 0 and 1, got {share!r}"
+                )
         loss = self.expected_loss
         if loss is not None and not (math.isfinite(loss) and loss > 0.0):
             raise ValueError(f"target expected_loss must be a positive amount, got {loss!r}")

@@ -1,0 +1,186 @@
+"""What did people set, and which of `env > profile > defaults` said it?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+from configs.errors import UserError
+from configs.places import PROJECT, ratchet_home
+from configs.validated import validated
+from configs.yaml_lines import Document, Location, read_yaml
+from models.vocabulary import CaseType
+
+CONFIGS = PROJECT / "configs"
+
+# Read elsewhere, each for its own purpose; they are no settings.
+RESERVED_VARIABLES = frozenset(
+    {
+        "RATCHET_HOME",
+        "RATCHET_DATA",
+        "RATCHET_PROFILE",
+        "RATCHET_PROJECT",
+        "RATCHET_AUDIT_KEY",
+        "RATCHET_KILL_POINT",
+    }
+)
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Training(_Frozen):
+    """How a risk model is fitted; the later share of the rows stops the fit and calibrates it."""
+
+    rounds: Annotated[int, Field(ge=1, le=5000)]
+    max_depth: Annotated[int, Field(ge=1, le=12)]
+    learning_rate: Annotated[float, Field(gt=0, le=1)]
+    min_child_weight: Annotated[float, Field(ge=0)]
+    row_share: Annotated[float, Field(gt=0, le=1)]
+    column_share: Annotated[float, Field(gt=0, le=1)]
+    early_stopping_rounds: Annotated[int, Field(ge=1)]
+    later_share: Annotated[float, Field(gt=0, lt=1)]
+    retrain_days: Annotated[float, Field(gt=0)]
+
+
+class Night(_Frozen):
+    """How far back the night looks again for rows that came late, and who signs its entries."""
+
+    overlap_hours: Annotated[float, Field(ge=0)]
+    reviewer_share_cap: Annotated[float, Field(gt=0, le=1)]
+
+
+class Sources(_Frozen):
+    """The source files the live loop reads, relative to the clone; none: nothing is pulled."""
+
+    decisions: str | None = None
+    reviews: str | None = None
+    outcomes: str | None = None
+
+
+class Demo(_Frozen):
+    """How large the simulated exchange of `ratchet demo` is."""
+
+    nights: Annotated[int, Field(ge=1, le=3660)]
+    history_days: Annotated[int, Field(ge=30)]
+    scale: Annotated[float, Field(gt=0)]
+    seed: Annotated[int, Field(ge=0)]
+    retrain_days: Annotated[int, Field(ge=1)]
+
+
+class Settings(_Frozen):
+    """Everything people set, frozen; see `defaults.yaml` for what each key means."""
+
+    profile: str
+    case_types: tuple[str, ...]
+    database_url: str | None
+    mlflow_tracking_uri: str | None
+    training: Training
+    night: Night
+    sources: Sources
+    demo: Demo
+
+    @property
+    def home(self) -> Path:
+        return ratchet_home()
+
+    def load_case_types(self) -> dict[str, CaseType]:
+        """The configured case types by name. Raises UserError with the line of what is wrong."""
+        return {
+            name: load_case_type(CONFIGS / "case_types" / f"{name}.yaml")
+            for name in self.case_types
+        }
+
+
+def load_case_type(path: Path) -> CaseType:
+    """Read one case type file. Raises UserError with the line of what is wrong."""
+    return validated(CaseType, read_yaml(path))
+
+
+def load_settings(
+    profile: str | None = None, env: Mapping[str, str] = os.environ, folder: Path = CONFIGS
+) -> Settings:
+    """Read `defaults.yaml`, lay `profiles/PROFILE.yaml` over it, and the environment over both.
+
+    The environment names a key as `RATCHET_` and its path joined by two underscores:
+    `RATCHET_TRAINING__ROUNDS=200`. The profile comes from the argument, `RATCHET_PROFILE`, or is
+    `local`.
+
+    Raises:
+        UserError: an unknown key or profile, or a value of the wrong kind; with the line, or with
+            the variable's name.
+    """
+    name = profile or env.get("RATCHET_PROFILE") or "local"
+    layer = folder / "profiles" / f"{name}.yaml"
+    known = sorted(path.stem for path in (folder / "profiles").glob("*.yaml"))
+    if name not in known:
+        raise UserError(f"there is no profile {name!r}; the profiles are {', '.join(known)}.")
+    documents = [read_yaml(folder / "defaults.yaml"), read_yaml(layer), _from_environment(env)]
+    merged = Document(documents[0].name, {}, {})
+    for document in documents:
+        _refuse_unknown_keys(document, documents[0])
+        merged.data = _laid_over(merged.data, document.data)
+        merged.places |= document.places
+    merged.data["profile"] = name
+    return validated(Settings, merged)
+
+
+def _from_environment(env: Mapping[str, str]) -> Document:
+    data: dict[str, Any] = {}
+    places: dict[Location, str] = {}
+    for variable in sorted(env):
+        if not variable.startswith("RATCHET_") or variable in RESERVED_VARIABLES:
+            continue
+        *parents, leaf = variable.removeprefix("RATCHET_").lower().split("__")
+        group = data
+        for parent in parents:
+            group = group.setdefault(parent, {})
+        places[(*parents, leaf)] = variable
+        try:
+            group[leaf] = yaml.safe_load(env[variable])
+        except yaml.YAMLError:
+            raise UserError(f"{variable}: {env[variable]!r} is not a plain value.") from None
+    return Document("environment variables RATCHET_*", data, places)
+
+
+def _refuse_unknown_keys(document: Document, defaults: Document) -> None:
+    """A key that no default has is a typing mistake, whichever layer it stands in."""
+    wrong = [
+        location for location in _leaves(document.data) if not _exists(location, defaults.data)
+    ]
+    if wrong:
+        sentences = []
+        for location in wrong:
+            where = document.place_of(location)
+            key = ".".join(location)
+            sentences.append(f"{where}: unknown key {key!r}; `defaults.yaml` lists every key.")
+        raise UserError("\n".join(sentences))
+
+
+def _leaves(data: Mapping[str, Any], above: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    found: list[tuple[str, ...]] = []
+    for key, value in data.items():
+        found += _leaves(value, (*above, key)) if isinstance(value, dict) else [(*above, key)]
+    return found
+
+
+def _exists(location: tuple[str, ...], data: Any) -> bool:
+    for part in location:
+        if not isinstance(data, dict) or part not in data:
+            return False
+        data = data[part]
+    return True
+
+
+def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _laid_over(merged[key], value) if both else value
+    return merged

@@ -1,0 +1,195 @@
+"""Where do decisions, reviews, outcomes or history come from, and what are their columns called?"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from configs.errors import UserError
+from configs.places import ratchet_data
+from configs.validated import validated
+from configs.yaml_lines import read_yaml
+from models.vocabulary import CaseType, Costs, Feature, Staffing, Targets
+
+_VARIABLE = re.compile(r"\$\{([A-Z_][A-Z0-9_]*)\}")
+
+
+class CaseTypeOverrides(BaseModel):
+    """What a source file may say about one of its case types; the rest comes from the type's file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    features: tuple[str, ...] | None = None
+    categorical: tuple[str, ...] | None = None
+    may_be_missing: tuple[str, ...] | None = None
+    monotone: dict[str, Literal[-1, 0, 1]] | None = None
+    targets: Targets | None = None
+    label_delay_days: Annotated[float, Field(ge=0)] | None = None
+    audit_rate: Annotated[float, Field(gt=0, le=1)] | None = None
+    costs: Costs | None = None
+    staffing: Staffing | None = None
+    segments: tuple[str, ...] | None = None
+
+
+class SourceSettings(CaseTypeOverrides):
+    """One source file (DESIGN 4): a table somewhere, and how its columns map to ours.
+
+    `columns` maps our names to theirs. A `history` also says how it is walked; those keys are
+    ignored for the other kinds only in that they may not be given.
+    """
+
+    name: str
+    kind: Literal["history", "decisions", "reviews", "outcomes"]
+    description: str = ""
+    path: str | None = None
+    url: str | None = None
+    query: str | None = None
+    timezone: str = "UTC"
+    columns: dict[str, str] = Field(default_factory=dict)
+    watermark: str | None = None
+    case_type: str | None = None
+    case_type_column: str | None = None
+    case_types: dict[str, CaseTypeOverrides] = Field(default_factory=dict)
+    warm_up_days: Annotated[float, Field(gt=0)] = 30
+    step_days: Annotated[float, Field(gt=0)] = 1
+    retrain_days: Annotated[float, Field(gt=0)] = 14
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _says_where_and_what(self) -> SourceSettings:
+        if (self.path is None) == (self.url is None):
+            raise ValueError(
+                "give either `path` (a Parquet or CSV file) or `url` with `query` (SQL)"
+            )
+        if self.url is not None and not self.query:
+            raise ValueError("`url` needs a `query` that selects the rows")
+        if self.kind != "history":
+            return self
+        if (self.case_type is None) == (self.case_type_column is None):
+            raise ValueError(
+                "a history names its `case_type`, or the `case_type_column` that holds it"
+            )
+        if "opened_at" not in self.columns:
+            raise ValueError(
+                "a history needs a time column: map it as `opened_at` under `columns:`; "
+                "shuffled history proves nothing"
+            )
+        for ours in ("case_id", "bad"):
+            if ours not in self.columns:
+                raise ValueError(
+                    f"map `{ours}` under `columns:`; a history cannot be walked without it"
+                )
+        return self
+
+    def resolved_case_types(self, configured: Mapping[str, CaseType]) -> dict[str, CaseType]:
+        """The case types of this history, with what this file says laid over what is configured.
+
+        Raises:
+            UserError: a case type that is configured nowhere names no features or no targets.
+        """
+        if self.case_type is not None:
+            return {self.case_type: _case_type(self.case_type, [self], configured)}
+        return {
+            name: _case_type(name, [self, own], configured) for name, own in self.case_types.items()
+        }
+
+
+def load_source(path: Path, env: Mapping[str, str] = os.environ) -> SourceSettings:
+    """Read a source file; relative paths in it resolve against the file.
+
+    Raises:
+        UserError: the file says something it may not, with the line.
+    """
+    document = read_yaml(path)
+    source = validated(SourceSettings, document)
+    return source.model_copy(
+        update={
+            "path": _located(source.path, path, env),
+            "url": _expanded(source.url, path, env),
+            "query": _expanded(source.query, path, env),
+        }
+    )
+
+
+def _expanded(text: str | None, file: Path, env: Mapping[str, str]) -> str | None:
+    if text is None:
+        return None
+    known = {**env, "RATCHET_DATA": str(ratchet_data(env))}
+
+    def value(match: re.Match[str]) -> str:
+        if match[1] not in known:
+            raise UserError(
+                f"{file}: the environment variable {match[1]} is not set; set it or write the path out."
+            )
+        return known[match[1]]
+
+    return _VARIABLE.sub(value, text)
+
+
+def _located(text: str | None, file: Path, env: Mapping[str, str]) -> str | None:
+    expanded = _expanded(text, file, env)
+    if expanded is None or "://" in expanded or Path(expanded).is_absolute():
+        return expanded
+    return str((file.resolve().parent / expanded).resolve())
+
+
+def _case_type(
+    name: str, layers: list[CaseTypeOverrides], configured: Mapping[str, CaseType]
+) -> CaseType:
+    said: dict[str, Any] = {}
+    for layer in layers:
+        fields = CaseTypeOverrides.model_fields
+        said |= {key: getattr(layer, key) for key in fields if getattr(layer, key) is not None}
+    base = configured.get(name)
+    if base is None:
+        missing = [key for key in ("features", "targets") if not said.get(key)]
+        if missing:
+            raise UserError(
+                f"case type {name!r} is in no case type file, so the source file must say its "
+                f"{' and '.join(f'`{key}`' for key in missing)}."
+            )
+        base = CaseType(name, (Feature("-"),), said["targets"], said.get("label_delay_days", 0.0))
+    features = _features(base, said)
+    direct = {
+        key: said[key]
+        for key in ("targets", "audit_rate", "costs", "staffing", "segments")
+        if key in said
+    }
+    return replace(
+        base,
+        features=features,
+        maturity_days=said.get("label_delay_days", base.maturity_days),
+        **direct,
+    )
+
+
+def _features(base: CaseType, said: Mapping[str, Any]) -> tuple[Feature, ...]:
+    known = {feature.name: feature for feature in base.features}
+    names = said.get("features") or [name for name in known if name != "-"]
+    stray = sorted(
+        {
+            name
+            for key in ("categorical", "may_be_missing", "monotone")
+            for name in said.get(key, ())
+        }
+        - set(names)
+    )
+    if stray:
+        raise UserError(
+            f"case type {base.name!r}: {', '.join(map(repr, stray))} must be listed under `features:` too."
+        )
+    return tuple(
+        replace(
+            known.get(name, Feature(name)),
+            **({"kind": "categorical"} if name in said.get("categorical", ()) else {}),
+            **({"may_be_missing": True} if name in said.get("may_be_missing", ()) else {}),
+            **({"monotone": said["monotone"][name]} if name in said.get("monotone", {}) else {}),
+        )
+        for name in names
+    )

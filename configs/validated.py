@@ -1,0 +1,60 @@
+"""Does a configuration say only what may be said, and where does it not?"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from datetime import date, datetime
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from configs.errors import UserError
+from configs.yaml_lines import Document, Location
+
+Value = TypeVar("Value")
+
+
+def validated(schema: type[Value], document: Document) -> Value:
+    """Build `schema` from a document, strictly: no unknown key, no text where a number belongs.
+
+    Raises:
+        UserError: everything that is wrong, each with its line and, for an unknown key, the
+            nearest known one.
+    """
+    try:
+        # JSON mode is strict about types and still reads lists as tuples.
+        return TypeAdapter(schema).validate_json(
+            json.dumps(document.data, default=_plain), strict=True
+        )
+    except ValidationError as problem:
+        sentences = [_sentence(error, document, schema) for error in problem.errors()]
+        raise UserError("\n".join(dict.fromkeys(sentences))) from None
+
+
+def _sentence(error: Any, document: Document, schema: type[Any]) -> str:
+    location: Location = tuple(error["loc"])
+    where = document.place_of(location)
+    dotted = ".".join(str(part) for part in location)
+    if error["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        near = difflib.get_close_matches(str(location[-1]), _known_keys(schema, location), n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        return f"{where}: unknown key {dotted!r}.{hint}"
+    if error["type"] in ("missing", "missing_argument"):
+        return f"{where}: {dotted!r} is missing; it has no default."
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return f"{where}: {dotted}: {message}" if dotted else f"{where}: {message}"
+
+
+def _known_keys(schema: type[Any], location: Location) -> list[str]:
+    definition = TypeAdapter(schema).json_schema()
+    names: list[str] = list(definition.get("properties", {}))
+    for part in definition.get("$defs", {}).values():
+        names += list(part.get("properties", {}))
+    return names
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, date | datetime):
+        return value.isoformat()
+    raise TypeError(f"a {type(value).__name__} cannot stand in a configuration file")

@@ -1,0 +1,113 @@
+"""What does a YAML file say, and on which line does it say it?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from configs.errors import UserError
+
+Location = tuple[str | int, ...]
+
+
+class Document:
+    """Plain data from one YAML file, and the place (file and line) of every key and item."""
+
+    def __init__(self, name: str, data: dict[str, Any], places: dict[Location, str]) -> None:
+        self.name = name
+        self.data = data
+        self.places = places
+
+    def place_of(self, location: Location) -> str:
+        """File and line of the deepest part of `location` that is written down."""
+        while location:
+            if location in self.places:
+                return self.places[location]
+            location = location[:-1]
+        return self.name
+
+
+def read_yaml(path: Path) -> Document:
+    """Read one mapping from a file.
+
+    Tags, anchors and repeated keys are refused: none is needed to configure anything here, and
+    each is a way to smuggle in code, a bomb or a silent override (FAULTS 28).
+
+    Raises:
+        UserError: the file is missing, is not UTF-8 YAML, or holds what is refused; with its line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError(f"{path}: there is no such file. Name an existing YAML file.") from None
+    except (OSError, UnicodeDecodeError) as problem:
+        raise UserError(
+            f"{path}: cannot be read as UTF-8 text ({type(problem).__name__})."
+        ) from None
+    return parse_yaml(text, str(path))
+
+
+def parse_yaml(text: str, name: str) -> Document:
+    """Parse one mapping; `name` is what errors call the text. Raises as `read_yaml` does."""
+    try:
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            if getattr(event, "anchor", None) is not None:
+                raise _refused(
+                    name,
+                    event.start_mark,
+                    "anchors and aliases are not allowed; write the value out",
+                )
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as problem:
+        raise _refused(name, problem.problem_mark, problem.problem or "not valid YAML") from None
+    except yaml.YAMLError as problem:
+        raise UserError(f"{name}: not valid YAML ({problem}).") from None
+    places: dict[Location, str] = {}
+    if root is None:
+        return Document(name, {}, places)
+    if not isinstance(root, yaml.MappingNode):
+        raise _refused(name, root.start_mark, "expected `key: value` lines at the top")
+    data = _build(root, (), name, places)
+    return Document(name, data, places)
+
+
+def _build(node: yaml.Node, location: Location, name: str, places: dict[Location, str]) -> Any:
+    if isinstance(node, yaml.MappingNode):
+        built: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key = _scalar(key_node, name)
+            if not isinstance(key, str):
+                raise _refused(
+                    name, key_node.start_mark, f"the key {key!r} is not text; put it in quotes"
+                )
+            if key in built:
+                raise _refused(name, key_node.start_mark, f"{key!r} is given twice; keep one")
+            places[(*location, key)] = f"{name}:{key_node.start_mark.line + 1}"
+            built[key] = _build(value_node, (*location, key), name, places)
+        return built
+    if isinstance(node, yaml.SequenceNode):
+        items = []
+        for index, item in enumerate(node.value):
+            places[(*location, index)] = f"{name}:{item.start_mark.line + 1}"
+            items.append(_build(item, (*location, index), name, places))
+        return items
+    return _scalar(node, name)
+
+
+def _scalar(node: yaml.Node, name: str) -> Any:
+    constructor = yaml.SafeLoader("")
+    try:
+        return constructor.construct_object(node, deep=True)
+    except yaml.MarkedYAMLError:
+        raise _refused(
+            name, node.start_mark, f"the tag {node.tag!r} is not allowed; only plain values are"
+        ) from None
+    finally:
+        constructor.dispose()
+
+
+def _refused(name: str, mark: yaml.Mark | None, why: str) -> UserError:
+    line = f":{mark.line + 1}" if mark is not None else ""
+    return UserError(f"{name}{line}: {why}.")

@@ -1,0 +1,663 @@
+"""Which rows of a batch may go on, and why not the others?"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from pandas.api import types
+
+from data_contracts.contract import (
+    NEITHER,
+    STRUCTURE_RULES,
+    AdmissionContext,
+    BatchJudgement,
+    BatchRule,
+    Contract,
+    NativeCheck,
+    RowRule,
+)
+from models.vocabulary import CaseType, Feature
+
+BROKEN_RULES = "broken_rules"
+_MASK = "holds:"
+_ENGINE_LOCK = threading.Lock()
+
+
+@dataclass(frozen=True, eq=False)
+class Admission:
+    """What became of a batch: every row that came in is either admitted or quarantined.
+
+    Attributes:
+        contract: what the batch was held to.
+        rows: admitted rows in the schema's types, numbered from 0; not shown in a repr.
+        rejected: the other rows as they were delivered, plus `broken_rules` ("rule_a; rule_b");
+            the index is the position in the delivered batch.
+        rejections: how many rows broke each rule (a row counts once per rule it broke).
+        batch_judgements: by batch rule, what was found.
+        failed: sentences saying why the whole batch failed; empty = it did not.
+        rows_in: rows delivered.
+    """
+
+    contract: Contract = field(repr=False)
+    rows: pd.DataFrame = field(repr=False)
+    rejected: pd.DataFrame = field(repr=False)
+    rejections: Mapping[str, int]
+    batch_judgements: Mapping[str, str]
+    failed: tuple[str, ...]
+    rows_in: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rejections", MappingProxyType(dict(self.rejections)))
+        object.__setattr__(self, "batch_judgements", MappingProxyType(dict(self.batch_judgements)))
+        if self.rows_in != self.admitted + self.quarantined:
+            raise AssertionError(
+                f"{self.contract.name}: {self.rows_in} rows came in, {self.admitted} were admitted "
+                f"and {self.quarantined} quarantined; rows were lost or made"
+            )
+
+    @property
+    def admitted(self) -> int:
+        return len(self.rows)
+
+    @property
+    def quarantined(self) -> int:
+        return len(self.rejected)
+
+
+class BatchRefused(ValueError):
+    """The batch as a whole cannot be read; `rule` names why, the message says what would work."""
+
+    def __init__(self, rule: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.rule = rule
+
+
+def admit(frame: pd.DataFrame, contract: Contract, context: AdmissionContext) -> Admission:
+    """Splits a batch into admitted rows and explained rejects; fails closed.
+
+    A batch that fails (structure, a batch rule, a rule that raised, or two roads that disagree)
+    admits nothing: every row is quarantined under "batch:RULE". Row masks say which rows break
+    which rule; Great Expectations judges the same batch a second time, and both must agree rule by
+    rule (DESIGN 4, FAULTS 13, 14). No message holds a value of a row.
+    """
+    delivered = frame.reset_index(drop=True).drop(columns=BROKEN_RULES, errors="ignore")
+    try:
+        typed = read_types(delivered, contract, context.case_types)
+        kept = _row_masks(typed, contract, context)
+        _second_road(typed, contract, kept)
+    except BatchRefused as refusal:
+        judgement = BatchJudgement.failed(str(refusal))
+        return _nothing_admitted(delivered, contract, {refusal.rule: judgement})
+
+    sound = kept.all(axis=1)
+    rows = _in_schema_types(typed[sound], contract)
+    judgements = {
+        **{rule: BatchJudgement.passed() for rule in STRUCTURE_RULES},
+        **_judge_batch(rows, contract.batch_rules, contract, context),
+    }
+    if any(judgement.verdict == "failed" for judgement in judgements.values()):
+        return _nothing_admitted(delivered, contract, judgements)
+    return Admission(
+        contract=contract,
+        rows=rows,
+        rejected=delivered[~sound].assign(**{BROKEN_RULES: _broken_rules(kept[~sound])}),
+        rejections=_counts(kept),
+        batch_judgements={name: str(judgement) for name, judgement in judgements.items()},
+        failed=(),
+        rows_in=len(frame),
+    )
+
+
+def judge_observed(
+    observed: pd.DataFrame, contract: Contract, context: AdmissionContext
+) -> dict[str, BatchJudgement]:
+    """The batch rules on labels, applied to admitted rows whose truth had been observed by then.
+
+    This is how `history` is judged: at each step, on what that step could know. A rule that raises
+    is a failed judgement.
+    """
+    rules = [rule for rule in contract.batch_rules if rule.on_labels]
+    return {rule.name: _judge(rule, observed, context) for rule in rules}
+
+
+def read_types(
+    frame: pd.DataFrame,
+    contract: Contract,
+    case_types: Mapping[str, CaseType] = MappingProxyType({}),
+) -> pd.DataFrame:
+    """The batch in the contract's types: fixed columns, then carried features, segments and phi_.
+
+    Words become `str`, stamps `datetime64[us, UTC]`, numbers `float64` or `Int64`, yes-or-no
+    `boolean` (0 and 1 will do). Carried columns stay as they are; other columns are left out.
+
+    Raises:
+        BatchRefused: the contract has no rules, or the batch no rows, or columns are missing (all
+            are named) or have another type (all are named, without their values).
+    """
+    if not contract.row_rules:
+        raise BatchRefused(
+            "contract_has_rules",
+            f"The contract {contract.name!r} has no row rules, so nothing would be checked; "
+            "give it rules.",
+        )
+    _refuse_missing(frame, contract, case_types)
+    if frame.empty:
+        raise BatchRefused(
+            "batch_is_not_empty",
+            f"The batch of {contract.name} has no rows; look whether the delivery or its query "
+            "broke.",
+        )
+    carried = _carried(frame, contract, case_types)
+    columns: dict[str, pd.Series] = {}
+    misfits: list[str] = []
+    for name in contract.schema.names:
+        try:
+            columns[name] = _read_fixed(frame, contract, name)
+        except _Misfit as misfit:
+            misfits.append(f"{name!r} must be {misfit}")
+    misfits += _misfit_features(frame, contract, case_types)
+    if misfits:
+        raise BatchRefused(
+            "types_fit",
+            f"{_many(len(misfits), 'column')} of {contract.name} cannot be read: "
+            f"{'; '.join(misfits)}. Convert at the source.",
+        )
+    return pd.DataFrame({**columns, **{name: frame[name] for name in carried}})
+
+
+def reject_report(admission: Admission, limit: int = 10) -> str:
+    """One line per broken rule, most frequent first: how many rows, the name, what would work."""
+    ranked = sorted(admission.rejections.items(), key=lambda item: (-item[1], item[0]))
+    lines = [
+        f"{_many(count, 'row')}: {rule}: {admission.contract.explain(rule)}"
+        for rule, count in ranked[:limit]
+    ]
+    if len(ranked) > limit:
+        lines.append(f"and {_many(len(ranked) - limit, 'more rule')}")
+    return "\n".join([*admission.failed, *lines])
+
+
+# Reading a batch in the contract's types.
+
+
+class _Misfit(ValueError):
+    """A column has another type; the message says which type it must have, never a value."""
+
+
+def _refuse_missing(
+    frame: pd.DataFrame, contract: Contract, case_types: Mapping[str, CaseType]
+) -> None:
+    there = [str(name) for name in frame.columns]
+    twice = sorted({name for name in there if there.count(name) > 1})
+    if twice:
+        raise BatchRefused(
+            "columns_are_there",
+            f"{_many(len(twice), 'column')} of {contract.name} stand there more than once: "
+            f"{_quoted(twice)}. Rename or drop all but one.",
+        )
+    wanted = [*contract.required, *_needed_features(frame, contract, case_types)]
+    missing = [name for name in dict.fromkeys(wanted) if name not in frame.columns]
+    if missing:
+        verb = "is" if len(missing) == 1 else "are"
+        raise BatchRefused(
+            "columns_are_there",
+            f"{_many(len(missing), 'column')} {verb} missing from {contract.name}: "
+            f"{_quoted(missing)}. There are: {_quoted(there) or 'none'}. "
+            "Map them under `columns:` in the source file.",
+        )
+
+
+def _types_in(
+    frame: pd.DataFrame, contract: Contract, case_types: Mapping[str, CaseType]
+) -> list[CaseType]:
+    if not contract.carries_features or "case_type" not in frame.columns:
+        return []
+    present = frame["case_type"].isin(list(case_types))
+    return [case_types[name] for name in sorted(frame.loc[present, "case_type"].unique())]
+
+
+def _needed_features(
+    frame: pd.DataFrame, contract: Contract, case_types: Mapping[str, CaseType]
+) -> list[str]:
+    known = _types_in(frame, contract, case_types)
+    return [name for case_type in known for name in case_type.feature_names]
+
+
+def _carried(
+    frame: pd.DataFrame, contract: Contract, case_types: Mapping[str, CaseType]
+) -> list[str]:
+    """Feature and segment columns of the case types in the batch, and phi_ contributions."""
+    if not contract.carries_features:
+        return []
+    known = _types_in(frame, contract, case_types)
+    own = {name for case_type in known for name in (*case_type.feature_names, *case_type.segments)}
+    return [
+        name
+        for name in frame.columns
+        if name not in contract.schema.names and (name in own or str(name).startswith("phi_"))
+    ]
+
+
+def _misfit_features(
+    frame: pd.DataFrame, contract: Contract, case_types: Mapping[str, CaseType]
+) -> list[str]:
+    """What is wrong with the types of features, judged on the rows of their own case type."""
+    misfits = []
+    for case_type in _types_in(frame, contract, case_types):
+        rows = frame[frame["case_type"].eq(case_type.name)]
+        for feature in case_type.features:
+            try:
+                _read_feature(rows[feature.name], feature)
+            except _Misfit as misfit:
+                misfits.append(f"{feature.name!r} ({case_type.name}) must be {misfit}")
+    return misfits
+
+
+def _read_feature(column: pd.Series, feature: Feature) -> None:
+    readers = {"numeric": _read_number, "boolean": _read_yes_or_no, "categorical": _read_text}
+    readers[feature.kind](column)
+
+
+def _read_fixed(frame: pd.DataFrame, contract: Contract, name: str) -> pd.Series:
+    wanted = contract.schema.field(name).type
+    if name not in frame.columns:
+        default = contract.defaults.get(name)
+        column = pd.Series([default] * len(frame), index=frame.index, dtype=object)
+    else:
+        column = frame[name]
+    if name in contract.types_judged_by_row:
+        return _read_leniently(column)
+    return _read(column, wanted)
+
+
+def _read(column: pd.Series, wanted: pa.DataType) -> pd.Series:
+    if pa.types.is_list(wanted):
+        return _read_list(column, wanted)
+    if pa.types.is_timestamp(wanted):
+        return _read_stamp(column)
+    if pa.types.is_boolean(wanted):
+        return _read_yes_or_no(column)
+    if pa.types.is_integer(wanted):
+        return _read_whole_number(column)
+    if pa.types.is_floating(wanted):
+        return _read_number(column)
+    return _read_text(column)
+
+
+def _kind(column: pd.Series) -> str:
+    return "empty" if column.isna().all() else types.infer_dtype(column, skipna=True)
+
+
+def _read_text(column: pd.Series) -> pd.Series:
+    plain = column.astype(object) if isinstance(column.dtype, pd.CategoricalDtype) else column
+    if _kind(plain) not in ("string", "empty", "integer"):
+        raise _Misfit("text")
+    text = plain.astype("Int64") if _kind(plain) == "integer" else plain
+    return text.astype("string").astype("str")
+
+
+def _read_number(column: pd.Series) -> pd.Series:
+    if _kind(column) not in ("integer", "floating", "mixed-integer-float", "decimal", "empty"):
+        raise _Misfit("a number")
+    return pd.Series(column.to_numpy(dtype="float64", na_value=np.nan), index=column.index)
+
+
+def _read_whole_number(column: pd.Series) -> pd.Series:
+    number = _read_number(column)
+    with np.errstate(invalid="ignore"):
+        whole = number.isna() | (number.abs().lt(2.0**53) & number.mod(1.0).eq(0.0))
+    if not whole.all():
+        raise _Misfit("a whole number")
+    return number.astype("Int64")
+
+
+def _read_yes_or_no(column: pd.Series) -> pd.Series:
+    if _kind(column) == "boolean":
+        return column.astype("boolean")
+    number = _read_number_or(column, _Misfit("true or false"))
+    if not (number.isna() | number.isin([0.0, 1.0])).all():
+        raise _Misfit("true or false")
+    return number.astype("boolean")
+
+
+def _read_number_or(column: pd.Series, misfit: _Misfit) -> pd.Series:
+    try:
+        return _read_number(column)
+    except _Misfit:
+        raise misfit from None
+
+
+def _read_leniently(column: pd.Series) -> pd.Series:
+    """True, False and null as they are, 0 and 1 as no and yes, anything else as NEITHER."""
+    try:
+        return _read_yes_or_no(column)
+    except _Misfit:
+        strict = column.astype(object)
+        yes_or_no = strict.map(_is_yes_or_no)
+        read = pd.Series(NEITHER, index=column.index, dtype=object)
+        read[yes_or_no] = strict[yes_or_no].map(bool)
+        read[column.isna()] = None
+        return read
+
+
+def _is_yes_or_no(value: object) -> bool:
+    return isinstance(value, bool | np.bool_ | int | float) and value in (0, 1)
+
+
+def _read_stamp(column: pd.Series) -> pd.Series:
+    wanted = "a time with a time zone"
+    kind = _kind(column)
+    if kind == "empty":
+        return pd.Series(pd.NaT, index=column.index, dtype="datetime64[us, UTC]")
+    if kind not in ("datetime64", "datetime") or _has_no_zone(column):
+        raise _Misfit(f"{wanted} (set `timezone:` in the source file)")
+    try:
+        return pd.to_datetime(column, utc=True).dt.as_unit("us")
+    except (TypeError, ValueError):
+        raise _Misfit(wanted) from None
+
+
+def _has_no_zone(column: pd.Series) -> bool:
+    if types.is_datetime64_any_dtype(column.dtype):
+        return getattr(column.dtype, "tz", None) is None
+    zones = column.dropna().map(lambda stamp: stamp.tzinfo is None)
+    return bool(zones.any())
+
+
+def _read_list(column: pd.Series, wanted: pa.DataType) -> pd.Series:
+    try:
+        array = pa.array(column.astype(object), type=wanted, from_pandas=True)
+    except (pa.ArrowException, TypeError, ValueError):
+        raise _Misfit("a list of {step, sop_clause}") from None
+    return pd.Series(array.to_pylist(), index=column.index, dtype=object)
+
+
+def _in_schema_types(rows: pd.DataFrame, contract: Contract) -> pd.DataFrame:
+    """Columns that promise no nulls leave the nullable types; a null there is a bug of a rule."""
+    numbered = rows.reset_index(drop=True)
+    strict: dict[str, Any] = {}
+    for column in contract.schema:
+        if not column.nullable and numbered[column.name].isna().any():
+            raise AssertionError(
+                f"{contract.name}: no rule rejects an empty {column.name!r}, though the schema "
+                "promises that it is there"
+            )
+        if pa.types.is_boolean(column.type):
+            strict[column.name] = "boolean" if column.nullable else "bool"
+        elif pa.types.is_integer(column.type) and not column.nullable:
+            strict[column.name] = "int64"
+    return numbered.astype(strict)
+
+
+# First road: one mask a rule.
+
+
+def _row_masks(typed: pd.DataFrame, contract: Contract, context: AdmissionContext) -> pd.DataFrame:
+    """True where a row keeps a rule: one column a rule; a rule that raises refuses the batch."""
+    return pd.DataFrame({rule.name: _mask(rule, typed, context) for rule in contract.row_rules})
+
+
+def _mask(rule: RowRule, typed: pd.DataFrame, context: AdmissionContext) -> np.ndarray:
+    try:
+        mask = rule.holds(typed, context)
+        answers = len(mask) == len(typed) and types.is_bool_dtype(mask.dtype)
+        whole = answers and not mask.isna().any()
+    except Exception as error:
+        # Whatever a rule raises must fail the batch, and its message may hold a row's value.
+        raise _rule_raised(rule.name, error) from None
+    if not whole:
+        raise BatchRefused(
+            rule.name,
+            f"The rule {rule.name!r} did not answer yes or no for every row; nothing is admitted "
+            "until it does.",
+        )
+    return mask.to_numpy(dtype=bool)
+
+
+def _rule_raised(rule: str, error: Exception) -> BatchRefused:
+    return BatchRefused(
+        rule,
+        f"The rule {rule!r} raised {type(error).__name__}; nothing is admitted until it is "
+        "repaired.",
+    )
+
+
+# Second road: Great Expectations judges the same rules on the same batch.
+
+
+def _second_road(typed: pd.DataFrame, contract: Contract, kept: pd.DataFrame) -> None:
+    """Refuses the batch where an expectation raised or counts other failing rows than the mask."""
+    try:
+        failing = _expected_failures(typed, contract.row_rules, kept)
+    except BatchRefused:
+        raise
+    except Exception as error:
+        raise BatchRefused(
+            "great_expectations",
+            f"Great Expectations raised {type(error).__name__}; nothing is admitted until it runs.",
+        ) from None
+    for rule in contract.row_rules:
+        by_mask = int((~kept[rule.name]).sum())
+        if failing[rule.name] != by_mask:
+            raise BatchRefused(
+                rule.name,
+                f"Two ways to judge {rule.name!r} disagree ({by_mask} against "
+                f"{failing[rule.name]} failing rows); nothing is admitted until they agree.",
+            )
+
+
+def _expected_failures(
+    typed: pd.DataFrame, rules: tuple[RowRule, ...], kept: pd.DataFrame
+) -> dict[str, int]:
+    """Failing rows by rule as Great Expectations counts them; nulls fail unless the rule says so."""
+    native = {rule.native.column for rule in rules if rule.native is not None}
+    judged = typed[sorted(native)].join(kept.add_prefix(_MASK))
+    results = _run_suite(judged, rules)
+    _refuse_raised(results, rules, len(typed))
+    return {
+        rule.name: _failing_rows(result, rule.native)
+        for rule, result in zip(rules, results, strict=False)
+    }
+
+
+def _refuse_raised(results: list[Any], rules: tuple[RowRule, ...], rows: int) -> None:
+    if len(results) != len(rules) + 1:
+        raise BatchRefused(
+            "great_expectations",
+            f"Great Expectations answered {len(results)} of {len(rules) + 1} expectations; nothing "
+            "is admitted until it answers all.",
+        )
+    names = [*(rule.name for rule in rules), "batch_is_not_empty"]
+    for name, result in zip(names, results, strict=True):
+        if _raised(result.exception_info) or not result.result:
+            raise BatchRefused(
+                name,
+                f"Great Expectations raised inside {name!r}; nothing is admitted until it does not.",
+            )
+    if not results[-1].success or results[-1].result["observed_value"] != rows:
+        raise BatchRefused(
+            "batch_is_not_empty", f"Great Expectations did not see the {rows} rows of the batch."
+        )
+
+
+def _raised(info: Mapping[str, Any] | None) -> bool:
+    """Exceptions stand in the info itself, or one level down under the metric that raised."""
+    if not info:
+        return False
+    if "raised_exception" in info:
+        return bool(info["raised_exception"])
+    return any(bool(part.get("raised_exception")) for part in info.values())
+
+
+def _failing_rows(result: Any, native: NativeCheck | None) -> int:
+    counts = result.result
+    nulls_fail = native is not None and native.kind != "not_null" and not native.nulls_pass
+    nulls = int(counts["missing_count"]) if nulls_fail else 0
+    failing = int(counts["unexpected_count"]) + nulls
+    if result.success != (int(counts["unexpected_count"]) == 0):
+        return -1  # the verdict and its own count disagree, so the mask cannot agree with it
+    return failing
+
+
+def _run_suite(judged: pd.DataFrame, rules: tuple[RowRule, ...]) -> list[Any]:
+    """One result per rule in the rules' order, then the row count's."""
+    with _ENGINE_LOCK, _quiet_engine():
+        definition = _batch_definition()
+        import great_expectations as gx
+
+        expectations = [_expectation(rule) for rule in rules]
+        expectations.append(_expectation_types().ExpectTableRowCountToBeBetween(min_value=1))
+        suite = gx.ExpectationSuite(name="admission", expectations=expectations)
+        outcome = definition.get_batch({"dataframe": judged}).validate(
+            suite,
+            # BASIC counts what SUMMARY counts, in half the time; no value leaves the engine.
+            result_format={
+                "result_format": "BASIC",
+                "exclude_unexpected_values": True,
+                "partial_unexpected_count": 0,
+            },
+        )
+    return _in_order(outcome.results, rules)
+
+
+def _in_order(results: Iterable[Any], rules: tuple[RowRule, ...]) -> list[Any]:
+    """Results come back in any order, so each expectation carries its rule's name."""
+    by_rule = {(result.expectation_config.meta or {}).get("rule"): result for result in results}
+    wanted = [*(rule.name for rule in rules), None]
+    return [by_rule[name] for name in wanted if name in by_rule]
+
+
+def _expectation(rule: RowRule) -> Any:
+    gxe = _expectation_types()
+    meta, native = {"rule": rule.name}, rule.native
+    if native is None:
+        return gxe.ExpectColumnValuesToBeInSet(
+            column=_MASK + rule.name, value_set=[True], meta=meta
+        )
+    if native.kind == "not_null":
+        return gxe.ExpectColumnValuesToNotBeNull(column=native.column, meta=meta)
+    if native.kind == "unique":
+        return gxe.ExpectColumnValuesToBeUnique(column=native.column, meta=meta)
+    if native.kind == "in_set":
+        return gxe.ExpectColumnValuesToBeInSet(
+            column=native.column, value_set=list(native.values), meta=meta
+        )
+    return gxe.ExpectColumnValuesToBeBetween(
+        column=native.column, min_value=native.low, max_value=native.high, meta=meta
+    )
+
+
+def _expectation_types() -> Any:
+    import great_expectations.expectations as gxe
+
+    return gxe
+
+
+@functools.lru_cache(maxsize=1)
+def _batch_definition() -> Any:
+    """One ephemeral context a process, made at first use: importing the engine takes 7 s."""
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import (
+        DataContextConfig,
+        InMemoryStoreBackendDefaults,
+        ProgressBarsConfig,
+    )
+
+    config = DataContextConfig(
+        # Without this every context leaves a temporary folder of documentation behind.
+        store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
+        progress_bars=ProgressBarsConfig(globally=False),
+    )
+    engine = gx.get_context(mode="ephemeral", project_config=config)
+    asset = engine.data_sources.add_pandas("batches").add_dataframe_asset("batch")
+    return asset.add_batch_definition_whole_dataframe("whole")
+
+
+@contextmanager
+def _quiet_engine() -> Iterator[None]:
+    """The engine's own log lines may hold values of rows; what went wrong is in its results."""
+    logger = logging.getLogger("great_expectations")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+# Putting the verdict together.
+
+
+def _judge_batch(
+    rows: pd.DataFrame,
+    rules: tuple[BatchRule, ...],
+    contract: Contract,
+    context: AdmissionContext,
+) -> dict[str, BatchJudgement]:
+    now = [rule for rule in rules if contract.labels_judged_at_admission or not rule.on_labels]
+    return {rule.name: _judge(rule, rows, context) for rule in now}
+
+
+def _judge(rule: BatchRule, rows: pd.DataFrame, context: AdmissionContext) -> BatchJudgement:
+    try:
+        return rule.judge(rows, context)
+    except Exception as error:  # fails closed, and the error's message may hold a row's value
+        return BatchJudgement.failed(str(_rule_raised(rule.name, error)))
+
+
+def _nothing_admitted(
+    delivered: pd.DataFrame, contract: Contract, judgements: Mapping[str, BatchJudgement]
+) -> Admission:
+    failed = {name: found for name, found in judgements.items() if found.verdict == "failed"}
+    names = [f"batch:{name}" for name in failed]
+    return Admission(
+        contract=contract,
+        rows=_no_rows(contract),
+        rejected=delivered.assign(
+            **{BROKEN_RULES: pd.Series("; ".join(names), index=delivered.index, dtype="str")}
+        ),
+        rejections=dict.fromkeys(names, len(delivered)),
+        batch_judgements={name: str(found) for name, found in judgements.items()},
+        failed=tuple(found.reason for found in failed.values()),
+        rows_in=len(delivered),
+    )
+
+
+def _no_rows(contract: Contract) -> pd.DataFrame:
+    empty = {
+        column.name: _read(pd.Series([], dtype=object), column.type) for column in contract.schema
+    }
+    return _in_schema_types(pd.DataFrame(empty), contract)
+
+
+def _broken_rules(kept: pd.DataFrame) -> pd.Series:
+    """ "rule_a; rule_b" per row, in the contract's order."""
+    text = pd.Series("", index=kept.index, dtype="str")
+    for name in kept.columns:
+        text = text.where(kept[name], text + "; " + name)
+    return text.str.removeprefix("; ")
+
+
+def _counts(kept: pd.DataFrame) -> dict[str, int]:
+    broken = (~kept).sum()
+    return {str(name): int(count) for name, count in broken[broken > 0].items()}
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(repr(name) for name in names)
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -1,0 +1,202 @@
+"""How do several processes share one SQL database, SQLite or PostgreSQL, without losing a write?
+
+SQLite runs in write-ahead mode, and a writing transaction takes the write lock when it begins: a
+transaction that begins as a reader and writes later dies of "database is locked" under contention.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event, inspect
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+    ProgrammingError,
+)
+from sqlalchemy.pool import NullPool
+
+from configs.errors import ServiceUnreachable, UserError
+
+BUSY_TIMEOUT_SECONDS = 30.0
+"""How long a transaction waits for another process before it gives up with a clear message."""
+
+_READ_ONLY = "ratchet_read_only"
+_CREATE_ATTEMPTS = 5
+_WAIT_FOR_WAL_SECONDS = 0.02
+
+
+def open_database(url: str, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS) -> Engine:
+    """An engine whose transactions are `reading` or `writing`; SQLite's folder is made if missing.
+
+    Raises:
+        UserError: the URL cannot be understood.
+        ServiceUnreachable: SQLite's folder cannot be made.
+    """
+    parsed = parsed_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return create_engine(parsed, pool_pre_ping=True)
+    _make_folder_of(parsed)
+    # One connection a transaction: none is shared between threads or inherited by a child process.
+    engine = create_engine(
+        parsed, poolclass=NullPool, connect_args={"timeout": busy_timeout_seconds}
+    )
+    _share_sqlite(engine, busy_timeout_seconds)
+    return engine
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """One transaction that may write, committed at the end; on SQLite it holds the write lock.
+
+    Raises:
+        ServiceUnreachable: the database does not answer or stays locked; nothing was changed.
+    """
+    with _clear_errors(engine), engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """One transaction that only reads: it sees one moment, and waits for no writer.
+
+    Raises:
+        ServiceUnreachable: the database does not answer.
+    """
+    with (
+        _clear_errors(engine),
+        engine.connect().execution_options(**{_READ_ONLY: True}) as connection,
+    ):
+        yield connection
+
+
+def create_tables(engine: Engine, metadata: MetaData) -> None:
+    """Create the tables that are missing; two processes may do so at once."""
+    for attempt in range(_CREATE_ATTEMPTS):
+        with reading(engine) as connection:
+            if set(metadata.tables) <= set(inspect(connection).get_table_names()):
+                return
+        try:
+            with writing(engine) as connection:
+                metadata.create_all(connection)
+            return
+        except (IntegrityError, ProgrammingError):
+            # PostgreSQL lets two creators collide; the other one's tables are as good as ours.
+            if attempt == _CREATE_ATTEMPTS - 1:
+                raise
+
+
+def parsed_url(url: str) -> URL:
+    """A database URL taken apart.
+
+    Raises:
+        UserError: it cannot be understood; the message never shows it, it may hold a password.
+    """
+    try:
+        parsed = make_url(url)
+        parsed.get_dialect()
+    except NoSuchModuleError as error:
+        raise UserError(
+            f"No driver for the database {hidden(url)}; use sqlite:///FILE, "
+            "postgresql+psycopg://HOST/NAME or duckdb:///:memory:."
+        ) from error
+    except (ArgumentError, ValueError) as error:
+        raise UserError(
+            "The database URL cannot be understood; write it like sqlite:///FILE or "
+            "postgresql+psycopg://USER@HOST/NAME."
+        ) from error
+    return parsed
+
+
+def hidden(url: str | URL, text: str | None = None) -> str:
+    """A URL, or a text about it, without any password or token in it."""
+    said = str(url.render_as_string(hide_password=True) if isinstance(url, URL) else url)
+    secret = url.password if isinstance(url, URL) else None
+    if text is not None:
+        said = text.replace(str(secret), "***") if secret else text
+    said = re.sub(r"://([^/@:\s]*):[^/@\s]*@", r"://\1:***@", said)
+    return re.sub(r"(?i)\b(password|passwd|pwd|token|secret|key)=[^&\s]*", r"\1=***", said)
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what a driver said, without SQL and parameters."""
+    said = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    lines = str(said).strip().splitlines()
+    return lines[0] if lines else type(said).__name__
+
+
+@contextmanager
+def _clear_errors(engine: Engine) -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError, sqlite3.OperationalError) as error:
+        name, said = hidden(engine.url), first_line(error)
+        if "locked" in said or "busy" in said:
+            raise ServiceUnreachable(
+                f"The database {name} stayed locked by another process for "
+                f"{_busy_timeout(engine):g} s. Nothing was changed; run this again when that "
+                "process has finished."
+            ) from None
+        raise ServiceUnreachable(
+            f"The database {name} cannot be used: {hidden(engine.url, said)}. Nothing "
+            "was changed; check that it runs, that its disk has room and that you may write there."
+        ) from None
+
+
+def _share_sqlite(engine: Engine, busy_timeout_seconds: float) -> None:
+    engine.dialect._ratchet_busy_timeout = busy_timeout_seconds  # type: ignore[attr-defined]
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: sqlite3.Connection, _: Any) -> None:
+        connection.isolation_level = None  # the begin listener below says BEGIN, not the driver
+        _enter_wal(connection, busy_timeout_seconds)
+        connection.execute("PRAGMA synchronous=FULL")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        only_reads = connection.get_execution_options().get(_READ_ONLY, False)
+        connection.exec_driver_sql("BEGIN" if only_reads else "BEGIN IMMEDIATE")
+
+
+def _enter_wal(connection: sqlite3.Connection, busy_timeout_seconds: float) -> None:
+    """Write-ahead mode stays with the file; the first switch ignores the busy timeout, so wait here."""
+    deadline = time.monotonic() + busy_timeout_seconds
+    while True:
+        try:
+            if connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+                return
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(_WAIT_FOR_WAL_SECONDS)
+
+
+def _busy_timeout(engine: Engine) -> float:
+    return float(getattr(engine.dialect, "_ratchet_busy_timeout", BUSY_TIMEOUT_SECONDS))
+
+
+def _make_folder_of(url: URL) -> None:
+    if not url.database or url.database == ":memory:":
+        raise UserError(
+            "An SQLite database in memory cannot be shared; name a file, like sqlite:///ledger.db."
+        )
+    folder = Path(url.database).absolute().parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ServiceUnreachable(
+            f"The folder {folder} cannot be made: {error.strerror}. Nothing was changed."
+        ) from None

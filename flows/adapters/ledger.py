@@ -1,0 +1,495 @@
+"""Which policy decides, who made it so, and has anybody changed the record since?
+
+`models.hub` decides whether a command may happen; this file keeps what it decided, in SQL. The hash
+of the last entry also stands in a head file outside the database, so that a cut tail shows. The head
+is written after the commit: a crash in between leaves it behind, which is not tampering as long as
+the chain still runs through the entry it names.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Integer,
+    MetaData,
+    RowMapping,
+    Table,
+    Text,
+    UniqueConstraint,
+    insert,
+    select,
+)
+from sqlalchemy.exc import IntegrityError
+
+from configs.errors import GateRefused, ServiceUnreachable, UserError
+from flows.adapters.database import (
+    BUSY_TIMEOUT_SECONDS,
+    create_tables,
+    open_database,
+    reading,
+    writing,
+)
+from flows.adapters.files import sync_folder, write_atomically, written_beside
+from flows.adapters.kill_points import kill_point
+from models.hub import (
+    GENESIS_HASH,
+    Command,
+    Entry,
+    Narrow,
+    Policy,
+    Refusal,
+    Rule,
+    decide,
+    live_policy_id,
+)
+from models.hub.canonical import canonical_json, in_utc, sha256_of, utc_stamp
+
+_METADATA = MetaData()
+_ENTRIES = Table(
+    "ledger_entries",
+    _METADATA,
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("case_type", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("policy_id", Text),
+    Column("base_version", Integer, nullable=False),
+    Column("evidence_digest", Text),
+    Column("dossier", Text, nullable=False),
+    Column("previous_hash", Text, nullable=False),
+    Column("own_hash", Text, nullable=False),
+    UniqueConstraint("case_type", "version"),
+)
+_POLICIES = Table(
+    "policies",
+    _METADATA,
+    Column("policy_id", Text, primary_key=True),
+    Column("case_type", Text, nullable=False),
+    Column("document", Text, nullable=False),
+)
+_REFUSALS = Table(
+    "ledger_refusals",
+    _METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("case_type", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("command", Text, nullable=False),
+)
+
+_LOST_RACES = 50
+"""How often a submit that lost a race for the next place in the ledger looks again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Whether the record is as it was written.
+
+    `problems` name what was changed, by entry. `notes` are harmless and mend themselves: a head
+    file that is behind by some entries.
+    """
+
+    ok: bool
+    problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRefusal:
+    """A command that was refused: by which rule, why, who asked, when, and what."""
+
+    case_type: str
+    rule: Rule
+    reason: str
+    actor: str
+    at: datetime
+    command: Mapping[str, Any]
+
+
+class Ledger:
+    """The append-only record of every case type's policies (DESIGN 5)."""
+
+    def __init__(
+        self, url: str, head_file: Path, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS
+    ) -> None:
+        """Open the ledger at a SQLAlchemy URL, creating it when it is not there.
+
+        Raises:
+            UserError: the URL cannot be understood.
+            ServiceUnreachable: the database or the head file's folder cannot be used.
+        """
+        self._engine = open_database(url, busy_timeout_seconds)
+        self._head_file = Path(head_file)
+        create_tables(self._engine, _METADATA)
+        self._start_head()
+
+    def record_policy(self, policy: Policy) -> str:
+        """Keep a policy's document and return its id; a known one changes nothing."""
+        for _ in range(_LOST_RACES):
+            try:
+                with writing(self._engine) as connection:
+                    _keep_policy(connection, policy)
+                return policy.policy_id
+            except IntegrityError:
+                continue  # another process kept the same policy a moment earlier
+        raise ServiceUnreachable("The policy could not be kept; nothing was changed. Try again.")
+
+    def policy(self, policy_id: str) -> Policy:
+        """A kept policy, re-hashed as it is read.
+
+        Raises:
+            UserError: no such policy is kept.
+            GateRefused: its document no longer has the hash that names it.
+        """
+        with reading(self._engine) as connection:
+            return _policy(connection, policy_id)
+
+    def submit(self, command: Command, at: datetime) -> Entry | Refusal:
+        """Carry out a command, or keep its refusal; of two racing commands one wins.
+
+        Raises:
+            GateRefused: the ledger is not as it was written; nothing is added to it.
+            ServiceUnreachable: the database does not answer or stays locked; nothing was changed.
+        """
+        for _ in range(_LOST_RACES):
+            try:
+                with writing(self._engine) as connection:
+                    said = self._carry_out(connection, command, at)
+                    kill_point("ledger.before_commit")
+            except IntegrityError:
+                continue  # somebody took the place: decide again on what the ledger says now
+            kill_point("ledger.after_commit")
+            if isinstance(said, Entry):
+                self._advance_head()
+            return said
+        raise ServiceUnreachable(
+            f"The ledger stayed busy through {_LOST_RACES} attempts. Nothing was changed; try again."
+        )
+
+    def history(
+        self, case_type: str | None = None, as_of: datetime | None = None
+    ) -> tuple[Entry, ...]:
+        """The entries, oldest first; of one case type, and up to a moment, where asked.
+
+        Raises:
+            GateRefused: an entry is not as it was written.
+        """
+        with reading(self._engine) as connection:
+            entries = _intact_entries(connection)
+        return _selected(entries, case_type, as_of)
+
+    def refusals(self, case_type: str | None = None) -> tuple[KeptRefusal, ...]:
+        """The commands that were refused, oldest first."""
+        query = select(_REFUSALS).order_by(_REFUSALS.c.id)
+        if case_type is not None:
+            query = query.where(_REFUSALS.c.case_type == case_type)
+        with reading(self._engine) as connection:
+            rows = connection.execute(query).mappings().all()
+        return tuple(_kept_refusal(row) for row in rows)
+
+    def live_policy(self, case_type: str, as_of: datetime | None = None) -> Policy | None:
+        """The policy that decides (or decided at a moment); None: everything is reviewed.
+
+        Raises:
+            GateRefused: an entry or the policy's document is not as it was written.
+        """
+        with reading(self._engine) as connection:
+            history = _selected(_intact_entries(connection), case_type, as_of)
+            policy_id = live_policy_id(history, case_type)
+            return None if policy_id is None else _policy(connection, policy_id)
+
+    def head(self) -> tuple[int, str]:
+        """The last entry's place and hash; (0, zeros) for an empty ledger."""
+        with reading(self._engine) as connection:
+            return _head(connection)
+
+    def verify(self) -> Verification:
+        """Recompute the whole chain, compare it with the head file, and re-hash every policy."""
+        with reading(self._engine) as connection:
+            rows = connection.execute(select(_ENTRIES).order_by(_ENTRIES.c.seq)).mappings().all()
+            policies = connection.execute(select(_POLICIES)).mappings().all()
+        head_problems, notes = self._compare_head({row["seq"]: row["own_hash"] for row in rows})
+        problems = (*_chain_problems(rows), *head_problems, *_policy_problems(rows, policies))
+        return Verification(not problems, problems, notes)
+
+    def adopt_head(self) -> tuple[int, str]:
+        """Take the database's word for where the ledger ends (a new machine joins an old ledger)."""
+        head = self.head()
+        self._write_head(*head)
+        return head
+
+    def _carry_out(self, connection: Connection, command: Command, at: datetime) -> Entry | Refusal:
+        history = _intact_entries(connection)
+        problems, _ = self._compare_head({entry.seq: entry.own_hash for entry in history})
+        if problems:
+            raise GateRefused(_broken(problems))
+        said = _unknown_policy(connection, command) or decide(history, command, at)
+        if isinstance(said, Refusal):
+            connection.execute(insert(_REFUSALS).values(_refusal_row(said, command, at)))
+            return said
+        if isinstance(command, Narrow):
+            _keep_policy(connection, command.narrowed)
+        connection.execute(insert(_ENTRIES).values(_entry_row(said)))
+        return said
+
+    def _start_head(self) -> None:
+        """An empty ledger has a head too: from then on, a missing head file is a finding."""
+        if self._head_file.exists() or self.head()[0] > 0:
+            return
+        try:
+            first = written_beside(
+                self._head_file.parent, lambda file: file.write(_head_text(0, GENESIS_HASH))
+            )
+            try:
+                os.link(first, self._head_file)  # unlike a rename, never over an existing head
+            except FileExistsError:
+                return  # another first start was quicker, and its head may already be further on
+            finally:
+                first.unlink(missing_ok=True)
+            sync_folder(self._head_file.parent)
+        except OSError as error:
+            raise _head_unwritable(self._head_file, error) from None
+
+    def _advance_head(self) -> None:
+        """Write the newest head; whoever writes last re-checks, so racing writers converge."""
+        for _ in range(_LOST_RACES):
+            newest = self.head()
+            if self._read_head() == newest:
+                return
+            self._write_head(*newest)
+
+    def _write_head(self, seq: int, own_hash: str) -> None:
+        try:
+            write_atomically(self._head_file, lambda file: file.write(_head_text(seq, own_hash)))
+        except OSError as error:
+            raise _head_unwritable(self._head_file, error) from None
+
+    def _read_head(self) -> tuple[int, str] | None:
+        """The head file's entry; None when there is no readable head."""
+        try:
+            said = json.loads(self._head_file.read_text(encoding="ascii"))
+            return int(said["seq"]), str(said["hash"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def _compare_head(self, hashes: Mapping[int, str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Problems and notes of the head file against the hashes by place."""
+        last = max(hashes, default=0)
+        head = self._read_head()
+        if head is None:
+            return (
+                f"The head file {self._head_file} is missing or unreadable, and the ledger has "
+                f"{last} entries. Restore it from a copy; only if this machine joins an existing "
+                "ledger, adopt the database's head.",
+            ), ()
+        seq, own_hash = head
+        if seq > last:
+            cut = f"entry {seq} is" if seq == last + 1 else f"entries {last + 1} to {seq} are"
+            return (f"The tail was cut: {cut} missing after entry {last}.",), ()
+        if seq > 0 and hashes.get(seq) != own_hash:
+            return (f"Entry {seq} is not the one the head file names: it was rewritten.",), ()
+        behind = last - seq
+        if behind:
+            entries = "entry" if behind == 1 else "entries"
+            return (), (
+                f"The head is behind by {behind} {entries}: the ledger was written and the head "
+                "file was not (a crash, or another machine). The next entry repairs it.",
+            )
+        return (), ()
+
+
+def _intact_entries(connection: Connection) -> tuple[Entry, ...]:
+    rows = connection.execute(select(_ENTRIES).order_by(_ENTRIES.c.seq)).mappings().all()
+    problems = _chain_problems(rows)
+    if problems:
+        raise GateRefused(_broken(problems))
+    return tuple(_entry(row) for row in rows)
+
+
+def _selected(
+    entries: Sequence[Entry], case_type: str | None, as_of: datetime | None
+) -> tuple[Entry, ...]:
+    """Always a beginning of each case type's history, even where two machines' clocks disagree."""
+    moment = None if as_of is None else in_utc(as_of)
+    later: set[str] = set()
+    selected: list[Entry] = []
+    for entry in entries:
+        if moment is not None and entry.at > moment:
+            later.add(entry.case_type)
+        if entry.case_type not in later and case_type in (None, entry.case_type):
+            selected.append(entry)
+    return tuple(selected)
+
+
+def _chain_problems(rows: Sequence[RowMapping]) -> tuple[str, ...]:
+    """Each entry that is missing, edited or out of the chain, by its place."""
+    problems: list[str] = []
+    before_seq, before_hash = 0, GENESIS_HASH
+    for row in rows:
+        seq = row["seq"]
+        gap = range(before_seq + 1, seq)
+        problems += [f"Entry {missing} was removed." for missing in gap]
+        if not _is_as_written(row):
+            problems.append(f"Entry {seq} was edited: its content no longer has its hash.")
+        if not gap and row["previous_hash"] != before_hash:
+            problems.append(
+                f"Entry {seq} does not follow entry {before_seq}: one of the two was rewritten."
+            )
+        before_seq, before_hash = seq, row["own_hash"]
+    return tuple(problems)
+
+
+def _is_as_written(row: RowMapping) -> bool:
+    try:
+        entry = _entry(row)
+        # Compared as text too: a stamp or dossier spelled in another way is an edit.
+        return entry.is_intact and dict(row) == _entry_row(entry)
+    except (ValueError, TypeError):
+        return False
+
+
+def _policy_problems(rows: Sequence[RowMapping], policies: Sequence[RowMapping]) -> tuple[str, ...]:
+    edited = [row["policy_id"] for row in policies if not _policy_is_as_written(row)]
+    kept = {row["policy_id"] for row in policies}
+    lost = {row["policy_id"]: row["seq"] for row in reversed(rows) if row["policy_id"]}
+    return (
+        *(f"Policy {policy_id} was edited: its document has another hash." for policy_id in edited),
+        *(
+            f"Policy {policy_id}, named by entry {seq}, was removed."
+            for policy_id, seq in sorted(lost.items(), key=lambda item: item[1])
+            if policy_id not in kept
+        ),
+    )
+
+
+def _policy_is_as_written(row: RowMapping) -> bool:
+    if sha256_of(row["document"]) != row["policy_id"]:
+        return False
+    try:
+        return bool(Policy.from_canonical(row["document"]).case_type == row["case_type"])
+    except (ValueError, TypeError):
+        return False
+
+
+def _policy(connection: Connection, policy_id: str) -> Policy:
+    row = connection.execute(select(_POLICIES).where(_POLICIES.c.policy_id == policy_id)).mappings()
+    found = row.one_or_none()
+    if found is None:
+        raise UserError(
+            f"No policy {policy_id!r} is kept in this ledger; give the full 64 hex digits."
+        )
+    if not _policy_is_as_written(found):
+        raise GateRefused(
+            f"Policy {policy_id} was edited: its document no longer has the hash that names it. "
+            "Nothing is decided by it; restore the ledger from a copy."
+        )
+    return Policy.from_canonical(found["document"])
+
+
+def _keep_policy(connection: Connection, policy: Policy) -> None:
+    known = select(_POLICIES.c.policy_id).where(_POLICIES.c.policy_id == policy.policy_id)
+    if connection.execute(known).one_or_none() is None:
+        connection.execute(
+            insert(_POLICIES).values(
+                policy_id=policy.policy_id,
+                case_type=policy.case_type,
+                document=policy.canonical(),
+            )
+        )
+
+
+def _unknown_policy(connection: Connection, command: Command) -> Refusal | None:
+    """A proposal or promotion must name a policy that is kept, and kept for this case type."""
+    policy_id = getattr(command, "policy_id", None)
+    if policy_id is None:
+        return None
+    query = select(_POLICIES.c.case_type).where(_POLICIES.c.policy_id == policy_id)
+    if connection.execute(query).scalar_one_or_none() == command.case_type:
+        return None
+    return Refusal(
+        f"No policy {policy_id} is kept for {command.case_type}; record it first.",
+        Rule.POLICY_IS_KNOWN,
+    )
+
+
+def _head(connection: Connection) -> tuple[int, str]:
+    query = select(_ENTRIES.c.seq, _ENTRIES.c.own_hash).order_by(_ENTRIES.c.seq.desc()).limit(1)
+    last = connection.execute(query).one_or_none()
+    return (0, GENESIS_HASH) if last is None else (last[0], last[1])
+
+
+def _entry_row(entry: Entry) -> dict[str, Any]:
+    return {
+        **entry.fields(),
+        "at": utc_stamp(entry.at),
+        "dossier": canonical_json(entry.dossier),
+        "previous_hash": entry.previous_hash,
+        "own_hash": entry.own_hash,
+    }
+
+
+def _entry(row: RowMapping) -> Entry:
+    said = {**row, "at": datetime.fromisoformat(row["at"]), "dossier": json.loads(row["dossier"])}
+    return Entry(**said)
+
+
+def _refusal_row(refusal: Refusal, command: Command, at: datetime) -> dict[str, Any]:
+    said = {"command": type(command).__name__, **_said(command)}
+    return {
+        "case_type": command.case_type,
+        "rule": refusal.rule.value,
+        "reason": refusal.reason,
+        "actor": command.actor,
+        "at": utc_stamp(at),
+        "command": canonical_json(said),
+    }
+
+
+def _said(command: Command) -> dict[str, Any]:
+    values = {item.name: getattr(command, item.name) for item in fields(command)}
+    return {
+        name: value.document() if isinstance(value, Policy) else value
+        for name, value in values.items()
+    }
+
+
+def _kept_refusal(row: RowMapping) -> KeptRefusal:
+    return KeptRefusal(
+        case_type=row["case_type"],
+        rule=Rule(row["rule"]),
+        reason=row["reason"],
+        actor=row["actor"],
+        at=datetime.fromisoformat(row["at"]),
+        command=json.loads(row["command"]),
+    )
+
+
+def _head_text(seq: int, own_hash: str) -> bytes:
+    return canonical_json({"seq": seq, "hash": own_hash}).encode("ascii")
+
+
+def _broken(problems: Sequence[str]) -> str:
+    return (
+        f"The ledger is not as it was written, so nothing is decided by it. {' '.join(problems)} "
+        "Run `ratchet ledger verify` and restore it from a copy."
+    )
+
+
+def _head_unwritable(head_file: Path, error: OSError) -> ServiceUnreachable:
+    return ServiceUnreachable(
+        f"The head file {head_file} cannot be written: {error.strerror}. What the ledger already "
+        "recorded stands; free the disk or the folder, and the next entry repairs the head."
+    )

@@ -1,0 +1,83 @@
+"""Which boundary do fully reviewed cases prove? (METHODS 1.1 and 1.3, every propensity 1)"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import stats
+
+from models.boundary.candidates import SideTest, outward
+from models.boundary.evidence import Evidence, FloatArray
+
+
+def widest_pass_by_recall(evidence: Evidence, recall: float, delta: float) -> SideTest:
+    """The largest cut below which at most a share `1 - recall` of the bad cases lies.
+
+    The number of misses only grows with the cut, so one exact test serves every cut with no
+    correction for their number (tolerance limit: Wilks 1941; Clopper and Pearson 1934). A case
+    drawn but not yet labelled counts as a miss where it would be passed and not at all elsewhere.
+    """
+    beta = 1.0 - recall
+    reachable = evidence.automatable
+    against = np.sort(evidence.score[reachable & (evidence.bad | evidence.missing)])
+    missing = np.sort(evidence.score[reachable & evidence.missing])
+    bad = int(evidence.bad.sum())
+    trials = bad + np.searchsorted(missing, against, side="left")
+    # Just below the j-th of these scores exactly j cases count as missed; ties move
+    # together, so a run of equal scores has the first one's count.
+    first = np.searchsorted(against, against, side="left")
+    p_values = np.where(trials > 0, stats.binom.cdf(first, np.maximum(trials, 1), beta), 1.0)
+    passed = np.flatnonzero(p_values <= delta)
+    if len(passed) == 0:
+        return SideTest(None, sample=bad)
+    last = passed[-1]
+    cut = float(np.nextafter(against[last], -np.inf))
+    if cut < 0.0:
+        return SideTest(None, sample=bad)
+    return SideTest(cut, errors=int(first[last]), trials=int(trials[last]), sample=bad)
+
+
+def recall_errors(evidence: Evidence, cut: float) -> tuple[int, int]:
+    """(misses, bad cases) at a given cut, the drawn and missing below it counted as misses."""
+    below = evidence.automatable & (evidence.score <= cut)
+    missing = int((below & evidence.missing).sum())
+    return int((below & evidence.bad).sum()) + missing, int(evidence.bad.sum()) + missing
+
+
+def block_errors(evidence: Evidence, cut: float) -> tuple[int, int]:
+    """(false positives, blocked cases) at a given cut; drawn and missing count as false."""
+    blocked = evidence.automatable & (evidence.score >= cut)
+    return int((blocked & ~evidence.bad).sum()), int(blocked.sum())
+
+
+def pass_errors(evidence: Evidence, cut: float) -> tuple[int, int]:
+    """(bad or missing, passed cases) at a given cut."""
+    passed = evidence.automatable & (evidence.score <= cut)
+    return int((passed & (evidence.bad | evidence.missing)).sum()), int(passed.sum())
+
+
+def widest_block(
+    evidence: Evidence, precision: float, delta: float, starts: list[FloatArray]
+) -> SideTest:
+    """The lowest block cut reached by fixed-sequence testing from one or several starts.
+
+    Precision is not monotone in the cut, so each sequence is laid out before looking, tested
+    outward at `delta / len(starts)` a step, and ends at its first failure (METHODS 1.3).
+    """
+
+    def p_value(cut: float) -> float:
+        errors, trials = block_errors(evidence, cut)
+        return float(stats.binom.cdf(errors, trials, 1.0 - precision)) if trials else 1.0
+
+    return outward(starts, p_value, delta, lambda cut: block_errors(evidence, cut), widest=min)
+
+
+def widest_pass_by_false_omission(
+    evidence: Evidence, limit: float, delta: float, starts: list[FloatArray]
+) -> SideTest:
+    """The highest pass cut whose bad share is proven below `limit`, by fixed-sequence testing."""
+
+    def p_value(cut: float) -> float:
+        errors, trials = pass_errors(evidence, cut)
+        return float(stats.binom.cdf(errors, trials, limit)) if trials else 1.0
+
+    return outward(starts, p_value, delta, lambda cut: pass_errors(evidence, cut), widest=max)

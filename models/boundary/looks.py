@@ -1,0 +1,29 @@
+"""When may a certificate end in a promotion, and what of delta may it spend?"""
+
+from __future__ import annotations
+
+import math
+
+GROWTH = 1.25
+"""A further exact look is taken once the effective sample has grown by a quarter (METHODS)."""
+
+
+def delta_of_look(delta: float, case_types: int, look: int) -> float:
+    """Share of delta that look `look` (1, 2, ...) of one case type's model may spend.
+
+    `delta / case_types * 6 / (pi^2 look^2)`: the shares of all looks sum to at most delta / case_types
+    (Basel series), so every boundary promoted for one model generation holds with 1 - delta.
+
+    Raises:
+        ValueError: `look` or `case_types` is below 1.
+    """
+    if look < 1 or case_types < 1:
+        raise ValueError(
+            f"looks and case types count from 1, got look {look} of {case_types} case types"
+        )
+    return delta / case_types * 6.0 / (math.pi**2 * look**2)
+
+
+def exact_look_is_due(effective: float, at_last_look: float | None, first: float) -> bool:
+    """Whether the evidence has reached the size of a first look, or grown by a quarter since one."""
+    return effective >= (first if at_last_look is None else GROWTH * at_last_look)

@@ -1,0 +1,257 @@
+"""Is every row that came in accounted for, once, as of when it came?"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from configs.errors import ServiceUnreachable, UserError
+from flows.adapters.evidence_store import EvidenceStore
+
+DAY = timedelta(days=1)
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+PROJECT = Path(__file__).resolve().parents[3]
+NONE = pd.DataFrame()
+
+
+def reviews(*rows):
+    frame = pd.DataFrame(rows, columns=["review_id", "revision", "label"])
+    frame["resolved_at"] = pd.Timestamp(NOW) + pd.to_timedelta(range(len(frame)), unit="h")
+    return frame
+
+
+def deliver(store, admitted, rejected=NONE, at=NOW, **said):
+    options = {"key": ["review_id", "revision"], "source": "desk", **said}
+    return store.append("reviews", admitted, rejected, received_at=at, **options)
+
+
+FIRST = [("r1", 1, "TP"), ("r2", 1, "FN")]
+
+
+def test_a_batch_comes_back_with_its_stamp(tmp_path):
+    """Types, UTC stamps and the moment of receipt survive."""
+    store = EvidenceStore(tmp_path)
+    receipt = deliver(store, reviews(*FIRST))
+    rows = EvidenceStore(tmp_path).read("reviews")
+    assert (receipt.admitted, receipt.already_stored, receipt.quarantined) == (2, 0, 0)
+    assert rows["label"].tolist() == ["TP", "FN"]
+    assert (rows["received_at"] == pd.Timestamp(NOW)).all()
+    assert {str(rows[name].dtype) for name in ("resolved_at", "received_at")} == {
+        "datetime64[us, UTC]"
+    }
+
+
+def test_a_batch_delivered_twice_changes_nothing(tmp_path):
+    """Same receipt, same rows, same counts, same digest; in any order of rows and columns."""
+    store, rejected = EvidenceStore(tmp_path), pd.DataFrame({"review_id": ["bad"]})
+    first = deliver(store, reviews(*FIRST), rejected, watermark=NOW)
+    digest = store.digest("reviews")
+    shuffled = reviews(*FIRST)[::-1][["label", "resolved_at", "revision", "review_id"]]
+    again = deliver(EvidenceStore(tmp_path), shuffled, rejected, NOW + DAY, watermark=NOW)
+    assert (again.batch_id, again.path) == (first.batch_id, first.path)
+    assert again.already_stored == again.admitted == 2
+    assert store.digest("reviews") == digest
+    assert store.counts("reviews") == (3, 2, 1)
+    assert (len(store.read("reviews")), len(store.rejects("reviews"))) == (2, 1)
+
+
+def test_rows_in_is_admitted_plus_quarantined_over_overlapping_batches(tmp_path):
+    """A row that comes again in another batch is counted and not stored again."""
+    store = EvidenceStore(tmp_path)
+    deliver(store, reviews(*FIRST))
+    more = reviews(*FIRST, ("r3", 1, "TN"))
+    receipt = deliver(store, more, pd.DataFrame({"review_id": ["x"]}), NOW + DAY)
+    assert (receipt.admitted, receipt.already_stored) == (3, 2)
+    assert store.counts("reviews") == (2 + 4, 2 + 3, 0 + 1)
+    assert store.read("reviews")["review_id"].tolist() == ["r1", "r2", "r3"]
+
+
+def test_a_row_repeated_within_a_batch_is_stored_once(tmp_path):
+    """The second of two equal rows is already stored."""
+    twice = pd.concat([reviews(*FIRST[:1])] * 2)
+    receipt = deliver(EvidenceStore(tmp_path), twice)
+    assert (receipt.admitted, receipt.already_stored) == (2, 1)
+
+
+def test_a_late_part_is_not_seen_as_of_before_it_came(tmp_path):
+    """An old run reads, and digests, what it read then."""
+    store = EvidenceStore(tmp_path)
+    deliver(store, reviews(*FIRST))
+    before = store.digest("reviews", as_of=NOW)
+    deliver(store, reviews(("r1", 2, "FP")), at=NOW + 5 * DAY)
+    assert len(store.read("reviews", as_of=NOW + DAY)) == 2
+    assert len(store.read("reviews")) == 3
+    assert store.digest("reviews", as_of=NOW + DAY) == before != store.digest("reviews")
+
+
+def test_a_batch_cannot_be_slipped_into_the_past(tmp_path):
+    """A stamp before one that is stored becomes that one, so past reads never change."""
+    store = EvidenceStore(tmp_path)
+    deliver(store, reviews(*FIRST), at=NOW + DAY)
+    assert deliver(store, reviews(("r9", 1, "TP")), at=NOW).received_at == NOW + DAY
+    assert store.read("reviews", as_of=NOW).empty
+
+
+def test_the_latest_revision_as_of_a_moment(tmp_path):
+    """A correction replaces its row from when it arrived."""
+    store = EvidenceStore(tmp_path)
+    deliver(store, reviews(*FIRST))
+    deliver(store, reviews(("r1", 2, "FP")), at=NOW + DAY)
+
+    def labels(as_of):
+        rows = store.latest_revisions("reviews", ["review_id"], "revision", as_of)
+        return dict(zip(rows["review_id"], rows["label"], strict=True))
+
+    assert labels(NOW) == {"r1": "TP", "r2": "FN"}
+    assert labels(NOW + DAY) == {"r1": "FP", "r2": "FN"}
+
+
+def test_reading_narrows_by_value_window_and_column(tmp_path):
+    """A window takes its start and leaves its end, so that each row is in exactly one."""
+    store = EvidenceStore(tmp_path)
+    deliver(store, reviews(*FIRST, ("r3", 1, "TN")))
+    hour = timedelta(hours=1)
+    window = {"stamp": "resolved_at", "since": NOW, "until": NOW + 2 * hour}
+    rows = store.read("reviews", columns=["review_id"], **window)
+    assert rows.to_dict("list") == {"review_id": ["r1", "r2"]}
+    assert store.read("reviews", filters={"label": {"TN"}})["review_id"].tolist() == ["r3"]
+    with pytest.raises(UserError, match="no column 'colour'"):
+        store.read("reviews", columns=["colour"])
+
+
+def test_parts_with_different_columns_are_read_as_one_table(tmp_path):
+    """Feature columns differ by case type; what a part lacks is missing there."""
+    store = EvidenceStore(tmp_path)
+    one = pd.DataFrame({"case_id": ["a"], "amount": [1], "note": [None]})
+    two = pd.DataFrame({"case_id": ["b"], "amount": [2.5], "age": [30], "note": ["x"]})
+    for day, frame in enumerate([one, two]):
+        store.append(
+            "decisions", frame, NONE, key=["case_id"], source="s", received_at=NOW + day * DAY
+        )
+    rows = store.read("decisions")
+    assert rows["amount"].tolist() == [1, 2.5]
+    assert rows["age"].isna().tolist() == [True, False]
+    assert store.read("decisions", filters={"note": {"x"}})["case_id"].tolist() == ["b"]
+
+
+def test_rejected_rows_are_kept_whatever_is_in_them(tmp_path):
+    """Mixed types, NUL, half a character pair and path-like ids are data, never paths."""
+    store = EvidenceStore(tmp_path)
+    odd = pd.DataFrame({"review_id": ["../../x", "a\0b", "'; DROP"], "revision": [1, "two", None]})
+    odd["label"] = pd.Series(["\ud800", "ok", "ok"], dtype=object)
+    deliver(store, reviews(*FIRST), odd)
+    deliver(store, reviews(), pd.DataFrame({"review_id": ["z"], "revision": [3]}), NOW + DAY)
+    kept = store.rejects("reviews")
+    assert kept["review_id"].tolist() == ["../../x", "a\0b", "'; DROP", "z"]
+    assert kept["revision"].dropna().tolist() == ["1", "two", "3"]
+    assert len(store.rejects("reviews", as_of=NOW)) == 3
+    assert not list(tmp_path.parent.glob("x*"))
+
+
+def test_the_watermark_goes_forward_only(tmp_path):
+    """An empty night moves it on, an old delivery does not move it back."""
+    store = EvidenceStore(tmp_path)
+    assert store.watermark("desk") is None
+    for mark, expected in [(0, 0), (3, 3), (1, 3)]:
+        deliver(store, reviews(), watermark=NOW + mark * DAY)
+        assert store.watermark("desk") == NOW + expected * DAY
+
+
+def test_a_changed_part_is_refused(tmp_path):
+    """One flipped bit: the bytes no longer have the digest that names them."""
+    path = deliver(EvidenceStore(tmp_path), reviews(*FIRST)).path
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ServiceUnreachable, match="was changed"):
+        EvidenceStore(tmp_path).read("reviews")
+
+
+def deliver_first(home):
+    bad = pd.DataFrame({"review_id": ["bad"]})
+    return deliver(EvidenceStore(home), reviews(*FIRST), bad, watermark=NOW)
+
+
+@pytest.mark.parametrize(
+    ("point", "stored"),
+    [
+        ("evidence.part_written", False),
+        ("evidence.quarantine_written", False),
+        ("evidence.before_commit", False),
+        ("evidence.committed", True),
+    ],
+)
+def test_killed_anywhere_a_second_run_converges(tmp_path, point, stored):
+    """Before the commit nothing happened; after the re-run every row is there once."""
+    code = (
+        "import sys; from pathlib import Path; "
+        "from tests.flows.adapters.test_evidence_store import deliver_first; "
+        "deliver_first(Path(sys.argv[1]))"
+    )
+    env = {**os.environ, "RATCHET_KILL_POINT": point}
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    killed = subprocess.run(command, env=env, cwd=PROJECT, timeout=60, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    store = EvidenceStore(tmp_path)
+    assert store.counts("reviews") == ((3, 2, 1) if stored else (0, 0, 0))
+    assert len(store.read("reviews")) == (2 if stored else 0)
+    assert (store.watermark("desk") == NOW) is stored
+    deliver_first(tmp_path)
+    assert store.counts("reviews") == (2 + 1, 2, 1)
+    assert (len(store.read("reviews")), len(store.rejects("reviews"))) == (2, 1)
+    assert store.watermark("desk") == NOW
+
+
+def test_two_stores_that_append_the_same_rows_store_them_once(tmp_path):
+    """A store that looked before the other wrote notices, and looks again."""
+    one, two = EvidenceStore(tmp_path), EvidenceStore(tmp_path)
+    write = two._write_part
+
+    def overtaken(*said):
+        if not one.counts("reviews")[0]:
+            deliver(one, reviews(*FIRST))
+        return write(*said)
+
+    two._write_part = overtaken
+    receipt = deliver(two, reviews(*FIRST, ("r3", 1, "TN")))
+    assert receipt.already_stored == 2
+    assert len(one.read("reviews")) == 3
+
+
+def test_a_folder_that_cannot_be_written_is_a_clean_failure(tmp_path):
+    """Nothing is recorded, and the same delivery succeeds once there is room."""
+    store = EvidenceStore(tmp_path)
+    (tmp_path / "reviews").write_text("in the way")
+    with pytest.raises(ServiceUnreachable, match="Nothing was recorded"):
+        deliver(store, reviews(*FIRST))
+    assert store.counts("reviews") == (0, 0, 0)
+    (tmp_path / "reviews").unlink()
+    assert deliver(store, reviews(*FIRST)).already_stored == 0
+
+
+@pytest.mark.parametrize("table", ["../x", "Reviews", "a b", ""])
+def test_a_table_name_never_becomes_a_path(tmp_path, table):
+    """Only plain names are tables."""
+    with pytest.raises(UserError, match="cannot name an evidence table"):
+        EvidenceStore(tmp_path).read(table)
+
+
+def test_a_small_append_to_a_large_table_is_quick(tmp_path):
+    """After 300k rows, a thousand more in a fresh process's cache take seconds at most (bound 10x)."""
+    store, many = EvidenceStore(tmp_path), 300_000
+    frame = pd.DataFrame({"case_id": np.arange(many).astype(str), "score": np.linspace(0, 1, many)})
+    said = {"key": ["case_id"], "source": "s"}
+    store.append("decisions", frame, NONE, received_at=NOW, **said)
+    start = time.monotonic()
+    more = frame.tail(1000).assign(score=-1.0)
+    fresh = EvidenceStore(tmp_path)
+    receipt = fresh.append("decisions", more, NONE, received_at=NOW + DAY, **said)
+    assert receipt.already_stored == 0
+    assert time.monotonic() - start < 5.0

@@ -1,0 +1,285 @@
+"""Does the ledger keep what was decided, let one of two racers win, and notice every edit?"""
+
+import multiprocessing
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from configs.errors import GateRefused, ServiceUnreachable, UserError
+from flows.adapters.ledger import Ledger
+from models.hub import Approve, AuditPlan, Entry, Policy, Promote, Propose, Refusal, RollBack
+from models.vocabulary import Boundary
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+PROJECT = Path(__file__).resolve().parents[3]
+
+
+def a_policy(low):
+    return Policy("ato", "risk", "1", "a" * 64, AuditPlan(0.05), boundary=Boundary(low, 0.9))
+
+
+def opened(home, **settings):
+    return Ledger(f"sqlite:///{home / 'ledger.db'}", home / "ledger.head", **settings)
+
+
+def propose(ledger, low=0.1, actor="ana", base=None, at=NOW):
+    policy_id = ledger.record_policy(a_policy(low))
+    base = len(ledger.history("ato")) if base is None else base
+    command = Propose(
+        case_type="ato", policy_id=policy_id, actor=actor, base_version=base, evidence_digest="e"
+    )
+    return ledger.submit(command, at)
+
+
+def make_live(ledger, low, at=NOW):
+    said = propose(ledger, low, at=at)
+    common = {"case_type": "ato", "dossier": {"night": 1}}
+    ledger.submit(
+        Approve(
+            **common,
+            proposal_policy_id=said.policy_id,
+            actor="ben",
+            base_version=said.version,
+            evidence_digest="e",
+        ),
+        at,
+    )
+    promote = Promote(
+        **common, policy_id=said.policy_id, actor="ana", base_version=said.version + 1
+    )
+    return ledger.submit(promote, at)
+
+
+def sql(home, statement):
+    with sqlite3.connect(home / "ledger.db") as connection:
+        connection.execute(statement)
+
+
+def test_the_live_policy_comes_back_now_and_as_of_then(tmp_path):
+    """Every moment has its policy, and a second process reads the same."""
+    ledger = opened(tmp_path)
+    assert ledger.live_policy("ato") is None
+    make_live(ledger, 0.1, NOW)
+    make_live(ledger, 0.2, NOW + timedelta(days=1))
+    again = opened(tmp_path)
+    assert again.live_policy("ato") == a_policy(0.2)
+    assert again.live_policy("ato", as_of=NOW + timedelta(hours=1)) == a_policy(0.1)
+    assert again.live_policy("ato", as_of=NOW - timedelta(hours=1)) is None
+    rolled = again.submit(RollBack(case_type="ato", actor="ben", base_version=6), NOW)
+    assert rolled.policy_id == a_policy(0.1).policy_id
+    assert again.verify().ok
+    assert again.head() == (7, rolled.own_hash)
+
+
+def test_an_entry_comes_back_as_it_was_decided(tmp_path):
+    """Nothing is lost between the decision and the database."""
+    ledger = opened(tmp_path)
+    made = make_live(ledger, 0.1)
+    assert ledger.history()[-1] == made
+    assert ledger.history("kyc_audit") == ()
+
+
+def test_the_proposers_own_approval_is_refused_and_the_refusal_kept(tmp_path):
+    """Who tried, when, which rule said no, and what was asked."""
+    ledger = opened(tmp_path)
+    said = propose(ledger, actor="ana")
+    approve = Approve(
+        case_type="ato",
+        proposal_policy_id=said.policy_id,
+        actor="ana",
+        base_version=1,
+        evidence_digest="e",
+    )
+    answer = ledger.submit(approve, NOW)
+    assert isinstance(answer, Refusal)
+    (kept,) = opened(tmp_path).refusals("ato")
+    assert (kept.rule, kept.actor, kept.at) == ("proposer_is_not_approver", "ana", NOW)
+    assert kept.command["proposal_policy_id"] == said.policy_id
+    assert len(ledger.history()) == 1
+
+
+def test_a_policy_that_was_never_recorded_cannot_be_proposed(tmp_path):
+    """Nor one that was recorded for another case type."""
+    ledger = opened(tmp_path)
+    known = ledger.record_policy(a_policy(0.1))
+    common = {"actor": "ana", "base_version": 0, "evidence_digest": "e"}
+    for case_type, policy_id in [("ato", "f" * 64), ("kyc_audit", known)]:
+        command = Propose(case_type=case_type, policy_id=policy_id, **common)
+        assert ledger.submit(command, NOW).rule == "policy_is_known"
+
+
+EDITS = {
+    "actor": ("UPDATE ledger_entries SET actor='eve' WHERE seq=2", "Entry 2 was edited"),
+    "dossier": ("UPDATE ledger_entries SET dossier='{\"night\": 1}' WHERE seq=2", "Entry 2 was"),
+    "not json": ("UPDATE ledger_entries SET dossier='{' WHERE seq=2", "Entry 2 was edited"),
+    "hash": (
+        f"UPDATE ledger_entries SET own_hash='{'0' * 64}' WHERE seq=2",
+        "Entry 3 does not follow entry 2",
+    ),
+    "removed": ("DELETE FROM ledger_entries WHERE seq=2", "Entry 2 was removed"),
+    "first removed": ("DELETE FROM ledger_entries WHERE seq=1", "Entry 1 was removed"),
+    "tail cut": ("DELETE FROM ledger_entries WHERE seq=3", "entry 3 is missing after entry 2"),
+    "long tail cut": ("DELETE FROM ledger_entries WHERE seq>1", "entries 2 to 3 are missing"),
+    "all cut": ("DELETE FROM ledger_entries", "entries 1 to 3 are missing"),
+}
+
+
+@pytest.mark.parametrize(("statement", "named"), EDITS.values(), ids=EDITS)
+def test_an_edit_behind_our_back_is_named_and_stops_the_ledger(tmp_path, statement, named):
+    """`verify` names the entry; nothing is decided by, or added to, a changed ledger."""
+    ledger = opened(tmp_path)
+    make_live(ledger, 0.1)
+    before = ledger.history()
+    sql(tmp_path, statement)
+    verification = ledger.verify()
+    assert not verification.ok
+    assert any(named in problem for problem in verification.problems), verification.problems
+    command = RollBack(case_type="ato", actor="ana", base_version=before[-1].version)
+    with pytest.raises(GateRefused, match="not as it was written"):
+        ledger.submit(command, NOW)
+
+
+def test_an_edited_policy_is_not_read(tmp_path):
+    """The document must have the hash that names it."""
+    ledger = opened(tmp_path)
+    make_live(ledger, 0.1)
+    sql(tmp_path, "UPDATE policies SET document=replace(document, '0.1,', '0.8,')")
+    sql(tmp_path, "UPDATE policies SET document=replace(document, ':0.1}', ':0.8}')")
+    with pytest.raises(GateRefused, match="was edited"):
+        ledger.live_policy("ato")
+    assert "Policy" in ledger.verify().problems[0]
+
+
+def test_a_removed_policy_or_head_file_is_named(tmp_path):
+    """Both belong to the record."""
+    ledger = opened(tmp_path)
+    make_live(ledger, 0.1)
+    sql(tmp_path, "DELETE FROM policies")
+    (tmp_path / "ledger.head").unlink()
+    head, policy = opened(tmp_path).verify().problems
+    assert "head file" in head
+    assert "named by entry 1, was removed" in policy
+
+
+def test_a_crash_before_the_head_is_written_is_no_tampering(tmp_path):
+    """Killed after the commit: the entry stands, the head is behind, the next entry repairs it."""
+    propose(opened(tmp_path), 0.1)
+    assert run_and_kill(tmp_path, "ledger.after_commit") == -signal.SIGKILL
+    ledger = opened(tmp_path)
+    verification = ledger.verify()
+    assert verification.ok
+    assert verification.notes[0].startswith("The head is behind by 1 entry")
+    assert propose(ledger, 0.3).seq == 3
+    assert ledger.verify().notes == ()
+
+
+def test_a_crash_before_the_commit_leaves_nothing(tmp_path):
+    """Readers see wholly the old ledger, and the same command can be made again."""
+    propose(opened(tmp_path), 0.1)
+    assert run_and_kill(tmp_path, "ledger.before_commit") == -signal.SIGKILL
+    ledger = opened(tmp_path)
+    assert len(ledger.history()) == 1
+    assert ledger.verify() == type(ledger.verify())(True)
+    assert propose(ledger, 0.2).seq == 2
+
+
+def run_and_kill(home, point):
+    """Propose a second policy in another process that dies at a kill point."""
+    code = (
+        "import sys; from pathlib import Path; "
+        "from tests.flows.adapters.test_ledger import opened, propose; "
+        "propose(opened(Path(sys.argv[1])), 0.2)"
+    )
+    env = {**os.environ, "RATCHET_KILL_POINT": point}
+    command = [sys.executable, "-c", code, str(home)]
+    return subprocess.run(command, env=env, cwd=PROJECT, timeout=60, check=False).returncode
+
+
+def test_of_two_threads_one_wins_every_round(tmp_path):
+    """Twenty rounds on one base each: one entry, one 'stale base', never an error."""
+    ledgers = [opened(tmp_path), opened(tmp_path)]
+    for round_ in range(20):
+        barrier, answers = threading.Barrier(2), [None, None]
+
+        def race(who, base=round_, barrier=barrier, answers=answers):
+            policy_id = ledgers[who].record_policy(a_policy(0.01 * (2 * base + who + 1)))
+            barrier.wait()
+            command = Propose(
+                case_type="ato",
+                policy_id=policy_id,
+                actor="ana",
+                base_version=base,
+                evidence_digest="e",
+            )
+            answers[who] = ledgers[who].submit(command, NOW)
+
+        threads = [threading.Thread(target=race, args=(who,)) for who in range(2)]
+        [thread.start() for thread in threads]
+        [thread.join(60) for thread in threads]
+        assert sorted(type(answer).__name__ for answer in answers) == ["Entry", "Refusal"]
+        assert next(a.rule for a in answers if isinstance(a, Refusal)) == "stale_base"
+    assert len(ledgers[0].history("ato")) == 20
+    assert ledgers[0].verify() == type(ledgers[0].verify())(True)
+
+
+def first_start(home, who, barrier, won):
+    barrier.wait()
+    ledger = opened(home)
+    for base in range(20):
+        barrier.wait()
+        answer = propose(ledger, 0.01 * (2 * base + who + 1), base=base)
+        won.put("won" if isinstance(answer, Entry) else str(answer.rule))
+
+
+def test_two_processes_start_on_an_empty_home_and_race(tmp_path):
+    """Both first starts succeed; then twenty rounds have one winner each."""
+    context = multiprocessing.get_context("spawn")
+    barrier, won = context.Barrier(2), context.Queue()
+    both = [
+        context.Process(target=first_start, args=(tmp_path / "new", barrier, won)) for _ in range(2)
+    ]
+    [process.start() for process in both]
+    answers = [won.get(timeout=90) for _ in range(2 * 20)]
+    [process.join(60) for process in both]
+    assert [process.exitcode for process in both] == [0, 0]
+    assert (answers.count("won"), answers.count("stale_base")) == (20, 20)
+    assert opened(tmp_path / "new").verify().ok
+
+
+def test_a_locked_database_is_a_bounded_wait_and_a_clear_message(tmp_path):
+    """Readers go on; the writer gives up after the timeout and says that nothing changed."""
+    ledger = opened(tmp_path, busy_timeout_seconds=0.3)
+    propose(ledger)
+    holder = sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    try:
+        assert len(ledger.history()) == 1
+        with pytest.raises(
+            ServiceUnreachable, match=r"stayed locked .* 0.3 s. Nothing was changed"
+        ):
+            ledger.record_policy(a_policy(0.5))
+    finally:
+        holder.close()
+    assert ledger.record_policy(a_policy(0.5)) == a_policy(0.5).policy_id
+
+
+def test_a_password_never_stands_in_a_message(tmp_path):
+    """A database that does not answer is named without its secret."""
+    url = "postgresql+psycopg://ana:hunter2@127.0.0.1:1/ledger"
+    with pytest.raises(ServiceUnreachable) as refused:
+        Ledger(url, tmp_path / "head")
+    assert "hunter2" not in str(refused.value)
+    assert "ana:***@127.0.0.1" in str(refused.value)
+
+
+def test_an_unknown_policy_is_the_users_error(tmp_path):
+    """The message says what to give."""
+    with pytest.raises(UserError, match="full 64 hex digits"):
+        opened(tmp_path).policy("abc")
