@@ -166,6 +166,8 @@ def read_types(
             columns[name] = _read_fixed(frame, contract, name)
         except _Misfit as misfit:
             misfits.append(f"{name!r} must be {misfit}")
+        except _UNREADABLE:
+            misfits.append(f"{name!r} must be {contract.schema.field(name).type}")
     misfits += _misfit_features(frame, contract, case_types)
     if misfits:
         raise BatchRefused(
@@ -189,6 +191,10 @@ def reject_report(admission: Admission, limit: int = 10) -> str:
 
 
 # Reading a batch in the contract's types.
+
+
+# What pandas and Arrow raise on a cell they cannot hold; their messages may quote the cell.
+_UNREADABLE = (TypeError, ValueError, ArithmeticError, pa.ArrowException)
 
 
 class _Misfit(ValueError):
@@ -261,6 +267,8 @@ def _misfit_features(
                 _read_feature(rows[feature.name], feature)
             except _Misfit as misfit:
                 misfits.append(f"{feature.name!r} ({case_type.name}) must be {misfit}")
+            except _UNREADABLE:
+                misfits.append(f"{feature.name!r} ({case_type.name}) must be {feature.kind}")
     return misfits
 
 

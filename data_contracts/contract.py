@@ -358,7 +358,9 @@ def stored_decision(frame: pd.DataFrame, context: AdmissionContext, column: str)
     decisions = context.decisions
     if decisions is None or column not in decisions.columns:
         return pd.Series(None, index=frame.index, dtype=object)
-    latest = decisions.drop_duplicates("case_id", keep="last").set_index("case_id")[column]
+    latest = decisions.drop_duplicates("case_id", keep="last").set_index("case_id", drop=False)[
+        column
+    ]
     return frame["case_id"].map(latest)
 
 

@@ -1,0 +1,9 @@
+"""What happens: flows, the verbs they are made of, and the adapters that touch the world."""
+
+import os
+
+# Nothing leaves the machine unless somebody asks for it; MLflow accepts only the word "true".
+# Set before Prefect or MLflow is imported, and never over what a person has set.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("DO_NOT_TRACK", "true")
+os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")

@@ -1,0 +1,1 @@
+"""The loop's verbs as plain functions; flows, the command line, demo and backtest all call these."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -49,9 +49,13 @@ class TrainingPlan:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class TrainedModel:
-    """A model and how it did on the later slice that stopped and calibrated it."""
+    """A model and how it did on the later slice that stopped and calibrated it.
+
+    rows and bad count all it learned from, left_out what it could not; later_scores and later_bad
+    have the shape of the later slice.
+    """
 
     model: RiskModel
     rows: int
@@ -60,6 +64,8 @@ class TrainedModel:
     later_auc: float
     later_log_loss: float
     left_out: int
+    later_scores: npt.NDArray[np.float64] = field(repr=False)
+    later_bad: npt.NDArray[np.bool_] = field(repr=False)
 
 
 def train(
@@ -124,4 +130,6 @@ def train(
         later_auc=float(roc_auc_score(bad[cut:], scores, sample_weight=weights[cut:])),
         later_log_loss=float(log_loss(bad[cut:], scores, sample_weight=weights[cut:])),
         left_out=int((~usable).sum()),
+        later_scores=scores,
+        later_bad=bad[cut:],
     )

@@ -214,7 +214,10 @@ class Exchange:
         ]
         if not parts:
             raise ValueError("there are no cases to judge: the table is empty")
-        return parts[0] if len(parts) == 1 else pd.concat(parts).reindex(cases.index)
+        if len(parts) == 1:
+            return parts[0]
+        joined: pd.DataFrame = pd.concat(parts).reindex(cases.index)
+        return joined
 
     def _agent_of_one_type(self, recipe: CaseRecipe, rows: pd.DataFrame) -> pd.DataFrame:
         phi = _true_contributions(recipe, rows)
@@ -250,7 +253,7 @@ class Exchange:
     def _raw_draws(self, recipe: CaseRecipe, first_day: int, days: int) -> _RawDraws:
         if days < 0:
             raise ValueError(f"days must be zero or more, got {days}")
-        wanted = len(recipe.features) + _NORMALS, 2 * len(recipe.features) + _UNIFORMS
+        wanted = len(recipe.features) + _NORMALS, len(recipe.features) + _UNIFORMS
         parts = [
             self._day_draws(recipe, day, *wanted) for day in range(first_day, first_day + days)
         ]
@@ -304,7 +307,7 @@ _WEEKDAY_FACTORS = (1.08, 1.06, 1.04, 1.03, 1.05, 0.9, 0.84)
 # Rows of the raw draws. Normals: oddness and the amount, then one a feature.
 _NORMALS = 2
 _ODDNESS, _AMOUNT = 0, 1
-# Uniforms: these, then one a feature for missing values, and one more a feature for nothing yet.
+# Uniforms: these six, then one a feature for missing values.
 _UNIFORMS = 6
 _HOUR, _RING, _TRUTH, _DELAY, _KEY_USER, _PRIORITY = range(6)
 
@@ -447,15 +450,15 @@ def _endings(
     strange = sorted({str(value) for value in pd.unique(action)} - set(Action))
     if strange:
         raise ValueError(f"unknown actions {', '.join(strange)}; known: {', '.join(Action)}")
-    automatic = np.where(
-        action == Action.AUTO_PASS, "pass", np.where(action == Action.AUTO_BLOCK, "block", None)
-    ).astype(object)
+    automatic = np.full(len(cases), None, dtype=object)
+    automatic[action == Action.AUTO_PASS] = "pass"
+    automatic[action == Action.AUTO_BLOCK] = "block"
     if ended is None:
-        if (automatic == None).any():  # noqa: E711 - elementwise on an object array
+        if (action == Action.ESCALATE).any():
             raise ValueError("escalated cases end as their reviewer said: pass `ended` as well")
         return automatic
     end = _one_each(ended, len(cases), "ended")
-    end = np.where(pd.isna(end), None, end).astype(object)
+    end[pd.isna(end)] = None
     strange = sorted(
         {str(value) for value in pd.unique(end) if value is not None} - {"pass", "block"}
     )
@@ -473,7 +476,7 @@ def _endings(
 
 
 def _one_each(values: pd.Series | NDArray[Any], size: int, name: str) -> NDArray[np.object_]:
-    array = np.asarray(values, dtype=object)
+    array: NDArray[np.object_] = np.array(values, dtype=object)
     if array.shape != (size,):
         raise ValueError(f"{name} must hold one value a case ({size}), got shape {array.shape}")
     return array

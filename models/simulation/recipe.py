@@ -100,9 +100,10 @@ class FeatureRecipe:
     def effect(self, values: NDArray[np.generic]) -> FloatArray:
         """Logits before centring, shape (n,); NaN where the value is missing or unknown."""
         if self.kind == "categorical":
-            known = values >= 0
-            table = np.array(self.effects or (0.0,) * len(self.levels), dtype=np.float64)
-            return np.where(known, table[np.where(known, values, 0).astype(np.intp)], np.nan)
+            codes = values.astype(np.intp)
+            # The last entry answers code -1, an unknown level.
+            effects = self.effects or (0.0,) * len(self.levels)
+            return np.array([*effects, np.nan], dtype=np.float64)[codes]
         numbers = values.astype(np.float64)
         if self.kind == "boolean":
             return np.asarray(numbers * self.gain, dtype=np.float64)

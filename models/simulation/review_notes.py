@@ -48,7 +48,7 @@ def root_causes(path: NDArray[np.object_], label: NDArray[np.object_]) -> NDArra
     return _looked_up(key, ROOT_CAUSES, "none")
 
 
-def annotations(
+def written_notes(
     path: NDArray[np.object_],
     label: NDArray[np.object_],
     language: NDArray[np.object_],

@@ -15,7 +15,7 @@ from models.simulation.exchange import misread
 from models.simulation.faults import Fault, ProcedureFault, ThresholdFault, WeightFault
 from models.simulation.keyed_draws import KeyedDraws, generator
 from models.simulation.recipe import CaseRecipe
-from models.simulation.review_notes import annotations, root_causes
+from models.simulation.review_notes import root_causes, written_notes
 
 REVIEW_COLUMNS = (
     "review_id",
@@ -197,7 +197,7 @@ class ReviewerPool:
         verdict = _verdicts(asked, people, bad, draws)
         label = _labels(asked.recommendation, verdict)
         path, feature, clause = self._marks(asked, label, draws)
-        shown_label = np.where(label == None, "", label)  # noqa: E711 - elementwise
+        shown_label = np.where(verdict == "escalate", "", label).astype(object)
         language = people["language"].to_numpy(dtype=object)
         case_id = asked.cases["case_id"].astype("str")
         table = pd.DataFrame(
@@ -217,7 +217,7 @@ class ReviewerPool:
                 "root_cause": _text(root_causes(path, shown_label)),
                 "feature_ref": _text(feature),
                 "sop_clause": _text(clause),
-                "annotation": _text(annotations(path, shown_label, language, feature, clause)),
+                "annotation": _text(written_notes(path, shown_label, language, feature, clause)),
                 "language": _text(language),
             }
         )
@@ -302,22 +302,23 @@ class ReviewerPool:
         path = np.select(
             [opinion < 0.1, np.where(close, opinion < 0.75, opinion < 0.3)], ["C", "B"], "A"
         ).astype(object)
-        clause = np.where((path == "C") & (opinion < 0.05), None, clause)
+        clause[(path == "C") & (opinion < 0.05)] = None
 
         for fault in self.faults:
             if fault.case_type != recipe.name:
                 continue
             if isinstance(fault, ThresholdFault):
-                path = np.where(attentive, "B", path)
+                path[attentive] = "B"
             elif isinstance(fault, WeightFault):
                 spoilt = np.abs((fault.factor - 1.0) * phi[fault.feature].to_numpy()) > 0.3
                 seen = attentive & fault.applies(rows) & spoilt
-                path, blamed = np.where(seen, "A", path), np.where(seen, fault.feature, blamed)
+                path[seen], blamed[seen] = "A", fault.feature
         for fault in self.faults:
             if isinstance(fault, ProcedureFault) and fault.case_type == recipe.name:
                 seen = attentive & misread(fault, rows, self._exchange_seed)
-                path, clause = np.where(seen, "C", path), np.where(seen, fault.sop_clause, clause)
-        return path, np.where(path == "A", blamed, None), clause
+                path[seen], clause[seen] = "C", fault.sop_clause
+        blamed[path != "A"] = None
+        return path, blamed, clause
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,7 +370,8 @@ def _labels(
     label = np.select(
         [said_block & is_block, ~said_block & ~is_block, said_block], ["TP", "TN", "FP"], "FN"
     ).astype(object)
-    return np.where(verdict == "escalate", None, label).astype(object)
+    label[verdict == "escalate"] = None
+    return label
 
 
 def _blind(kind: NDArray[np.object_], draws: _Draws) -> NDArray[np.bool_]:
@@ -389,7 +391,7 @@ def _text(values: Values) -> pd.Series:
 
 
 def _one_each(values: Values, cases: pd.DataFrame, name: str) -> NDArray[np.object_]:
-    array = np.asarray(values, dtype=object)
+    array: NDArray[np.object_] = np.array(values, dtype=object)
     if array.shape != (len(cases),):
         raise ValueError(f"{name} must hold one value a case ({len(cases)}), got {array.shape}")
     return array

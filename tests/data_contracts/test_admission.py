@@ -143,6 +143,9 @@ def test_missing_columns_are_all_named_with_those_that_are_there():
         ("decisions", "priority", [1.5] * 4),
         ("decisions", "session_age", ["long"] * 4),
         ("decisions", "reasoning", [1, 2, 3, 4]),
+        ("decisions", "amount_usd", pd.Series([10**400, 1, 2, 3], dtype=object)),
+        ("decisions", "session_age", pd.Series([10**400, 1, 2, 3], dtype=object)),
+        ("outcomes", "source", pd.Series(["\ud800 high"] * 4, dtype=object)),  # half a character
     ],
 )
 def test_a_column_of_the_wrong_type_fails_the_batch(name, column, values):

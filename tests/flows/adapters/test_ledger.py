@@ -243,7 +243,8 @@ def test_two_processes_start_on_an_empty_home_and_race(tmp_path):
     context = multiprocessing.get_context("spawn")
     barrier, won = context.Barrier(2), context.Queue()
     both = [
-        context.Process(target=first_start, args=(tmp_path / "new", barrier, won)) for _ in range(2)
+        context.Process(target=first_start, args=(tmp_path / "new", who, barrier, won))
+        for who in range(2)
     ]
     [process.start() for process in both]
     answers = [won.get(timeout=90) for _ in range(2 * 20)]

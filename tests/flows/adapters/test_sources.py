@@ -144,7 +144,7 @@ def test_all_missing_columns_are_named_with_those_that_are_there(tmp_path):
     """One message is enough to correct the file."""
     path = a_csv(tmp_path, "1,2024-01-01,0,1,x")
     with pytest.raises(
-        UserError, match="2 columns are missing: 'AGE', 'WHO'.* There are: ID, SEEN"
+        UserError, match=r"2 columns are missing: 'AGE', 'WHO'.* There are: ID, SEEN"
     ):
         read_source(a_source(path, columns={**COLUMNS, "case_id": "WHO"}, features=("AGE",)))
 

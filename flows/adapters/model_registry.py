@@ -1,0 +1,249 @@
+"""Which models exist, what were they learned from, and are their bytes still the ones we registered?
+
+MLflow keeps runs and versions; it proves nothing. So a model leaves this adapter only after its
+bytes have the digest that the ledger names, and goes straight into the booster: nothing stored
+beside it is ever loaded or run (DESIGN 5).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from collections.abc import Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Iterator
+
+import numpy as np
+import pandas as pd
+
+from configs.errors import GateRefused, ServiceUnreachable, UserError
+from models.risk import RiskModel
+
+MODEL_FILE = "model.ubj"
+CHAMPION = "champion"
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredModel:
+    """Where one version stands: its registered name, version, digest of its bytes, and run."""
+
+    name: str
+    version: str
+    digest: str
+    run_id: str
+
+
+class ModelRegistry:
+    """MLflow behind the few questions the loop asks."""
+
+    def __init__(self, tracking_uri: str, artifacts: Path) -> None:
+        """Open a tracking store; an ambient one is named and ignored.
+
+        Raises:
+            UserError: the address is a plain folder, which MLflow no longer accepts.
+        """
+        if not tracking_uri.startswith(("sqlite:", "postgresql", "http:", "https:")):
+            raise UserError(
+                f"MLflow cannot be kept at {tracking_uri!r}; use sqlite:///FILE, "
+                "postgresql+psycopg://... or the address of a server."
+            )
+        self.tracking_uri = tracking_uri
+        self._artifacts = artifacts
+        ambient = os.environ.get("MLFLOW_TRACKING_URI")
+        if ambient and ambient != tracking_uri:
+            logging.getLogger("ratchet").warning(
+                "MLFLOW_TRACKING_URI is set in the environment and ignored; "
+                "set RATCHET_MLFLOW_TRACKING_URI to move the registry."
+            )
+        self._bytes: dict[tuple[str, str], RiskModel] = {}
+
+    def register(
+        self,
+        case_type: str,
+        model: RiskModel,
+        sample: pd.DataFrame,
+        *,
+        dataset_digest: str,
+        metrics: Mapping[str, float],
+        parameters: Mapping[str, Any],
+        tags: Mapping[str, str],
+        note: str,
+    ) -> RegisteredModel:
+        """Log one fitted model as a run of `retrain` and register it under its case type.
+
+        Args:
+            sample: a few encoded rows, for the signature only; their values are not stored.
+            dataset_digest: digest of the evidence it was fitted on.
+            note: the verdict in a sentence, shown first in MLflow.
+        """
+        mlflow = self._mlflow()
+        from mlflow.models import infer_signature
+
+        with self.run("retrain", case_type, note, tags={**tags, "case_type": case_type}) as run:
+            mlflow.log_params(dict(parameters))
+            mlflow.log_metrics(dict(metrics))
+            mlflow.log_input(_dataset(case_type, dataset_digest, metrics), context="training")
+            example = _without_categories(sample)
+            info = mlflow.xgboost.log_model(
+                model.booster,
+                name="model",
+                model_format="ubj",
+                signature=infer_signature(example, np.zeros(len(example), dtype=np.float64)),
+                pip_requirements=_requirements(),
+                registered_model_name=case_type,
+            )
+            version = str(info.registered_model_version)
+            self._client().set_model_version_tag(case_type, version, "digest", model.digest)
+            registered = RegisteredModel(case_type, version, model.digest, run.info.run_id)
+        stored = hashlib.sha256(self._stored_bytes(case_type, version)).hexdigest()
+        if stored != model.digest:
+            raise GateRefused(
+                f"{case_type} version {version}: what MLflow stored is not what was fitted "
+                "(digests differ); the version must not be used. Train again."
+            )
+        self._bytes[case_type, model.digest] = model
+        return registered
+
+    def load(self, case_type: str, version: str, digest: str) -> RiskModel:
+        """The model of a version, if and only if its bytes have this digest.
+
+        Raises:
+            GateRefused: the file is missing or has other bytes; nothing was parsed.
+        """
+        known = self._bytes.get((case_type, digest))
+        if known is not None:
+            return known
+        content = self._stored_bytes(case_type, version)
+        found = hashlib.sha256(content).hexdigest()
+        if found != digest:
+            raise GateRefused(
+                f"{case_type} version {version}: its file has digest {found[:12]}, the ledger says "
+                f"{digest[:12]}. It was not loaded. Roll back, or train again."
+            )
+        model = RiskModel.from_bytes(content)
+        self._bytes[case_type, digest] = model
+        return model
+
+    def project_champion(self, case_type: str, version: str) -> None:
+        """Point the alias `champion` at what the ledger promoted: a projection, never the authority."""
+        self._client().set_registered_model_alias(case_type, CHAMPION, version)
+
+    @contextmanager
+    def run(
+        self, experiment: str, name: str, note: str, tags: Mapping[str, str] | None = None
+    ) -> Iterator[Any]:
+        """One MLflow run in an experiment that is made on first use; nested inside an open run."""
+        mlflow = self._mlflow()
+        self._experiment(experiment)
+        nested = mlflow.active_run() is not None
+        described = {**(tags or {}), "mlflow.note.content": note}
+        with mlflow.start_run(run_name=name, nested=nested, tags=described) as run:
+            yield run
+
+    def log(
+        self,
+        *,
+        metrics: Mapping[str, float] | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        texts: Mapping[str, str] | None = None,
+        tables: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Add to the open run: numbers, varied parameters, text artifacts and JSON artifacts."""
+        mlflow = self._mlflow()
+        if metrics:
+            mlflow.log_metrics({name: float(value) for name, value in metrics.items()})
+        if parameters:
+            mlflow.log_params(dict(parameters))
+        for file, text in (texts or {}).items():
+            mlflow.log_text(text, file)
+        for file, value in (tables or {}).items():
+            mlflow.log_dict(value, file)
+
+    def _experiment(self, name: str) -> None:
+        mlflow = self._mlflow()
+        client = self._client()
+        if client.get_experiment_by_name(name) is None:
+            location = None
+            if not self.tracking_uri.startswith("http"):
+                location = (self._artifacts / name).resolve().as_uri()
+            client.create_experiment(name, artifact_location=location)
+        mlflow.set_experiment(name)
+
+    def _stored_bytes(self, case_type: str, version: str) -> bytes:
+        mlflow = self._mlflow()
+        try:
+            uri = self._client().get_model_version_download_uri(case_type, version)
+            path = Path(mlflow.artifacts.download_artifacts(artifact_uri=f"{uri}/{MODEL_FILE}"))
+            return path.read_bytes()
+        except (mlflow.exceptions.MlflowException, OSError) as problem:
+            raise GateRefused(
+                f"{case_type} version {version} has no readable {MODEL_FILE} in the registry "
+                f"({type(problem).__name__}); it cannot be used. Roll back, or train again."
+            ) from None
+
+    def _client(self) -> Any:
+        return self._mlflow().MlflowClient(tracking_uri=self.tracking_uri)
+
+    def _mlflow(self) -> Any:
+        import mlflow
+        import mlflow.xgboost
+
+        if mlflow.get_tracking_uri() != self.tracking_uri:
+            _initialise(self.tracking_uri)
+            mlflow.set_tracking_uri(self.tracking_uri)
+            mlflow.set_registry_uri(self.tracking_uri)
+        return mlflow
+
+
+def _initialise(tracking_uri: str) -> None:
+    """Create MLflow's tables once: several processes doing so at once break an empty database."""
+    import mlflow
+
+    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    logging.getLogger("alembic").setLevel(logging.ERROR)
+    if not tracking_uri.startswith("sqlite:///"):
+        return
+    import fcntl
+
+    file = Path(tracking_uri.removeprefix("sqlite:///"))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with (file.parent / f".{file.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            mlflow.MlflowClient(tracking_uri=tracking_uri).search_experiments(max_results=1)
+        except mlflow.exceptions.MlflowException as problem:
+            raise ServiceUnreachable(
+                f"MLflow's database cannot be opened ({type(problem).__name__}); is the disk full "
+                "or the folder read-only?"
+            ) from None
+
+
+def _dataset(case_type: str, digest: str, metrics: Mapping[str, float]) -> Any:
+    """The data set as MLflow shows it: a digest and a size, and not one row."""
+    from mlflow.data.meta_dataset import MetaDataset
+    from mlflow.data.code_dataset_source import CodeDatasetSource
+
+    source = CodeDatasetSource(tags={"rows": str(int(metrics.get("data/rows", 0)))})
+    return MetaDataset(source=source, name=f"{case_type} evidence", digest=digest[:36])
+
+
+def _without_categories(sample: pd.DataFrame) -> pd.DataFrame:
+    categorical = sample.select_dtypes("category").columns
+    return sample.astype(dict.fromkeys(categorical, "object"))
+
+
+@lru_cache(maxsize=1)
+def _requirements() -> tuple[str, ...]:
+    """Given, not inferred: inferring them takes ten seconds a model."""
+    from importlib.metadata import version
+
+    import xgboost
+
+    return tuple(
+        [f"xgboost=={xgboost.__version__}"]
+        + [f"{name}=={version(name)}" for name in ("numpy", "pandas", "scikit-learn")]
+    )

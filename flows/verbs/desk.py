@@ -1,0 +1,94 @@
+"""What does every verb need at hand, and where does it live?"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from configs.settings import Settings, Training
+from flows.adapters.evidence_store import EvidenceStore
+from flows.adapters.ledger import Ledger
+from flows.adapters.model_registry import ModelRegistry
+from models.boundary.audit import audit_key
+from models.risk import TrainingPlan
+from models.vocabulary import CaseType
+
+NIGHT_ACTOR = "nightly_calibration"
+RETRAIN_ACTOR = "retrain"
+
+
+@dataclass(frozen=True)
+class Desk:
+    """One home's adapters and case types; verbs get it passed in and hold no state of their own.
+
+    `seed` fixes the audit draws and the fits of a demo or backtest; a live desk draws audits with
+    a secret of its own and fits with seed 0.
+    """
+
+    home: Path
+    case_types: Mapping[str, CaseType]
+    store: EvidenceStore
+    ledger: Ledger
+    registry: ModelRegistry
+    training: Training
+    reviewer_share_cap: float
+    audit_secret: str = field(repr=False)
+    seed: int = 0
+
+    @classmethod
+    def at(
+        cls,
+        home: Path,
+        settings: Settings,
+        case_types: Mapping[str, CaseType],
+        *,
+        seed: int | None = None,
+    ) -> Desk:
+        """Open (and on first use create) everything below `home`.
+
+        A `seed` makes a desk of its own for a demo or backtest: it ignores the live database and
+        registry, and its audit draws derive from the seed (DESIGN 6).
+        """
+        home.mkdir(parents=True, exist_ok=True)
+        own = seed is not None
+        database = None if own else settings.database_url
+        tracking = None if own else settings.mlflow_tracking_uri
+        return cls(
+            home=home,
+            case_types=dict(case_types),
+            store=EvidenceStore(home / "evidence", database),
+            ledger=Ledger(database or f"sqlite:///{home / 'ledger.db'}", home / "ledger.head"),
+            registry=ModelRegistry(
+                tracking or f"sqlite:///{home / 'mlflow' / 'mlflow.db'}", home / "mlflow" / "artifacts"
+            ),
+            training=settings.training,
+            reviewer_share_cap=settings.night.reviewer_share_cap,
+            audit_secret=f"seed {seed}" if own else _live_secret(home),
+            seed=seed or 0,
+        )
+
+    def training_plan(self) -> TrainingPlan:
+        fields = {"rounds", "max_depth", "learning_rate", "min_child_weight", "row_share"}
+        fields |= {"column_share", "early_stopping_rounds", "later_share"}
+        return TrainingPlan(seed=self.seed, **self.training.model_dump(include=fields))
+
+    def audit_key(self, case_type: str) -> str:
+        return audit_key(self.audit_secret, f"audit|{case_type}")
+
+
+def _live_secret(home: Path) -> str:
+    """`RATCHET_AUDIT_KEY`, or a random secret made once in the home and readable by its owner only."""
+    given = os.environ.get("RATCHET_AUDIT_KEY")
+    if given:
+        return given
+    file = home / "audit.key"
+    try:
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return file.read_text(encoding="ascii")
+    with os.fdopen(handle, "w", encoding="ascii") as opened:
+        opened.write(secret := secrets.token_hex(32))
+    return secret

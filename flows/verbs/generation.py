@@ -1,0 +1,86 @@
+"""Which model is under test for a case type, since when, and what has it been allowed to look at?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from flows.verbs.desk import Desk
+from models.hub.entries import Entry, EntryKind
+from models.risk import RiskModel
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """The newest model of a case type, as the ledger knows it.
+
+    Attributes:
+        version, digest: in the registry.
+        trained_before: it learned from no case opened at or after this instant, so cases opened
+            since may certify it.
+        evidence_since: rows opened before this instant chose today's boundary (or trained the
+            model), so they cannot certify the next one.
+        looks: exact looks and betting streams spent so far; each has a share of delta.
+        last_effective_sample: at the last exact look; None before the first.
+        stream_delta: the delta of the betting stream that is open on this evidence, or None.
+        promoted: whether the live policy rests on this model.
+        started_at: when the generation was filed; the next retrain counts from it.
+    """
+
+    case_type: str
+    version: str
+    digest: str
+    trained_before: datetime
+    evidence_since: datetime
+    looks: int
+    last_effective_sample: float | None
+    stream_delta: float | None
+    promoted: bool
+    started_at: datetime
+
+    def load(self, desk: Desk) -> RiskModel:
+        """The model, if its bytes still have the digest in the ledger."""
+        return desk.registry.load(self.case_type, self.version, self.digest)
+
+
+def current_generation(desk: Desk, case_type: str) -> Generation | None:
+    """Read the generation off the ledger; None before the first model."""
+    entries = desk.ledger.history(case_type)
+    started = next((e for e in reversed(entries) if e.kind is EntryKind.GENERATION_STARTED), None)
+    if started is None:
+        return None
+    since = [entry for entry in entries if entry.version > started.version]
+    looks = [entry for entry in since if entry.kind is EntryKind.LOOK_TAKEN]
+    moved = [
+        entry
+        for entry in since
+        if entry.kind in (EntryKind.PROMOTED, EntryKind.NARROWED) and "evidence_until" in entry.dossier
+    ]
+    trained_before = datetime.fromisoformat(started.dossier["trained_before"])
+    restarted = moved[-1] if moved else None
+    evidence_since = (
+        datetime.fromisoformat(restarted.dossier["evidence_until"]) if restarted else trained_before
+    )
+    # Looks at earlier evidence keep their share of delta but say nothing about this evidence.
+    fresh = [entry for entry in looks if restarted is None or entry.version > restarted.version]
+    exact = [entry for entry in fresh if entry.dossier["test"] == "exact"]
+    streams = [entry for entry in fresh if entry.dossier["test"] == "betting"]
+    live = desk.ledger.live_policy(case_type)
+    return Generation(
+        case_type=case_type,
+        version=started.dossier["model_version"],
+        digest=str(started.evidence_digest),
+        trained_before=trained_before,
+        evidence_since=evidence_since,
+        looks=len(looks),
+        last_effective_sample=exact[-1].dossier["effective_sample"] if exact else None,
+        stream_delta=streams[-1].dossier["delta_spent"] if streams else None,
+        promoted=live is not None and live.model_digest == started.evidence_digest,
+        started_at=started.at,
+    )
+
+
+def last_version(desk: Desk, case_type: str) -> int:
+    """The ledger version a command must name as its base."""
+    entries: tuple[Entry, ...] = desk.ledger.history(case_type)
+    return entries[-1].version if entries else 0

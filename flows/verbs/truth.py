@@ -1,0 +1,105 @@
+"""Establish the truth: which mature cases may speak, how each was decided, and what it turned out to be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import pandas as pd
+
+from flows.verbs.desk import Desk
+from models.boundary.decide import automatable
+from models.truth import matured_before, settle
+from models.vocabulary import Action
+
+_DECISIONS = [
+    "case_id", "case_type", "opened_at", "score", "recommendation", "action", "propensity",
+    "audited", "policy_id", "model_version", "priority",
+]  # fmt: skip
+_REVIEWS = [
+    "case_id", "review_id", "revision", "reviewer_id", "team", "kind", "queued_at", "resolved_at",
+    "verdict", "label", "feedback_path", "root_cause", "sop_clause",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Book:
+    """Everything the store held as of a moment that a night reads, once for all case types.
+
+    decisions, reviews (latest revisions) and truth (one row per settled case).
+    """
+
+    as_of: datetime
+    decisions: pd.DataFrame
+    reviews: pd.DataFrame
+    truth: pd.DataFrame
+
+    def mature(self, desk: Desk, case_type: str, since: datetime | None = None) -> pd.DataFrame:
+        """Mature decisions of one case type in order of time, with `bad` (null = not observed) and
+        `drawn` (designed to be observed).
+
+        Truth that arrived by itself on a case that was not drawn stays out: it was seen because
+        the case was bad (METHODS 1).
+        """
+        until = matured_before(self.as_of, desk.case_types[case_type].maturity_days)
+        rows = self.decisions
+        chosen = (rows["case_type"] == case_type) & (rows["opened_at"] < until)
+        if since is not None:
+            chosen &= rows["opened_at"] >= since
+        rows = rows[chosen].sort_values(["opened_at", "case_id"], kind="stable", ignore_index=True)
+        drawn = ((rows["action"] == Action.ESCALATE.value) | rows["audited"]).to_numpy(dtype=np.bool_)
+        bad = rows["case_id"].map(self.truth.set_index("case_id")["bad"])
+        observed = np.where(drawn, bad.to_numpy(dtype=np.float64, na_value=np.nan), np.nan)
+        return rows.assign(drawn=drawn, bad=observed, automatable=automatable(rows))
+
+
+def load_book(desk: Desk, as_of: datetime) -> Book:
+    """Read what had been received by `as_of`; the same moment always gives the same book."""
+    outcomes, reviews = _read(desk, "outcomes", as_of), _read(desk, "reviews", as_of)
+    return Book(
+        as_of=as_of,
+        decisions=_read(desk, "decisions", as_of),
+        reviews=reviews,
+        truth=settle(reviews, outcomes),
+    )
+
+
+def evidence_for(
+    desk: Desk, book: Book, case_type: str, model_digest: str, since: datetime
+) -> pd.DataFrame:
+    """The EVIDENCE table (DESIGN 7) for one model: mature cases opened since `since`.
+
+    A case the model cannot score is left out of the count of what it could decide, not of the bad
+    cases: it is escalated whatever the boundary, so it enters with the score 1 and not automatable.
+    """
+    rows = book.mature(desk, case_type, since)
+    if rows.empty:
+        return rows
+    scored = desk.store.read(
+        "shadow_scores",
+        columns=["case_id", "score"],
+        filters={"model_version": [model_digest]},
+        as_of=book.as_of,
+    )
+    score = rows["case_id"].map(scored.drop_duplicates("case_id").set_index("case_id")["score"])
+    unscored = score.isna().to_numpy()
+    return rows.assign(
+        score=score.fillna(1.0).to_numpy(dtype=np.float64),
+        automatable=rows["automatable"].to_numpy() & ~unscored,
+    )
+
+
+def _read(desk: Desk, table: str, as_of: datetime) -> pd.DataFrame:
+    empty = {
+        "decisions": _DECISIONS,
+        "reviews": _REVIEWS,
+        "outcomes": ["case_id", "observed_at", "bad"],
+    }[table]
+    if not desk.store.counts(table)[0]:
+        return pd.DataFrame({name: pd.Series(dtype="str") for name in empty}).astype(
+            {name: "datetime64[us, UTC]" for name in empty if name.endswith("_at")}
+        )
+    if table == "reviews":
+        return desk.store.latest_revisions(table, "review_id", "revision", as_of, columns=empty)
+    return desk.store.read(table, columns=empty, as_of=as_of)
