@@ -10,12 +10,12 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -224,8 +224,8 @@ def _initialise(tracking_uri: str) -> None:
 
 def _dataset(case_type: str, digest: str, metrics: Mapping[str, float]) -> Any:
     """The data set as MLflow shows it: a digest and a size, and not one row."""
-    from mlflow.data.meta_dataset import MetaDataset
     from mlflow.data.code_dataset_source import CodeDatasetSource
+    from mlflow.data.meta_dataset import MetaDataset
 
     source = CodeDatasetSource(tags={"rows": str(int(metrics.get("data/rows", 0)))})
     return MetaDataset(source=source, name=f"{case_type} evidence", digest=digest[:36])

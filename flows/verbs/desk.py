@@ -62,7 +62,8 @@ class Desk:
             store=EvidenceStore(home / "evidence", database),
             ledger=Ledger(database or f"sqlite:///{home / 'ledger.db'}", home / "ledger.head"),
             registry=ModelRegistry(
-                tracking or f"sqlite:///{home / 'mlflow' / 'mlflow.db'}", home / "mlflow" / "artifacts"
+                tracking or f"sqlite:///{home / 'mlflow' / 'mlflow.db'}",
+                home / "mlflow" / "artifacts",
             ),
             training=settings.training,
             reviewer_share_cap=settings.night.reviewer_share_cap,

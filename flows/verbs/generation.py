@@ -54,7 +54,8 @@ def current_generation(desk: Desk, case_type: str) -> Generation | None:
     moved = [
         entry
         for entry in since
-        if entry.kind in (EntryKind.PROMOTED, EntryKind.NARROWED) and "evidence_until" in entry.dossier
+        if entry.kind in (EntryKind.PROMOTED, EntryKind.NARROWED)
+        and "evidence_until" in entry.dossier
     ]
     trained_before = datetime.fromisoformat(started.dossier["trained_before"])
     restarted = moved[-1] if moved else None

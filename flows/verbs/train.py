@@ -47,7 +47,9 @@ def retrain(desk: Desk, book: Book, case_type: str) -> Challenger:
     bad = rows["bad"].to_numpy(dtype=np.bool_)
     weights = 1.0 / rows["propensity"].to_numpy(dtype=np.float64)
     try:
-        fitted = train(rows, bad, weights, desk.case_types[case_type].features, desk.training_plan())
+        fitted = train(
+            rows, bad, weights, desk.case_types[case_type].features, desk.training_plan()
+        )
     except ValueError as too_little:
         note = f"No model was fitted: {too_little}"
         return Challenger(case_type, None, None, len(rows), int(bad.sum()), None, note)
@@ -72,7 +74,12 @@ def score_in_shadow(
     )
     nothing = shadow.iloc[:0].assign(broken_rules=pd.Series(dtype="str"))
     desk.store.append(
-        "shadow_scores", shadow, nothing, key=SHADOW_KEY, source=f"shadow {case_type}", received_at=now
+        "shadow_scores",
+        shadow,
+        nothing,
+        key=SHADOW_KEY,
+        source=f"shadow {case_type}",
+        received_at=now,
     )
 
 
@@ -153,6 +160,11 @@ def _file(
     )
     score_in_shadow(desk, case_type, fitted.model, later, book.as_of)
     return Challenger(
-        case_type, registered.version, registered.digest, fitted.rows, fitted.bad, fitted.later_auc, note
+        case_type,
+        registered.version,
+        registered.digest,
+        fitted.rows,
+        fitted.bad,
+        fitted.later_auc,
+        note,
     )
-

@@ -48,7 +48,9 @@ class Book:
         if since is not None:
             chosen &= rows["opened_at"] >= since
         rows = rows[chosen].sort_values(["opened_at", "case_id"], kind="stable", ignore_index=True)
-        drawn = ((rows["action"] == Action.ESCALATE.value) | rows["audited"]).to_numpy(dtype=np.bool_)
+        drawn = ((rows["action"] == Action.ESCALATE.value) | rows["audited"]).to_numpy(
+            dtype=np.bool_
+        )
         bad = rows["case_id"].map(self.truth.set_index("case_id")["bad"])
         observed = np.where(drawn, bad.to_numpy(dtype=np.float64, na_value=np.nan), np.nan)
         return rows.assign(drawn=drawn, bad=observed, automatable=automatable(rows))

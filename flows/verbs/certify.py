@@ -1,0 +1,250 @@
+"""Certify: take a look at a case type's evidence when one is due, and say what it proves."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import numpy as np
+import pandas as pd
+
+from configs.errors import GateRefused
+from flows.verbs.desk import NIGHT_ACTOR, Desk
+from flows.verbs.generation import Generation, current_generation, last_version
+from flows.verbs.truth import Book, evidence_for
+from models.boundary import (
+    Evidence,
+    certify,
+    delta_of_look,
+    effective_sample,
+    exact_look_is_due,
+    sample_for_first_look,
+)
+from models.hub.policy import AuditPlan, Overrides, Policy
+from models.hub.transitions import Refusal, TakeLook
+from models.truth import matured_before
+from models.vocabulary import Action, Boundary, Certificate, CertificateVerdict, Targets
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One case type's certificate, and what it rests on."""
+
+    case_type: str
+    certificate: Certificate
+    generation: Generation | None
+    evidence_digest: str
+    evidence_until: datetime
+    rows: int
+    labelled: int
+    bad: int
+    may_propose: bool
+
+    def summary(self) -> dict[str, object]:
+        """For a dossier: plain values, no row."""
+        certificate = self.certificate
+        return {
+            "case_type": self.case_type,
+            "verdict": certificate.verdict.value,
+            "reasons": list(certificate.reasons),
+            "pass_at_or_below": certificate.boundary.pass_at_or_below,
+            "block_at_or_above": certificate.boundary.block_at_or_above,
+            "automation_rate": certificate.automation_rate,
+            "limits": dict(certificate.limits),
+            "labels_needed": dict(certificate.labels_needed),
+            "delta": certificate.delta,
+            "rows": self.rows,
+            "labelled": self.labelled,
+            "bad": self.bad,
+            "drawn_and_missing": certificate.drawn_and_missing,
+            "model_version": self.generation.version if self.generation else None,
+            "evidence_digest": self.evidence_digest,
+        }
+
+
+def certify_case_type(desk: Desk, book: Book, case_type: str) -> Judged:
+    """Judge the newest model of a case type on the evidence it did not learn from.
+
+    Fully reviewed evidence is looked at when it has grown by a quarter, each look with its share of
+    delta. Selective evidence is one betting stream with one share, valid on every night (METHODS 1).
+    """
+    generation = current_generation(desk, case_type)
+    until = matured_before(book.as_of, desk.case_types[case_type].maturity_days)
+    if generation is None:
+        return _nothing_yet(case_type, until)
+    frame = evidence_for(desk, book, case_type, generation.digest, generation.evidence_since)
+    digest = evidence_digest(frame, generation.digest)
+    live = desk.ledger.live_policy(case_type)
+    incumbent = live.boundary if live is not None and generation.promoted else None
+    evidence = Evidence.from_frame(frame) if len(frame) else None
+    if evidence is None or not evidence.labelled.any():
+        certificate = _empty(
+            incumbent, "No mature, labelled case has been scored by this model yet."
+        )
+        proposes = False
+    elif evidence.fully_reviewed:
+        certificate, proposes = _exact_look(desk, book, generation, evidence, incumbent, digest)
+    else:
+        certificate, proposes = _betting_look(desk, book, generation, evidence, incumbent, digest)
+    if proposes and live is not None and not generation.promoted:
+        certificate, proposes = _against_champion(certificate, frame)
+    return Judged(
+        case_type=case_type,
+        certificate=certificate,
+        generation=generation,
+        evidence_digest=digest,
+        evidence_until=until,
+        rows=len(frame),
+        labelled=int(evidence.labelled.sum()) if evidence else 0,
+        bad=int(evidence.bad.sum()) if evidence else 0,
+        may_propose=proposes,
+    )
+
+
+def evidence_digest(frame: pd.DataFrame, model_digest: str) -> str:
+    """SHA-256 of what a certificate rests on: cases, scores, designs and *observed* truth."""
+    digest = hashlib.sha256(model_digest.encode())
+    for name in ("case_id", "score", "bad", "propensity", "drawn", "automatable"):
+        if name in frame:
+            hashed = pd.util.hash_array(np.asarray(frame[name]), categorize=False)
+            digest.update(name.encode() + hashed.tobytes())
+    return digest.hexdigest()
+
+
+def policy_for(desk: Desk, judged: Judged) -> Policy:
+    """The policy a certificate speaks for: its model, its boundary, the configured overrides."""
+    generation = judged.generation
+    if generation is None:
+        raise GateRefused(f"{judged.case_type} has no model, so there is no boundary to propose.")
+    return advised_policy(desk, generation, judged.certificate.boundary)
+
+
+def advised_policy(desk: Desk, generation: Generation, boundary: Boundary) -> Policy:
+    """A generation's model under a boundary, with the case type's audit rate and overrides."""
+    case_type = desk.case_types[generation.case_type]
+    calibration = generation.load(desk).calibration
+    return Policy(
+        case_type=case_type.name,
+        model_name=case_type.name,
+        model_version=generation.version,
+        model_digest=generation.digest,
+        audit=AuditPlan(case_type.audit_rate),
+        calibration={"slope": calibration.slope, "intercept": calibration.intercept},
+        boundary=boundary,
+        overrides=Overrides(never_auto_pass_above_usd=case_type.never_auto_pass_above_usd),
+    )
+
+
+def _exact_look(
+    desk: Desk,
+    book: Book,
+    generation: Generation,
+    evidence: Evidence,
+    incumbent: Boundary | None,
+    digest: str,
+) -> tuple[Certificate, bool]:
+    targets = desk.case_types[generation.case_type].targets
+    look = generation.looks + 1
+    delta = delta_of_look(targets.delta, len(desk.case_types), look)
+    effective = effective_sample(evidence, targets)
+    first = sample_for_first_look(targets, delta)
+    due = exact_look_is_due(effective, generation.last_effective_sample, first)
+    certificate = certify(evidence, _at(targets, delta), incumbent)
+    if due:
+        _spend(desk, book, generation, "exact", look, delta, effective, digest)
+        return certificate, True
+    needed = first if generation.last_effective_sample is None else None
+    return _reported_only(certificate, incumbent, effective, needed), False
+
+
+def _betting_look(
+    desk: Desk,
+    book: Book,
+    generation: Generation,
+    evidence: Evidence,
+    incumbent: Boundary | None,
+    digest: str,
+) -> tuple[Certificate, bool]:
+    targets = desk.case_types[generation.case_type].targets
+    delta = generation.stream_delta
+    if delta is None:
+        look = generation.looks + 1
+        delta = delta_of_look(targets.delta, len(desk.case_types), look)
+        effective = effective_sample(evidence, targets)
+        _spend(desk, book, generation, "betting", look, delta, effective, digest)
+    # Candidates are laid out on the model's own later slice: fixed before this stream began.
+    reference = np.asarray(generation.load(desk).reference_scores)
+    return certify(evidence, _at(targets, delta), incumbent, reference), True
+
+
+def _spend(
+    desk: Desk,
+    book: Book,
+    generation: Generation,
+    test: str,
+    look: int,
+    delta: float,
+    effective: float,
+    digest: str,
+) -> None:
+    said = desk.ledger.submit(
+        TakeLook(
+            case_type=generation.case_type,
+            actor=NIGHT_ACTOR,
+            base_version=last_version(desk, generation.case_type),
+            evidence_digest=digest,
+            look_index=look,
+            delta_spent=delta,
+            effective_sample=effective,
+            dossier={"test": test},
+        ),
+        book.as_of,
+    )
+    if isinstance(said, Refusal):
+        raise GateRefused(f"The look at {generation.case_type} was not recorded: {said.reason}")
+
+
+def _at(targets: Targets, delta: float) -> Targets:
+    return replace(targets, delta=delta)
+
+
+def _reported_only(
+    certificate: Certificate, incumbent: Boundary | None, effective: float, first: int | None
+) -> Certificate:
+    """Between looks a certificate is shown and never acted on."""
+    boundary = incumbent or Boundary.everything_reviewed()
+    if first is not None:
+        why = f"The first look is due at an effective sample of {first:,}; there are {effective:,.0f}."
+        verdict = CertificateVerdict.INSUFFICIENT_EVIDENCE
+    else:
+        why = "No look is due until the evidence has grown by a quarter."
+        verdict = CertificateVerdict.HOLD
+    return replace(certificate, verdict=verdict, boundary=boundary, reasons=(why,))
+
+
+def _against_champion(certificate: Certificate, frame: pd.DataFrame) -> tuple[Certificate, bool]:
+    """A challenger's boundary is worth a proposal only if it automates more than today's policy
+    did on the same cases."""
+    today = float((frame["action"] != Action.ESCALATE.value).mean())
+    if certificate.verdict is CertificateVerdict.CERTIFIED and certificate.automation_rate <= today:
+        why = (
+            f"The challenger is certified for {certificate.automation_rate:.1%} automation; the live "
+            f"policy decided {today:.1%} of the same cases."
+        )
+        return replace(certificate, verdict=CertificateVerdict.HOLD, reasons=(why,)), False
+    return certificate, True
+
+
+def _nothing_yet(case_type: str, until: datetime) -> Judged:
+    certificate = _empty(None, "There is no model for this case type yet.")
+    return Judged(case_type, certificate, None, "", until, 0, 0, 0, may_propose=False)
+
+
+def _empty(incumbent: Boundary | None, why: str) -> Certificate:
+    return Certificate(
+        verdict=CertificateVerdict.INSUFFICIENT_EVIDENCE,
+        boundary=incumbent or Boundary.everything_reviewed(),
+        automation_rate=0.0,
+        reasons=(why,),
+    )

@@ -1,0 +1,117 @@
+"""The night: admit what came in, establish the truth, certify, propose, and file the dossier."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+
+from flows.verbs.admit import AdmittedBatch, admit_batch
+from flows.verbs.certify import Judged, certify_case_type
+from flows.verbs.desk import Desk
+from flows.verbs.propose import act_on, waiting
+from flows.verbs.review_desk import review_desk
+from flows.verbs.triage import triage
+from flows.verbs.truth import Book, load_book
+
+# Reviews and outcomes refer to decisions, so those come first.
+TABLES = ("decisions", "outcomes", "reviews")
+
+
+def admit_deliveries(
+    desk: Desk,
+    deliveries: Mapping[str, pd.DataFrame],
+    as_of: datetime,
+    watermarks: Mapping[str, datetime | None] | None = None,
+    source: str = "delivery",
+) -> list[AdmittedBatch]:
+    """Admit each table's delivery in the order they refer to each other."""
+    marks = watermarks or {}
+    return [
+        admit_batch(
+            desk,
+            table,
+            deliveries[table],
+            as_of,
+            source=f"{source} {table}",
+            watermark=marks.get(table),
+        )
+        for table in TABLES
+        if table in deliveries and len(deliveries[table])
+    ]
+
+
+def judge_case_types(desk: Desk, book: Book) -> list[Judged]:
+    """One certificate for every case type."""
+    return [certify_case_type(desk, book, case_type) for case_type in desk.case_types]
+
+
+def run_night(
+    desk: Desk,
+    deliveries: Mapping[str, pd.DataFrame],
+    as_of: datetime,
+    *,
+    watermarks: Mapping[str, datetime | None] | None = None,
+    before_judging: Callable[[Book], None] | None = None,
+) -> dict[str, Any]:
+    """One whole night in plain calls; the flow runs the same verbs as tasks.
+
+    A failed batch stops the night: what was sound stays stored, nothing is trained or certified.
+
+    Args:
+        before_judging: called with the night's book once the truth is established (a walk
+            retrains there).
+    """
+    batches = admit_deliveries(desk, deliveries, as_of, watermarks)
+    if any(batch.failed for batch in batches):
+        return stopped_dossier(as_of, batches)
+    book = load_book(desk, as_of)
+    if before_judging is not None:
+        before_judging(book)
+    judged = judge_case_types(desk, book)
+    changes = [act_on(desk, one, as_of) for one in judged]
+    return dossier(desk, book, batches, judged, [entry for entry in changes if entry is not None])
+
+
+def dossier(
+    desk: Desk, book: Book, batches: list[AdmittedBatch], judged: list[Judged], changes: list[Any]
+) -> dict[str, Any]:
+    """The night's result as plain values: counts, certificates, findings, proposals."""
+    return {
+        "as_of": book.as_of.isoformat(),
+        "stopped": False,
+        "rows_admitted": sum(batch.admitted for batch in batches),
+        "rows_quarantined": sum(batch.quarantined for batch in batches),
+        "batches": [batch.counts() for batch in batches],
+        "certificates": [one.summary() for one in judged],
+        "entries": [
+            {"case_type": e.case_type, "kind": e.kind.value, "policy_id": e.policy_id}
+            for e in changes
+        ],
+        "waiting": [
+            {"case_type": e.case_type, "policy_id": e.policy_id, "proposer": e.actor}
+            for case_type in desk.case_types
+            for e in waiting(desk, case_type)
+        ],
+        "triage": triage(desk, book),
+        "reviews": review_desk(desk, book),
+    }
+
+
+def stopped_dossier(as_of: datetime, batches: list[AdmittedBatch]) -> dict[str, Any]:
+    """What a night says that a failed batch stopped."""
+    return {
+        "as_of": as_of.isoformat(),
+        "stopped": True,
+        "reasons": [sentence for batch in batches for sentence in batch.failed],
+        "rows_admitted": sum(batch.admitted for batch in batches),
+        "rows_quarantined": sum(batch.quarantined for batch in batches),
+        "batches": [batch.counts() for batch in batches],
+        "certificates": [],
+        "entries": [],
+        "waiting": [],
+        "triage": [],
+        "reviews": [],
+    }
