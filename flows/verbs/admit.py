@@ -101,7 +101,7 @@ def _context(desk: Desk, table: str, frame: pd.DataFrame, now: datetime) -> Admi
         case_types=desk.case_types,
         decisions=decisions,
         stored_revisions=revisions,
-        trailing=_trailing_volumes(desk, now) if table == "decisions" else None,
+        trailing=_trailing_volumes(desk, frame, now) if table == "decisions" else None,
         reviewer_share_cap=desk.reviewer_share_cap,
     )
 
@@ -123,18 +123,18 @@ def _stored_revisions(desk: Desk, frame: pd.DataFrame) -> pd.DataFrame | None:
     return stored[["review_id", "revision", "row_digest"]]
 
 
-def _trailing_volumes(desk: Desk, now: datetime) -> dict[str, Trailing] | None:
-    """Rows a batch by case type over the last batches.
+def _trailing_volumes(desk: Desk, frame: pd.DataFrame, now: datetime) -> dict[str, Trailing] | None:
+    """Rows a batch by case type over the last batches, of the case types this batch holds.
 
     Only volume, and only of decisions: the base rate and volume of *reviews* change whenever a
     boundary moves, so comparing them with their past would stop the very night after a promotion.
     """
-    if not desk.store.counts("decisions")[0]:
+    if not desk.store.counts("decisions")[0] or "case_type" not in frame:
         return None
     past = desk.store.read("decisions", columns=["case_type", "received_at"], as_of=now)
     sizes = past.groupby(["case_type", "received_at"], observed=True).size()
     found = {}
-    for case_type in sizes.index.unique("case_type"):
+    for case_type in sizes.index.unique("case_type").intersection(frame["case_type"].dropna()):
         recent = sizes[case_type].sort_index().iloc[-TRAILING_BATCHES:]
         found[str(case_type)] = Trailing(
             base_rate=None, rows_per_batch=float(np.median(recent)), batches=len(recent)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 import pandas as pd
@@ -11,10 +12,23 @@ import pandas as pd
 from flows.verbs.admit import AdmittedBatch, admit_batch
 from flows.verbs.certify import Judged, certify_case_type
 from flows.verbs.desk import Desk
+from flows.verbs.generation import current_generation
 from flows.verbs.propose import act_on, waiting
 from flows.verbs.review_desk import review_desk
+from flows.verbs.triage import WINDOW_DAYS as TRIAGE_DAYS
 from flows.verbs.triage import triage
 from flows.verbs.truth import Book, load_book
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """Rows for one table from one named source, and how far that source was read."""
+
+    table: str
+    rows: pd.DataFrame = field(repr=False)
+    source: str
+    watermark: datetime | None = None
+
 
 # Reviews and outcomes refer to decisions, so those come first.
 TABLES = ("decisions", "outcomes", "reviews")
@@ -22,25 +36,25 @@ TABLES = ("decisions", "outcomes", "reviews")
 
 def admit_deliveries(
     desk: Desk,
-    deliveries: Mapping[str, pd.DataFrame],
+    deliveries: Sequence[Delivery],
     as_of: datetime,
-    watermarks: Mapping[str, datetime | None] | None = None,
-    source: str = "delivery",
 ) -> list[AdmittedBatch]:
-    """Admit each table's delivery in the order they refer to each other."""
-    marks = watermarks or {}
+    """Admit what was delivered, in the order the tables refer to each other."""
     return [
-        admit_batch(
-            desk,
-            table,
-            deliveries[table],
-            as_of,
-            source=f"{source} {table}",
-            watermark=marks.get(table),
-        )
-        for table in TABLES
-        if table in deliveries and len(deliveries[table])
+        admit_batch(desk, one.table, one.rows, as_of, source=one.source, watermark=one.watermark)
+        for one in sorted(deliveries, key=lambda one: TABLES.index(one.table))
+        if len(one.rows)
     ]
+
+
+def earliest_evidence(desk: Desk, as_of: datetime) -> datetime | None:
+    """Before this instant no case speaks for or against any model under test; None: all may."""
+    generations = [current_generation(desk, case_type) for case_type in desk.case_types]
+    since = [one.evidence_since for one in generations if one is not None]
+    if len(since) < len(generations):
+        return None
+    # Triage and the review desk look four weeks back whatever the evidence.
+    return min(*since, as_of - timedelta(days=TRIAGE_DAYS))
 
 
 def judge_case_types(desk: Desk, book: Book) -> list[Judged]:
@@ -50,26 +64,24 @@ def judge_case_types(desk: Desk, book: Book) -> list[Judged]:
 
 def run_night(
     desk: Desk,
-    deliveries: Mapping[str, pd.DataFrame],
+    deliveries: Sequence[Delivery],
     as_of: datetime,
     *,
-    watermarks: Mapping[str, datetime | None] | None = None,
-    before_judging: Callable[[Book], None] | None = None,
+    before_judging: Callable[[], None] | None = None,
 ) -> dict[str, Any]:
     """One whole night in plain calls; the flow runs the same verbs as tasks.
 
     A failed batch stops the night: what was sound stays stored, nothing is trained or certified.
 
     Args:
-        before_judging: called with the night's book once the truth is established (a walk
-            retrains there).
+        before_judging: called once everything is admitted (a walk retrains there).
     """
-    batches = admit_deliveries(desk, deliveries, as_of, watermarks)
+    batches = admit_deliveries(desk, deliveries, as_of)
     if any(batch.failed for batch in batches):
         return stopped_dossier(as_of, batches)
-    book = load_book(desk, as_of)
     if before_judging is not None:
-        before_judging(book)
+        before_judging()
+    book = load_book(desk, as_of, earliest_evidence(desk, as_of))
     judged = judge_case_types(desk, book)
     changes = [act_on(desk, one, as_of) for one in judged]
     return dossier(desk, book, batches, judged, [entry for entry in changes if entry is not None])

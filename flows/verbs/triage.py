@@ -19,7 +19,7 @@ def triage(desk: Desk, book: Book) -> list[dict[str, Any]]:
     since = book.as_of - timedelta(days=WINDOW_DAYS)
     reviews = book.reviews
     wrong = reviews[reviews["label"].isin(["FP", "FN"]) & (reviews["resolved_at"] >= since)]
-    types = wrong["case_id"].map(book.decisions.set_index("case_id")["case_type"])
+    types = wrong["case_id"].map(book.type_by_case)
     found = []
     for case_type in desk.case_types:
         mine = wrong[(types == case_type).to_numpy()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -35,6 +36,14 @@ class Book:
     reviews: pd.DataFrame
     truth: pd.DataFrame
 
+    @cached_property
+    def bad_by_case(self) -> pd.Series:
+        return self.truth.set_index("case_id")["bad"]
+
+    @cached_property
+    def type_by_case(self) -> pd.Series:
+        return self.decisions.set_index("case_id")["case_type"]
+
     def mature(self, desk: Desk, case_type: str, since: datetime | None = None) -> pd.DataFrame:
         """Mature decisions of one case type in order of time, with `bad` (null = not observed) and
         `drawn` (designed to be observed).
@@ -51,17 +60,23 @@ class Book:
         drawn = ((rows["action"] == Action.ESCALATE.value) | rows["audited"]).to_numpy(
             dtype=np.bool_
         )
-        bad = rows["case_id"].map(self.truth.set_index("case_id")["bad"])
+        bad = rows["case_id"].map(self.bad_by_case)
         observed = np.where(drawn, bad.to_numpy(dtype=np.float64, na_value=np.nan), np.nan)
         return rows.assign(drawn=drawn, bad=observed, automatable=automatable(rows))
 
 
-def load_book(desk: Desk, as_of: datetime) -> Book:
-    """Read what had been received by `as_of`; the same moment always gives the same book."""
-    outcomes, reviews = _read(desk, "outcomes", as_of), _read(desk, "reviews", as_of)
+def load_book(desk: Desk, as_of: datetime, since: datetime | None = None) -> Book:
+    """Read what had been received by `as_of`; the same moment always gives the same book.
+
+    Args:
+        since: leave out cases opened before it. A review or an outcome comes after its case was
+            opened, so none that matters is left out with them.
+    """
+    outcomes = _read(desk, "outcomes", as_of, since, "observed_at")
+    reviews = _read(desk, "reviews", as_of, since, "resolved_at")
     return Book(
         as_of=as_of,
-        decisions=_read(desk, "decisions", as_of),
+        decisions=_read(desk, "decisions", as_of, since, "opened_at"),
         reviews=reviews,
         truth=settle(reviews, outcomes),
     )
@@ -92,16 +107,20 @@ def evidence_for(
     )
 
 
-def _read(desk: Desk, table: str, as_of: datetime) -> pd.DataFrame:
-    empty = {
+def _read(
+    desk: Desk, table: str, as_of: datetime, since: datetime | None, stamp: str
+) -> pd.DataFrame:
+    columns = {
         "decisions": _DECISIONS,
         "reviews": _REVIEWS,
         "outcomes": ["case_id", "observed_at", "bad"],
     }[table]
     if not desk.store.counts(table)[0]:
-        return pd.DataFrame({name: pd.Series(dtype="str") for name in empty}).astype(
-            {name: "datetime64[us, UTC]" for name in empty if name.endswith("_at")}
+        return pd.DataFrame({name: pd.Series(dtype="str") for name in columns}).astype(
+            {name: "datetime64[us, UTC]" for name in columns if name.endswith("_at")}
         )
-    if table == "reviews":
-        return desk.store.latest_revisions(table, "review_id", "revision", as_of, columns=empty)
-    return desk.store.read(table, columns=empty, as_of=as_of)
+    rows = desk.store.read(table, columns=columns, as_of=as_of, since=since, stamp=stamp)
+    if table != "reviews":
+        return rows
+    # Of each review the highest revision counts; a stable sort lets the later arrival win a tie.
+    return rows.sort_values("revision", kind="stable").drop_duplicates("review_id", keep="last")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
@@ -13,11 +12,29 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from models.simulation.burst import DEFAULT_BURST, Burst
+from models.simulation.case_draws import Calendar, drawn_cases, utc_stamps
 from models.simulation.case_models import RECIPES
-from models.simulation.faults import Fault, ProcedureFault, ThresholdFault, WeightFault
-from models.simulation.keyed_draws import KeyedDraws, generator
-from models.simulation.recipe import BoolArray, CaseRecipe, FeatureRecipe, FloatArray
+from models.simulation.faults import (
+    Fault,
+    ProcedureFault,
+    ThresholdFault,
+    WeightFault,
+    misread,
+)
+from models.simulation.keyed_draws import KeyedDraws
+from models.simulation.recipe import CaseRecipe
 from models.vocabulary.actions import Action, Recommendation
+
+__all__ = [
+    "APPEAL_SHARE",
+    "DEFAULT_BURST",
+    "DEFAULT_CASES_PER_DAY",
+    "HIDDEN_COLUMNS",
+    "SURFACING_SHARE",
+    "Burst",
+    "Exchange",
+]
 
 HIDDEN_COLUMNS = ("bad", "true_logit", "matures_at")
 """Columns of simulated cases that no agent, model or reviewer's screen may see."""
@@ -31,48 +48,10 @@ DEFAULT_CASES_PER_DAY: Mapping[str, int] = MappingProxyType(
         "withdrawal_anomaly": 1400,
     }
 )
-KEY_USER_SHARE = 0.03
 SURFACING_SHARE = 0.9
 """Share of passed bad cases that are reported once they are mature."""
 APPEAL_SHARE = 0.85
 """Share of blocked good cases whose owner appeals."""
-
-
-@dataclass(frozen=True, slots=True)
-class Burst:
-    """Days in which one case type's attackers come in numbers and have learnt to look clean.
-
-    `disguise` is the part of the way that a bad case's disguised features move to those of an
-    ordinary case (0 none, 1 all); `disguised_features` is how many of the case type's strongest
-    ring features they disguise; volume and ring share are multiplied.
-
-    Raises:
-        ValueError: a figure is out of range.
-    """
-
-    case_type: str = "withdrawal_anomaly"
-    first_day: int = 70
-    days: int = 3
-    disguise: float = 0.7
-    disguised_features: int = 4
-    volume_factor: float = 1.5
-    ring_factor: float = 1.5
-
-    def __post_init__(self) -> None:
-        if self.days < 1 or not 0.0 <= self.disguise <= 1.0 or self.disguised_features < 0:
-            raise ValueError(
-                "a burst lasts at least a day, with a disguise in [0, 1] and no negative number of "
-                f"disguised features, got {self!r}"
-            )
-        if not (self.volume_factor > 0.0 and self.ring_factor > 0.0):
-            raise ValueError(f"a burst's factors must be positive, got {self!r}")
-
-    def covers(self, case_type: str, days: NDArray[np.int64]) -> BoolArray:
-        inside = (days >= self.first_day) & (days < self.first_day + self.days)
-        return np.asarray(inside & (case_type == self.case_type), dtype=np.bool_)
-
-
-DEFAULT_BURST = Burst()
 
 
 class Exchange:
@@ -120,33 +99,10 @@ class Exchange:
         of the case type, and the HIDDEN_COLUMNS. Index: 0 .. n - 1.
         """
         recipe = _recipe(case_type)
-        raw = self._raw_draws(recipe, first_day, days)
-        calendar_day = self._start_day + raw.day
-        ring = raw.uniforms[_RING] < self._ring_share(recipe, raw.day, calendar_day)
-
-        latents = _latents(recipe, raw, ring, calendar_day)
-        values = _values(recipe, latents, raw)
-        contributions = recipe.contributions(values)
-        true_logit = recipe.intercept + _total(contributions, len(raw.day))
-        bad = raw.uniforms[_TRUTH] < expit(true_logit)
-        if self.burst is not None:
-            disguised = bad & self.burst.covers(case_type, raw.day)
-            values = _disguise(recipe, self.burst, latents, raw, disguised, values)
-
-        key_user = raw.uniforms[_KEY_USER] < KEY_USER_SHARE
-        opened_at = calendar_day * _DAY_US + _time_of_day_us(raw.uniforms[_HOUR])
-        columns: dict[str, Any] = {
-            "case_id": _case_ids(recipe, raw),
-            "case_type": pd.Series(case_type, index=range(len(raw.day)), dtype="str"),
-            "opened_at": _utc(opened_at),
-            "priority": _priority(raw.uniforms[_PRIORITY], key_user),
-            "amount_usd": _amount(recipe, raw.normals[_AMOUNT], key_user),
-            **{feature.name: _decoded(feature, values) for feature in recipe.features},
-            "bad": bad,
-            "true_logit": true_logit,
-            "matures_at": _utc(opened_at + _delay_us(recipe, raw.uniforms[_DELAY])),
-        }
-        return pd.DataFrame(columns)
+        if days < 0:
+            raise ValueError(f"days must be zero or more, got {days}")
+        calendar = Calendar(self._start_day, first_day, days)
+        return drawn_cases(recipe, calendar, self.seed, self.cases_per_day[recipe.name], self.burst)
 
     def contributions(self, cases: pd.DataFrame) -> pd.DataFrame:
         """What each feature truly adds to a case's log-odds of bad: index as `cases`, one column a
@@ -160,6 +116,9 @@ class Exchange:
         Columns: score in (0, 1), margin (log-odds), recommendation pass|block and one
         `phi_<feature>` a feature, in logits. Without faults the margin is the case type's
         intercept plus the sum of the contributions, and the score is the true P(bad | features).
+
+        Raises:
+            ValueError: no cases, an unknown case type, or feature columns are missing.
         """
         return self._by_case_type(cases, self._agent_of_one_type)
 
@@ -198,26 +157,29 @@ class Exchange:
         table = pd.DataFrame(
             {
                 "case_id": cases["case_id"].astype("str").reset_index(drop=True),
-                "observed_at": _utc(np.where(bad, matures, opened + waited.astype(np.int64))),
+                "observed_at": utc_stamps(np.where(bad, matures, opened + waited.astype(np.int64))),
                 "bad": bad,
                 "source": pd.Series(np.where(bad, reported, "appeal"), dtype="str"),
             }
         )
-        return table[shown].sort_values(["observed_at", "case_id"], ignore_index=True)
+        seen: pd.DataFrame = table[shown]
+        return seen.sort_values(["observed_at", "case_id"], ignore_index=True)
 
     def _by_case_type(
         self, cases: pd.DataFrame, answer: Callable[[CaseRecipe, pd.DataFrame], pd.DataFrame]
     ) -> pd.DataFrame:
+        if cases.empty:
+            raise ValueError("there are no cases to judge: the table is empty")
+        # Positions, not labels: tables put together from several days may repeat their labels.
+        numbered = cases.reset_index(drop=True)
         parts = [
             answer(_recipe(str(name)), rows)
-            for name, rows in cases.groupby("case_type", sort=False, observed=True)
+            for name, rows in numbered.groupby("case_type", sort=False, observed=True)
         ]
-        if not parts:
-            raise ValueError("there are no cases to judge: the table is empty")
-        if len(parts) == 1:
-            return parts[0]
-        joined: pd.DataFrame = pd.concat(parts).reindex(cases.index)
-        return joined
+        together: pd.DataFrame = pd.concat(parts).sort_index()
+        if len(together) < len(cases):
+            raise ValueError(f"{len(cases) - len(together)} cases have no case_type")
+        return together.set_axis(cases.index, axis=0)
 
     def _agent_of_one_type(self, recipe: CaseRecipe, rows: pd.DataFrame) -> pd.DataFrame:
         phi = _true_contributions(recipe, rows)
@@ -250,194 +212,9 @@ class Exchange:
         )
         return pd.concat([head, phi.add_prefix("phi_")], axis=1)
 
-    def _raw_draws(self, recipe: CaseRecipe, first_day: int, days: int) -> _RawDraws:
-        if days < 0:
-            raise ValueError(f"days must be zero or more, got {days}")
-        wanted = len(recipe.features) + _NORMALS, len(recipe.features) + _UNIFORMS
-        parts = [
-            self._day_draws(recipe, day, *wanted) for day in range(first_day, first_day + days)
-        ]
-        sizes = [normals.shape[1] for normals, _ in parts]
-        return _RawDraws(
-            day=np.repeat(np.arange(first_day, first_day + days, dtype=np.int64), sizes),
-            place=np.concatenate([np.arange(0), *(np.arange(size) for size in sizes)]),
-            normals=np.concatenate(
-                [np.empty((wanted[0], 0)), *(part[0] for part in parts)], axis=1
-            ),
-            uniforms=np.concatenate(
-                [np.empty((wanted[1], 0)), *(part[1] for part in parts)], axis=1
-            ),
-        )
-
-    def _day_draws(
-        self, recipe: CaseRecipe, day: int, normals: int, uniforms: int
-    ) -> tuple[FloatArray, FloatArray]:
-        """All random numbers of one day; everything later is a function of them, row by row."""
-        rng = generator(self.seed, recipe.name, day)
-        mean = self.cases_per_day[recipe.name] * _WEEKDAY_FACTORS[(self._start_day + day + 3) % 7]
-        if self.burst is not None and self.burst.covers(recipe.name, np.array([day]))[0]:
-            mean *= self.burst.volume_factor
-        size = int(rng.poisson(mean))
-        drawn = rng.standard_normal((normals, size)), rng.random((uniforms, size))
-        drawn[1][_HOUR].sort()  # cases are numbered in the order they open
-        return drawn
-
-    def _ring_share(
-        self, recipe: CaseRecipe, day: NDArray[np.int64], calendar_day: NDArray[np.int64]
-    ) -> FloatArray:
-        share = recipe.ring_share * (1.0 + 0.12 * np.sin(2.0 * np.pi * _iso_week(calendar_day) / 9))
-        if self.burst is not None:
-            share = share * np.where(
-                self.burst.covers(recipe.name, day), self.burst.ring_factor, 1.0
-            )
-        return np.asarray(share, dtype=np.float64)
-
-
-def misread(fault: ProcedureFault, cases: pd.DataFrame, seed: int) -> BoolArray:
-    """Which cases the written procedure gets the wrong way round, shape (n,)."""
-    pattern = fault.applies(cases)
-    drawn = KeyedDraws(seed, cases["case_id"]).uniform("procedure", fault.sop_clause)
-    return np.asarray(pattern & (drawn < fault.flip_share), dtype=np.bool_)
-
-
-_DAY_US = 86_400_000_000
-_SECOND_US = 1_000_000
-# Monday to Sunday; the mean is one.
-_WEEKDAY_FACTORS = (1.08, 1.06, 1.04, 1.03, 1.05, 0.9, 0.84)
-# Rows of the raw draws. Normals: oddness and the amount, then one a feature.
-_NORMALS = 2
-_ODDNESS, _AMOUNT = 0, 1
-# Uniforms: these six, then one a feature for missing values.
-_UNIFORMS = 6
-_HOUR, _RING, _TRUTH, _DELAY, _KEY_USER, _PRIORITY = range(6)
-
-
-@dataclass(frozen=True, slots=True)
-class _RawDraws:
-    day: NDArray[np.int64]
-    place: NDArray[np.int64]
-    normals: FloatArray
-    uniforms: FloatArray
-
-
-def _latents(
-    recipe: CaseRecipe, raw: _RawDraws, ring: BoolArray, calendar_day: NDArray[np.int64]
-) -> dict[str, FloatArray]:
-    season = np.sin(2.0 * np.pi * _iso_week(calendar_day) / 52.0)
-    latents = {}
-    for place, feature in enumerate(recipe.features):
-        own = raw.normals[_NORMALS + place]
-        odd = feature.oddness * raw.normals[_ODDNESS]
-        mixed = odd + np.sqrt(1.0 - feature.oddness**2) * own
-        latents[feature.name] = mixed + feature.ring * ring + feature.drift * season
-    return latents
-
-
-def _values(
-    recipe: CaseRecipe, latents: Mapping[str, FloatArray], raw: _RawDraws
-) -> dict[str, NDArray[np.generic]]:
-    values = {}
-    for place, feature in enumerate(recipe.features):
-        drawn = feature.values(latents[feature.name])
-        if feature.missing_share > 0.0:
-            lost = raw.uniforms[_UNIFORMS + place] < feature.missing_share
-            drawn = np.where(lost, np.nan, drawn)
-        values[feature.name] = drawn
-    return values
-
-
-def _disguise(
-    recipe: CaseRecipe,
-    burst: Burst,
-    latents: Mapping[str, FloatArray],
-    raw: _RawDraws,
-    disguised: BoolArray,
-    values: dict[str, NDArray[np.generic]],
-) -> dict[str, NDArray[np.generic]]:
-    """Move the strongest ring features of the disguised cases towards an ordinary case's."""
-    if not disguised.any():
-        return values
-    by_strength = sorted(
-        range(len(recipe.features)), key=lambda place: -abs(recipe.features[place].ring)
-    )
-    for place in by_strength[: burst.disguised_features]:
-        feature = recipe.features[place]
-        ordinary = raw.normals[_NORMALS + place][disguised]
-        latent = (1.0 - burst.disguise) * latents[feature.name][disguised]
-        drawn = feature.values(latent + burst.disguise * ordinary)
-        altered = values[feature.name].copy()
-        known = ~np.isnan(altered[disguised].astype(np.float64))
-        altered[disguised] = np.where(known, drawn, altered[disguised])
-        values[feature.name] = altered
-    return values
-
 
 def _true_contributions(recipe: CaseRecipe, rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(recipe.contributions(recipe.encoded(rows)), index=rows.index)
-
-
-def _total(contributions: Mapping[str, FloatArray], size: int) -> FloatArray:
-    return np.asarray(sum(contributions.values(), start=np.zeros(size)), dtype=np.float64)
-
-
-def _decoded(feature: FeatureRecipe, values: Mapping[str, NDArray[np.generic]]) -> Any:
-    if feature.kind != "categorical":
-        return values[feature.name]
-    levels = pd.array(list(feature.levels), dtype="str")
-    return levels.take(values[feature.name].astype(np.intp))
-
-
-def _case_ids(recipe: CaseRecipe, raw: _RawDraws) -> pd.Series:
-    """`kyc-000123-00045`: case type, day (m and five digits before day 0), place in the day."""
-    days, at = np.unique(raw.day, return_inverse=True)
-    heads = [
-        f"{recipe.prefix}-{day:06d}-" if day >= 0 else f"{recipe.prefix}-m{-day:05d}-"
-        for day in days.tolist()
-    ]
-    tails = [f"{place:05d}" for place in range(int(raw.place.max(initial=-1)) + 1)]
-    head = pd.Series(pd.array(heads, dtype="str").take(at))
-    tail = pd.Series(pd.array(tails, dtype="str").take(raw.place))
-    return head + tail
-
-
-def _iso_week(calendar_day: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Weeks since the epoch, Monday to Sunday; 1 January 1970 was a Thursday."""
-    return (calendar_day + 3) // 7
-
-
-def _time_of_day_us(uniform: FloatArray) -> NDArray[np.int64]:
-    """Arrivals swing with the hour: busiest at 16:00 UTC, quietest at 04:00, as 1.45 to .55."""
-    hours = np.linspace(0.0, 24.0, 241)
-    intensity = 1.0 + 0.45 * np.sin(2.0 * np.pi * (hours - 10.0) / 24.0)
-    arrived = np.concatenate([[0.0], np.cumsum((intensity[1:] + intensity[:-1]) / 2.0)])
-    hour = np.interp(uniform, arrived / arrived[-1], hours)
-    microseconds: NDArray[np.int64] = (hour / 24.0 * _DAY_US).astype(np.int64)
-    return np.minimum(microseconds, _DAY_US - 1)
-
-
-def _delay_us(recipe: CaseRecipe, uniform: FloatArray) -> NDArray[np.int64]:
-    """Most truths show early in the range, some late: a square law between its two ends."""
-    shortest, longest = recipe.delay_days
-    days = shortest + (longest - shortest) * uniform**2
-    delay: NDArray[np.int64] = np.ceil(days * 86_400.0).astype(np.int64) * _SECOND_US
-    return np.minimum(delay, int(longest * _DAY_US))
-
-
-def _priority(uniform: FloatArray, key_user: BoolArray) -> NDArray[np.int64]:
-    """75 to 100 for key users; 0 to 74, low ones more often, for everybody else."""
-    ordinary = np.floor(75.0 * uniform**2)
-    return np.where(key_user, 75.0 + np.floor(26.0 * uniform), ordinary).astype(np.int64)
-
-
-def _amount(recipe: CaseRecipe, normal: FloatArray, key_user: BoolArray) -> FloatArray:
-    """US dollars, log-normal; a key user's are some four times larger."""
-    logarithm = recipe.amount_log_mean + recipe.amount_log_sd * normal + np.log(4.0) * key_user
-    return np.asarray(np.round(np.exp(logarithm), 2), dtype=np.float64)
-
-
-def _utc(microseconds: NDArray[np.int64]) -> pd.DatetimeIndex:
-    stamps = pd.DatetimeIndex(microseconds.astype("datetime64[us]"))
-    return stamps.tz_localize("UTC")
 
 
 def _endings(

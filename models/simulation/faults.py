@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from models.simulation.keyed_draws import KeyedDraws
+
 
 @dataclass(frozen=True, slots=True)
 class WeightFault:
@@ -86,6 +88,13 @@ class ProcedureFault:
 
 
 Fault = WeightFault | ThresholdFault | ProcedureFault
+
+
+def misread(fault: ProcedureFault, cases: pd.DataFrame, seed: int) -> NDArray[np.bool_]:
+    """Which cases the written procedure gets the wrong way round, shape (n,)."""
+    pattern = fault.applies(cases)
+    drawn = KeyedDraws(seed, cases["case_id"]).uniform("procedure", fault.sop_clause)
+    return np.asarray(pattern & (drawn < fault.flip_share), dtype=np.bool_)
 
 
 def matches(

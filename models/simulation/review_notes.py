@@ -17,8 +17,8 @@ ROOT_CAUSES: dict[tuple[str, str], str] = {
 """Root cause by feedback path and label of a misjudged case; "none" where the agent was right."""
 
 _TEMPLATES: dict[tuple[str, str, str], str] = {
-    ("none", "TP", "en"): "Confirmed as bad. The evidence agrees with the recommendation.",
-    ("none", "TP", "zh"): "确认为欺诈。证据与建议一致。",
+    ("none", "TP", "en"): "Confirmed as bad. The evidence is clear.",
+    ("none", "TP", "zh"): "确认为欺诈。证据充分。",
     ("none", "TN", "en"): "Nothing unusual in this case.",
     ("none", "TN", "zh"): "本案未见异常。",
     ("none", "", "en"): "The documents do not settle this case. Passed on to a senior.",

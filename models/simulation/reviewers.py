@@ -11,8 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from models.simulation.case_models import RECIPES
-from models.simulation.exchange import misread
-from models.simulation.faults import Fault, ProcedureFault, ThresholdFault, WeightFault
+from models.simulation.faults import Fault, ProcedureFault, ThresholdFault, WeightFault, misread
 from models.simulation.keyed_draws import KeyedDraws, generator
 from models.simulation.recipe import CaseRecipe
 from models.simulation.review_notes import root_causes, written_notes
@@ -104,8 +103,9 @@ class ReviewerPool:
 
         Args:
             cases: as the exchange returned them, hidden truth included.
-            recommendation: the agent's pass|block; score: its P(bad). One value a case, in the
-                cases' order (so for the rest).
+            recommendation: the agent's pass|block, null where it could not score the case (such a
+                review carries no label); score: its P(bad). One value a case, in the cases' order
+                (so for the rest).
             kind: escalation|audit|senior|gold (second reviews: `second_review`); a `senior` review
                 is done by a senior, all others by reviewers.
             queued_at, resolved_at: UTC stamps.
@@ -164,7 +164,8 @@ class ReviewerPool:
         verdict = first["verdict"].to_numpy(dtype=object)
         agreed = verdict == advice
         sampled = (first["kind"] == "audit").to_numpy() & (draws.uniform("confirm") < confirm_share)
-        again = (~agreed & (verdict != "escalate")) | (agreed & sampled)
+        contradicted = ~agreed & (verdict != "escalate") & ~pd.isna(advice)
+        again = contradicted | (agreed & sampled)
         wait = _minutes(handling_minutes, draws.uniform("second_minutes"))
         asked = _Asked(
             rows,
@@ -197,7 +198,10 @@ class ReviewerPool:
         verdict = _verdicts(asked, people, bad, draws)
         label = _labels(asked.recommendation, verdict)
         path, feature, clause = self._marks(asked, label, draws)
-        shown_label = np.where(verdict == "escalate", "", label).astype(object)
+        # A case the agent could not score has no label; its note reads as if they agreed.
+        agreed = np.where(verdict == "block", "TP", "TN")
+        shown_label = np.where(label == None, agreed, label).astype(object)  # noqa: E711
+        shown_label[verdict == "escalate"] = ""
         language = people["language"].to_numpy(dtype=object)
         case_id = asked.cases["case_id"].astype("str")
         table = pd.DataFrame(
@@ -370,7 +374,8 @@ def _labels(
     label = np.select(
         [said_block & is_block, ~said_block & ~is_block, said_block], ["TP", "TN", "FP"], "FN"
     ).astype(object)
-    label[verdict == "escalate"] = None
+    scored = said_block | (recommendation == "pass")
+    label[(verdict == "escalate") | ~scored] = None
     return label
 
 

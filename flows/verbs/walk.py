@@ -1,0 +1,244 @@
+"""Walk a history or a simulated exchange night by night: the loop as it would have run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+import pandas as pd
+
+from data_contracts import CONTRACTS, AdmissionContext, judge_observed
+from data_contracts.contract import Trailing
+from flows.verbs.decide import decide_cases
+from flows.verbs.desk import Desk
+from flows.verbs.generation import current_generation
+from flows.verbs.night import Delivery, run_night
+from flows.verbs.propose import approve_and_promote, waiting
+from flows.verbs.train import retrain
+from flows.verbs.truth import load_book
+from models.vocabulary import Action, CaseType
+
+APPROVER = "backtest"
+"""Who approves in a demo or backtest; such approvals exist in their own ledgers only (DESIGN 6)."""
+
+
+class Upstream(Protocol):
+    """Where a walk's cases come from and who answers its decisions."""
+
+    case_types: Mapping[str, CaseType]
+    start: datetime
+    step: timedelta
+    steps: int
+
+    def warm_up(self) -> Iterator[pd.DataFrame]: ...
+    def arrivals(self, step: int) -> Iterator[pd.DataFrame]: ...
+    def note(self, decisions: pd.DataFrame) -> None: ...
+    def deliveries(self, as_of: datetime) -> dict[str, pd.DataFrame]: ...
+    def received(self, deliveries: Mapping[str, pd.DataFrame]) -> None: ...
+    def truth(self) -> pd.DataFrame: ...
+    def cases(self, case_type: str, since: datetime) -> pd.DataFrame: ...
+
+
+@dataclass
+class Walk:
+    """One walk in progress: the desk, the upstream, and what has happened so far.
+
+    observed: every truth the loop was shown, and when (case_id, observed_at). decisions: narrow
+    columns of all decisions after the warm-up. nights: the dossier of each night.
+    """
+
+    desk: Desk
+    upstream: Upstream
+    retrain_days: float
+    observed: list[pd.DataFrame] = field(default_factory=list)
+    decisions: list[pd.DataFrame] = field(default_factory=list)
+    nights: list[dict[str, Any]] = field(default_factory=list)
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    warm_up_cases: int = 0
+    _undelivered: list[pd.DataFrame] = field(default_factory=list)
+    _labels: dict[tuple[str, str], list[tuple[int, float]]] = field(default_factory=dict)
+
+    def warm_up(self) -> None:
+        """Decide (that is: review) everything before the first step."""
+        for cases in self.upstream.warm_up():
+            case_type = str(cases["case_type"].iloc[0])
+            decided = decide_cases(self.desk, case_type, cases, self.upstream.start)
+            self.upstream.note(decided)
+            self._undelivered.append(decided)
+            self.warm_up_cases += len(decided)
+
+    def night_and_day(self, step: int) -> list[dict[str, Any]]:
+        """One night (admit, retrain when due, certify, propose, approve) and the day after it."""
+        as_of = self.upstream.start + step * self.upstream.step
+        labels = self._night(as_of)
+        promoted = self._approve(as_of)
+        rows = [self._day(step, as_of, case_type) for case_type in self.desk.case_types]
+        arrived = {str(c["case_type"].iloc[0]): c for c in self.upstream.arrivals(step)}
+        for row in rows:
+            case_type = row["case_type"]
+            row["labels"] = labels.get(case_type, 0)
+            row["promoted"] = case_type in promoted
+            if case_type in arrived:
+                self._decide(row, arrived[case_type], as_of)
+        self.steps += rows
+        return rows
+
+    def last_night(self) -> None:
+        """Admit the last day's decisions, so that the store holds the whole walk."""
+        as_of = self.upstream.start + self.upstream.steps * self.upstream.step
+        self._night(as_of)
+
+    def _night(self, as_of: datetime) -> dict[str, int]:
+        delivered = self.upstream.deliveries(as_of)
+        refused = self._judge_labels(delivered["outcomes"], as_of)
+        batches = [Delivery("decisions", rows, "walk decisions") for rows in self._undelivered]
+        if not refused:
+            batches += [
+                Delivery(table, rows, f"walk {table}")
+                for table, rows in delivered.items()
+                if len(rows)
+            ]
+        night = run_night(
+            self.desk, batches, as_of, before_judging=lambda: self._retrain_when_due(as_of)
+        )
+        night["reasons"] = [*night.get("reasons", []), *refused]
+        self.nights.append(night)
+        if night["stopped"]:
+            return {}
+        self._undelivered = []
+        if refused:
+            return {}
+        self.upstream.received(delivered)
+        return self._note_observed(delivered, night)
+
+    def _note_observed(
+        self, delivered: Mapping[str, pd.DataFrame], night: dict[str, Any]
+    ) -> dict[str, int]:
+        """Whose truth the loop has now been shown: the first word on each case counts."""
+        shown = (
+            [delivered["outcomes"][["case_id", "observed_at"]]]
+            if len(delivered["outcomes"])
+            else []
+        )
+        reviews = delivered.get("reviews")
+        if reviews is not None and len(reviews):
+            settled = reviews[reviews["verdict"].isin(["pass", "block"])]
+            shown.append(
+                settled[["case_id", "resolved_at"]].set_axis(["case_id", "observed_at"], axis=1)
+            )
+        if not shown:
+            return {}
+        new = pd.concat(shown, ignore_index=True)
+        types = self._types_of(new["case_id"])
+        self.observed.append(new)
+        night["labels_seen"] = len(new)
+        return {str(name): int(count) for name, count in types.value_counts().items()}
+
+    def _types_of(self, case_ids: pd.Series) -> pd.Series:
+        if len(self.desk.case_types) == 1:
+            return pd.Series(next(iter(self.desk.case_types)), index=case_ids.index)
+        stored = self.desk.store.read("decisions", columns=["case_id", "case_type"])
+        return case_ids.map(stored.set_index("case_id")["case_type"])
+
+    def _judge_labels(self, outcomes: pd.DataFrame, as_of: datetime) -> list[str]:
+        """The history contract's rules on `bad`, on what was observed by now (no peeking).
+
+        A label's rate depends on which cases were escalated, so it is compared with earlier labels
+        of cases that the same policy decided.
+        """
+        if not self.decisions or outcomes.empty:
+            return []
+        recent = pd.concat(self.decisions[-400:])[["case_id", "case_type", "policy_id"]]
+        known = outcomes.merge(recent, on="case_id")
+        sentences: list[str] = []
+        for (case_type, policy), rows in known.groupby(["case_type", "policy_id"], observed=True):
+            past = self._labels.setdefault((str(case_type), str(policy)), [])
+            trailing = None
+            if len(past) >= 5:
+                cases = sum(count for count, _ in past)
+                rate = sum(count * share for count, share in past) / cases
+                trailing = {str(case_type): Trailing(rate, cases / len(past), len(past))}
+            context = AdmissionContext(
+                now=as_of, case_types=self.desk.case_types, trailing=trailing
+            )
+            verdicts = judge_observed(rows, CONTRACTS["history"], context)
+            failed = [
+                f"{rule}: {said.reason}"
+                for rule, said in verdicts.items()
+                if said.verdict == "failed"
+            ]
+            if not failed:
+                past.append((len(rows), float(rows["bad"].mean())))
+            sentences += failed
+        return sentences
+
+    def _retrain_when_due(self, as_of: datetime) -> None:
+        due = [
+            case_type
+            for case_type in self.desk.case_types
+            if (generation := current_generation(self.desk, case_type)) is None
+            or as_of - generation.started_at >= timedelta(days=self.retrain_days)
+        ]
+        if due:
+            book = load_book(self.desk, as_of)
+            for case_type in due:
+                retrain(self.desk, book, case_type)
+
+    def _approve(self, as_of: datetime) -> set[str]:
+        promoted = set()
+        for case_type in self.desk.case_types:
+            for proposal in waiting(self.desk, case_type):
+                approve_and_promote(self.desk, case_type, proposal.policy_id, APPROVER, as_of)
+                promoted.add(case_type)
+        return promoted
+
+    def _day(self, step: int, as_of: datetime, case_type: str) -> dict[str, Any]:
+        judged = next(
+            (one for one in self.nights[-1]["certificates"] if one["case_type"] == case_type), None
+        )
+        return {
+            "step": step,
+            "date": as_of.date().isoformat(),
+            "case_type": case_type,
+            "policy_id": None,
+            "model_version": None,
+            "verdict": judged["verdict"] if judged else "hold",
+            "promoted": False,
+            "reasons": judged["reasons"] if judged else self.nights[-1]["reasons"],
+            "pass_at_or_below": None,
+            "block_at_or_above": None,
+            "cases": 0,
+            "bad": 0,
+            "auto_passed": 0,
+            "auto_blocked": 0,
+            "escalated": 0,
+            "audited": 0,
+            "labels": 0,
+            "true_precision": None,
+            "true_recall": None,
+            "true_false_omission": None,
+        }
+
+    def _decide(self, row: dict[str, Any], cases: pd.DataFrame, as_of: datetime) -> None:
+        case_type = row["case_type"]
+        decided = decide_cases(self.desk, case_type, cases, as_of)
+        self.upstream.note(decided)
+        self._undelivered.append(decided)
+        narrow = ["case_id", "case_type", "opened_at", "score", "action", "propensity", "audited"]
+        narrow += ["policy_id", "model_version", "priority"]
+        self.decisions.append(decided[narrow])
+        policy = self.desk.ledger.policy(str(decided["policy_id"].iloc[0]))
+        actions = decided["action"].value_counts()
+        row |= {
+            "policy_id": policy.policy_id,
+            "model_version": policy.model_version,
+            "pass_at_or_below": policy.boundary.pass_at_or_below,
+            "block_at_or_above": policy.boundary.block_at_or_above,
+            "cases": len(decided),
+            "auto_passed": int(actions.get(Action.AUTO_PASS.value, 0)),
+            "auto_blocked": int(actions.get(Action.AUTO_BLOCK.value, 0)),
+            "escalated": int(actions.get(Action.ESCALATE.value, 0)),
+            "audited": int(decided["audited"].sum()),
+        }

@@ -1,0 +1,236 @@
+"""How do a simulated exchange's people and customers answer the agent's decisions, night by night?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+
+from models.simulation.exchange import HIDDEN_COLUMNS, Exchange
+from models.simulation.keyed_draws import KeyedDraws
+from models.simulation.reviewer_queue import review_times
+from models.simulation.reviewers import ReviewerPool
+from models.vocabulary import Action, CaseType
+
+SLIP_SHARE = 0.004
+"""Share of simulated reviews first delivered with a slip of the pen, and mended the next night."""
+
+
+class SimulatedUpstream:
+    """Everything outside the loop: arriving cases, the review desk, customers who complain.
+
+    Before `start` lies a fully reviewed past whose truth shows itself as the cases mature. From
+    then on a drawn case queues for its case type's reviewers (first come, first served, by shift);
+    contradictions get a second review; passed bad cases surface and wrongly blocked customers
+    appeal later on. All of it is simulated, and a function of the seed.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        case_types: Mapping[str, CaseType],
+        start: datetime,
+        nights: int,
+        history_days: int,
+    ) -> None:
+        self.case_types = case_types
+        self.start = start.astimezone(UTC)
+        self.step = timedelta(days=1)
+        self.steps = nights
+        self._exchange = exchange
+        self._people = ReviewerPool(exchange.seed, list(case_types), faults=exchange.faults)
+        self._history_days = history_days
+        self._past: list[pd.DataFrame] = []
+        self._seen: dict[str, list[pd.DataFrame]] = {name: [] for name in case_types}
+        self._queues = {name: _Desk(kind, start) for name, kind in case_types.items()}
+        self._reviews = pd.DataFrame()
+        self._outcomes = pd.DataFrame()
+        self._told_until = start
+
+    def warm_up(self) -> Iterator[pd.DataFrame]:
+        for name in self.case_types:
+            cases = self._exchange.cases(name, -self._history_days, self._history_days)
+            self._seen[name].append(cases)
+            shown = pd.DataFrame(
+                {
+                    "case_id": cases["case_id"],
+                    "observed_at": cases["matures_at"],
+                    "bad": cases["bad"],
+                    "source": "reverification",
+                }
+            )
+            self._outcomes = _joined(self._outcomes, shown)
+            yield cases.drop(columns=list(HIDDEN_COLUMNS))
+
+    def arrivals(self, step: int) -> Iterator[pd.DataFrame]:
+        for name in self.case_types:
+            cases = self._exchange.cases(name, step, 1)
+            self._seen[name].append(cases)
+            if len(cases):
+                yield cases.drop(columns=list(HIDDEN_COLUMNS))
+
+    def note(self, decisions: pd.DataFrame) -> None:
+        """Be told what was decided; the warm-up needs no desk, its truth is history."""
+        for name, mine in decisions.groupby("case_type", observed=True):
+            if mine["opened_at"].min() < pd.Timestamp(self.start):
+                continue
+            cases = self._seen[str(name)][-1]
+            mine = mine.set_index("case_id").loc[cases["case_id"]].reset_index()
+            drawn = ((mine["action"] == Action.ESCALATE.value) | mine["audited"]).to_numpy()
+            automatic = (mine["action"] != Action.ESCALATE.value).to_numpy()
+            self._outcomes = _joined(
+                self._outcomes,
+                self._exchange.outcomes(
+                    cases[automatic], mine["action"][automatic].to_numpy(dtype=object)
+                ),
+            )
+            self._queues[str(name)].join(cases[drawn], mine[drawn])
+
+    def deliveries(self, as_of: datetime) -> dict[str, pd.DataFrame]:
+        """Reviews resolved and outcomes observed by `as_of` that were not taken in before."""
+        self._told_until = as_of
+        for queue in self._queues.values():
+            cases, decisions, resolved = queue.resolved_by(as_of)
+            if len(cases):
+                self._review(cases, decisions, resolved)
+        return {
+            "outcomes": _due(self._outcomes, "observed_at", as_of),
+            "reviews": self._with_slips(_due(self._reviews, "delivered_at", as_of)),
+        }
+
+    def received(self, deliveries: Mapping[str, pd.DataFrame]) -> None:
+        """Be told that a delivery was taken in. Reviews with a slip come back mended."""
+        outcomes, reviews = deliveries["outcomes"], deliveries["reviews"]
+        if len(outcomes):
+            later = self._outcomes["observed_at"] > pd.Timestamp(self._told_until)
+            self._outcomes = self._outcomes[later].reset_index(drop=True)
+        if len(reviews):
+            delivered = self._reviews["review_id"].isin(reviews["review_id"])
+            slipped = delivered & self._reviews["slips"]
+            self._reviews.loc[slipped, "slips"] = False
+            self._reviews = self._reviews[~delivered | slipped].reset_index(drop=True)
+
+    def truth(self) -> pd.DataFrame:
+        """case_id and bad of every case so far, for reports; nothing that decides may read it."""
+        seen = [frame for frames in self._seen.values() for frame in frames]
+        return pd.concat(seen, ignore_index=True)[["case_id", "case_type", "opened_at", "bad"]]
+
+    def cases(self, case_type: str, since: datetime) -> pd.DataFrame:
+        rows = pd.concat(self._seen[case_type], ignore_index=True)
+        return rows[rows["opened_at"] >= since].drop(columns=list(HIDDEN_COLUMNS))
+
+    def _review(
+        self, cases: pd.DataFrame, decisions: pd.DataFrame, resolved: pd.DatetimeIndex
+    ) -> None:
+        """First reviews, second ones of contradictions, and what customers do about the result."""
+        escalated = (decisions["action"] == Action.ESCALATE.value).to_numpy()
+        said = {
+            "recommendation": decisions["recommendation"].to_numpy(dtype=object),
+            "score": decisions["score"].to_numpy(dtype=np.float64, na_value=np.nan),
+        }
+        first = self._people.review(
+            cases,
+            kind=np.where(escalated, "escalation", "audit").astype(object),
+            queued_at=decisions["decided_at"],
+            resolved_at=resolved,
+            **said,
+        )
+        later = self._people.second_review(
+            cases,
+            first,
+            handling_minutes=self.case_types[
+                str(cases["case_type"].iloc[0])
+            ].staffing.handling_minutes,
+            **said,
+        )
+        reviews = pd.concat([first, later], ignore_index=True)
+        slips = KeyedDraws(self._exchange.seed, reviews["review_id"]).uniform("slip") < SLIP_SHARE
+        reviews = reviews.assign(slips=slips, delivered_at=reviews["resolved_at"])
+        self._reviews = _joined(self._reviews, reviews)
+        final = reviews.drop_duplicates("case_id", keep="last").set_index("case_id")["verdict"]
+        ended = final.loc[cases["case_id"]].to_numpy(dtype=object)
+        closed = escalated & (ended != "escalate")
+        if closed.any():
+            self._outcomes = _joined(
+                self._outcomes,
+                self._exchange.outcomes(
+                    cases[closed],
+                    np.full(int(closed.sum()), Action.ESCALATE.value, dtype=object),
+                    ended[closed],
+                ),
+            )
+
+    def _with_slips(self, reviews: pd.DataFrame) -> pd.DataFrame:
+        """What people get wrong when they file a review: one of three slips, by the review's id."""
+        if reviews.empty:
+            return reviews
+        slips = reviews["slips"].to_numpy()
+        kind = KeyedDraws(self._exchange.seed, reviews["review_id"]).choice(3, "slip_kind")
+        delivered = reviews.drop(columns=["slips", "delivered_at"])
+        wordy = slips & (kind == 0)
+        delivered["annotation"] = delivered["annotation"].mask(
+            wordy, delivered["annotation"] + " Checked twice. Looked at the history. Closed it."
+        )
+        backwards = slips & (kind == 1)
+        delivered["resolved_at"] = delivered["resolved_at"].mask(
+            backwards, delivered["queued_at"] - pd.Timedelta(minutes=1)
+        )
+        delivered["verdict"] = delivered["verdict"].mask(slips & (kind == 2), "unclear")
+        return delivered
+
+
+class _Desk:
+    """One case type's queue: first come, first served, so later arrivals change nothing earlier."""
+
+    def __init__(self, kind: CaseType, start: datetime) -> None:
+        self._kind = kind
+        self._midnight = start
+        self._cases = pd.DataFrame()
+        self._decisions = pd.DataFrame()
+        self._told = np.zeros(0, dtype=np.bool_)
+
+    def join(self, cases: pd.DataFrame, decisions: pd.DataFrame) -> None:
+        self._cases = _joined(self._cases, cases)
+        self._decisions = _joined(self._decisions, decisions)
+        self._told = np.concatenate([self._told, np.zeros(len(cases), dtype=np.bool_)])
+
+    def resolved_by(self, as_of: datetime) -> tuple[pd.DataFrame, pd.DataFrame, pd.DatetimeIndex]:
+        """Cases resolved by `as_of` and not told before, their decisions and when."""
+        if self._cases.empty:
+            return self._cases, self._decisions, pd.DatetimeIndex([], tz="UTC")
+        queued = self._decisions["decided_at"]
+        arrivals = ((queued - pd.Timestamp(self._midnight)) / pd.Timedelta(hours=1)).to_numpy()
+        draws = KeyedDraws(0, self._cases["case_id"]).uniform("handling")
+        # Exponential handling times: the simplest spread that has a long tail.
+        minutes = -np.log(draws) * self._kind.staffing.handling_minutes
+        outcome = review_times(arrivals, self._kind.staffing, minutes)
+        finished = pd.Timestamp(self._midnight) + pd.to_timedelta(outcome.finished, unit="h")
+        stamps = pd.DatetimeIndex(finished).as_unit("us")
+        due = (stamps <= pd.Timestamp(as_of)) & ~self._told
+        told = (self._cases[due], self._decisions[due], stamps[due])
+        self._told = self._told | due
+        self._forget(arrivals, outcome.finished)
+        return told
+
+    def _forget(self, arrivals: np.ndarray, finished: np.ndarray) -> None:
+        """Drop what can no longer matter: everything before the queue was last empty."""
+        latest = np.maximum.accumulate(np.nan_to_num(finished, nan=np.inf))
+        emptied = np.flatnonzero((latest[:-1] <= arrivals[1:]) & self._told[1:])
+        keep = (
+            int(emptied[-1]) + 1 if len(emptied) and self._told[: int(emptied[-1]) + 1].all() else 0
+        )
+        self._cases = self._cases.iloc[keep:].reset_index(drop=True)
+        self._decisions = self._decisions.iloc[keep:].reset_index(drop=True)
+        self._told = self._told[keep:]
+
+
+def _due(rows: pd.DataFrame, stamp: str, as_of: datetime) -> pd.DataFrame:
+    if rows.empty:
+        return rows
+    return rows[rows[stamp] <= pd.Timestamp(as_of)].reset_index(drop=True)
+
+
+def _joined(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
+    return pd.concat([part for part in (old, new) if len(part)] or [old], ignore_index=True)
