@@ -21,10 +21,17 @@ from models.boundary import (
     exact_look_is_due,
     sample_for_first_look,
 )
+from models.boundary.hindsight import plug_in_boundary
 from models.hub.policy import AuditPlan, Overrides, Policy
 from models.hub.transitions import Refusal, TakeLook
 from models.truth import matured_before
 from models.vocabulary import Action, Boundary, Certificate, CertificateVerdict, Targets
+
+WORTHWHILE_SHARE = 0.75
+"""A first boundary is proposed once it automates this share of what the labels suggest."""
+
+PATIENT_LOOKS = 6
+"""After so many looks (their shares of delta grow thin) whatever is certified is proposed."""
 
 
 @dataclass(frozen=True)
@@ -153,9 +160,38 @@ def _exact_look(
     certificate = certify(evidence, _at(targets, delta), incumbent)
     if due:
         _spend(desk, book, generation, "exact", look, delta, effective, digest)
-        return certificate, True
+        return _worth_it(certificate, evidence, targets, incumbent, look)
     needed = first if generation.last_effective_sample is None else None
     return _reported_only(certificate, incumbent, effective, needed), False
+
+
+def _worth_it(
+    certificate: Certificate,
+    evidence: Evidence,
+    targets: Targets,
+    incumbent: Boundary | None,
+    look: int,
+) -> tuple[Certificate, bool]:
+    """Whether a first boundary is wide enough to give up full review for.
+
+    From the first automatic decision on, labels are few and dear. While everything is reviewed a
+    better proof costs nothing but days, so a boundary far short of what the labels suggest waits
+    for the next looks. Waiting cannot break a promise: it only promotes less.
+    """
+    first = incumbent is None or incumbent.automates_nothing
+    if not first or certificate.verdict is not CertificateVerdict.CERTIFIED or look > PATIENT_LOOKS:
+        return certificate, True
+    suggested = plug_in_boundary(evidence.score, evidence.bad, targets, evidence.automatable)
+    within_reach = evidence.automation_rate(suggested)
+    if certificate.automation_rate >= WORTHWHILE_SHARE * within_reach:
+        return certificate, True
+    why = (
+        f"{certificate.automation_rate:.1%} automation is proven; the labels suggest "
+        f"{within_reach:.1%}. Full review goes on until more of it can be proven (look {look})."
+    )
+    boundary = Boundary.everything_reviewed()
+    hold = replace(certificate, verdict=CertificateVerdict.HOLD, boundary=boundary, reasons=(why,))
+    return hold, False
 
 
 def _betting_look(

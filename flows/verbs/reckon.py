@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from flows.verbs.queue_replay import desk_figures
 from flows.verbs.walk import Walk
 from models.boundary.decide import automatable
 from models.boundary.hindsight import Tally, plug_in_boundary
@@ -24,7 +25,8 @@ class Reckoning:
 
     summary and steps have the shape of DESIGN 7. boundaries: one row per promoted or narrowed
     policy with the truth over its life. decided: case_id, case_type, score, action, policy_id,
-    step and truth, for plots and the review desk.
+    step and truth, for plots. desk: the review desk's figures by case type, empty where nobody
+    said how it is staffed; actions_by_reference: what each reference would have done.
     """
 
     summary: dict[str, Any]
@@ -32,12 +34,16 @@ class Reckoning:
     boundaries: list[dict[str, Any]]
     decided: pd.DataFrame
     actions_by_reference: Mapping[str, pd.Series]
+    desk: Mapping[str, Mapping[str, Any]]
 
 
-def reckon(walk: Walk, wall_seconds: float) -> Reckoning:
+def reckon(walk: Walk, wall_seconds: float, *, staffed: bool) -> Reckoning:
     """Compare every decision of a walk with the truth; nothing here flows back into the loop.
 
     Cases whose truth is unknown for ever count as cases and are left out of every risk.
+
+    Args:
+        staffed: whether the case types say how the review desk is staffed.
     """
     decided = _with_truth(walk)
     steps = _steps_with_truth(walk.steps, decided)
@@ -53,9 +59,13 @@ def reckon(walk: Walk, wall_seconds: float) -> Reckoning:
         "share_of_oracle": own["automation_rate"] / oracle if oracle else None,
         "boundaries_promoted": sum(row["kind"] == EntryKind.PROMOTED.value for row in boundaries),
         "boundaries_in_violation": len(in_violation),
-        "violations": [f"{row['case_type']} {row['policy_id'][:12]}: {row['broken']}" for row in in_violation],
+        "violations": [
+            f"{row['case_type']} {row['policy_id'][:12]}: {row['broken']}" for row in in_violation
+        ],
         "labels_used": len(observed),
-        "labels_in_warm_up": int(len(observed) - observed["case_id"].isin(decided["case_id"]).sum()),
+        "labels_in_warm_up": int(
+            len(observed) - observed["case_id"].isin(decided["case_id"]).sum()
+        ),
         "cases": len(decided),
         "warm_up_cases": walk.warm_up_cases,
         "nights_stopped": sum(bool(night["stopped"] or night["reasons"]) for night in walk.nights),
@@ -65,13 +75,32 @@ def reckon(walk: Walk, wall_seconds: float) -> Reckoning:
         "by_case_type": _by_case_type(walk, decided, references),
         "reference": figures,
     }
-    return Reckoning(summary, steps, boundaries, decided, references)
+    desk = {}
+    if staffed:
+        reviewed = (decided["action"] == Action.ESCALATE.value) | decided["audited"]
+        desk = desk_figures(decided, reviewed, walk.desk.case_types)
+    return Reckoning(summary, steps, boundaries, decided, references, desk)
+
+
+def desk_table(walk: Walk, reckoning: Reckoning) -> list[dict[str, Any]]:
+    """Share within the SLA by case type: Ratchet, and what the references would have brought."""
+    columns = {"Ratchet": reckoning.desk}
+    names = {"all_reviewed": "review everything", "tuned_once": "tuned once", "oracle": "oracle"}
+    for key, name in names.items():
+        reviewed = reckoning.actions_by_reference[key] == Action.ESCALATE.value
+        columns[name] = desk_figures(reckoning.decided, reviewed, walk.desk.case_types)
+    return [
+        {"case_type": kind, **{who: told[kind]["within_sla"] for who, told in columns.items()}}
+        for kind in walk.desk.case_types
+    ]
 
 
 def observed_list(walk: Walk) -> pd.DataFrame:
     """case_id and observed_at: each truth the loop was shown, when it was first shown."""
     if not walk.observed:
-        return pd.DataFrame({"case_id": pd.Series(dtype="str"), "observed_at": pd.Series(dtype="str")})
+        return pd.DataFrame(
+            {"case_id": pd.Series(dtype="str"), "observed_at": pd.Series(dtype="str")}
+        )
     every = pd.concat(walk.observed, ignore_index=True)
     first = every.sort_values("observed_at", kind="stable").drop_duplicates("case_id")
     return first.sort_values(["observed_at", "case_id"], ignore_index=True)
@@ -111,12 +140,14 @@ def _tally(rows: pd.DataFrame, actions: pd.Series) -> Tally:
 def _figures(rows: pd.DataFrame, actions: pd.Series) -> dict[str, Any]:
     rates = _tally(rows, actions).rates()
     # Automation counts every case, whether its truth ever comes to light or not.
-    rates["automation_rate"] = float((actions != Action.ESCALATE.value).mean()) if len(rows) else None
+    rates["automation_rate"] = (
+        float((actions != Action.ESCALATE.value).mean()) if len(rows) else None
+    )
     return rates
 
 
 def _steps_with_truth(steps: list[dict[str, Any]], decided: pd.DataFrame) -> list[dict[str, Any]]:
-    groups = {key: rows for key, rows in decided.groupby(["step", "case_type"], observed=True)}
+    groups = dict(iter(decided.groupby(["step", "case_type"], observed=True)))
     filled = []
     for step in steps:
         rows = groups.get((step["step"], step["case_type"]))
@@ -132,7 +163,7 @@ def _steps_with_truth(steps: list[dict[str, Any]], decided: pd.DataFrame) -> lis
 
 def _boundaries(walk: Walk, decided: pd.DataFrame) -> list[dict[str, Any]]:
     """Each boundary that went live, with the truth over its whole life."""
-    lives = {key: rows for key, rows in decided.groupby(["case_type", "policy_id"], observed=True)}
+    lives = dict(iter(decided.groupby(["case_type", "policy_id"], observed=True)))
     found = []
     for entry in walk.desk.ledger.history():
         if entry.kind not in (EntryKind.PROMOTED, EntryKind.NARROWED):
@@ -204,7 +235,9 @@ def _actions(scores: pd.Series, free: pd.Series, boundary: Boundary) -> np.ndarr
     score, free_mask = scores.to_numpy(dtype=np.float64, na_value=np.nan), free.to_numpy()
     low, high = boundary.pass_at_or_below, boundary.block_at_or_above
     passed = free_mask & (score <= low) if low is not None else np.zeros(len(score), dtype=np.bool_)
-    blocked = free_mask & (score >= high) if high is not None else np.zeros(len(score), dtype=np.bool_)
+    blocked = (
+        free_mask & (score >= high) if high is not None else np.zeros(len(score), dtype=np.bool_)
+    )
     return np.select(
         [passed, blocked], [Action.AUTO_PASS.value, Action.AUTO_BLOCK.value], Action.ESCALATE.value
     )

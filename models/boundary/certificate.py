@@ -281,7 +281,7 @@ class _Look:
         return Certificate(
             verdict=verdict,
             boundary=boundary,
-            automation_rate=_automation_rate(self.evidence, boundary),
+            automation_rate=self.evidence.automation_rate(boundary),
             limits=limits,
             precision_lower=limits.get("precision"),
             recall_lower=limits.get("recall"),
@@ -357,15 +357,3 @@ def _without_crossing(low: float | None, high: float | None) -> Boundary:
     if low is not None and high is not None and low >= high:
         low = float(np.nextafter(high, -np.inf))
     return Boundary(low, high)
-
-
-def _automation_rate(evidence: Evidence, boundary: Boundary) -> float:
-    if not len(evidence):
-        return 0.0
-    low, high = boundary.pass_at_or_below, boundary.block_at_or_above
-    decided = np.zeros(len(evidence), dtype=np.bool_)
-    if low is not None:
-        decided |= evidence.score <= low
-    if high is not None:
-        decided |= evidence.score >= high
-    return float((decided & evidence.automatable).mean())

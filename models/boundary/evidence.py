@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from models.vocabulary import Boundary
+
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
@@ -91,6 +93,17 @@ class Evidence:
     @property
     def largest_weight(self) -> float:
         return float(1.0 / self.propensity.min()) if len(self) else 1.0
+
+    def automation_rate(self, boundary: Boundary) -> float:
+        """Share of all cases that a boundary would decide by itself."""
+        if not len(self):
+            return 0.0
+        decided = np.zeros(len(self), dtype=np.bool_)
+        if boundary.pass_at_or_below is not None:
+            decided |= self.score <= boundary.pass_at_or_below
+        if boundary.block_at_or_above is not None:
+            decided |= self.score >= boundary.block_at_or_above
+        return float((decided & self.automatable).mean())
 
 
 def _truth(bad: pd.Series) -> FloatArray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -126,7 +127,7 @@ class SimulatedUpstream:
     ) -> None:
         """First reviews, second ones of contradictions, and what customers do about the result."""
         escalated = (decisions["action"] == Action.ESCALATE.value).to_numpy()
-        said = {
+        said: dict[str, Any] = {
             "recommendation": decisions["recommendation"].to_numpy(dtype=object),
             "score": decisions["score"].to_numpy(dtype=np.float64, na_value=np.nan),
         }
@@ -201,7 +202,8 @@ class _Desk:
         if self._cases.empty:
             return self._cases, self._decisions, pd.DatetimeIndex([], tz="UTC")
         queued = self._decisions["decided_at"]
-        arrivals = ((queued - pd.Timestamp(self._midnight)) / pd.Timedelta(hours=1)).to_numpy()
+        since = queued - pd.Timestamp(self._midnight)
+        arrivals = (since / pd.Timedelta(hours=1)).to_numpy(dtype=np.float64)
         draws = KeyedDraws(0, self._cases["case_id"]).uniform("handling")
         # Exponential handling times: the simplest spread that has a long tail.
         minutes = -np.log(draws) * self._kind.staffing.handling_minutes

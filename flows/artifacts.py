@@ -1,0 +1,39 @@
+"""What does a flow run leave in Prefect for people to read?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+
+from flows.reports.page import Section, markdown
+
+
+def publish(name: str, verdict: str, table: Sequence[dict[str, Any]]) -> None:
+    """The verdict in markdown first, then its table, under stable keys."""
+    key = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    text = markdown(name, [Section("Verdict", verdict, table=list(table) or None)])
+    create_markdown_artifact(markdown=text, key=f"{key}-verdict", description=verdict[:200])
+    if table:
+        create_table_artifact(table=[dict(row) for row in table], key=f"{key}-table")
+
+
+def publish_night(night: dict[str, Any]) -> None:
+    """A night's verdict, and its boundaries as a table."""
+    if night["stopped"]:
+        publish("night", "The night was stopped: " + " ".join(night["reasons"]), night["batches"])
+        return
+    certified = [c["case_type"] for c in night["certificates"] if c["verdict"] == "certified"]
+    verdict = (
+        f"{night['rows_admitted']:,} rows admitted, {night['rows_quarantined']:,} quarantined. "
+        f"Certified: {', '.join(certified) or 'none'}. "
+        f"{len(night['waiting'])} proposals wait for approval."
+    )
+    keys = ("case_type", "verdict", "pass_at_or_below", "block_at_or_above", "automation_rate")
+    rows = [
+        {**{key: c[key] for key in keys}, "why": " ".join(c["reasons"])}
+        for c in night["certificates"]
+    ]
+    publish("night", verdict, rows)

@@ -1,0 +1,46 @@
+"""Walk a history night by night: what would the loop have decided, proven and got wrong?"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from prefect import flow
+from prefect.utilities.annotations import quote
+
+from configs.settings import load_settings
+from flows import tasks
+from flows.artifacts import publish
+from flows.reports.progress import tracked
+from flows.verbs.file import Concluded
+from flows.verbs.open_walk import new_home
+
+
+@flow(name="backtest", persist_result=False, validate_parameters=False)
+def backtest(
+    source: str,
+    profile: str | None = None,
+    json_file: str | None = None,
+    report: str | None = None,
+    observed: str | None = None,
+) -> Concluded:
+    """Run the whole loop over a source file of kind `history`; nothing live is touched.
+
+    Args:
+        source: the source file, for example configs/sources/card_transactions.yaml.
+        profile: the settings' profile; empty: RATCHET_PROFILE or `local`.
+        json_file, report, observed: where to write the result too; it always stands in the
+            backtest's own home.
+    """
+    began = time.monotonic()
+    settings = load_settings(profile)
+    opened = tasks.open_backtest(settings, Path(source), new_home(Path(source).stem))
+    tasks.warm_up(quote(opened.walk))
+    for step in tracked(range(opened.walk.upstream.steps), "nights"):
+        tasks.night_and_day(quote(opened.walk), step)
+    tasks.last_night(quote(opened.walk))
+    written = {"json_file": json_file, "report": report, "observed": observed}
+    paths = {name: Path(path) if path else None for name, path in written.items()}
+    concluded = tasks.conclude(quote(opened), time.monotonic() - began, **paths)
+    publish("backtest", concluded.verdict, concluded.table)
+    return concluded

@@ -1,0 +1,35 @@
+"""Show the whole loop on a simulated exchange with known truth."""
+
+from __future__ import annotations
+
+import time
+
+from prefect import flow
+from prefect.utilities.annotations import quote
+
+from configs.settings import load_settings
+from flows import tasks
+from flows.artifacts import publish
+from flows.reports.progress import tracked
+from flows.verbs.file import Concluded
+from flows.verbs.open_walk import new_home
+
+
+@flow(name="demo", persist_result=False)
+def demo(nights: int | None = None, profile: str | None = None) -> Concluded:
+    """Simulated nights: cases, decisions, reviews, contracts, certificates, promotions, the truth.
+
+    Args:
+        nights: how many; empty: `demo.nights` of the settings.
+        profile: the settings' profile; empty: RATCHET_PROFILE or `local`.
+    """
+    began = time.monotonic()
+    settings = load_settings(profile)
+    opened = tasks.open_demo(settings, nights or settings.demo.nights, new_home("demo"))
+    tasks.warm_up(quote(opened.walk))
+    for step in tracked(range(opened.walk.upstream.steps), "simulated nights"):
+        tasks.night_and_day(quote(opened.walk), step)
+    tasks.last_night(quote(opened.walk))
+    concluded = tasks.conclude(quote(opened), time.monotonic() - began)
+    publish("demo", concluded.verdict, concluded.table)
+    return concluded

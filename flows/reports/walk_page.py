@@ -1,0 +1,184 @@
+"""What does a walk's page say, verdict first?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from flows.reports.page import Section, page
+from flows.reports.plots import (
+    automation_by_night,
+    boundary_by_night,
+    limits_against_targets,
+    reliability,
+    sla_by_type,
+)
+from models.vocabulary import Boundary, Targets
+
+if TYPE_CHECKING:
+    from flows.verbs.reckon import Reckoning
+
+SHARES = {
+    "automation_rate": ".1%", "true_precision": ".2%", "true_recall": ".2%",
+    "true_false_omission": ".3%", "share_of_oracle": ".0%", "within_sla": ".1%",
+}  # fmt: skip
+
+
+def walk_page(
+    title: str,
+    reckoning: Reckoning,
+    *,
+    facts: Sequence[str],
+    simulated: bool,
+    targets: Mapping[str, Targets],
+    last_night: Mapping[str, Any],
+    desk_table: list[dict[str, Any]] | None = None,
+) -> str:
+    """One self-contained page: the verdict, who would have done what, the boundaries, the nights."""
+    word = (
+        "Simulated: every figure on this page comes from a simulated exchange." if simulated else ""
+    )
+    sections = [
+        Section("Verdict", "\n\n".join([*_verdict(reckoning), word, *facts]).strip()),
+        Section(
+            "Against what else could have been done",
+            table=compared(reckoning),
+            formats={**SHARES, "labels_used": ",.0f"},
+            note="Oracle: the best single boundary in hindsight on the same scores. Tuned once: the "
+            "first model's boundary that met the targets on its own validation slice, kept for ever. "
+            "Precision: bad share of the auto-blocked. Recall: share of bad cases not auto-passed.",
+        ),
+    ]
+    if desk_table:
+        sections.append(
+            Section(
+                "The review desk",
+                "Share of reviews resolved in less than the SLA of four hours, by case type.",
+                table=desk_table,
+                formats={name: ".1%" for name in desk_table[0] if name != "case_type"},
+            )
+        )
+        rows = [{"case_type": name, **figures} for name, figures in reckoning.desk.items()]
+        sections.append(Section("Resolution times", svg=sla_by_type(rows, {"SLA": 4.0})))
+    sections += [
+        Section("By case type", table=_by_case_type(reckoning), formats=SHARES),
+        Section("Automation by night", svg=automation_by_night(reckoning.steps)),
+        Section("Boundaries by night", svg=boundary_by_night(reckoning.steps)),
+        Section(
+            "Boundaries that went live, against the truth of their whole life",
+            _violations(reckoning),
+            table=_boundaries(reckoning) or None,
+            formats={**SHARES, "pass_at_or_below": ".4g", "block_at_or_above": ".4g"},
+        ),
+        Section(
+            "What was proven, at the last night's confidence",
+            svg=limits_against_targets(_limits(last_night, targets)),
+        ),
+        *_reliabilities(reckoning),
+        Section("The last night", table=_last_night(last_night)),
+    ]
+    return page(title, sections)
+
+
+def compared(reckoning: Reckoning) -> list[dict[str, Any]]:
+    """Ratchet beside the three references, one row each."""
+    summary = reckoning.summary
+    own = {
+        key: summary[key]
+        for key in ("automation_rate", "true_precision", "true_recall", "true_false_omission")
+    }
+    rows = [{"who": "Ratchet", **own, "labels_used": summary["labels_used"]}]
+    names = {
+        "all_reviewed": "review everything",
+        "tuned_once": "threshold tuned once",
+        "oracle": "oracle",
+    }
+    for key, name in names.items():
+        labels = summary["cases"] + summary["warm_up_cases"] if key == "all_reviewed" else None
+        rows.append({"who": name, **summary["reference"][key], "labels_used": labels})
+    return rows
+
+
+def _verdict(reckoning: Reckoning) -> list[str]:
+    summary = reckoning.summary
+    share = summary["share_of_oracle"]
+    oracle = f", {share:.0%} of what the oracle could" if share is not None else ""
+    sentences = [
+        f"{summary['automation_rate']:.1%} of {summary['cases']:,} cases were decided automatically"
+        f"{oracle}. It cost {summary['labels_used']:,} labels, {summary['labels_in_warm_up']:,} of "
+        "them in the fully reviewed warm-up.",
+        f"{summary['boundaries_promoted']} boundaries were promoted; "
+        f"{summary['boundaries_in_violation'] or 'none'} broke a promise in truth.",
+    ]
+    if summary["nights_stopped"]:
+        sentences.append(f"{summary['nights_stopped']} nights were stopped by a batch rule.")
+    return sentences
+
+
+def _violations(reckoning: Reckoning) -> str:
+    broken = reckoning.summary["violations"]
+    if broken:
+        return "In violation (exact test at 95 %): " + "; ".join(broken)
+    return "No boundary's truth rejects a target at 95 % (exact test over its whole life)."
+
+
+def _by_case_type(reckoning: Reckoning) -> list[dict[str, Any]]:
+    return [
+        {
+            "case_type": name,
+            **{key: value for key, value in figures.items() if not isinstance(value, dict)},
+            "oracle automation": figures["oracle"]["automation_rate"],
+            "tuned-once recall": figures["tuned_once"]["true_recall"],
+        }
+        for name, figures in reckoning.summary["by_case_type"].items()
+    ]
+
+
+def _boundaries(reckoning: Reckoning) -> list[dict[str, Any]]:
+    return [
+        {**row, "policy_id": str(row["policy_id"])[:12], "broken": row["broken"] or "none"}
+        for row in reckoning.boundaries
+    ]
+
+
+def _limits(night: Mapping[str, Any], targets: Mapping[str, Targets]) -> list[dict[str, Any]]:
+    found = {c["case_type"]: c["limits"] for c in night["certificates"]}
+    return [
+        {"case_type": name, "risk": risk, "limit": found.get(name, {}).get(risk), "target": target}
+        for name, promised in targets.items()
+        for risk, target in promised.named().items()
+    ]
+
+
+def _reliabilities(reckoning: Reckoning) -> list[Section]:
+    """Calibration of the scores the loop decided by, against the truth (reports only)."""
+    sections = []
+    for case_type, rows in reckoning.decided.groupby("case_type", observed=True):
+        known = rows[rows["bad"].notna() & rows["score"].notna()]
+        if not len(known):
+            continue
+        last = [step for step in reckoning.steps if step["case_type"] == case_type][-1]
+        boundary = Boundary(last["pass_at_or_below"], last["block_at_or_above"])
+        svg = reliability(
+            known["score"].to_numpy(np.float64),
+            known["bad"].to_numpy(np.float64),
+            boundary,
+            bins=20,
+        )
+        sections.append(Section(f"Reliability: {case_type}", svg=svg))
+    return sections
+
+
+def _last_night(night: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {
+            "case_type": c["case_type"],
+            "verdict": c["verdict"],
+            "why": " ".join(c["reasons"]),
+            "labelled": c["labelled"],
+            "bad": c["bad"],
+        }
+        for c in night["certificates"]
+    ] or [{"verdict": "stopped", "why": " ".join(night["reasons"])}]

@@ -1,0 +1,45 @@
+"""What would a threshold move do to decisions, errors, queue and SLA?"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from prefect import flow
+from prefect.utilities.annotations import quote
+from pydantic import Field
+
+from flows import tasks
+from flows.artifacts import publish
+from flows.reports.move import move_table, move_verdict
+from flows.verbs.live import night_of
+
+Score = Annotated[float, Field(ge=0, le=1)]
+
+
+@flow(name="simulate_threshold_move", persist_result=False)
+def simulate_threshold_move(
+    case_type: str,
+    pass_at_or_below: Score | None = None,
+    block_at_or_above: Score | None = None,
+    days: Annotated[int, Field(ge=1, le=365)] = 28,
+    as_of: datetime | None = None,
+    profile: str | None = None,
+) -> dict[str, Any]:
+    """Replay past cases under a moved boundary; nothing is changed and nothing is proposed.
+
+    Args:
+        case_type: which one, as configured in configs/case_types/.
+        pass_at_or_below: auto-pass at or below this score; empty: that side is reviewed.
+        block_at_or_above: auto-block at or above this score; empty: that side is reviewed.
+        days: how many days of mature cases to replay.
+        as_of: with what was known by then (with a time zone); empty: now.
+        profile: the settings' profile; empty: RATCHET_PROFILE or `local`.
+    """
+    moment = night_of(as_of)
+    desk = tasks.open_desk(profile)
+    told = tasks.replay_move(
+        quote(desk), case_type, pass_at_or_below, block_at_or_above, moment, days
+    )
+    publish(f"whatif-{case_type}", move_verdict(told), move_table(told))
+    return told

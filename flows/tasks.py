@@ -1,0 +1,62 @@
+"""Which verbs run as Prefect tasks, and how often is each tried?
+
+Frames and desks pass between tasks by reference, inside this process, and are never stored as
+results: a stored result would be pickled, or would put rows where no row belongs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+from prefect import Task, task
+from prefect.cache_policies import NO_CACHE
+
+from flows.verbs import (
+    certify,
+    file,
+    live,
+    night,
+    open_walk,
+    propose,
+    train,
+    truth,
+    walk,
+    whatif,
+)
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
+
+
+def _as_task(verb: Callable[Given, Result], name: str, retries: int = 0) -> Task[Given, Result]:
+    wrapped: Any = task(
+        name=name,
+        retries=retries,
+        retry_delay_seconds=2,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+    )(verb)
+    return wrapped
+
+
+# Reading may be tried again; what writes is safe to repeat, but a refusal must not be asked twice.
+open_desk = _as_task(live.open_desk, "open the desk", retries=2)
+load = _as_task(live.load_deliveries, "load what is new", retries=2)
+admit = _as_task(night.admit_deliveries, "admit")
+establish_truth = _as_task(truth.load_book, "establish truth", retries=1)
+certify_case_type = _as_task(certify.certify_case_type, "certify")
+act_on = _as_task(propose.act_on, "propose or narrow")
+assemble = _as_task(night.dossier, "assemble the dossier")
+file_dossier = _as_task(live.file_dossier, "file the dossier")
+retrain = _as_task(train.retrain, "retrain")
+replay_move = _as_task(whatif.replay_move, "replay the move")
+approve_and_promote = _as_task(propose.approve_and_promote, "approve and promote")
+roll_back = _as_task(propose.roll_back, "roll back")
+
+open_backtest = _as_task(open_walk.open_backtest, "open the backtest")
+open_demo = _as_task(open_walk.open_demo, "open the demo")
+warm_up = _as_task(walk.Walk.warm_up, "warm up")
+night_and_day = _as_task(walk.Walk.night_and_day, "night and day")
+last_night = _as_task(walk.Walk.last_night, "last night")
+conclude = _as_task(file.conclude, "conclude")

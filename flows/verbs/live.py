@@ -1,0 +1,86 @@
+"""Run on live data: open the live desk, load what is new at its sources, and file the dossier."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from configs.errors import UserError
+from configs.places import PROJECT
+from configs.settings import Settings, load_settings
+from configs.sources import load_source
+from flows.adapters.files import write_atomically
+from flows.adapters.sources import read_source
+from flows.verbs.desk import Desk
+from flows.verbs.night import TABLES, Delivery
+
+
+def open_desk(profile: str | None = None) -> Desk:
+    """The live desk of a profile: its case types, sources, ledger, evidence and registry."""
+    settings = load_settings(profile)
+    return Desk.at(settings.home / "live", settings, settings.load_case_types())
+
+
+def load_deliveries(desk: Desk, as_of: datetime, profile: str | None = None) -> list[Delivery]:
+    """Everything the configured sources hold beyond their watermarks.
+
+    A source is read again for `night.overlap_hours` behind its watermark, so that a late row is
+    found; rows that are stored already change nothing.
+
+    Raises:
+        UserError: no source is configured, or a source file does not fit its table.
+    """
+    settings = load_settings(profile)
+    named = {table: getattr(settings.sources, table) for table in TABLES}
+    if not any(named.values()):
+        raise UserError(
+            "no source is configured, so there is nothing to pull. Write a source file (see "
+            "configs/sources/) and name it under `sources:` in a profile or in "
+            "RATCHET_SOURCES__DECISIONS, RATCHET_SOURCES__REVIEWS and RATCHET_SOURCES__OUTCOMES."
+        )
+    return [_delivery(desk, settings, table, file, as_of) for table, file in named.items() if file]
+
+
+def file_dossier(desk: Desk, dossier: dict[str, Any]) -> Path:
+    """Write the night's dossier below the home; one file a night, the latest run of it counts."""
+    night = datetime.fromisoformat(dossier["as_of"]).date().isoformat()
+    path = desk.home / "dossiers" / f"{night}.json"
+    text = json.dumps(dossier, indent=1, default=str)
+    write_atomically(path, lambda file: file.write(text.encode("utf-8")))
+    return path
+
+
+def night_of(as_of: datetime | None) -> datetime:
+    """The moment a night is for: given, or now; always in UTC.
+
+    Raises:
+        UserError: the stamp has no time zone, or lies in the future.
+    """
+    now = datetime.now(UTC)
+    if as_of is None:
+        return now
+    if as_of.tzinfo is None:
+        raise UserError(f"{as_of.isoformat()} has no time zone; write it as {as_of.isoformat()}Z.")
+    if as_of > now + timedelta(minutes=5):
+        raise UserError(f"{as_of.isoformat()} lies in the future; a night looks back.")
+    return as_of.astimezone(UTC)
+
+
+def _delivery(desk: Desk, settings: Settings, table: str, file: str, as_of: datetime) -> Delivery:
+    path = Path(os.path.expandvars(file))
+    source = load_source(path if path.is_absolute() else PROJECT / path)
+    if source.kind != table:
+        raise UserError(f"{file} holds {source.kind}, but it is configured under sources.{table}.")
+    seen = desk.store.watermark(source.name)
+    since = None
+    if seen is not None and source.watermark is not None:
+        since = seen - timedelta(hours=settings.night.overlap_hours)
+    rows = read_source(source, since)
+    mark = None
+    if source.watermark is not None and len(rows):
+        newest = rows[source.watermark].max()
+        mark = None if newest is None else min(newest.to_pydatetime(), as_of)
+    return Delivery(table, rows, source.name, mark)
