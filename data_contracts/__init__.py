@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from data_contracts.admission import Admission, admit, judge_observed, read_types, reject_report
-from data_contracts.contract import AdmissionContext, Contract, Trailing, row_digests
+from data_contracts.contract import AdmissionContext, Contract, Trailing
 from data_contracts.decisions import DECISIONS
+from data_contracts.digests import row_digests
 from data_contracts.history import HISTORY
 from data_contracts.outcomes import OUTCOMES
 from data_contracts.reviews import REVIEWS

@@ -31,6 +31,7 @@ from models.vocabulary import CaseType, Feature
 
 BROKEN_RULES = "broken_rules"
 _MASK = "holds:"
+_UNFIT = "admitted_rows_fit_the_schema"
 _ENGINE_LOCK = threading.Lock()
 
 
@@ -96,12 +97,12 @@ def admit(frame: pd.DataFrame, contract: Contract, context: AdmissionContext) ->
         typed = read_types(delivered, contract, context.case_types)
         kept = _row_masks(typed, contract, context)
         _second_road(typed, contract, kept)
+        sound = kept.all(axis=1)
+        rows = _in_schema_types(typed[sound], contract)
     except BatchRefused as refusal:
         judgement = BatchJudgement.failed(str(refusal))
         return _nothing_admitted(delivered, contract, {refusal.rule: judgement})
 
-    sound = kept.all(axis=1)
-    rows = _in_schema_types(typed[sound], contract)
     judgements = {
         **{rule: BatchJudgement.passed() for rule in STRUCTURE_RULES},
         **_judge_batch(rows, contract.batch_rules, contract, context),
@@ -392,20 +393,48 @@ def _read_list(column: pd.Series, wanted: pa.DataType) -> pd.Series:
 
 
 def _in_schema_types(rows: pd.DataFrame, contract: Contract) -> pd.DataFrame:
-    """Columns that promise no nulls leave the nullable types; a null there is a bug of a rule."""
+    """Columns that promise no nulls leave the nullable types.
+
+    Raises:
+        BatchRefused: a row got through that the schema has no place for, because a rule is missing.
+    """
+    _refuse_promised_nulls(rows, contract)
     numbered = rows.reset_index(drop=True)
-    strict: dict[str, Any] = {}
     for column in contract.schema:
-        if not column.nullable and numbered[column.name].isna().any():
-            raise AssertionError(
-                f"{contract.name}: no rule rejects an empty {column.name!r}, though the schema "
-                "promises that it is there"
-            )
-        if pa.types.is_boolean(column.type):
-            strict[column.name] = "boolean" if column.nullable else "bool"
-        elif pa.types.is_integer(column.type) and not column.nullable:
-            strict[column.name] = "int64"
-    return numbered.astype(strict)
+        strict = _strict_type(column)
+        if strict is not None:
+            numbered[column.name] = _in_type(numbered[column.name], strict, contract)
+    return numbered
+
+
+def _in_type(column: pd.Series, strict: str, contract: Contract) -> pd.Series:
+    try:
+        return column.astype(strict)
+    except _UNREADABLE:
+        raise BatchRefused(
+            _UNFIT,
+            f"{contract.name} promises {strict} in {column.name!r}, and no rule rejects other "
+            "values; nothing is admitted until the contract has such a rule.",
+        ) from None
+
+
+def _refuse_promised_nulls(rows: pd.DataFrame, contract: Contract) -> None:
+    promised = [column.name for column in contract.schema if not column.nullable]
+    empty = [name for name in promised if rows[name].isna().any()]
+    if empty:
+        raise BatchRefused(
+            _UNFIT,
+            f"{contract.name} promises that {_quoted(empty)} cannot be empty, and no rule rejects "
+            "an empty one; nothing is admitted until the contract has such a rule.",
+        )
+
+
+def _strict_type(column: pa.Field) -> str | None:
+    if pa.types.is_boolean(column.type):
+        return "boolean" if column.nullable else "bool"
+    if pa.types.is_integer(column.type) and not column.nullable:
+        return "int64"
+    return None
 
 
 # First road: one mask a rule.

@@ -5,11 +5,9 @@ from __future__ import annotations
 import pandas as pd
 import pyarrow as pa
 
-from data_contracts.contract import (
-    STAMP,
-    AdmissionContext,
-    Contract,
-    RowRule,
+from data_contracts.batch_rules import volume_near_trailing
+from data_contracts.contract import STAMP, AdmissionContext, Contract, RowRule
+from data_contracts.row_rules import (
     amount_is_not_negative,
     case_id_tells_one_story,
     features_are_present,
@@ -24,7 +22,6 @@ from data_contracts.contract import (
     not_delivered_twice_in_one_batch,
     priority_in_range,
     stamps_are_present,
-    volume_near_trailing,
 )
 from models.vocabulary import Action, Recommendation
 

@@ -5,20 +5,15 @@ from __future__ import annotations
 import pandas as pd
 import pyarrow as pa
 
-from data_contracts.contract import (
-    NEITHER,
-    STAMP,
-    AdmissionContext,
-    Contract,
-    RowRule,
+from data_contracts.batch_rules import base_rate_near_trailing, more_than_one_class
+from data_contracts.contract import NEITHER, STAMP, AdmissionContext, Contract, RowRule
+from data_contracts.row_rules import (
     amount_is_not_negative,
-    base_rate_near_trailing,
     case_id_appears_once,
     features_are_present,
     is_plain,
     known_case_type,
     known_category,
-    more_than_one_class,
     no_stamp_from_the_future,
     priority_in_range,
     stamps_are_present,

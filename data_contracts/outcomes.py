@@ -5,11 +5,9 @@ from __future__ import annotations
 import pandas as pd
 import pyarrow as pa
 
-from data_contracts.contract import (
-    STAMP,
-    AdmissionContext,
-    Contract,
-    RowRule,
+from data_contracts.batch_rules import volume_near_trailing
+from data_contracts.contract import STAMP, AdmissionContext, Contract, RowRule
+from data_contracts.row_rules import (
     decision_is_known,
     has_rival,
     is_known,
@@ -19,7 +17,6 @@ from data_contracts.contract import (
     not_delivered_twice_in_one_batch,
     stamps_are_present,
     stored_decision,
-    volume_near_trailing,
 )
 
 SOURCES = ("chargeback", "victim_report", "appeal", "law_enforcement", "reverification")

@@ -8,15 +8,22 @@ import pandas as pd
 import pyarrow as pa
 
 from data_contracts.annotation import MOST_SENTENCES, count_sentences
-from data_contracts.contract import (
+from data_contracts.batch_rules import (
     FEWEST_TO_JUDGE,
+    base_rate_near_trailing,
+    more_than_one_class,
+    volume_near_trailing,
+)
+from data_contracts.contract import (
     STAMP,
     AdmissionContext,
     BatchJudgement,
     BatchRule,
     Contract,
     RowRule,
-    base_rate_near_trailing,
+)
+from data_contracts.digests import row_digests
+from data_contracts.row_rules import (
     decision_is_known,
     has_rival,
     in_order,
@@ -25,13 +32,10 @@ from data_contracts.contract import (
     is_named,
     is_one_of,
     is_plain,
-    more_than_one_class,
     no_stamp_from_the_future,
     not_delivered_twice_in_one_batch,
-    row_digests,
     stamps_are_present,
     stored_decision,
-    volume_near_trailing,
 )
 from models.vocabulary import FeedbackPath, Recommendation, ReviewLabel, ReviewVerdict
 
@@ -124,8 +128,8 @@ def _differs_from_store(frame: pd.DataFrame, stored: pd.DataFrame) -> pd.Series:
     arrived = whole.astype({"revision": "int64"}).assign(_position=whole.index)
     known = stored[[*keys, "row_digest"]].astype({"review_id": "str", "revision": "int64"})
     meets = arrived.merge(known, on=keys)
-    digests = row_digests(frame.loc[meets["_position"].unique()], REVIEW_DIGEST_COLUMNS)
-    changed = meets["row_digest"].ne(meets["_position"].map(digests))
+    digests = row_digests(frame.loc[meets["_position"]], REVIEW_DIGEST_COLUMNS)
+    changed = meets["row_digest"].to_numpy() != digests
     return pd.Series(frame.index.isin(meets.loc[changed, "_position"]), index=frame.index)
 
 

@@ -19,6 +19,7 @@ from flows.verbs.open_walk import new_home
 @flow(name="backtest", persist_result=False, validate_parameters=False)
 def backtest(
     source: str,
+    home: str | None = None,
     profile: str | None = None,
     json_file: str | None = None,
     report: str | None = None,
@@ -28,13 +29,16 @@ def backtest(
 
     Args:
         source: the source file, for example configs/sources/card_transactions.yaml.
+        home: where everything is written; empty: a new folder below RATCHET_HOME/backtests.
         profile: the settings' profile; empty: RATCHET_PROFILE or `local`.
         json_file, report, observed: where to write the result too; it always stands in the
             backtest's own home.
     """
     began = time.monotonic()
     settings = load_settings(profile)
-    opened = tasks.open_backtest(settings, Path(source), new_home(Path(source).stem))
+    opened = tasks.open_backtest(
+        settings, Path(source), Path(home) if home else new_home(Path(source).stem)
+    )
     tasks.warm_up(quote(opened.walk))
     for step in tracked(range(opened.walk.upstream.steps), "nights"):
         tasks.night_and_day(quote(opened.walk), step)

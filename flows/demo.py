@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 from prefect import flow
 from prefect.utilities.annotations import quote
@@ -16,16 +17,21 @@ from flows.verbs.open_walk import new_home
 
 
 @flow(name="demo", persist_result=False)
-def demo(nights: int | None = None, profile: str | None = None) -> Concluded:
+def demo(
+    nights: int | None = None, home: str | None = None, profile: str | None = None
+) -> Concluded:
     """Simulated nights: cases, decisions, reviews, contracts, certificates, promotions, the truth.
 
     Args:
         nights: how many; empty: `demo.nights` of the settings.
+        home: where everything is written; empty: a new folder below RATCHET_HOME/backtests.
         profile: the settings' profile; empty: RATCHET_PROFILE or `local`.
     """
     began = time.monotonic()
     settings = load_settings(profile)
-    opened = tasks.open_demo(settings, nights or settings.demo.nights, new_home("demo"))
+    opened = tasks.open_demo(
+        settings, nights or settings.demo.nights, Path(home) if home else new_home("demo")
+    )
     tasks.warm_up(quote(opened.walk))
     for step in tracked(range(opened.walk.upstream.steps), "simulated nights"):
         tasks.night_and_day(quote(opened.walk), step)

@@ -7,9 +7,9 @@ results: a stored result would be pickled, or would put rows where no row belong
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
-from prefect import Task, task
+from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from flows.verbs import (
@@ -25,12 +25,9 @@ from flows.verbs import (
     whatif,
 )
 
-Given = ParamSpec("Given")
-Result = TypeVar("Result")
 
-
-def _as_task(verb: Callable[Given, Result], name: str, retries: int = 0) -> Task[Given, Result]:
-    wrapped: Any = task(
+def _as_task(verb: Callable[..., Any], name: str, retries: int = 0) -> Callable[..., Any]:
+    wrapped: Callable[..., Any] = task(
         name=name,
         retries=retries,
         retry_delay_seconds=2,

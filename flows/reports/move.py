@@ -8,11 +8,10 @@ from typing import Any
 
 def move_verdict(told: Mapping[str, Any]) -> str:
     """The move in two sentences, unsupported bands named."""
-    before, after = told["replay"]["before"], told["replay"]["after"]
-    queue = told["queue"]
+    queue, share = told["queue"], told["automation_rate"]
     sentence = (
         f"{told['case_type']}: on {told['cases']:,} mature cases the share decided automatically goes "
-        f"from {_share(before['automation_rate'])} to {_share(after['automation_rate'])}; reviews "
+        f"from {_share(share['current'])} to {_share(share['moved'])}; reviews "
         f"within the SLA from {_share(queue['current']['within_sla'])} to "
         f"{_share(queue['moved']['within_sla'])}."
     )

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from data_contracts import CONTRACTS, Admission, AdmissionContext, admit, reject_report
-from data_contracts.contract import Trailing, row_digests
+from data_contracts.contract import Trailing
+from data_contracts.digests import row_digests
 from flows.verbs.desk import Desk
 
 KEYS = {
@@ -71,10 +72,7 @@ def admit_batch(
     """
     judged = judge_batch(desk, table, frame, now)
     if judged.failed:
-        return AdmittedBatch(
-            table, judged.rows_in, 0, 0, judged.quarantined, judged.rejections, judged.failed,
-            reject_report(judged),
-        )  # fmt: skip
+        return told_of(judged)
     receipt = desk.store.append(
         table,
         judged.rows,
@@ -84,10 +82,21 @@ def admit_batch(
         received_at=now,
         watermark=watermark,
     )
+    return told_of(judged, receipt.already_stored)
+
+
+def told_of(judged: Admission, already_stored: int = 0) -> AdmittedBatch:
+    """An admission in numbers and names."""
     return AdmittedBatch(
-        table, judged.rows_in, judged.admitted, receipt.already_stored, judged.quarantined,
-        judged.rejections, (), reject_report(judged),
-    )  # fmt: skip
+        table=judged.contract.name,
+        rows_in=judged.rows_in,
+        admitted=judged.admitted,
+        already_stored=already_stored,
+        quarantined=judged.quarantined,
+        rejections=judged.rejections,
+        failed=judged.failed,
+        report=reject_report(judged) if judged.quarantined else "",
+    )
 
 
 def _context(desk: Desk, table: str, frame: pd.DataFrame, now: datetime) -> AdmissionContext:

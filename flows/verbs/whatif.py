@@ -70,6 +70,10 @@ def replay_move(
         "days": days,
         "current": asdict(current.boundary),
         "moved": asdict(moved),
+        "automation_rate": {
+            "current": told.before.automation_rate,
+            "moved": told.after.automation_rate,
+        },
         "replay": asdict(told),
         "queue": {
             "current": _queue(desk, case_type, rows, current.boundary),

@@ -22,7 +22,7 @@ from tests.data_contracts.builders import (
     spoil,
 )
 
-REVIEWS = CONTRACTS["reviews"]
+REVIEWS, HISTORY = CONTRACTS["reviews"], CONTRACTS["history"]
 SECRET = "passport-X1234567"
 
 
@@ -380,3 +380,31 @@ def test_rows_in_are_rows_admitted_plus_rows_quarantined(data):
     assert result.rejected["broken_rules"].ne("").all()
     whole_batch = result.rejected["broken_rules"].str.startswith("batch:")
     assert whole_batch.all() if result.failed else not whole_batch.any()
+
+
+PROMISED = [
+    pytest.param(contract, column.name, id=f"{contract.name}-{column.name}")
+    for contract in CONTRACTS.values()
+    for column in contract.schema
+    if not column.nullable
+]
+
+
+@pytest.mark.parametrize(("contract", "column"), PROMISED)
+def test_a_contract_that_lost_a_columns_rules_admits_nothing(contract, column):
+    """No rule looks at a column that must not be empty: the batch fails and says so."""
+    others = tuple(rule for rule in contract.row_rules if column not in rule.columns)
+    batch = spoil(BUILDERS[contract.name](3), 1, **{column: None})
+
+    result = admit(batch, replace(contract, row_rules=others), context())
+
+    assert_nothing_admitted(result, "admitted_rows_fit_the_schema", 3)
+    assert f"{column!r} cannot be empty" in result.failed[0]
+
+
+def test_a_stray_value_that_no_rule_rejects_fails_the_batch():
+    """`bad` holds a word, and the rule that names such rows is gone."""
+    rules = tuple(r for r in HISTORY.row_rules if r.name != "bad_is_true_false_or_unknown")
+    result = admit(spoil(history(3), bad=SECRET), replace(HISTORY, row_rules=rules), context())
+    assert_nothing_admitted(result, "admitted_rows_fit_the_schema", 3)
+    assert SECRET not in result.failed[0]

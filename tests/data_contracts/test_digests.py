@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.adapters.row_digests import row_digests
+from data_contracts.digests import row_digests
 
 PINNED = [18086840503956690460, 7948397798477863688]
 STAMP = pd.Timestamp("2026-01-01 08:00", tz="UTC")

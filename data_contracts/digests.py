@@ -1,4 +1,4 @@
-"""Is this row the same as one already stored, whatever types a delivery gave its columns?"""
+"""Is this row the same as another one, whatever types a delivery gave its columns?"""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ _LARGEST_EXACT = 2.0**53
 
 
 def row_digests(frame: pd.DataFrame, columns: Sequence[str] | None = None) -> UInts:
-    """One 64-bit digest a row, the same on every machine and run.
+    """One 64-bit digest a row over `columns` (default all), the same on every machine and run.
 
     The order of columns, a missing column against an empty one, 7 against 7.0, a category against
-    its text, and the zone a stamp is written in make no difference.
+    its text, and the zone a stamp is written in make no difference. It tells re-deliveries from corrections; it is
+    no protection against somebody who searches for collisions.
     """
     names = list(frame.columns) if columns is None else list(columns)
     total = np.zeros(len(frame), dtype=np.uint64)

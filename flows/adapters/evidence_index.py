@@ -1,0 +1,127 @@
+"""Which parts count, when were they received, and how far was each source read?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    insert,
+    select,
+    update,
+)
+
+from flows.adapters.parquet_parts import Kind
+from models.hub.canonical import utc_stamp
+
+METADATA = MetaData()
+BATCHES = Table(
+    "evidence_batches",
+    METADATA,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("batch_id", Text, nullable=False, unique=True),
+    Column("table_name", Text, nullable=False, index=True),
+    Column("source", Text, nullable=False),
+    Column("received_at", Text, nullable=False),
+    Column("rows_in", Integer, nullable=False),
+    Column("admitted", Integer, nullable=False),
+    Column("already_stored", Integer, nullable=False),
+    Column("quarantined", Integer, nullable=False),
+    Column("part", Text),
+    Column("quarantine", Text),
+)
+WATERMARKS = Table(
+    "evidence_watermarks",
+    METADATA,
+    Column("source", Text, primary_key=True),
+    Column("watermark", Text, nullable=False),
+)
+# One row a table, rewritten by every append: two appends to one table cannot both commit on the
+# same view of what is stored (a second writer's update finds another number and starts again).
+REVISIONS = Table(
+    "evidence_tables",
+    METADATA,
+    Column("table_name", Text, primary_key=True),
+    Column("revision", Integer, nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part that counts, by the digest that names it, and when its rows were received."""
+
+    name: str
+    received_at: datetime
+
+
+def batch(connection: Connection, batch_id: str) -> Mapping[str, Any] | None:
+    query = select(BATCHES).where(BATCHES.c.batch_id == batch_id)
+    row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else dict(row)
+
+
+def parts_of(
+    connection: Connection, table: str, as_of: datetime | None, kind: Kind
+) -> tuple[Part, ...]:
+    column = BATCHES.c[kind]
+    query = (
+        select(column, BATCHES.c.received_at)
+        .where(BATCHES.c.table_name == table, column.is_not(None))
+        .order_by(BATCHES.c.received_at, BATCHES.c.seq)
+    )
+    if as_of is not None:
+        query = query.where(BATCHES.c.received_at <= utc_stamp(as_of))
+    return tuple(
+        Part(name, datetime.fromisoformat(received_at))
+        for name, received_at in connection.execute(query)
+    )
+
+
+def revision_of(connection: Connection, table: str) -> int:
+    query = select(REVISIONS.c.revision).where(REVISIONS.c.table_name == table)
+    return connection.execute(query).scalar_one_or_none() or 0
+
+
+def take_revision(connection: Connection, table: str, seen: int) -> bool:
+    """Count the table's revision up from the one that was seen (compare-and-swap)."""
+    if seen == 0:
+        connection.execute(insert(REVISIONS).values(table_name=table, revision=1))
+        return True
+    step = (
+        update(REVISIONS)
+        .where(REVISIONS.c.table_name == table, REVISIONS.c.revision == seen)
+        .values(revision=seen + 1)
+    )
+    return connection.execute(step).rowcount == 1
+
+
+def moves_on(connection: Connection, source: str, watermark: datetime | None) -> bool:
+    if watermark is None:
+        return False
+    query = select(WATERMARKS.c.watermark).where(WATERMARKS.c.source == source)
+    said = connection.execute(query).scalar_one_or_none()
+    return said is None or said < utc_stamp(watermark)
+
+
+def advance(connection: Connection, source: str, watermark: datetime | None) -> None:
+    """Move a source's watermark forward, never back."""
+    if watermark is None:
+        return
+    said = utc_stamp(watermark)
+    known = select(WATERMARKS.c.watermark).where(WATERMARKS.c.source == source)
+    if connection.execute(known).scalar_one_or_none() is None:
+        connection.execute(insert(WATERMARKS).values(source=source, watermark=said))
+        return
+    connection.execute(
+        update(WATERMARKS)
+        .where(WATERMARKS.c.source == source, WATERMARKS.c.watermark < said)
+        .values(watermark=said)
+    )

@@ -1,0 +1,174 @@
+"""How is a set of rows kept in a file named by its own bytes, and read again without decoding twice?"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from configs.errors import ServiceUnreachable
+from data_contracts.digests import UInts
+from flows.adapters.arrow_rows import RECEIVED_AT, moment
+from flows.adapters.files import sync_folder, written_beside
+from flows.adapters.part_cache import PartCache, process_cache
+
+KEY_HASH, CONTENT_HASH = "__key_hash", "__content_hash"
+"""Columns of digests that a part of admitted rows holds beside its rows; no read shows them."""
+
+Kind = Literal["part", "quarantine"]
+_FOLDERS: dict[str, str] = {"part": "parts", "quarantine": "quarantine"}
+
+
+@dataclass(frozen=True, slots=True)
+class PartShape:
+    """What a part holds: its columns without the digests, and its number of rows.
+
+    `filled` are the columns with a type: one that is empty throughout a part has none, and no
+    filter matches a row there.
+    """
+
+    schema: pa.Schema
+    names: tuple[str, ...]
+    filled: frozenset[str]
+    rows: int
+
+
+class ParquetParts:
+    """The immutable Parquet files below one folder, `ROOT/TABLE/parts/DIGEST.parquet`."""
+
+    def __init__(self, root: Path, cache: PartCache | None = None) -> None:
+        """Keep parts under a folder; what was decoded is kept in `cache` (default: the process's)."""
+        self._root = Path(root)
+        self._cache = process_cache() if cache is None else cache
+        self._verified: set[str] = set()
+
+    def write(self, table: str, kind: Kind, rows: pa.Table) -> str:
+        """Write rows and return the SHA-256 (hex) of their bytes, which names the file.
+
+        Raises:
+            ServiceUnreachable: the folder cannot be written or the disk is full.
+        """
+        folder = self._folder(table, kind)
+        try:
+            temporary = written_beside(folder, partial(_write_parquet, rows))
+            try:
+                name = _sha256_of(temporary)
+                temporary.replace(folder / f"{name}.parquet")
+            finally:
+                temporary.unlink(missing_ok=True)
+            sync_folder(folder)
+        except OSError as error:
+            raise ServiceUnreachable(
+                f"{folder} cannot be written: {error.strerror or error}. Nothing was recorded; free "
+                "the disk or the folder and deliver the batch again."
+            ) from None
+        self._verified.add(name)
+        return name
+
+    def path(self, table: str, name: str, kind: Kind = "part") -> Path:
+        """Where a part lies, whether or not it is there."""
+        return self._folder(table, kind) / f"{name}.parquet"
+
+    def shape(self, table: str, name: str, kind: Kind = "part") -> PartShape:
+        """What a part holds.
+
+        Raises:
+            ServiceUnreachable: the part is missing or no longer has the bytes that name it.
+        """
+        self._verify(table, name, kind)
+        shape: PartShape | None = self._cache.get((name, None))
+        if shape is None:
+            shape, size = _read_shape(self.path(table, name, kind))
+            self._cache.put((name, None), shape, size)
+        return shape
+
+    def rows(
+        self,
+        table: str,
+        name: str,
+        received_at: datetime,
+        columns: Sequence[str] | None = None,
+        kind: Kind = "part",
+    ) -> pa.Table:
+        """A part's rows (of `columns` those that it has), with the stamp of their receipt.
+
+        Raises:
+            ServiceUnreachable: as `shape`.
+        """
+        shape = self.shape(table, name, kind)
+        own = [each for each in shape.names if columns is None or each in columns]
+        held = {each: self._cache.get((name, each)) for each in own}
+        absent = [each for each in own if held[each] is None]
+        if absent:
+            held |= self._decode(table, name, kind, absent)
+        arrays = [*(held[each] for each in own), pa.repeat(moment(received_at), shape.rows)]
+        return pa.Table.from_arrays(arrays, names=[*own, RECEIVED_AT])
+
+    def digests(self, table: str, name: str) -> tuple[UInts, UInts]:
+        """The digests of the content and of the key of each row; they have an index of their own.
+
+        Raises:
+            ServiceUnreachable: as `shape`.
+        """
+        self._verify(table, name, "part")
+        stored = pq.ParquetFile(self.path(table, name)).read(columns=[CONTENT_HASH, KEY_HASH])
+        return stored[CONTENT_HASH].to_numpy(), stored[KEY_HASH].to_numpy()
+
+    def _decode(
+        self, table: str, name: str, kind: Kind, columns: Sequence[str]
+    ) -> dict[str, pa.ChunkedArray]:
+        read = pq.ParquetFile(self.path(table, name, kind)).read(columns=list(columns))
+        decoded = {each: read.column(each) for each in columns}
+        for each, array in decoded.items():
+            self._cache.put((name, each), array, array.nbytes)
+        return decoded
+
+    def _verify(self, table: str, name: str, kind: Kind) -> None:
+        """Refuse a part whose bytes no longer have the digest that names it (checked once)."""
+        if name in self._verified:
+            return
+        path = self.path(table, name, kind)
+        try:
+            intact = _sha256_of(path) == name
+        except OSError as error:
+            raise ServiceUnreachable(
+                f"The evidence part {path} cannot be read: {error.strerror}. Restore it from a copy."
+            ) from None
+        if not intact:
+            raise ServiceUnreachable(
+                f"The evidence part {path} was changed: its bytes no longer have the digest that "
+                "names it. Nothing is read from it; restore it from a copy."
+            )
+        self._verified.add(name)
+
+    def _folder(self, table: str, kind: Kind) -> Path:
+        return self._root / table / _FOLDERS[kind]
+
+
+def _read_shape(path: Path) -> tuple[PartShape, int]:
+    """A part's shape and about how many bytes it takes."""
+    file = pq.ParquetFile(path)
+    fields = [item for item in file.schema_arrow if item.name not in (KEY_HASH, CONTENT_HASH)]
+    shape = PartShape(
+        schema=pa.schema(fields),
+        names=tuple(item.name for item in fields),
+        filled=frozenset(item.name for item in fields if not pa.types.is_null(item.type)),
+        rows=file.metadata.num_rows,
+    )
+    return shape, shape.schema.serialize().size
+
+
+def _write_parquet(rows: pa.Table, file: BinaryIO) -> None:
+    pq.write_table(rows, file, compression="zstd")
+
+
+def _sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,307 @@
+"""The `ratchet` command: which verb was asked for, and what does a person read at the end?
+
+Every command imports what it needs when it runs, so that `--help` is instant.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+EXIT_BUG, EXIT_INPUT, EXIT_GATE, EXIT_SERVICE = 1, 2, 3, 4
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_UTC_STAMP = click.DateTime(formats=["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M%z", "%Y-%m-%d"])
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """The feedback loop around an auto-deciding risk agent.
+
+    Ratchet widens the auto-decision boundary only when precision and recall are proven on
+    selectively labelled data, and rolls back when the proof breaks.
+
+    Exit codes: 0 done, 2 your input, 3 a gate said no, 4 a service is unreachable, 1 our bug.
+    """
+
+
+@cli.command()
+@click.option("--nights", type=click.IntRange(1, 3660), help="How many nights (default 60).")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+def demo(nights: int | None, as_json: bool) -> None:
+    """Run the whole loop on a simulated exchange and name the pages to open."""
+    from flows.embedded import embedded_prefect
+    from flows.verbs.open_walk import new_home
+
+    home = new_home("demo")
+    embedded_prefect(home)
+    from flows.demo import demo as run
+
+    _conclude(run(nights=nights, home=str(home)), as_json, simulated=True)
+
+
+@cli.command()
+@click.argument("source", type=_FILE)
+@click.option("--json", "json_file", type=_FILE, help="Write summary and steps here, too.")
+@click.option("--report", type=_FILE, help="Write the HTML page here, too.")
+@click.option("--observed", type=_FILE, help="Write the case ids whose truth the loop was shown.")
+def backtest(
+    source: Path, json_file: Path | None, report: Path | None, observed: Path | None
+) -> None:
+    """Walk the loop over a history: SOURCE is a source file of kind `history`."""
+    from configs.sources import load_source
+    from flows.verbs.open_walk import new_home
+
+    load_source(source)  # a wrong file is refused before anything is started or written
+    from flows.embedded import embedded_prefect
+
+    home = new_home(source.stem)
+    embedded_prefect(home)
+    from flows.backtest import backtest as run
+
+    paths = [str(path) if path else None for path in (json_file, report, observed)]
+    concluded = run(str(source), str(home), None, *paths)
+    _conclude(concluded, as_json=False, simulated=False)
+
+
+@cli.command()
+@click.option("--as-of", type=_UTC_STAMP, help="The moment the night is for, with its time zone.")
+@click.option("--json", "as_json", is_flag=True, help="Print the dossier as JSON.")
+def night(as_of: datetime | None, as_json: bool) -> None:
+    """Run one night on the configured sources: admit, certify, propose; apply nothing."""
+    from flows.verbs import live
+    from flows.verbs.night import run_night
+
+    moment = live.night_of(as_of)
+    desk = live.open_desk()
+    dossier = run_night(desk, live.load_deliveries(desk, moment), moment)
+    path = live.file_dossier(desk, dossier)
+    if as_json:
+        click.echo(json.dumps(dossier, indent=1, default=str))
+        return
+    if dossier["stopped"]:
+        click.echo("The night was stopped by a failed batch; nothing was certified.")
+        click.echo("\n".join(dossier["reasons"]))
+    else:
+        click.echo(
+            f"{dossier['rows_admitted']:,} rows admitted, {dossier['rows_quarantined']:,} quarantined."
+        )
+    _table([_certificate_row(one) for one in dossier["certificates"]])
+    for proposal in dossier["waiting"]:
+        click.echo(f"Waiting for approval: {proposal['case_type']} {proposal['policy_id'][:12]}")
+    click.echo(f"Dossier: {path}")
+
+
+@cli.command()
+@click.argument("case_type")
+@click.option("--as-of", type=_UTC_STAMP, help="Train on what was known by then.")
+@click.option("--json", "as_json", is_flag=True)
+def retrain(case_type: str, as_of: datetime | None, as_json: bool) -> None:
+    """Fit and register a challenger for CASE_TYPE; it scores in shadow and decides nothing."""
+    from dataclasses import asdict
+
+    from flows.verbs import live
+    from flows.verbs.train import retrain as fit
+    from flows.verbs.truth import load_book
+
+    moment = live.night_of(as_of)
+    desk = live.open_desk()
+    challenger = fit(desk, load_book(desk, moment), case_type)
+    click.echo(json.dumps(asdict(challenger), indent=1) if as_json else challenger.note)
+    if challenger.version is None:
+        raise SystemExit(EXIT_GATE)
+
+
+@cli.command()
+@click.argument("case_type")
+@click.option("--pass-below", type=click.FloatRange(0, 1), help="Auto-pass at or below this score.")
+@click.option("--block-above", type=click.FloatRange(0, 1), help="Auto-block at or above it.")
+@click.option("--days", type=click.IntRange(1, 365), default=28, show_default=True)
+@click.option("--json", "as_json", is_flag=True)
+def whatif(
+    case_type: str, pass_below: float | None, block_above: float | None, days: int, as_json: bool
+) -> None:
+    """Replay past cases of CASE_TYPE under a moved boundary; nothing is changed."""
+    from flows.reports.move import move_table, move_verdict
+    from flows.verbs import live
+    from flows.verbs.whatif import replay_move
+
+    told = replay_move(
+        live.open_desk(), case_type, pass_below, block_above, live.night_of(None), days
+    )
+    if as_json:
+        click.echo(json.dumps(told, indent=1, default=str))
+        return
+    click.echo(move_verdict(told))
+    _table(move_table(told))
+
+
+@cli.command()
+@click.argument("file", type=_FILE)
+@click.option(
+    "--contract", type=click.Choice(["decisions", "reviews", "outcomes"]), required=True,
+    help="Which contract the file is held to.",
+)  # fmt: skip
+@click.option("--rejects", type=_FILE, help="Write the quarantined rows and their reasons here.")
+@click.option("--dry-run", is_flag=True, help="Judge only; store nothing.")
+@click.option("--json", "as_json", is_flag=True)
+def admit(file: Path, contract: str, rejects: Path | None, dry_run: bool, as_json: bool) -> None:
+    """Hold FILE (Parquet or CSV) to a contract; store what is sound, quarantine the rest by name."""
+    from flows.verbs.admit_file import admit_file
+
+    told = admit_file(file, contract, rejects, dry_run)
+    if as_json:
+        click.echo(json.dumps(told.counts(), indent=1))
+    else:
+        click.echo(
+            f"{told.rows_in:,} rows in = {told.admitted:,} admitted + {told.quarantined:,} quarantined."
+        )
+        if told.report:
+            click.echo(told.report)
+    if told.failed:
+        _say("\n".join(told.failed) + "\nThe batch failed as a whole; nothing was stored.")
+        raise SystemExit(EXIT_INPUT)
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True)
+def proposals(as_json: bool) -> None:
+    """List the boundaries that wait for a second person."""
+    from flows.verbs import live
+    from flows.verbs.propose import waiting
+
+    desk = live.open_desk()
+    rows = [
+        {
+            "case_type": entry.case_type,
+            "policy_id": str(entry.policy_id)[:12],
+            "proposer": entry.actor,
+            "since": entry.at.isoformat(),
+            "pass_at_or_below": entry.dossier.get("pass_at_or_below"),
+            "block_at_or_above": entry.dossier.get("block_at_or_above"),
+        }
+        for name in desk.case_types
+        for entry in waiting(desk, name)
+    ]
+    if as_json:
+        click.echo(json.dumps(rows, indent=1))
+    elif rows:
+        _table(rows)
+    else:
+        click.echo("Nothing waits for approval.")
+
+
+@cli.group()
+def ledger() -> None:
+    """Ask the ledger about itself."""
+
+
+@ledger.command()
+@click.option("--json", "as_json", is_flag=True)
+def verify(as_json: bool) -> None:
+    """Recompute the hash chain and compare its head; exit 3 when anything was changed."""
+    from flows.verbs import live
+
+    told = live.open_desk().ledger.verify()
+    if as_json:
+        click.echo(json.dumps({"ok": told.ok, "problems": told.problems, "notes": told.notes}))
+    else:
+        click.echo("The ledger is whole." if told.ok else "The ledger was changed:")
+        click.echo("\n".join([*told.problems, *told.notes]), nl=bool(told.problems or told.notes))
+    if not told.ok:
+        raise SystemExit(EXIT_GATE)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command and turn what went wrong into one clear line and an exit code."""
+    from configs.errors import GateRefused, ServiceUnreachable, UserError
+
+    codes: dict[type[Exception], int] = {
+        UserError: EXIT_INPUT,
+        GateRefused: EXIT_GATE,
+        ServiceUnreachable: EXIT_SERVICE,
+    }
+    try:
+        cli.main(args=arguments, prog_name="ratchet", standalone_mode=False)
+    except click.ClickException as wrong:
+        _say(wrong.format_message())
+        sys.exit(EXIT_INPUT)
+    except click.Abort:
+        _say("Stopped.")
+        sys.exit(130)
+    except tuple(codes) as said:
+        _say(str(said))
+        sys.exit(codes[type(said)])
+
+
+def _say(text: str) -> None:
+    click.echo(f"ratchet: {text}", err=True)
+
+
+def _conclude(concluded: Any, as_json: bool, simulated: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(concluded.summary, indent=1, default=str))
+        return
+    click.echo()
+    click.echo(("Simulated. " if simulated else "") + concluded.verdict)
+    click.echo()
+    _table(concluded.table)
+    if concluded.desk:
+        click.echo("\nReviews within the SLA, by case type:")
+        _table(concluded.desk)
+    home = concluded.filed.decisions.parent
+    click.echo(f"\nOpen the page:      {concluded.filed.report}")
+    click.echo(f"Figures as JSON:    {concluded.filed.json}")
+    click.echo(f"Truth it was shown: {concluded.filed.observed}")
+    click.echo(
+        "Experiments:        .venv/bin/mlflow ui --backend-store-uri "
+        f"sqlite:///{home / 'mlflow' / 'mlflow.db'}"
+    )
+
+
+def _certificate_row(one: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "case_type": one["case_type"],
+        "verdict": one["verdict"],
+        "pass <=": one["pass_at_or_below"],
+        "block >=": one["block_at_or_above"],
+        "automation": one["automation_rate"],
+        "why": " ".join(one["reasons"]),
+    }
+
+
+_AS_SHARE: Callable[[float], str] = "{:.2%}".format
+_SHARES = {
+    "automation_rate", "true_precision", "true_recall", "true_false_omission", "automation",
+    "Ratchet", "review everything", "tuned once", "oracle",
+}  # fmt: skip
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> None:
+    """A plain aligned table; undefined values are a dash."""
+    if not rows:
+        return
+    names = list(rows[0])
+    texts = [[_text(name, row.get(name)) for name in names] for row in rows]
+    widths = [max(len(line[place]) for line in [names, *texts]) for place in range(len(names))]
+    for line in [names, ["-" * width for width in widths], *texts]:
+        click.echo(
+            "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
+        )
+
+
+def _text(name: str, value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return _AS_SHARE(value) if name in _SHARES else f"{value:.5g}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+
+
+if __name__ == "__main__":
+    main()
