@@ -407,9 +407,10 @@ def _in_schema_types(rows: pd.DataFrame, contract: Contract) -> pd.DataFrame:
     return numbered
 
 
-def _in_type(column: pd.Series, strict: str, contract: Contract) -> pd.Series:
+def _in_type(column: pd.Series, strict: Any, contract: Contract) -> pd.Series:
     try:
-        return column.astype(strict)
+        read: pd.Series = column.astype(strict)
+        return read
     except _UNREADABLE:
         raise BatchRefused(
             _UNFIT,

@@ -56,10 +56,9 @@ def as_frame(
         whole = pa.table({name: pa.array([], _type_when_empty(name)) for name in names})
     if expression is not None and tables:
         whole = whole.filter(expression)
-    if wanted is None:
-        return whole.to_pandas()
-    frame: pd.DataFrame = whole.select([c for c in whole.column_names if c in wanted]).to_pandas()
-    return frame.reindex(columns=list(wanted))
+    asked = whole.column_names if wanted is None else wanted
+    frame: pd.DataFrame = whole.select([c for c in whole.column_names if c in asked]).to_pandas()
+    return frame if wanted is None else frame.reindex(columns=list(wanted))
 
 
 def agreeing(tables: Sequence[pa.Table]) -> list[pa.Table]:

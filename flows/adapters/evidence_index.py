@@ -62,7 +62,8 @@ class Part:
     received_at: datetime
 
 
-def batch(connection: Connection, batch_id: str) -> Mapping[str, Any] | None:
+def batch_row(connection: Connection, batch_id: str) -> Mapping[str, Any] | None:
+    """What was recorded of a batch; None when it was never stored."""
     query = select(BATCHES).where(BATCHES.c.batch_id == batch_id)
     row = connection.execute(query).mappings().one_or_none()
     return None if row is None else dict(row)
@@ -71,6 +72,7 @@ def batch(connection: Connection, batch_id: str) -> Mapping[str, Any] | None:
 def parts_of(
     connection: Connection, table: str, as_of: datetime | None, kind: Kind
 ) -> tuple[Part, ...]:
+    """The parts of a table that were received by `as_of` (None = all), in order of arrival."""
     column = BATCHES.c[kind]
     query = (
         select(column, BATCHES.c.received_at)
@@ -86,12 +88,16 @@ def parts_of(
 
 
 def revision_of(connection: Connection, table: str) -> int:
+    """How often a table was appended to; 0 before its first batch."""
     query = select(REVISIONS.c.revision).where(REVISIONS.c.table_name == table)
     return connection.execute(query).scalar_one_or_none() or 0
 
 
 def take_revision(connection: Connection, table: str, seen: int) -> bool:
-    """Count the table's revision up from the one that was seen (compare-and-swap)."""
+    """Count the table's revision up from the one that was seen (compare-and-swap).
+
+    False, or IntegrityError for a table's first batch, where another append was quicker.
+    """
     if seen == 0:
         connection.execute(insert(REVISIONS).values(table_name=table, revision=1))
         return True
@@ -104,6 +110,7 @@ def take_revision(connection: Connection, table: str, seen: int) -> bool:
 
 
 def moves_on(connection: Connection, source: str, watermark: datetime | None) -> bool:
+    """Whether a watermark lies after the one that is kept for its source."""
     if watermark is None:
         return False
     query = select(WATERMARKS.c.watermark).where(WATERMARKS.c.source == source)
@@ -112,7 +119,7 @@ def moves_on(connection: Connection, source: str, watermark: datetime | None) ->
 
 
 def advance(connection: Connection, source: str, watermark: datetime | None) -> None:
-    """Move a source's watermark forward, never back."""
+    """Move a source's watermark forward, never back (IntegrityError: another one was the first)."""
     if watermark is None:
         return
     said = utc_stamp(watermark)

@@ -44,7 +44,7 @@ from flows.adapters.evidence_index import (
     WATERMARKS,
     Part,
     advance,
-    batch,
+    batch_row,
     moves_on,
     parts_of,
     revision_of,
@@ -277,14 +277,22 @@ class EvidenceStore:
     def _known(self, batch_id: str, source: str, watermark: datetime | None) -> Receipt | None:
         """The receipt of a batch that was stored before; its source may still move on."""
         with reading(self._engine) as connection:
-            row = batch(connection, batch_id)
+            row = batch_row(connection, batch_id)
             late = row is not None and moves_on(connection, source, watermark)
         if row is None:
             return None
-        if late:
+        if late and not self._advanced(source, watermark):
+            self._advanced(source, watermark)  # a row is there now, so this time it is moved
+        return replace(self._receipt(row), already_stored=int(row["admitted"]))
+
+    def _advanced(self, source: str, watermark: datetime | None) -> bool:
+        """Move a source on; False when another process kept its first watermark at this moment."""
+        try:
             with writing(self._engine) as connection:
                 advance(connection, source, watermark)
-        return replace(self._receipt(row), already_stored=int(row["admitted"]))
+        except IntegrityError:
+            return False
+        return True
 
     def _seen(self, table: str) -> _Table:
         last = select(func.max(BATCHES.c.received_at)).where(BATCHES.c.table_name == table)

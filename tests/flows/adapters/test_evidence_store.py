@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -14,25 +14,19 @@ import pytest
 
 from configs.errors import ServiceUnreachable, UserError
 from flows.adapters.evidence_store import EvidenceStore
+from tests.flows.adapters.evidence_scenarios import (
+    DAY,
+    FIRST,
+    NONE,
+    NOW,
+    a_batch_delivered_twice_changes_nothing,
+    a_changed_part_is_refused,
+    deliver,
+    reviews,
+    two_processes_race,
+)
 
-DAY = timedelta(days=1)
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
 PROJECT = Path(__file__).resolve().parents[3]
-NONE = pd.DataFrame()
-
-
-def reviews(*rows):
-    frame = pd.DataFrame(rows, columns=["review_id", "revision", "label"])
-    frame["resolved_at"] = pd.Timestamp(NOW) + pd.to_timedelta(range(len(frame)), unit="h")
-    return frame
-
-
-def deliver(store, admitted, rejected=NONE, at=NOW, **said):
-    options = {"key": ["review_id", "revision"], "source": "desk", **said}
-    return store.append("reviews", admitted, rejected, received_at=at, **options)
-
-
-FIRST = [("r1", 1, "TP"), ("r2", 1, "FN")]
 
 
 def test_a_batch_comes_back_with_its_stamp(tmp_path):
@@ -50,16 +44,7 @@ def test_a_batch_comes_back_with_its_stamp(tmp_path):
 
 def test_a_batch_delivered_twice_changes_nothing(tmp_path):
     """Same receipt, same rows, same counts, same digest; in any order of rows and columns."""
-    store, rejected = EvidenceStore(tmp_path), pd.DataFrame({"review_id": ["bad"]})
-    first = deliver(store, reviews(*FIRST), rejected, watermark=NOW)
-    digest = store.digest("reviews")
-    shuffled = reviews(*FIRST)[::-1][["label", "resolved_at", "revision", "review_id"]]
-    again = deliver(EvidenceStore(tmp_path), shuffled, rejected, NOW + DAY, watermark=NOW)
-    assert (again.batch_id, again.path) == (first.batch_id, first.path)
-    assert again.already_stored == again.admitted == 2
-    assert store.digest("reviews") == digest
-    assert store.counts("reviews") == (3, 2, 1)
-    assert (len(store.read("reviews")), len(store.rejects("reviews"))) == (2, 1)
+    a_batch_delivered_twice_changes_nothing(tmp_path)
 
 
 def test_rows_in_is_admitted_plus_quarantined_over_overlapping_batches(tmp_path):
@@ -166,12 +151,7 @@ def test_the_watermark_goes_forward_only(tmp_path):
 
 def test_a_changed_part_is_refused(tmp_path):
     """One flipped bit: the bytes no longer have the digest that names them."""
-    path = deliver(EvidenceStore(tmp_path), reviews(*FIRST)).path
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-    with pytest.raises(ServiceUnreachable, match="was changed"):
-        EvidenceStore(tmp_path).read("reviews")
+    a_changed_part_is_refused(tmp_path)
 
 
 def deliver_first(home):
@@ -225,6 +205,11 @@ def test_two_stores_that_append_the_same_rows_store_them_once(tmp_path):
     assert len(one.read("reviews")) == 3
 
 
+def test_two_processes_that_deliver_the_same_rows_store_them_once(tmp_path):
+    """Twenty rounds: one winner each, and every row is there once."""
+    two_processes_race(tmp_path)
+
+
 def test_a_folder_that_cannot_be_written_is_a_clean_failure(tmp_path):
     """Nothing is recorded, and the same delivery succeeds once there is room."""
     store = EvidenceStore(tmp_path)
@@ -255,3 +240,26 @@ def test_a_small_append_to_a_large_table_is_quick(tmp_path):
     receipt = fresh.append("decisions", more, NONE, received_at=NOW + DAY, **said)
     assert receipt.already_stored == 0
     assert time.monotonic() - start < 5.0
+
+
+def test_changing_a_frame_that_was_read_changes_no_later_reading(tmp_path):
+    """Decoded parts stay in memory; a caller's frame is its own."""
+    store = EvidenceStore(tmp_path)
+    frame = pd.DataFrame({"case_id": ["a", "b"], "score": [0.1, 0.2]})
+    store.append("decisions", frame, NONE, key=["case_id"], source="s", received_at=NOW)
+    read = store.read("decisions")
+    read.loc[0, ["case_id", "score"]] = ["z", 0.9]
+    assert store.read("decisions")[["case_id", "score"]].equals(frame)
+
+
+def test_a_hundred_small_parts_are_read_again_without_opening_a_file(tmp_path, monkeypatch):
+    """What was decoded once is not decoded again, by any store of the process."""
+    store = EvidenceStore(tmp_path)
+    for day in range(100):
+        deliver(store, reviews((f"r{day}", 1, "TP")), at=NOW + day * DAY)
+    first = EvidenceStore(tmp_path).read("reviews")
+    store.read("reviews")
+    monkeypatch.setattr("flows.adapters.parquet_parts.pq.ParquetFile", None)
+    assert store.read("reviews").equals(first)
+    filtered = store.read("reviews", columns=["label"], filters={"review_id": ["r7", "r93"]})
+    assert filtered["label"].tolist() == ["TP", "TP"]

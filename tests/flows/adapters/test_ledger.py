@@ -1,60 +1,35 @@
 """Does the ledger keep what was decided, let one of two racers win, and notice every edit?"""
 
-import multiprocessing
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from configs.errors import GateRefused, ServiceUnreachable, UserError
 from flows.adapters.ledger import Ledger
-from models.hub import Approve, AuditPlan, Entry, Policy, Promote, Propose, Refusal, RollBack
-from models.vocabulary import Boundary
+from models.hub import Approve, Propose, Refusal, RollBack
+from tests.flows.adapters.ledger_scenarios import (
+    EDITS,
+    NOW,
+    a_policy,
+    an_edit_is_named_and_stops_the_ledger,
+    make_live,
+    propose,
+    two_processes_race,
+)
 
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
 PROJECT = Path(__file__).resolve().parents[3]
-
-
-def a_policy(low):
-    return Policy("ato", "risk", "1", "a" * 64, AuditPlan(0.05), boundary=Boundary(low, 0.9))
 
 
 def opened(home, **settings):
     return Ledger(f"sqlite:///{home / 'ledger.db'}", home / "ledger.head", **settings)
-
-
-def propose(ledger, low=0.1, actor="ana", base=None, at=NOW):
-    policy_id = ledger.record_policy(a_policy(low))
-    base = len(ledger.history("ato")) if base is None else base
-    command = Propose(
-        case_type="ato", policy_id=policy_id, actor=actor, base_version=base, evidence_digest="e"
-    )
-    return ledger.submit(command, at)
-
-
-def make_live(ledger, low, at=NOW):
-    said = propose(ledger, low, at=at)
-    common = {"case_type": "ato", "dossier": {"night": 1}}
-    ledger.submit(
-        Approve(
-            **common,
-            proposal_policy_id=said.policy_id,
-            actor="ben",
-            base_version=said.version,
-            evidence_digest="e",
-        ),
-        at,
-    )
-    promote = Promote(
-        **common, policy_id=said.policy_id, actor="ana", base_version=said.version + 1
-    )
-    return ledger.submit(promote, at)
 
 
 def sql(home, statement):
@@ -115,35 +90,12 @@ def test_a_policy_that_was_never_recorded_cannot_be_proposed(tmp_path):
         assert ledger.submit(command, NOW).rule == "policy_is_known"
 
 
-EDITS = {
-    "actor": ("UPDATE ledger_entries SET actor='eve' WHERE seq=2", "Entry 2 was edited"),
-    "dossier": ("UPDATE ledger_entries SET dossier='{\"night\": 1}' WHERE seq=2", "Entry 2 was"),
-    "not json": ("UPDATE ledger_entries SET dossier='{' WHERE seq=2", "Entry 2 was edited"),
-    "hash": (
-        f"UPDATE ledger_entries SET own_hash='{'0' * 64}' WHERE seq=2",
-        "Entry 3 does not follow entry 2",
-    ),
-    "removed": ("DELETE FROM ledger_entries WHERE seq=2", "Entry 2 was removed"),
-    "first removed": ("DELETE FROM ledger_entries WHERE seq=1", "Entry 1 was removed"),
-    "tail cut": ("DELETE FROM ledger_entries WHERE seq=3", "entry 3 is missing after entry 2"),
-    "long tail cut": ("DELETE FROM ledger_entries WHERE seq>1", "entries 2 to 3 are missing"),
-    "all cut": ("DELETE FROM ledger_entries", "entries 1 to 3 are missing"),
-}
-
-
 @pytest.mark.parametrize(("statement", "named"), EDITS.values(), ids=EDITS)
 def test_an_edit_behind_our_back_is_named_and_stops_the_ledger(tmp_path, statement, named):
     """`verify` names the entry; nothing is decided by, or added to, a changed ledger."""
-    ledger = opened(tmp_path)
-    make_live(ledger, 0.1)
-    before = ledger.history()
-    sql(tmp_path, statement)
-    verification = ledger.verify()
-    assert not verification.ok
-    assert any(named in problem for problem in verification.problems), verification.problems
-    command = RollBack(case_type="ato", actor="ana", base_version=before[-1].version)
-    with pytest.raises(GateRefused, match="not as it was written"):
-        ledger.submit(command, NOW)
+    an_edit_is_named_and_stops_the_ledger(
+        opened(tmp_path), partial(sql, tmp_path), statement, named
+    )
 
 
 def test_an_edited_policy_is_not_read(tmp_path):
@@ -229,29 +181,10 @@ def test_of_two_threads_one_wins_every_round(tmp_path):
     assert ledgers[0].verify() == type(ledgers[0].verify())(True)
 
 
-def first_start(home, who, barrier, won):
-    barrier.wait()
-    ledger = opened(home)
-    for base in range(20):
-        barrier.wait()
-        answer = propose(ledger, 0.01 * (2 * base + who + 1), base=base)
-        won.put("won" if isinstance(answer, Entry) else str(answer.rule))
-
-
 def test_two_processes_start_on_an_empty_home_and_race(tmp_path):
     """Both first starts succeed; then twenty rounds have one winner each."""
-    context = multiprocessing.get_context("spawn")
-    barrier, won = context.Barrier(2), context.Queue()
-    both = [
-        context.Process(target=first_start, args=(tmp_path / "new", who, barrier, won))
-        for who in range(2)
-    ]
-    [process.start() for process in both]
-    answers = [won.get(timeout=90) for _ in range(2 * 20)]
-    [process.join(60) for process in both]
-    assert [process.exitcode for process in both] == [0, 0]
-    assert (answers.count("won"), answers.count("stale_base")) == (20, 20)
-    assert opened(tmp_path / "new").verify().ok
+    home = tmp_path / "new"
+    two_processes_race(f"sqlite:///{home / 'ledger.db'}", home / "ledger.head")
 
 
 def test_a_locked_database_is_a_bounded_wait_and_a_clear_message(tmp_path):

@@ -126,8 +126,8 @@ def test_steps_carry_the_truth_of_their_own_day(walk: Walk, history: pd.DataFram
 
 
 def test_a_jump_in_the_observed_base_rate_stops_the_nights(tmp_path: Path) -> None:
-    """From day 25 on everything is bad: the rule on labels refuses, and nothing is trained on it."""
-    history = small_history(days=32)
+    """From day 21 on everything is bad: the rule on labels refuses, and nothing is trained on it."""
+    history = small_history(days=32, per_day=260)
     jumped = history["opened_at"] >= history["opened_at"].min() + pd.Timedelta(days=21)
     walk = walked(tmp_path, history.assign(bad=history["bad"] | jumped))
     reasons = [reason for night in walk.nights for reason in night["reasons"]]
