@@ -14,7 +14,9 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-BLOCK = re.compile(r"(?:<!-- not run: (?P<reason>[^>]*) -->\s*)?```bash\n(?P<code>.*?)```", re.DOTALL)
+BLOCK = re.compile(
+    r"(?:<!-- not run: (?P<reason>[^>]*) -->\s*)?```bash\n(?P<code>.*?)```", re.DOTALL
+)
 
 
 def main() -> int:
@@ -30,8 +32,13 @@ def main() -> int:
                 continue
             began = time.monotonic()
             print(f"block {number}:\n{block['code']}", flush=True)
-            done = subprocess.run(["bash", "-euo", "pipefail", "-c", block["code"]], cwd=ROOT, env=env)
-            print(f"block {number}: exit {done.returncode} after {time.monotonic() - began:.0f} s", flush=True)
+            done = subprocess.run(
+                ["bash", "-euo", "pipefail", "-c", block["code"]], cwd=ROOT, env=env
+            )
+            print(
+                f"block {number}: exit {done.returncode} after {time.monotonic() - began:.0f} s",
+                flush=True,
+            )
             if done.returncode:
                 return 1
     return 0

@@ -184,12 +184,14 @@ def _features(base: CaseType, said: Mapping[str, Any]) -> tuple[Feature, ...]:
         raise UserError(
             f"case type {base.name!r}: {', '.join(map(repr, stray))} must be listed under `features:` too."
         )
-    return tuple(
-        replace(
-            known.get(name, Feature(name)),
-            **({"kind": "categorical"} if name in said.get("categorical", ()) else {}),
-            **({"may_be_missing": True} if name in said.get("may_be_missing", ()) else {}),
-            **({"monotone": said["monotone"][name]} if name in said.get("monotone", {}) else {}),
-        )
-        for name in names
-    )
+    return tuple(_laid_over(known.get(name, Feature(name)), said) for name in names)
+
+
+def _laid_over(feature: Feature, said: Mapping[str, Any]) -> Feature:
+    if feature.name in said.get("categorical", ()):
+        feature = replace(feature, kind="categorical")
+    if feature.name in said.get("may_be_missing", ()):
+        feature = replace(feature, may_be_missing=True)
+    if feature.name in said.get("monotone", {}):
+        feature = replace(feature, monotone=said["monotone"][feature.name])
+    return feature

@@ -108,6 +108,6 @@ def _scalar(node: yaml.Node, name: str) -> Any:
         constructor.dispose()
 
 
-def _refused(name: str, mark: yaml.Mark | None, why: str) -> UserError:
+def _refused(name: str, mark: Any, why: str) -> UserError:
     line = f":{mark.line + 1}" if mark is not None else ""
     return UserError(f"{name}{line}: {why}.")

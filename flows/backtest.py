@@ -45,6 +45,6 @@ def backtest(
     tasks.last_night(quote(opened.walk))
     written = {"json_file": json_file, "report": report, "observed": observed}
     paths = {name: Path(path) if path else None for name, path in written.items()}
-    concluded = tasks.conclude(quote(opened), time.monotonic() - began, **paths)
+    concluded: Concluded = tasks.conclude(quote(opened), time.monotonic() - began, **paths)
     publish("backtest", concluded.verdict, concluded.table)
     return concluded

@@ -258,6 +258,7 @@ def _conclude(concluded: Any, as_json: bool, simulated: bool) -> None:
     click.echo(f"\nOpen the page:      {concluded.filed.report}")
     click.echo(f"Figures as JSON:    {concluded.filed.json}")
     click.echo(f"Truth it was shown: {concluded.filed.observed}")
+    click.echo(f"Every decision:     {concluded.filed.decisions}")
     click.echo(
         "Experiments:        .venv/bin/mlflow ui --backend-store-uri "
         f"sqlite:///{home / 'mlflow' / 'mlflow.db'}"

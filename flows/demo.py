@@ -36,6 +36,6 @@ def demo(
     for step in tracked(range(opened.walk.upstream.steps), "simulated nights"):
         tasks.night_and_day(quote(opened.walk), step)
     tasks.last_night(quote(opened.walk))
-    concluded = tasks.conclude(quote(opened), time.monotonic() - began)
+    concluded: Concluded = tasks.conclude(quote(opened), time.monotonic() - began)
     publish("demo", concluded.verdict, concluded.table)
     return concluded

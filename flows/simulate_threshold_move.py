@@ -38,7 +38,7 @@ def simulate_threshold_move(
     """
     moment = night_of(as_of)
     desk = tasks.open_desk(profile)
-    told = tasks.replay_move(
+    told: dict[str, Any] = tasks.replay_move(
         quote(desk), case_type, pass_at_or_below, block_at_or_above, moment, days
     )
     publish(f"whatif-{case_type}", move_verdict(told), move_table(told))

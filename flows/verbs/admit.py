@@ -143,7 +143,9 @@ def _trailing_volumes(desk: Desk, frame: pd.DataFrame, now: datetime) -> dict[st
     past = desk.store.read("decisions", columns=["case_type", "received_at"], as_of=now)
     sizes = past.groupby(["case_type", "received_at"], observed=True).size()
     found = {}
-    for case_type in sizes.index.unique("case_type").intersection(frame["case_type"].dropna()):
+    for case_type in sizes.index.unique("case_type").intersection(
+        frame["case_type"].dropna().unique().tolist()
+    ):
         recent = sizes[case_type].sort_index().iloc[-TRAILING_BATCHES:]
         found[str(case_type)] = Trailing(
             base_rate=None, rows_per_batch=float(np.median(recent)), batches=len(recent)

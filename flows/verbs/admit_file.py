@@ -25,7 +25,9 @@ def admit_file(file: Path, contract: str, rejects: Path | None, dry_run: bool) -
     Raises:
         UserError: the file cannot be read.
     """
-    source = SourceSettings(name=f"file {file.name}", kind=contract, path=str(file.resolve()))
+    source = SourceSettings.model_validate(
+        {"name": f"file {file.name}", "kind": contract, "path": str(file.resolve())}
+    )
     frame = read_source(source)
     desk, now = open_desk(), datetime.now(UTC)
     judged = judge_batch(desk, contract, frame, now)

@@ -66,12 +66,11 @@ def decide_cases(desk: Desk, case_type: str, cases: pd.DataFrame, now: datetime)
     generation = current_generation(desk, case_type)
     if generation is not None:
         score_in_shadow(desk, case_type, generation.load(desk), cases, now)
-    identity = cases[["case_id", "case_type", "opened_at", "priority", "amount_usd"]]
-    fixed = {
-        "decided_at": cases["opened_at"],
-        "arm": "control",
-        "policy_id": policy.policy_id,
-        "model_version": policy.model_version or NO_MODEL,
-    }
+    identity = cases[["case_id", "case_type", "opened_at", "priority", "amount_usd"]].copy()
+    identity["decided_at"] = cases["opened_at"]
+    identity["arm"] = "control"
+    identity["policy_id"] = policy.policy_id
+    identity["model_version"] = policy.model_version or NO_MODEL
     features = cases[list(settings.feature_names)]
-    return pd.concat([identity.assign(**fixed), decided, features], axis=1)
+    whole: pd.DataFrame = pd.concat([identity, decided, features], axis="columns")
+    return whole

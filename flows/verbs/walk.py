@@ -116,31 +116,19 @@ class Walk:
     def _note_observed(
         self, delivered: Mapping[str, pd.DataFrame], night: dict[str, Any]
     ) -> dict[str, int]:
-        """Whose truth the loop has now been shown: the first word on each case counts."""
-        shown = (
-            [delivered["outcomes"][["case_id", "observed_at"]]]
-            if len(delivered["outcomes"])
-            else []
-        )
-        reviews = delivered.get("reviews")
+        """Whose truth the loop has now been shown: a number of labels by case type."""
+        columns = ["case_id", "case_type", "observed_at"]
+        outcomes, reviews = delivered["outcomes"], delivered.get("reviews")
+        shown = [outcomes[columns]] if len(outcomes) else []
         if reviews is not None and len(reviews):
             settled = reviews[reviews["verdict"].isin(["pass", "block"])]
-            shown.append(
-                settled[["case_id", "resolved_at"]].set_axis(["case_id", "observed_at"], axis=1)
-            )
+            shown.append(settled.rename(columns={"resolved_at": "observed_at"})[columns])
         if not shown:
             return {}
         new = pd.concat(shown, ignore_index=True)
-        types = self._types_of(new["case_id"])
-        self.observed.append(new)
+        self.observed.append(new.drop(columns="case_type"))
         night["labels_seen"] = len(new)
-        return {str(name): int(count) for name, count in types.value_counts().items()}
-
-    def _types_of(self, case_ids: pd.Series) -> pd.Series:
-        if len(self.desk.case_types) == 1:
-            return pd.Series(next(iter(self.desk.case_types)), index=case_ids.index)
-        stored = self.desk.store.read("decisions", columns=["case_id", "case_type"])
-        return case_ids.map(stored.set_index("case_id")["case_type"])
+        return {str(name): int(count) for name, count in new["case_type"].value_counts().items()}
 
     def _judge_labels(self, outcomes: pd.DataFrame, as_of: datetime) -> list[str]:
         """The history contract's rules on `bad`, on what was observed by now (no peeking).
@@ -151,7 +139,7 @@ class Walk:
         if not self.decisions or outcomes.empty:
             return []
         recent = pd.concat(self.decisions[-400:])[["case_id", "case_type", "policy_id"]]
-        known = outcomes.merge(recent, on="case_id")
+        known = outcomes.drop(columns="case_type").merge(recent, on="case_id")
         sentences: list[str] = []
         for (case_type, policy), rows in known.groupby(["case_type", "policy_id"], observed=True):
             past = self._labels.setdefault((str(case_type), str(policy)), [])

@@ -78,6 +78,7 @@ class RevealedHistory:
             "outcomes": pd.DataFrame(
                 {
                     "case_id": rows["case_id"],
+                    "case_type": rows["case_type"],
                     "observed_at": self._shown_at[known],
                     "bad": rows["bad"].astype(np.bool_),
                     "source": "reverification",

@@ -57,6 +57,7 @@ class SimulatedUpstream:
             shown = pd.DataFrame(
                 {
                     "case_id": cases["case_id"],
+                    "case_type": name,
                     "observed_at": cases["matures_at"],
                     "bad": cases["bad"],
                     "source": "reverification",
@@ -81,12 +82,10 @@ class SimulatedUpstream:
             mine = mine.set_index("case_id").loc[cases["case_id"]].reset_index()
             drawn = ((mine["action"] == Action.ESCALATE.value) | mine["audited"]).to_numpy()
             automatic = (mine["action"] != Action.ESCALATE.value).to_numpy()
-            self._outcomes = _joined(
-                self._outcomes,
-                self._exchange.outcomes(
-                    cases[automatic], mine["action"][automatic].to_numpy(dtype=object)
-                ),
+            late = self._exchange.outcomes(
+                cases[automatic], mine["action"][automatic].to_numpy(dtype=object)
             )
+            self._outcomes = _joined(self._outcomes, late.assign(case_type=name))
             self._queues[str(name)].join(cases[drawn], mine[drawn])
 
     def deliveries(self, as_of: datetime) -> dict[str, pd.DataFrame]:
@@ -126,6 +125,7 @@ class SimulatedUpstream:
         self, cases: pd.DataFrame, decisions: pd.DataFrame, resolved: pd.DatetimeIndex
     ) -> None:
         """First reviews, second ones of contradictions, and what customers do about the result."""
+        kind = self.case_types[str(cases["case_type"].iloc[0])]
         escalated = (decisions["action"] == Action.ESCALATE.value).to_numpy()
         said: dict[str, Any] = {
             "recommendation": decisions["recommendation"].to_numpy(dtype=object),
@@ -141,27 +141,22 @@ class SimulatedUpstream:
         later = self._people.second_review(
             cases,
             first,
-            handling_minutes=self.case_types[
-                str(cases["case_type"].iloc[0])
-            ].staffing.handling_minutes,
+            handling_minutes=kind.staffing.handling_minutes,
             **said,
         )
         reviews = pd.concat([first, later], ignore_index=True)
         slips = KeyedDraws(self._exchange.seed, reviews["review_id"]).uniform("slip") < SLIP_SHARE
-        reviews = reviews.assign(slips=slips, delivered_at=reviews["resolved_at"])
+        reviews = reviews.assign(
+            case_type=kind.name, slips=slips, delivered_at=reviews["resolved_at"]
+        )
         self._reviews = _joined(self._reviews, reviews)
         final = reviews.drop_duplicates("case_id", keep="last").set_index("case_id")["verdict"]
         ended = final.loc[cases["case_id"]].to_numpy(dtype=object)
         closed = escalated & (ended != "escalate")
         if closed.any():
-            self._outcomes = _joined(
-                self._outcomes,
-                self._exchange.outcomes(
-                    cases[closed],
-                    np.full(int(closed.sum()), Action.ESCALATE.value, dtype=object),
-                    ended[closed],
-                ),
-            )
+            actions = np.full(int(closed.sum()), Action.ESCALATE.value, dtype=object)
+            late = self._exchange.outcomes(cases[closed], actions, ended[closed])
+            self._outcomes = _joined(self._outcomes, late.assign(case_type=kind.name))
 
     def _with_slips(self, reviews: pd.DataFrame) -> pd.DataFrame:
         """What people get wrong when they file a review: one of three slips, by the review's id."""
@@ -203,7 +198,7 @@ class _Desk:
             return self._cases, self._decisions, pd.DatetimeIndex([], tz="UTC")
         queued = self._decisions["decided_at"]
         since = queued - pd.Timestamp(self._midnight)
-        arrivals = (since / pd.Timedelta(hours=1)).to_numpy(dtype=np.float64)
+        arrivals = np.asarray(since / pd.Timedelta(hours=1), dtype=np.float64)
         draws = KeyedDraws(0, self._cases["case_id"]).uniform("handling")
         # Exponential handling times: the simplest spread that has a long tail.
         minutes = -np.log(draws) * self._kind.staffing.handling_minutes
