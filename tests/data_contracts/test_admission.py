@@ -203,8 +203,8 @@ def test_an_expectation_that_raises_inside_fails_the_batch(monkeypatch):
     """Great Expectations hides exceptions inside `success: False`; here the column is not there."""
     original = admission._expectation
 
-    def on_a_missing_column(rule):
-        expectation = original(rule)
+    def on_a_missing_column(rule, rows):
+        expectation = original(rule, rows)
         if rule.name == "known_team":
             expectation.column = "nowhere"
         return expectation

@@ -1,6 +1,5 @@
 """What is tried on an evidence store, whichever database keeps its index?"""
 
-import multiprocessing
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
@@ -8,6 +7,7 @@ import pytest
 
 from configs.errors import ServiceUnreachable
 from flows.adapters.evidence_store import EvidenceStore
+from tests.flows.adapters.racing import answers_of_two_processes
 
 DAY = timedelta(days=1)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -51,19 +51,15 @@ def a_changed_part_is_refused(root, url=None):
         EvidenceStore(root, url).read("reviews")
 
 
-def append_rounds(root, url, who, barrier, receipts):
-    barrier.wait()
+def append_rounds(root, url, who, wait):
+    wait()
     store = EvidenceStore(root, url)
     for round_ in range(ROUNDS):
         shared = [(f"{round_}-{each}", 1, "TP") for each in "ab"]
-        barrier.wait()
-        receipt = deliver(
-            store,
-            reviews(*shared, (f"{round_}-of-{who}", 1, "TN")),
-            at=NOW + round_ * DAY,
-            watermark=NOW + round_ * DAY,
-        )
-        receipts.put((round_, receipt.already_stored))
+        own, now = (f"{round_}-of-{who}", 1, "TN"), NOW + round_ * DAY
+        wait()
+        receipt = deliver(store, reviews(*shared, own), at=now, watermark=now)
+        yield round_, receipt.already_stored
 
 
 def two_processes_race(root, url=None):
@@ -71,16 +67,7 @@ def two_processes_race(root, url=None):
 
     Who commits first stores three rows; the other finds two of its rows stored and adds one.
     """
-    context = multiprocessing.get_context("spawn")
-    barrier, receipts = context.Barrier(2), context.Queue()
-    both = [
-        context.Process(target=append_rounds, args=(root, url, who, barrier, receipts))
-        for who in range(2)
-    ]
-    [process.start() for process in both]
-    answers = sorted(receipts.get(timeout=90) for _ in range(2 * ROUNDS))
-    [process.join(60) for process in both]
-    assert [process.exitcode for process in both] == [0, 0]
+    answers = sorted(answers_of_two_processes(append_rounds, root, url))
     assert answers == [(round_, known) for round_ in range(ROUNDS) for known in (0, 2)]
     store = EvidenceStore(root, url)
     rows = store.read("reviews")

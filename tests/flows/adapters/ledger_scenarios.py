@@ -1,6 +1,5 @@
 """What is tried on a ledger, whichever database keeps it?"""
 
-import multiprocessing
 from datetime import UTC, datetime
 
 import pytest
@@ -9,6 +8,7 @@ from configs.errors import GateRefused
 from flows.adapters.ledger import Ledger
 from models.hub import Approve, AuditPlan, Entry, Policy, Promote, Propose, RollBack
 from models.vocabulary import Boundary
+from tests.flows.adapters.racing import answers_of_two_processes
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ROUNDS = 20
@@ -75,26 +75,19 @@ def an_edit_is_named_and_stops_the_ledger(ledger, execute, statement, named):
         ledger.submit(command, NOW)
 
 
-def first_start(url, head_file, who, barrier, won):
-    barrier.wait()
+def first_start(url, head_file, who, wait):
+    wait()
     ledger = Ledger(url, head_file)
     for base in range(ROUNDS):
-        barrier.wait()
+        wait()
         answer = propose(ledger, 0.01 * (2 * base + who + 1), base=base)
-        won.put("won" if isinstance(answer, Entry) else str(answer.rule))
+        yield "won" if isinstance(answer, Entry) else str(answer.rule)
 
 
 def two_processes_race(url, head_file):
     """Both open a ledger that is not there yet; every round has one winner and one stale base."""
-    context = multiprocessing.get_context("spawn")
-    barrier, won = context.Barrier(2), context.Queue()
-    both = [
-        context.Process(target=first_start, args=(url, head_file, who, barrier, won))
-        for who in range(2)
-    ]
-    [process.start() for process in both]
-    answers = [won.get(timeout=90) for _ in range(2 * ROUNDS)]
-    [process.join(60) for process in both]
-    assert [process.exitcode for process in both] == [0, 0]
+    answers = answers_of_two_processes(first_start, url, head_file)
     assert (answers.count("won"), answers.count("stale_base")) == (ROUNDS, ROUNDS)
-    assert Ledger(url, head_file).verify().ok
+    ledger = Ledger(url, head_file)
+    assert len(ledger.history("ato")) == ROUNDS
+    assert ledger.verify() == type(ledger.verify())(True)
