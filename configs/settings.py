@@ -47,6 +47,7 @@ class Training(_Frozen):
     early_stopping_rounds: Annotated[int, Field(ge=1)]
     later_share: Annotated[float, Field(gt=0, lt=1)]
     retrain_days: Annotated[float, Field(gt=0)]
+    hold_back_share: Annotated[float, Field(ge=0, lt=1)]
 
 
 class Night(_Frozen):
@@ -72,6 +73,7 @@ class Demo(_Frozen):
     scale: Annotated[float, Field(gt=0)]
     seed: Annotated[int, Field(ge=0)]
     retrain_days: Annotated[int, Field(ge=1)]
+    hold_back_share: Annotated[float, Field(ge=0, lt=1)]
 
 
 class Settings(_Frozen):

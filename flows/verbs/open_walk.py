@@ -18,7 +18,7 @@ from flows.adapters.sources import read_source
 from flows.verbs.desk import Desk
 from flows.verbs.walk import Walk
 from models.simulation import Burst, Exchange, RevealedHistory, SimulatedUpstream
-from models.vocabulary import CaseType
+from models.vocabulary import CaseType, Staffing
 
 DEMO_START = datetime(2026, 1, 5, tzinfo=UTC)
 
@@ -81,7 +81,12 @@ def open_backtest(settings: Settings, source_file: Path, home: Path) -> OpenedWa
 def open_demo(settings: Settings, nights: int, home: Path) -> OpenedWalk:
     """The simulated exchange with a fully reviewed past and an attack half-way through."""
     demo = settings.demo
-    case_types = settings.load_case_types()
+    case_types = {
+        name: replace(kind, staffing=_scaled(kind.staffing, demo.scale))
+        for name, kind in settings.load_case_types().items()
+    }
+    held_back = settings.training.model_copy(update={"hold_back_share": demo.hold_back_share})
+    settings = settings.model_copy(update={"training": held_back})
     volumes = {
         name: max(round(count * demo.scale), 1)
         for name, count in Exchange(demo.seed).cases_per_day.items()
@@ -102,6 +107,15 @@ def open_demo(settings: Settings, nights: int, home: Path) -> OpenedWalk:
         f"{nights // 2}: bad cases learn to look clean for three days.",
     )
     return OpenedWalk(walk, "Demo: the loop on a simulated exchange", facts, True, True)
+
+
+def _scaled(staffing: Staffing, scale: float) -> Staffing:
+    """As many people for as many cases, and at least one on every shift."""
+    shifts = (
+        replace(shift, reviewers=max(round(shift.reviewers * scale), 1))
+        for shift in staffing.shifts
+    )
+    return replace(staffing, shifts=tuple(shifts))
 
 
 def _with_text_as_categories(

@@ -10,7 +10,7 @@ import pandas as pd
 
 from configs.errors import UserError
 from flows.verbs.desk import RETRAIN_ACTOR, Desk
-from flows.verbs.generation import last_version
+from flows.verbs.generation import current_generation, last_version
 from flows.verbs.truth import Book
 from models.boundary.hindsight import plug_in_boundary
 from models.hub.transitions import Refusal, StartGeneration
@@ -44,6 +44,9 @@ def retrain(desk: Desk, book: Book, case_type: str) -> Challenger:
             f"there is no case type {case_type!r}; configured: {', '.join(sorted(desk.case_types))}."
         )
     rows = _training_rows(desk, book, case_type)
+    if current_generation(desk, case_type) is None:
+        # A fully reviewed past can both teach a first model and, its later part, certify it.
+        rows = rows.iloc[: int(len(rows) * (1.0 - desk.training.hold_back_share))]
     bad = rows["bad"].to_numpy(dtype=np.bool_)
     weights = 1.0 / rows["propensity"].to_numpy(dtype=np.float64)
     try:

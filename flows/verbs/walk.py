@@ -24,6 +24,9 @@ APPROVER = "backtest"
 """Who approves in a demo or backtest; such approvals exist in their own ledgers only (DESIGN 6)."""
 
 
+LOOKS_BEFORE_RETRAIN = 3
+
+
 class Upstream(Protocol):
     """Where a walk's cases come from and who answers its decisions."""
 
@@ -163,16 +166,23 @@ class Walk:
         return sentences
 
     def _retrain_when_due(self, as_of: datetime) -> None:
-        due = [
-            case_type
-            for case_type in self.desk.case_types
-            if (generation := current_generation(self.desk, case_type)) is None
-            or as_of - generation.started_at >= timedelta(days=self.retrain_days)
-        ]
+        due = [name for name in self.desk.case_types if self._retrain_is_due(name, as_of)]
         if due:
             book = load_book(self.desk, as_of)
             for case_type in due:
                 retrain(self.desk, book, case_type)
+
+    def _retrain_is_due(self, case_type: str, as_of: datetime) -> bool:
+        """A new model starts its evidence afresh, so while nothing is automated yet the first one
+        is given three looks, or three intervals, before it is replaced."""
+        generation = current_generation(self.desk, case_type)
+        if generation is None:
+            return True
+        age = (as_of - generation.started_at) / timedelta(days=self.retrain_days)
+        nothing_automated = self.desk.ledger.live_policy(case_type) is None
+        if nothing_automated and generation.looks < LOOKS_BEFORE_RETRAIN:
+            return age >= LOOKS_BEFORE_RETRAIN
+        return age >= 1.0
 
     def _approve(self, as_of: datetime) -> set[str]:
         promoted = set()
