@@ -218,10 +218,11 @@ class Ledger:
 
     def verify(self) -> Verification:
         """Recompute the whole chain, compare it with the head file, and re-hash every policy."""
+        head = self._read_head()  # before the entries, see _compare_head
         with reading(self._engine) as connection:
             rows = connection.execute(select(_ENTRIES).order_by(_ENTRIES.c.seq)).mappings().all()
             policies = connection.execute(select(_POLICIES)).mappings().all()
-        head_problems, notes = self._compare_head({row["seq"]: row["own_hash"] for row in rows})
+        head_problems, notes = self._compare_head(head, {row["seq"]: row["own_hash"] for row in rows})
         problems = (*_chain_problems(rows), *head_problems, *_policy_problems(rows, policies))
         return Verification(not problems, problems, notes)
 
@@ -232,8 +233,9 @@ class Ledger:
         return head
 
     def _carry_out(self, connection: Connection, command: Command, at: datetime) -> Entry | Refusal:
+        head = self._read_head()
         history = _intact_entries(connection)
-        problems, _ = self._compare_head({entry.seq: entry.own_hash for entry in history})
+        problems, _ = self._compare_head(head, {entry.seq: entry.own_hash for entry in history})
         if problems:
             raise GateRefused(_broken(problems))
         said = _unknown_policy(connection, command) or decide(history, command, at)
@@ -285,10 +287,15 @@ class Ledger:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def _compare_head(self, hashes: Mapping[int, str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Problems and notes of the head file against the hashes by place."""
+    def _compare_head(
+        self, head: tuple[int, str] | None, hashes: Mapping[int, str]
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Problems and notes of the head file against the hashes by place.
+
+        The head must have been read before the entries: another process may commit an entry and
+        advance the head in between, which would look like a cut tail the other way round.
+        """
         last = max(hashes, default=0)
-        head = self._read_head()
         if head is None:
             return (
                 f"The head file {self._head_file} is missing or unreadable, and the ledger has "
