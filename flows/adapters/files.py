@@ -29,6 +29,10 @@ def written_beside(folder: Path, write: Callable[[BinaryIO], object]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=folder, prefix=".", suffix=".part")
     try:
+        # mkstemp's files are private; these are as readable as any file the person makes.
+        umask = os.umask(0)
+        os.umask(umask)
+        os.fchmod(handle, 0o666 & ~umask)
         with os.fdopen(handle, "wb") as file:
             write(file)
             file.flush()

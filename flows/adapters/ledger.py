@@ -222,7 +222,9 @@ class Ledger:
         with reading(self._engine) as connection:
             rows = connection.execute(select(_ENTRIES).order_by(_ENTRIES.c.seq)).mappings().all()
             policies = connection.execute(select(_POLICIES)).mappings().all()
-        head_problems, notes = self._compare_head(head, {row["seq"]: row["own_hash"] for row in rows})
+        head_problems, notes = self._compare_head(
+            head, {row["seq"]: row["own_hash"] for row in rows}
+        )
         problems = (*_chain_problems(rows), *head_problems, *_policy_problems(rows, policies))
         return Verification(not problems, problems, notes)
 

@@ -9,11 +9,10 @@ from typing import Any, Protocol
 
 import pandas as pd
 
-from data_contracts import CONTRACTS, AdmissionContext, judge_observed
-from data_contracts.contract import Trailing
 from flows.verbs.decide import decide_cases
 from flows.verbs.desk import Desk
 from flows.verbs.generation import current_generation
+from flows.verbs.label_watch import LabelWatch
 from flows.verbs.night import Delivery, run_night
 from flows.verbs.propose import approve_and_promote, waiting
 from flows.verbs.train import retrain
@@ -61,7 +60,10 @@ class Walk:
     steps: list[dict[str, Any]] = field(default_factory=list)
     warm_up_cases: int = 0
     _undelivered: list[pd.DataFrame] = field(default_factory=list)
-    _labels: dict[tuple[str, str], list[tuple[int, float]]] = field(default_factory=dict)
+    _labels: LabelWatch = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._labels = LabelWatch(self.desk.case_types)
 
     def warm_up(self) -> None:
         """Decide (that is: review) everything before the first step."""
@@ -134,36 +136,12 @@ class Walk:
         return {str(name): int(count) for name, count in new["case_type"].value_counts().items()}
 
     def _judge_labels(self, outcomes: pd.DataFrame, as_of: datetime) -> list[str]:
-        """The history contract's rules on `bad`, on what was observed by now (no peeking).
-
-        A label's rate depends on which cases were escalated, so it is compared with earlier labels
-        of cases that the same policy decided.
-        """
-        if not self.decisions or outcomes.empty:
+        """Batch rules on `bad` see only what was observed as of the step (no peeking)."""
+        if outcomes.empty:
             return []
-        recent = pd.concat(self.decisions[-400:])[["case_id", "case_type", "policy_id"]]
-        known = outcomes.drop(columns="case_type").merge(recent, on="case_id")
-        sentences: list[str] = []
-        for (case_type, policy), rows in known.groupby(["case_type", "policy_id"], observed=True):
-            past = self._labels.setdefault((str(case_type), str(policy)), [])
-            trailing = None
-            if len(past) >= 5:
-                cases = sum(count for count, _ in past)
-                rate = sum(count * share for count, share in past) / cases
-                trailing = {str(case_type): Trailing(rate, cases / len(past), len(past))}
-            context = AdmissionContext(
-                now=as_of, case_types=self.desk.case_types, trailing=trailing
-            )
-            verdicts = judge_observed(rows, CONTRACTS["history"], context)
-            failed = [
-                f"{rule}: {said.reason}"
-                for rule, said in verdicts.items()
-                if said.verdict == "failed"
-            ]
-            if not failed:
-                past.append((len(rows), float(rows["bad"].mean())))
-            sentences += failed
-        return sentences
+        recent = [one[["case_id", "policy_id", "propensity"]] for one in self.decisions]
+        decided = pd.concat(recent) if recent else pd.DataFrame()
+        return self._labels.judge(outcomes, decided, as_of)
 
     def _retrain_when_due(self, as_of: datetime) -> None:
         due = [name for name in self.desk.case_types if self._retrain_is_due(name, as_of)]
