@@ -8,10 +8,11 @@ beside it is ever loaded or run (DESIGN 5).
 from __future__ import annotations
 
 import hashlib
+import io
 import logging
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -88,14 +89,16 @@ class ModelRegistry:
             mlflow.log_metrics(dict(metrics))
             mlflow.log_input(_dataset(case_type, dataset_digest, metrics), context="training")
             example = _without_categories(sample)
-            info = mlflow.xgboost.log_model(
-                model.booster,
-                name="model",
-                model_format="ubj",
-                signature=infer_signature(example, np.zeros(len(example), dtype=np.float64)),
-                pip_requirements=_requirements(),
-                registered_model_name=case_type,
-            )
+            # MLflow prints a line to stderr for each version; what fails still raises.
+            with redirect_stderr(io.StringIO()):
+                info = mlflow.xgboost.log_model(
+                    model.booster,
+                    name="model",
+                    model_format="ubj",
+                    signature=infer_signature(example, np.zeros(len(example), dtype=np.float64)),
+                    pip_requirements=_requirements(),
+                    registered_model_name=case_type,
+                )
             version = str(info.registered_model_version)
             self._client().set_model_version_tag(case_type, version, "digest", model.digest)
             registered = RegisteredModel(case_type, version, model.digest, run.info.run_id)
@@ -202,12 +205,9 @@ class ModelRegistry:
 def _initialise(tracking_uri: str) -> None:
     """Create MLflow's tables once: several processes doing so at once break an empty database."""
     import mlflow
-    from mlflow.utils.logging_utils import disable_logging
 
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     logging.getLogger("alembic").setLevel(logging.ERROR)
-    quiet: Any = disable_logging
-    quiet()  # MLflow writes a line to stderr for each version it registers
     if not tracking_uri.startswith("sqlite:///"):
         return
     import fcntl

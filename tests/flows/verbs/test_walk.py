@@ -128,7 +128,7 @@ def test_steps_carry_the_truth_of_their_own_day(walk: Walk, history: pd.DataFram
 def test_a_jump_in_the_observed_base_rate_stops_the_nights(tmp_path: Path) -> None:
     """From day 18 on half of all cases are bad: the rule refuses, and nothing is trained on it."""
     history = small_history(days=26, per_day=260)
-    jumped = history["opened_at"] >= history["opened_at"].min() + pd.Timedelta(days=18)
+    jumped = history["opened_at"] > history["opened_at"].min() + pd.Timedelta(days=18)
     half = np.arange(len(history)) % 2 == 0
     walk = walked(tmp_path, history.assign(bad=history["bad"] | (jumped & half)), warm_up_days=20)
 
