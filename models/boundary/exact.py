@@ -31,8 +31,8 @@ def widest_pass_by_recall(evidence: Evidence, recall: float, delta: float) -> Si
         return SideTest(None, sample=bad)
     last = passed[-1]
     cut = float(np.nextafter(against[last], -np.inf))
-    if cut < 0.0:
-        return SideTest(None, sample=bad)
+    if not (reachable & (evidence.score <= cut)).any():
+        return SideTest(None, sample=bad)  # a cut below every case passes nobody
     return SideTest(cut, errors=int(first[last]), trials=int(trials[last]), sample=bad)
 
 

@@ -1,0 +1,134 @@
+"""What the agent does with each case, and which automatic decisions are reviewed all the same."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from models.boundary.audit import audit_key, keyed_uniform
+from models.boundary.decide import decide
+from models.boundary.hindsight import Tally, plug_in_boundary
+from models.boundary.looks import delta_of_look, exact_look_is_due
+from models.vocabulary import Boundary, Costs, Targets
+
+KEY = audit_key("secret", "audit|kyc_audit")
+COSTS = Costs(review_usd=1.0, false_positive_usd=10.0, false_negative_usd=40.0)  # leans at 0.2
+
+
+def decided(rows: list[tuple[float, float | None, float]], **options: object) -> pd.DataFrame:
+    """rows: (score or NaN, priority, amount)."""
+    cases = pd.DataFrame(
+        {
+            "case_id": [f"c{place}" for place in range(len(rows))],
+            "priority": pd.array([row[1] for row in rows], dtype="Int64"),
+            "amount_usd": [row[2] for row in rows],
+        }
+    )
+    scores = np.array([row[0] for row in rows])
+    reason = np.where(np.isnan(scores), "known_category", "")
+    return decide(
+        cases, scores, reason, Boundary(0.1, 0.9), audit_rate=0.25, key=KEY, costs=COSTS, **options
+    )
+
+
+def test_a_score_on_a_side_is_decided_there_and_overrides_come_first() -> None:
+    """Equal to a side is inside it; key users, missing priority, amounts and unscored go to people."""
+    found = decided(
+        [
+            (0.10, 10, 50.0),
+            (0.11, 10, 50.0),
+            (0.89, 10, 50.0),
+            (0.90, 10, 50.0),
+            (0.05, 75, 50.0),
+            (0.05, 74, 50.0),
+            (0.05, None, 50.0),
+            (0.05, 10, 900.0),
+            (0.95, 10, 900.0),
+            (float("nan"), 10, 50.0),
+        ],
+        never_auto_pass_above_usd=500.0,
+    )
+    assert found["action"].tolist() == [
+        "auto_pass", "escalate", "escalate", "auto_block", "escalate",
+        "auto_pass", "escalate", "escalate", "auto_block", "escalate",
+    ]  # fmt: skip
+    assert found["override"].tolist() == [
+        "", "", "", "", "key_user_was_escalated",
+        "", "key_user_was_escalated", "never_auto_pass_above_usd", "", "known_category",
+    ]  # fmt: skip
+    assert found["propensity"].tolist() == [
+        0.25, 1.0, 1.0, 0.25, 1.0, 0.25, 1.0, 1.0, 0.25, 1.0,
+    ]  # fmt: skip
+    assert found["recommendation"].tolist() == [
+        "pass", "pass", "block", "block", "pass", "pass", "pass", "pass", "block", "block",
+    ]  # fmt: skip
+    assert not found.loc[found["action"] == "escalate", "audited"].any()
+
+
+def test_before_a_boundary_everything_is_escalated() -> None:
+    """None on both sides: no score is low or high enough."""
+    cases = pd.DataFrame({"case_id": ["a", "b"], "priority": [1, 1], "amount_usd": [1.0, 1.0]})
+    found = decide(
+        cases, np.array([0.0, 1.0]), np.array(["", ""]), Boundary.everything_reviewed(),
+        audit_rate=0.1, key=KEY, costs=COSTS,
+    )  # fmt: skip
+    assert found["action"].tolist() == ["escalate", "escalate"]
+    assert found["propensity"].tolist() == [1.0, 1.0]
+
+
+def test_audit_draws_are_uniform_reproducible_and_keyed() -> None:
+    """Chi-square over 20 bins (rejects a uniform one time in a thousand); another key, other draws."""
+    ids = pd.Series([f"case-{place}" for place in range(40_000)])
+    draws = keyed_uniform(ids, KEY)
+    assert ((draws >= 0.0) & (draws < 1.0)).all()
+    assert stats.chisquare(np.histogram(draws, bins=20, range=(0, 1))[0]).pvalue > 0.001
+    np.testing.assert_array_equal(draws[100:200], keyed_uniform(ids[100:200], KEY))
+    other = keyed_uniform(ids, audit_key("secret", "audit|ato"))
+    assert abs(np.corrcoef(draws, other)[0, 1]) < 0.02
+    with pytest.raises(ValueError, match="16 bytes"):
+        keyed_uniform(ids, "short")
+
+
+def test_the_shares_of_all_looks_and_case_types_stay_within_delta() -> None:
+    """The Basel series: a thousand looks of five case types spend no more than delta."""
+    spent = sum(delta_of_look(0.05, 5, look) for look in range(1, 1001)) * 5
+    assert 0.049 < spent <= 0.05
+    with pytest.raises(ValueError, match="count from 1"):
+        delta_of_look(0.05, 5, 0)
+
+
+def test_a_look_is_due_at_the_first_size_and_after_a_quarter_more() -> None:
+    """On the limit it is due, just below it is not."""
+    assert exact_look_is_due(100, None, 100)
+    assert not exact_look_is_due(99, None, 100)
+    assert exact_look_is_due(125, 100, 50)
+    assert not exact_look_is_due(124, 100, 50)
+
+
+def test_the_plug_in_boundary_meets_the_targets_on_its_own_cases() -> None:
+    """Ten cases; recall 0.75 lets one of four bad cases pass, precision 1 blocks the top three."""
+    scores = np.array([0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9])
+    bad = np.array([0, 0, 1, 0, 0, 0, 0, 1, 1, 1], dtype=bool)
+    found = plug_in_boundary(scores, bad, Targets(recall=0.75, precision=0.99))
+    assert found == Boundary(0.6, 0.7)
+    tied = plug_in_boundary(np.array([0.2, 0.2, 0.9]), np.array([False, True, True]), Targets(recall=0.9))
+    assert tied.pass_at_or_below is None, "ties move together"
+
+
+def test_a_tally_counts_and_names_what_truth_rejects() -> None:
+    """Sums left unsimplified; 5 misses of 100 bad cases reject recall 99 % at 95 %."""
+    passed = np.array([True] * 50 + [False] * 150)
+    bad = np.array([True] * 5 + [False] * 45 + [True] * 95 + [False] * 55)
+    blocked = np.array([False] * 50 + [True] * 90 + [False] * 60)
+    tally = Tally.of(passed, blocked, bad)
+    assert (tally.cases, tally.bad, tally.escalated) == (200, 5 + 95, 200 - 50 - 90)
+    assert tally.rates() == {
+        "automation_rate": (50 + 90) / 200,
+        "true_precision": 1.0,
+        "true_recall": 1 - 5 / 100,
+        "true_false_omission": 5 / 50,
+    }
+    assert tally.broken_promises(Targets(recall=0.99, precision=0.95)) == ("recall",)
+    assert Tally().rates()["true_recall"] is None
