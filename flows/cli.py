@@ -35,14 +35,18 @@ def cli() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def demo(nights: int | None, as_json: bool) -> None:
     """Run the whole loop on a simulated exchange and name the pages to open."""
-    from flows.embedded import embedded_prefect
+    from configs.settings import load_settings
+    from flows.embedded import embedded_prefect, no_half_state
     from flows.verbs.open_walk import new_home
 
+    load_settings().load_case_types()  # wrong settings are refused before anything is started
     home = new_home("demo")
     embedded_prefect(home)
     from flows.demo import demo as run
 
-    _conclude(run(nights=nights, home=str(home)), as_json, simulated=True)
+    with no_half_state(home):
+        concluded = run(nights=nights, home=str(home))
+    _conclude(concluded, as_json, simulated=True)
 
 
 @cli.command()
@@ -58,14 +62,15 @@ def backtest(
     from flows.verbs.open_walk import new_home
 
     load_source(source)  # a wrong file is refused before anything is started or written
-    from flows.embedded import embedded_prefect
+    from flows.embedded import embedded_prefect, no_half_state
 
     home = new_home(source.stem)
     embedded_prefect(home)
     from flows.backtest import backtest as run
 
     paths = [str(path) if path else None for path in (json_file, report, observed)]
-    concluded = run(str(source), str(home), None, *paths)
+    with no_half_state(home):
+        concluded = run(str(source), str(home), None, *paths)
     _conclude(concluded, as_json=False, simulated=False)
 
 
@@ -78,6 +83,7 @@ def night(as_of: datetime | None, as_json: bool) -> None:
     from flows.verbs.night import run_night
 
     moment = live.night_of(as_of)
+    live.configured_sources()
     desk = live.open_desk()
     dossier = run_night(desk, live.load_deliveries(desk, moment), moment)
     path = live.file_dossier(desk, dossier)
@@ -161,7 +167,7 @@ def admit(file: Path, contract: str, rejects: Path | None, dry_run: bool, as_jso
         click.echo(
             f"{told.rows_in:,} rows in = {told.admitted:,} admitted + {told.quarantined:,} quarantined."
         )
-        if told.report:
+        if told.report and not told.failed:
             click.echo(told.report)
     if told.failed:
         _say("\n".join(told.failed) + "\nThe batch failed as a whole; nothing was stored.")

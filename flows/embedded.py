@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from configs.errors import UserError
 
 # What a person's shell or Prefect profile may have set, and an embedded run must not follow.
 _AMBIENT = ("PREFECT_API_URL", "PREFECT_PROFILE", "PREFECT_API_DATABASE_CONNECTION_URL")
+
+
+@contextmanager
+def no_half_state(home: Path) -> Iterator[None]:
+    """A walk that could not be opened leaves no folder behind."""
+    try:
+        yield
+    except UserError:
+        shutil.rmtree(home, ignore_errors=True)
+        raise
 
 
 def embedded_prefect(home: Path) -> None:
@@ -30,8 +45,9 @@ def embedded_prefect(home: Path) -> None:
     os.environ["PREFECT_PROFILES_PATH"] = str(folder / "profiles.toml")
     defaults = {
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
-        "PREFECT_LOGGING_LEVEL": "WARNING",
-        "PREFECT_SERVER_LOGGING_LEVEL": "ERROR",
+        # What fails is raised to the command, which says it in one line; no log repeats it.
+        "PREFECT_LOGGING_LEVEL": "CRITICAL",
+        "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
         "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
         # The heartbeat thread costs a second at the end of every flow.
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "",

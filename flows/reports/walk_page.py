@@ -73,8 +73,9 @@ def walk_page(
             formats={**SHARES, "pass_at_or_below": ".4g", "block_at_or_above": ".4g"},
         ),
         Section(
-            "What was proven, at the last night's confidence",
-            svg=limits_against_targets(_limits(last_night, targets)),
+            "What was proven when each live boundary was promoted",
+            "Limits at the confidence of the look that proved them.",
+            svg=limits_against_targets(_limits(reckoning, targets)),
         ),
         *_reliabilities(reckoning),
         Section("The last night", table=_last_night(last_night)),
@@ -138,13 +139,17 @@ def _by_case_type(reckoning: Reckoning) -> list[dict[str, Any]]:
 
 def _boundaries(reckoning: Reckoning) -> list[dict[str, Any]]:
     return [
-        {**row, "policy_id": str(row["policy_id"])[:12], "broken": row["broken"] or "none"}
+        {
+            **{key: value for key, value in row.items() if key != "limits"},
+            "policy_id": str(row["policy_id"])[:12],
+            "broken": row["broken"] or "none",
+        }
         for row in reckoning.boundaries
     ]
 
 
-def _limits(night: Mapping[str, Any], targets: Mapping[str, Targets]) -> list[dict[str, Any]]:
-    found = {c["case_type"]: c["limits"] for c in night["certificates"]}
+def _limits(reckoning: Reckoning, targets: Mapping[str, Targets]) -> list[dict[str, Any]]:
+    found = {row["case_type"]: row["limits"] for row in reckoning.boundaries if row["limits"]}
     return [
         {"case_type": name, "risk": risk, "limit": found.get(name, {}).get(risk), "target": target}
         for name, promised in targets.items()
@@ -167,7 +172,8 @@ def _reliabilities(reckoning: Reckoning) -> list[Section]:
             boundary,
             bins=20,
         )
-        sections.append(Section(f"Reliability: {case_type}", svg=svg))
+        note = "Against the whole truth, of which the loop saw only what it was shown."
+        sections.append(Section(f"Reliability: {case_type}", svg=svg, note=note))
     return sections
 
 

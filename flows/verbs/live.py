@@ -34,14 +34,26 @@ def load_deliveries(desk: Desk, as_of: datetime, profile: str | None = None) -> 
         UserError: no source is configured, or a source file does not fit its table.
     """
     settings = load_settings(profile)
+    named = configured_sources(profile)
+    return [_delivery(desk, settings, table, file, as_of) for table, file in named.items()]
+
+
+def configured_sources(profile: str | None = None) -> dict[str, str]:
+    """The source file of each table that has one.
+
+    Raises:
+        UserError: there is none at all.
+    """
+    settings = load_settings(profile)
     named = {table: getattr(settings.sources, table) for table in TABLES}
-    if not any(named.values()):
+    found = {table: file for table, file in named.items() if file}
+    if not found:
         raise UserError(
             "no source is configured, so there is nothing to pull. Write a source file (see "
             "configs/sources/) and name it under `sources:` in a profile or in "
             "RATCHET_SOURCES__DECISIONS, RATCHET_SOURCES__REVIEWS and RATCHET_SOURCES__OUTCOMES."
         )
-    return [_delivery(desk, settings, table, file, as_of) for table, file in named.items() if file]
+    return found
 
 
 def file_dossier(desk: Desk, dossier: dict[str, Any]) -> Path:

@@ -165,7 +165,10 @@ def _boundaries(walk: Walk, decided: pd.DataFrame) -> list[dict[str, Any]]:
     """Each boundary that went live, with the truth over its whole life."""
     lives = dict(iter(decided.groupby(["case_type", "policy_id"], observed=True)))
     found = []
+    proven: dict[str | None, Mapping[str, float]] = {}
     for entry in walk.desk.ledger.history():
+        if entry.kind is EntryKind.PROPOSED:
+            proven[entry.policy_id] = entry.dossier["limits"]
         if entry.kind not in (EntryKind.PROMOTED, EntryKind.NARROWED):
             continue
         rows = lives.get((entry.case_type, entry.policy_id), decided.iloc[:0])
@@ -183,6 +186,7 @@ def _boundaries(walk: Walk, decided: pd.DataFrame) -> list[dict[str, Any]]:
                 "block_at_or_above": policy.boundary.block_at_or_above,
                 "cases": len(rows),
                 **tally.rates(),
+                "limits": dict(proven.get(entry.policy_id, {})),
                 "broken": ", ".join(tally.broken_promises(targets)),
             }
         )
