@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from weakref import WeakKeyDictionary
 
+from flows.adapters.ledger import Ledger
 from flows.verbs.desk import Desk
 from models.hub.entries import Entry, EntryKind
 from models.risk import RiskModel
@@ -44,7 +46,21 @@ class Generation:
 
 
 def current_generation(desk: Desk, case_type: str) -> Generation | None:
-    """Read the generation off the ledger; None before the first model."""
+    """Read the generation off the ledger; None before the first model.
+
+    A night asks many times over; the answer is kept as long as the ledger's head stays the same.
+    """
+    head = desk.ledger.head()
+    kept_head, answers = _KEPT.get(desk.ledger, (None, {}))
+    if kept_head != head:
+        answers = {}
+        _KEPT[desk.ledger] = (head, answers)
+    if case_type not in answers:
+        answers[case_type] = _read(desk, case_type)
+    return answers[case_type]
+
+
+def _read(desk: Desk, case_type: str) -> Generation | None:
     entries = desk.ledger.history(case_type)
     started = next((e for e in reversed(entries) if e.kind is EntryKind.GENERATION_STARTED), None)
     if started is None:
@@ -79,6 +95,10 @@ def current_generation(desk: Desk, case_type: str) -> Generation | None:
         promoted=live is not None and live.model_digest == started.evidence_digest,
         started_at=started.at,
     )
+
+
+_Kept = tuple[tuple[int, str], dict[str, Generation | None]]
+_KEPT: WeakKeyDictionary[Ledger, _Kept] = WeakKeyDictionary()
 
 
 def last_version(desk: Desk, case_type: str) -> int:

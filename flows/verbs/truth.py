@@ -44,6 +44,20 @@ class Book:
     def type_by_case(self) -> pd.Series:
         return self.decisions.set_index("case_id")["case_type"]
 
+    def shadow_scores(self, desk: Desk, model_digest: str) -> pd.Series:
+        """What a model said about each case it has scored, by case id; read once for all models."""
+        if "scores" not in self.__dict__:
+            scored = desk.store.read(
+                "shadow_scores", columns=["case_id", "model_version", "score"], as_of=self.as_of
+            )
+            by_model = scored.groupby("model_version", observed=True)
+            self.__dict__["scores"] = {
+                str(model): rows.drop_duplicates("case_id").set_index("case_id")["score"]
+                for model, rows in by_model
+            }
+        found: dict[str, pd.Series] = self.__dict__["scores"]
+        return found.get(model_digest, pd.Series(dtype="float64"))
+
     def mature(self, desk: Desk, case_type: str, since: datetime | None = None) -> pd.DataFrame:
         """Mature decisions of one case type in order of time, with `bad` (null = not observed) and
         `drawn` (designed to be observed).
@@ -93,13 +107,7 @@ def evidence_for(
     rows = book.mature(desk, case_type, since)
     if rows.empty:
         return rows
-    scored = desk.store.read(
-        "shadow_scores",
-        columns=["case_id", "score"],
-        filters={"model_version": [model_digest]},
-        as_of=book.as_of,
-    )
-    score = rows["case_id"].map(scored.drop_duplicates("case_id").set_index("case_id")["score"])
+    score = rows["case_id"].map(book.shadow_scores(desk, model_digest))
     unscored = score.isna().to_numpy()
     return rows.assign(
         score=score.fillna(1.0).to_numpy(dtype=np.float64),

@@ -24,6 +24,7 @@ APPROVER = "backtest"
 
 
 LOOKS_BEFORE_RETRAIN = 3
+LARGEST_JOINT_BATCH = 50_000
 
 
 class Upstream(Protocol):
@@ -98,7 +99,7 @@ class Walk:
     def _night(self, as_of: datetime) -> dict[str, int]:
         delivered = self.upstream.deliveries(as_of)
         refused = self._judge_labels(delivered["outcomes"], as_of)
-        batches = [Delivery("decisions", rows, "walk decisions") for rows in self._undelivered]
+        batches = [Delivery("decisions", rows, "walk decisions") for rows in self._pending()]
         if not refused:
             batches += [
                 Delivery(table, rows, f"walk {table}")
@@ -117,6 +118,14 @@ class Walk:
             return {}
         self.upstream.received(delivered)
         return self._note_observed(delivered, night)
+
+    def _pending(self) -> list[pd.DataFrame]:
+        """Decisions not yet delivered: a day's in one batch, a warm-up's by case type (a table of
+        every case type's columns is mostly empty, which a day can afford)."""
+        if sum(map(len, self._undelivered)) > LARGEST_JOINT_BATCH or len(self._undelivered) < 2:
+            return self._undelivered
+        # Nullable, or a column that only some case types have would lose its type in the union.
+        return [pd.concat([_nullable(rows) for rows in self._undelivered], ignore_index=True)]
 
     def _note_observed(
         self, delivered: Mapping[str, pd.DataFrame], night: dict[str, Any]
@@ -218,3 +227,9 @@ class Walk:
             "escalated": int(actions.get(Action.ESCALATE.value, 0)),
             "audited": int(decided["audited"].sum()),
         }
+
+
+def _nullable(rows: pd.DataFrame) -> pd.DataFrame:
+    kinds = {"b": "boolean", "i": "Int64"}
+    named = {name: kinds[kind.kind] for name, kind in rows.dtypes.items() if kind.kind in kinds}
+    return rows.astype(named)
