@@ -73,7 +73,16 @@ def parse_yaml(text: str, name: str) -> Document:
     return Document(name, data, places)
 
 
+_PLAIN = {
+    f"tag:yaml.org,2002:{kind}"
+    for kind in ("map", "seq", "str", "int", "float", "bool", "null", "timestamp")
+}
+
+
 def _build(node: yaml.Node, location: Location, name: str, places: dict[Location, str]) -> Any:
+    if node.tag not in _PLAIN:
+        why = f"the tag {node.tag!r} is not allowed; only plain values are"
+        raise _refused(name, node.start_mark, why)
     if isinstance(node, yaml.MappingNode):
         built: dict[str, Any] = {}
         for key_node, value_node in node.value:

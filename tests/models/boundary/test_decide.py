@@ -113,7 +113,9 @@ def test_the_plug_in_boundary_meets_the_targets_on_its_own_cases() -> None:
     bad = np.array([0, 0, 1, 0, 0, 0, 0, 1, 1, 1], dtype=bool)
     found = plug_in_boundary(scores, bad, Targets(recall=0.75, precision=0.99))
     assert found == Boundary(0.6, 0.7)
-    tied = plug_in_boundary(np.array([0.2, 0.2, 0.9]), np.array([False, True, True]), Targets(recall=0.9))
+    tied = plug_in_boundary(
+        np.array([0.2, 0.2, 0.9]), np.array([False, True, True]), Targets(recall=0.9)
+    )
     assert tied.pass_at_or_below is None, "ties move together"
 
 

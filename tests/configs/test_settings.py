@@ -1,0 +1,103 @@
+"""Settings: frozen, strict, and with the place of whatever is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from configs.errors import UserError
+from configs.settings import CONFIGS, load_case_type, load_settings
+from configs.yaml_lines import parse_yaml
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "defaults.yaml").write_text(
+        (CONFIGS / "defaults.yaml").read_text(), encoding="utf-8"
+    )
+    (tmp_path / "profiles" / "local.yaml").write_text(
+        "training:\n  rounds: 111\n", encoding="utf-8"
+    )
+    return tmp_path
+
+
+def test_environment_beats_profile_beats_defaults(folder: Path) -> None:
+    """env > profile > defaults, key by key."""
+    assert load_settings(env={}).training.rounds == 300
+    assert load_settings(env={}, folder=folder).training.rounds == 111
+    env = {"RATCHET_TRAINING__ROUNDS": "222"}
+    found = load_settings(env=env, folder=folder)
+    assert (found.training.rounds, found.training.max_depth) == (222, 4)
+
+
+def test_an_unknown_key_is_refused_with_its_line(folder: Path) -> None:
+    """In a profile by file and line, in the environment by the variable."""
+    profile = folder / "profiles" / "local.yaml"
+    profile.write_text("training:\n  rounds: 5\n  roundz: 6\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"local\.yaml:3: unknown key 'training\.roundz'"):
+        load_settings(env={}, folder=folder)
+    with pytest.raises(UserError, match="RATCHET_NIGT__OVERLAP_HOURS: unknown key"):
+        load_settings(env={"RATCHET_NIGT__OVERLAP_HOURS": "1"})
+
+
+def test_a_value_of_the_wrong_kind_is_refused_where_it_stands(folder: Path) -> None:
+    """Text is no number; the message names who said it."""
+    with pytest.raises(UserError, match=r"RATCHET_TRAINING__ROUNDS: training\.rounds: .*integer"):
+        load_settings(env={"RATCHET_TRAINING__ROUNDS": "many"})
+    (folder / "profiles" / "local.yaml").write_text(
+        "night:\n  overlap_hours: -1\n", encoding="utf-8"
+    )
+    with pytest.raises(UserError, match=r"local\.yaml:2: night\.overlap_hours"):
+        load_settings(env={}, folder=folder)
+
+
+def test_an_unknown_profile_names_the_known_ones() -> None:
+    """The two that exist are named."""
+    with pytest.raises(UserError, match="no profile 'prod'; the profiles are local, team"):
+        load_settings("prod", env={})
+
+
+def test_settings_cannot_be_changed() -> None:
+    """Frozen, all the way down."""
+    found = load_settings(env={})
+    with pytest.raises(Exception, match="frozen"):
+        found.training.rounds = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("a: 1\nb: !!python/object/apply:os.system ['true']\n", 2),
+        ("a: &x [1]\nb: [*x, *x]\n", 1),
+        ("a: 1\na: 2\n", 2),
+        ("a: [1\nb: 2\n", 2),
+        ("- 1\n", 1),
+    ],
+)
+def test_yaml_that_could_run_grow_or_hide_something_is_refused(text: str, line: int) -> None:
+    """Tags, anchors, repeated keys, broken syntax, a list at the top: each with its line."""
+    with pytest.raises(UserError, match=f"given:{line}:"):
+        parse_yaml(text, "given")
+
+
+def test_the_five_case_types_load_and_promise_what_they_should() -> None:
+    """Precision 95 %, recall 99 %, and levels for every category."""
+    kinds = load_settings(env={}).load_case_types()
+    assert sorted(kinds) == ["ato", "kyc_audit", "poa_review", "reset_2fa", "withdrawal_anomaly"]
+    for kind in kinds.values():
+        assert (kind.targets.precision, kind.targets.recall) == (0.95, 0.99)
+        assert all(f.levels for f in kind.features if f.kind == "categorical")
+        assert set(kind.segments) <= set(kind.feature_names)
+
+
+def test_a_case_type_with_an_impossible_promise_is_refused(tmp_path: Path) -> None:
+    """Recall 2 is no share; the line is that of the targets."""
+    file = tmp_path / "x.yaml"
+    file.write_text(
+        "name: x\nfeatures: [{name: a}]\nmaturity_days: 1\ntargets: {recall: 2.0}\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(UserError, match=r"x\.yaml:4: targets: .*recall must be a share"):
+        load_case_type(file)

@@ -1,0 +1,84 @@
+"""A source file says where a table lies and what its columns are called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from configs.errors import UserError
+from configs.settings import CONFIGS
+from configs.sources import SourceSettings, load_source
+
+HISTORY = """\
+name: mine
+kind: history
+path: cases.parquet
+columns: {case_id: id, opened_at: t, bad: fraud}
+case_type: my_case
+features: [amount, country]
+targets: {precision: 0.95, recall: 0.99}
+label_delay_days: 7
+"""
+
+
+def written(folder: Path, text: str) -> SourceSettings:
+    file = folder / "mine.yaml"
+    file.write_text(text, encoding="utf-8")
+    return load_source(file)
+
+
+def test_relative_paths_resolve_against_the_file(tmp_path: Path) -> None:
+    """cases.parquet lies beside the source file, wherever the command was started."""
+    assert written(tmp_path, HISTORY).path == str(tmp_path / "cases.parquet")
+
+
+def test_the_data_folder_is_found_through_the_environment(tmp_path: Path) -> None:
+    """${RATCHET_DATA} is expanded; another variable that is not set is named."""
+    file = tmp_path / "mine.yaml"
+    file.write_text(HISTORY.replace("cases.parquet", "${RATCHET_DATA}/x.parquet"), encoding="utf-8")
+    assert load_source(file, {"RATCHET_DATA": str(tmp_path / "d")}).path == str(
+        tmp_path / "d/x.parquet"
+    )
+    file.write_text(HISTORY.replace("cases.parquet", "${NOWHERE}/x.parquet"), encoding="utf-8")
+    with pytest.raises(UserError, match="NOWHERE is not set"):
+        load_source(file, {})
+
+
+def test_a_history_without_a_time_column_is_refused(tmp_path: Path) -> None:
+    """Shuffled history proves nothing."""
+    with pytest.raises(UserError, match="needs a time column"):
+        written(tmp_path, HISTORY.replace(", opened_at: t", ""))
+
+
+def test_an_unknown_key_is_refused_with_its_line_and_the_nearest_known_one(tmp_path: Path) -> None:
+    """The ninth line holds a slip of the pen."""
+    with pytest.raises(UserError, match=r"mine\.yaml:9: unknown key 'warmup_days'.*'warm_up_days'"):
+        written(tmp_path, HISTORY + "warmup_days: 30\n")
+
+
+def test_a_case_type_configured_nowhere_needs_features_and_targets(tmp_path: Path) -> None:
+    """What is missing is named."""
+    source = written(tmp_path, HISTORY.replace("features: [amount, country]\n", ""))
+    with pytest.raises(UserError, match="must say its `features`"):
+        source.resolved_case_types({})
+
+
+def test_the_source_file_wins_over_what_is_configured(tmp_path: Path) -> None:
+    """Targets, delay and categories come from the file; the type's other figures stay."""
+    kind = written(
+        tmp_path, HISTORY + "categorical: [country]\naudit_rate: 0.2\n"
+    ).resolved_case_types({})
+    found = kind["my_case"]
+    assert found.maturity_days == 7.0
+    assert found.audit_rate == 0.2
+    assert [feature.kind for feature in found.features] == ["numeric", "categorical"]
+
+
+@pytest.mark.parametrize("name", ["card_transactions", "insurance_claims"])
+def test_the_shipped_sources_load_and_are_neutral(name: str) -> None:
+    """Public data are never called a case of an exchange."""
+    source = load_source(CONFIGS / "sources" / f"{name}.yaml")
+    kinds = source.resolved_case_types({})
+    assert set(kinds) <= {"card_transaction", "insurance_claim"}
+    assert "FRAUD" not in " ".join(next(iter(kinds.values())).feature_names).upper()

@@ -1,0 +1,61 @@
+"""Who has the last word on a case, and when does its truth count?"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pandas as pd
+
+from models.truth import matured_before, settle
+
+NOON = pd.Timestamp("2026-03-02T12:00:00Z").as_unit("us")
+
+
+def review(case_id: str, kind: str, verdict: str, hour: int) -> dict[str, object]:
+    return {
+        "case_id": case_id, "kind": kind, "verdict": verdict,
+        "resolved_at": NOON + pd.Timedelta(hours=hour),
+    }  # fmt: skip
+
+
+def settled(
+    reviews: list[dict[str, object]], outcomes: list[tuple[str, bool, int]]
+) -> dict[str, bool]:
+    facts = pd.DataFrame(
+        [(c, b, NOON + pd.Timedelta(hours=h)) for c, b, h in outcomes],
+        columns=["case_id", "bad", "observed_at"],
+    )
+    opinions = pd.DataFrame(reviews, columns=["case_id", "kind", "verdict", "resolved_at"])
+    truth = settle(opinions, facts)
+    return dict(zip(truth["case_id"], truth["bad"], strict=True))
+
+
+def test_a_second_review_overrules_the_first_and_a_senior_both() -> None:
+    """Rank before time: the senior spoke earlier here and still counts."""
+    assert settled([review("a", "escalation", "block", 1)], []) == {"a": True}
+    two = [review("a", "escalation", "block", 1), review("a", "second", "pass", 2)]
+    assert settled(two, []) == {"a": False}
+    assert settled([review("a", "senior", "block", 0), *two], []) == {"a": True}
+
+
+def test_an_outcome_overrules_every_opinion_and_a_later_outcome_an_earlier() -> None:
+    """What happened beats what somebody thought."""
+    opinion = [review("a", "senior", "pass", 1)]
+    assert settled(opinion, [("a", True, 5)]) == {"a": True}
+    assert settled(opinion, [("a", True, 5), ("a", False, 9)]) == {"a": False}
+
+
+def test_an_escalated_review_settles_nothing() -> None:
+    """The case stays open."""
+    assert settled([review("a", "escalation", "escalate", 1)], []) == {}
+
+
+def test_nothing_known_settles_nothing() -> None:
+    """Two empty tables give an empty one with its columns."""
+    assert settled([], []) == {}
+
+
+def test_maturity_is_a_matter_of_age_alone() -> None:
+    """As of noon on the 10th with seven days, cases opened before noon on the 3rd count."""
+    as_of = datetime(2026, 3, 10, 12, tzinfo=UTC)
+    assert matured_before(as_of, 7) == datetime(2026, 3, 3, 12, tzinfo=UTC)

@@ -1,0 +1,77 @@
+"""The domain's values check themselves where they are made."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from models.vocabulary import (
+    Boundary,
+    CaseType,
+    Certificate,
+    CertificateVerdict,
+    Feature,
+    Shift,
+    Targets,
+)
+
+
+@pytest.mark.parametrize("side", [math.nan, math.inf, -0.1, 1.1])
+def test_a_boundary_that_is_no_score_is_refused(side: float) -> None:
+    """NaN, infinite and out of range, on either side (FAULTS 18)."""
+    with pytest.raises(ValueError, match="must be a score"):
+        Boundary(side, None)
+    with pytest.raises(ValueError, match="must be a score"):
+        Boundary(None, side)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.5, 0.5), (0.9, 0.1)])
+def test_a_boundary_whose_sides_meet_or_cross_is_refused(low: float, high: float) -> None:
+    """No score both passes and blocks."""
+    with pytest.raises(ValueError, match="no score both passes and blocks"):
+        Boundary(low, high)
+
+
+def test_everything_reviewed_automates_nothing() -> None:
+    """The boundary before anything is proven."""
+    assert Boundary.everything_reviewed().automates_nothing
+    assert not Boundary(0.1, None).automates_nothing
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"recall": 1.0}, {"precision": 0.0}, {"delta": 0.5}, {"expected_loss": -1.0}]
+)
+def test_a_promise_outside_its_range_is_refused(wrong: dict[str, float]) -> None:
+    """Certainty cannot be promised, nor can nothing."""
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Targets(**wrong)
+
+
+def test_only_what_was_promised_is_named() -> None:
+    """None means not promised."""
+    assert Targets(recall=0.99, false_omission_rate=0.01).named() == {
+        "recall": 0.99, "false_omission_rate": 0.01,
+    }  # fmt: skip
+
+
+def test_a_case_type_refuses_features_named_twice_and_impossible_rates() -> None:
+    """Each with a sentence."""
+    with pytest.raises(ValueError, match="names features twice: a"):
+        CaseType("x", (Feature("a"), Feature("a")), Targets(recall=0.9), 1.0)
+    with pytest.raises(ValueError, match="audit_rate"):
+        CaseType("x", (Feature("a"),), Targets(recall=0.9), 1.0, audit_rate=0.0)
+    with pytest.raises(ValueError, match="cannot be monotone"):
+        Feature("a", "categorical", monotone=1)
+    with pytest.raises(ValueError, match="hour"):
+        Shift(25, 26, 1)
+
+
+def test_a_certificate_cannot_be_changed_afterwards() -> None:
+    """Its mappings are read-only copies."""
+    limits = {"recall": 0.991}
+    found = Certificate(CertificateVerdict.HOLD, Boundary(), 0.0, limits)
+    limits["recall"] = 1.0
+    assert found.limits["recall"] == 0.991
+    with pytest.raises(TypeError):
+        found.limits["recall"] = 1.0  # type: ignore[index]
