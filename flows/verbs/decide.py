@@ -65,7 +65,8 @@ def decide_cases(desk: Desk, case_type: str, cases: pd.DataFrame, now: datetime)
     )
     generation = current_generation(desk, case_type)
     if generation is not None:
-        score_in_shadow(desk, case_type, generation.load(desk), cases, now)
+        known = scores if generation.digest == policy.model_digest else None
+        score_in_shadow(desk, case_type, generation.load(desk), cases, now, known)
     identity = cases[["case_id", "case_type", "opened_at", "priority", "amount_usd"]].copy()
     identity["decided_at"] = cases["opened_at"]
     identity["arm"] = "control"

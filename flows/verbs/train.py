@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from configs.errors import UserError
@@ -60,12 +61,20 @@ def retrain(desk: Desk, book: Book, case_type: str) -> Challenger:
 
 
 def score_in_shadow(
-    desk: Desk, case_type: str, model: RiskModel, cases: pd.DataFrame, now: datetime
+    desk: Desk,
+    case_type: str,
+    model: RiskModel,
+    cases: pd.DataFrame,
+    now: datetime,
+    known: npt.NDArray[np.float64] | None = None,
 ) -> None:
-    """Write down what a model says about cases, whoever decides them (DESIGN 4, shadow_scores)."""
+    """Write down what a model says about cases, whoever decides them (DESIGN 4, shadow_scores).
+
+    `known`: the model's scores of these cases, where it has just decided them.
+    """
     if cases.empty:
         return
-    scores, _ = model.score(cases)
+    scores = model.score(cases)[0] if known is None else known
     shadow = pd.DataFrame(
         {
             "case_id": cases["case_id"].to_numpy(),

@@ -91,10 +91,16 @@ class SimulatedUpstream:
     def deliveries(self, as_of: datetime) -> dict[str, pd.DataFrame]:
         """Reviews resolved and outcomes observed by `as_of` that were not taken in before."""
         self._told_until = as_of
-        for queue in self._queues.values():
-            cases, decisions, resolved = queue.resolved_by(as_of)
-            if len(cases):
-                self._review(cases, decisions, resolved)
+        due = [queue.resolved_by(as_of) for queue in self._queues.values()]
+        due = [one for one in due if len(one[0])]
+        if due:
+            # All case types in one go: a review's draws belong to its case, not to the call.
+            resolved = pd.concat([pd.Series(one[2]) for one in due], ignore_index=True)
+            self._review(
+                pd.concat([one[0] for one in due], ignore_index=True),
+                pd.concat([one[1] for one in due], ignore_index=True),
+                pd.DatetimeIndex(resolved),
+            )
         return {
             "outcomes": _due(self._outcomes, "observed_at", as_of),
             "reviews": self._with_slips(_due(self._reviews, "delivered_at", as_of)),
@@ -125,7 +131,6 @@ class SimulatedUpstream:
         self, cases: pd.DataFrame, decisions: pd.DataFrame, resolved: pd.DatetimeIndex
     ) -> None:
         """First reviews, second ones of contradictions, and what customers do about the result."""
-        kind = self.case_types[str(cases["case_type"].iloc[0])]
         escalated = (decisions["action"] == Action.ESCALATE.value).to_numpy()
         said: dict[str, Any] = {
             "recommendation": decisions["recommendation"].to_numpy(dtype=object),
@@ -141,13 +146,15 @@ class SimulatedUpstream:
         later = self._people.second_review(
             cases,
             first,
-            handling_minutes=kind.staffing.handling_minutes,
             **said,
         )
         reviews = pd.concat([first, later], ignore_index=True)
         slips = KeyedDraws(self._exchange.seed, reviews["review_id"]).uniform("slip") < SLIP_SHARE
+        types = cases.set_index("case_id")["case_type"]
         reviews = reviews.assign(
-            case_type=kind.name, slips=slips, delivered_at=reviews["resolved_at"]
+            case_type=reviews["case_id"].map(types),
+            slips=slips,
+            delivered_at=reviews["resolved_at"],
         )
         self._reviews = _joined(self._reviews, reviews)
         final = reviews.drop_duplicates("case_id", keep="last").set_index("case_id")["verdict"]
@@ -156,7 +163,8 @@ class SimulatedUpstream:
         if closed.any():
             actions = np.full(int(closed.sum()), Action.ESCALATE.value, dtype=object)
             late = self._exchange.outcomes(cases[closed], actions, ended[closed])
-            self._outcomes = _joined(self._outcomes, late.assign(case_type=kind.name))
+            late = late.assign(case_type=late["case_id"].map(types))
+            self._outcomes = _joined(self._outcomes, late)
 
     def _with_slips(self, reviews: pd.DataFrame) -> pd.DataFrame:
         """What people get wrong when they file a review: one of three slips, by the review's id."""
