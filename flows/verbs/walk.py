@@ -28,12 +28,17 @@ LARGEST_JOINT_BATCH = 50_000
 
 
 class Upstream(Protocol):
-    """Where a walk's cases come from and who answers its decisions."""
+    """Where a walk's cases come from and who answers its decisions.
+
+    `reverifies`: its outcomes are verified labels of drawn cases, good and bad, so their base rate
+    can be watched; what merely comes to light by itself cannot.
+    """
 
     case_types: Mapping[str, CaseType]
     start: datetime
     step: timedelta
     steps: int
+    reverifies: bool
 
     def warm_up(self) -> Iterator[pd.DataFrame]: ...
     def arrivals(self, step: int) -> Iterator[pd.DataFrame]: ...
@@ -146,7 +151,7 @@ class Walk:
 
     def _judge_labels(self, outcomes: pd.DataFrame, as_of: datetime) -> list[str]:
         """Batch rules on `bad` see only what was observed as of the step (no peeking)."""
-        if outcomes.empty:
+        if outcomes.empty or not self.upstream.reverifies:
             return []
         recent = [one[["case_id", "policy_id", "propensity"]] for one in self.decisions]
         decided = pd.concat(recent) if recent else pd.DataFrame()
