@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from configs.errors import UserError
 from configs.places import PROJECT, ratchet_home
 from configs.validated import validated
-from configs.yaml_lines import Document, Location, read_yaml
+from configs.yaml_lines import Document, Location, parse_yaml, read_yaml
 from models.vocabulary import CaseType
 
 CONFIGS = PROJECT / "configs"
@@ -143,12 +142,22 @@ def _from_environment(env: Mapping[str, str]) -> Document:
         group = data
         for parent in parents:
             group = group.setdefault(parent, {})
+            if not isinstance(group, dict):
+                raise UserError(
+                    f"{variable}: another variable sets {parent!r} to one value, and this one sets a "
+                    "key below it; unset one of them."
+                )
         places[(*parents, leaf)] = variable
-        try:
-            group[leaf] = yaml.safe_load(env[variable])
-        except yaml.YAMLError:
-            raise UserError(f"{variable}: {env[variable]!r} is not a plain value.") from None
+        group[leaf] = _plain_value(env[variable], variable)
     return Document("environment variables RATCHET_*", data, places)
+
+
+def _plain_value(text: str, variable: str) -> Any:
+    """What a variable says, read as strictly as a file; never shown, as it may hold a password."""
+    document = parse_yaml(f"value: {text}", variable)
+    if len(document.data) != 1:
+        raise UserError(f"{variable}: holds more than one value; write it on one line.")
+    return document.data["value"]
 
 
 def _refuse_unknown_keys(document: Document, defaults: Document) -> None:

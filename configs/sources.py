@@ -17,6 +17,7 @@ from configs.validated import validated
 from configs.yaml_lines import read_yaml
 from models.vocabulary import CaseType, Costs, Feature, Staffing, Targets
 
+_WALK_KEYS = ("warm_up_days", "step_days", "retrain_days", "seed")
 _VARIABLE = re.compile(r"\$\{([A-Z_][A-Z0-9_]*)\}")
 
 
@@ -40,8 +41,8 @@ class CaseTypeOverrides(BaseModel):
 class SourceSettings(CaseTypeOverrides):
     """One source file (DESIGN 4): a table somewhere, and how its columns map to ours.
 
-    `columns` maps our names to theirs. A `history` also says how it is walked; those keys are
-    ignored for the other kinds only in that they may not be given.
+    `columns` maps our names to theirs. A `history` also says how it is walked; the other kinds may
+    not.
     """
 
     name: str
@@ -70,6 +71,12 @@ class SourceSettings(CaseTypeOverrides):
         if self.url is not None and not self.query:
             raise ValueError("`url` needs a `query` that selects the rows")
         if self.kind != "history":
+            walked = [key for key in _WALK_KEYS if key in self.model_fields_set]
+            if walked:
+                raise ValueError(
+                    f"{', '.join(f'`{key}`' for key in walked)} say how a history is walked; remove "
+                    f"them from a source of {self.kind}"
+                )
             return self
         if (self.case_type is None) == (self.case_type_column is None):
             raise ValueError(

@@ -11,6 +11,9 @@ from configs.errors import UserError
 
 Location = tuple[str | int, ...]
 
+DEEPEST = 20
+"""No setting needs more levels than this."""
+
 
 class Document:
     """Plain data from one YAML file, and the place (file and line) of every key and item."""
@@ -51,8 +54,14 @@ def read_yaml(path: Path) -> Document:
 
 def parse_yaml(text: str, name: str) -> Document:
     """Parse one mapping; `name` is what errors call the text. Raises as `read_yaml` does."""
+    depth = 0
     try:
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            # Counted while parsing: thousands of brackets would exhaust the stack, and take long.
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST:
+                raise _refused(name, event.start_mark, f"nested more than {DEEPEST} levels deep")
             if getattr(event, "anchor", None) is not None:
                 raise _refused(
                     name,
@@ -64,6 +73,10 @@ def parse_yaml(text: str, name: str) -> Document:
         raise _refused(name, problem.problem_mark, problem.problem or "not valid YAML") from None
     except yaml.YAMLError as problem:
         raise UserError(f"{name}: not valid YAML ({problem}).") from None
+    except RecursionError:
+        raise UserError(
+            f"{name}: nested too deeply; no setting needs more than a few levels."
+        ) from None
     places: dict[Location, str] = {}
     if root is None:
         return Document(name, {}, places)

@@ -29,7 +29,9 @@ def widest_pass_by_recall(evidence: Evidence, recall: float, delta: float) -> Si
         return SideTest(None, sample=bad)
     last = int(proven[-1])
     cut = 1.0 if last == len(scores) else float(np.nextafter(scores[last], -np.inf))
-    return SideTest(cut if cut >= 0.0 else None, sample=bad)
+    if not _passed(evidence, cut).any():
+        return SideTest(None, sample=bad)  # a cut below every case passes nobody
+    return SideTest(cut, sample=bad)
 
 
 def recall_e_value(evidence: Evidence, recall: float, cut: float) -> float:

@@ -355,5 +355,6 @@ def _narrowest(tests: list[SideTest]) -> SideTest:
 def _without_crossing(low: float | None, high: float | None) -> Boundary:
     """Everything is automated where the sides would meet: pass up to just below the block cut."""
     if low is not None and high is not None and low >= high:
-        low = float(np.nextafter(high, -np.inf))
+        below = float(np.nextafter(high, -np.inf))
+        low = below if below >= 0.0 else None  # blocking everything leaves nothing to pass
     return Boundary(low, high)

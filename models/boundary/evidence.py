@@ -41,8 +41,9 @@ class Evidence:
         `propensity`, and optionally `drawn` and `automatable`.
 
         Truth enters only where a case was drawn: an outcome that arrived by itself was seen
-        *because* it was bad. Without a `drawn` column a case counts as drawn where its propensity
-        is 1 or its truth is present.
+        *because* it was bad. Without a `drawn` column a case counts as drawn where its truth is
+        present. A propensity of 1 means drawn, whatever the column says: else a case that must be
+        observed could drop out of the proof for want of a label.
 
         Raises:
             ValueError: a column is missing, a score or propensity is out of range or missing, or
@@ -66,7 +67,7 @@ class Evidence:
         )
         truth = _truth(frame["bad"])
         seen = ~np.isnan(truth)
-        drawn = _flags(frame, "drawn", (propensity == 1.0) | seen)
+        drawn = _flags(frame, "drawn", seen) | (propensity == 1.0)
         return cls(
             score=score,
             bad=drawn & (truth == 1.0),

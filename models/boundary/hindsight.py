@@ -15,6 +15,9 @@ import numpy.typing as npt
 from models.boundary.bounds import share_is_above
 from models.vocabulary import Boundary, Targets
 
+_ROUNDING = 1e-9
+"""1 - 0.9 is a little less than 0.1 in binary: one miss among ten still meets recall 90 %."""
+
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
@@ -34,15 +37,15 @@ def plug_in_boundary(
     if targets.recall is not None or targets.false_omission_rate is not None:
         fits = last_of_run.copy()
         if targets.recall is not None:
-            fits &= missed <= (1.0 - targets.recall) * bad.sum()
+            fits &= missed <= (1.0 - targets.recall) * bad.sum() + _ROUNDING
         if targets.false_omission_rate is not None:
-            fits &= missed <= targets.false_omission_rate * passed
+            fits &= missed <= targets.false_omission_rate * passed + _ROUNDING
         low = float(s[np.flatnonzero(fits)[-1]]) if fits.any() else None
     high = None
     if targets.precision is not None:
         first_of_run = np.concatenate([[True], s[1:] != s[:-1]])
         caught, blocked = np.cumsum(y[::-1])[::-1], passed[::-1]
-        fits = first_of_run & (caught >= targets.precision * blocked)
+        fits = first_of_run & (caught >= targets.precision * blocked - _ROUNDING)
         high = float(s[np.flatnonzero(fits)[0]]) if fits.any() else None
     if low is not None and high is not None and low >= high:
         low = float(np.nextafter(high, -np.inf))

@@ -39,7 +39,7 @@ def encode(cases: pd.DataFrame, features: Sequence[Feature], levels: Levels) -> 
             kind = pd.CategoricalDtype(list(levels[feature.name]))
             columns[feature.name] = column.astype("str").where(column.notna()).astype(kind)
         else:
-            columns[feature.name] = column.to_numpy(dtype=np.float32, na_value=np.nan)
+            columns[feature.name] = _as_float32(column)
     return pd.DataFrame(columns, index=cases.index)
 
 
@@ -49,7 +49,8 @@ def why_unscorable(
     """For each case the name of the rule that keeps it from being scored, or "".
 
     An unseen category or a missing value would reach the trees as a silent missing value
-    (FAULTS 15), so such a case is escalated by name instead.
+    (FAULTS 15), and an infinite one (or one too large for float32) would stop the whole batch, so
+    such a case is escalated by name instead.
     """
     reason = np.full(len(cases), "", dtype="U24")
     for feature in features:
@@ -59,4 +60,11 @@ def why_unscorable(
         if feature.kind == "categorical":
             known = column.astype("str").isin(levels[feature.name]) | column.isna()
             reason[~known.to_numpy()] = KNOWN_CATEGORY
+        else:
+            reason[np.isinf(_as_float32(column))] = FEATURES_ARE_PRESENT
     return reason
+
+
+def _as_float32(column: pd.Series) -> npt.NDArray[np.float32]:
+    with np.errstate(over="ignore"):  # too large becomes infinite, and is named above
+        return column.to_numpy(dtype=np.float32, na_value=np.nan)

@@ -112,8 +112,9 @@ class RiskModel:
     def score(self, cases: pd.DataFrame) -> tuple[FloatArray, npt.NDArray[np.str_]]:
         """Calibrated probability of 'bad' (NaN where a case cannot be scored), and why not ("")."""
         reason = why_unscorable(cases, self.features, self.levels)
-        if len(cases) == 0:
-            return np.empty(0), reason
-        scores = self.calibration.probability(self.margins(cases))
-        scores[reason != ""] = np.nan
+        scorable = reason == ""
+        scores = np.full(len(cases), np.nan)
+        if scorable.any():
+            rows = cases if scorable.all() else cases[scorable]
+            scores[scorable] = self.calibration.probability(self.margins(rows))
         return scores, reason

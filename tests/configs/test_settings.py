@@ -53,6 +53,90 @@ def test_a_value_of_the_wrong_kind_is_refused_where_it_stands(folder: Path) -> N
         load_settings(env={}, folder=folder)
 
 
+def test_an_unknown_key_in_the_defaults_is_refused_with_its_line(folder: Path) -> None:
+    """The defaults list every key, so a new one there must be one the schema knows."""
+    defaults = folder / "defaults.yaml"
+    lines = defaults.read_text(encoding="utf-8").splitlines()
+    defaults.write_text("\n".join([*lines, "colour: red", ""]), encoding="utf-8")
+    with pytest.raises(UserError, match=rf"defaults\.yaml:{len(lines) + 1}: unknown key 'colour'"):
+        load_settings(env={}, folder=folder)
+
+
+def test_a_key_that_is_missing_from_the_defaults_is_named(folder: Path) -> None:
+    """A setting without a default would differ from machine to machine."""
+    defaults = folder / "defaults.yaml"
+    text = defaults.read_text(encoding="utf-8").replace("  max_depth: 4\n", "")
+    defaults.write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match=r"'training\.max_depth' is missing"):
+        load_settings(env={}, folder=folder)
+
+
+def test_everything_that_is_wrong_is_said_at_once(folder: Path) -> None:
+    """Two slips, two lines."""
+    (folder / "profiles" / "local.yaml").write_text(
+        "demo:\n  nights: 0\n  scale: big\n", encoding="utf-8"
+    )
+    with pytest.raises(UserError) as refused:
+        load_settings(env={}, folder=folder)
+    assert [line.split(":")[1] for line in str(refused.value).splitlines()] == ["2", "3"]
+
+
+def test_the_environment_names_the_profile_and_an_argument_beats_it() -> None:
+    """RATCHET_PROFILE=team, unless the command says otherwise."""
+    assert load_settings(env={}).profile == "local"
+    assert load_settings(env={"RATCHET_PROFILE": "team"}).profile == "team"
+    assert load_settings("local", env={"RATCHET_PROFILE": "team"}).profile == "local"
+
+
+def test_variables_that_are_no_settings_are_left_alone() -> None:
+    """Homes and other programs' variables share the environment."""
+    env = {"RATCHET_HOME": "/tmp/h", "RATCHET_DATA": "/tmp/d", "HOME": "/tmp", "MLFLOW_X": "1"}
+    assert load_settings(env=env) == load_settings(env={})
+
+
+def test_the_environment_sets_lists_groups_and_nothing() -> None:
+    """Values are read as plain YAML; a key of a group lies over the group."""
+    env = {
+        "RATCHET_CASE_TYPES": "[ato]",
+        "RATCHET_TRAINING": "{rounds: 7, max_depth: 2}",
+        "RATCHET_TRAINING__ROUNDS": "8",
+        "RATCHET_DATABASE_URL": "postgresql+psycopg://ops:secret@db/ratchet",
+        "RATCHET_MLFLOW_TRACKING_URI": "",
+    }
+    found = load_settings(env=env)
+    assert found.case_types == ("ato",)
+    assert (found.training.rounds, found.training.max_depth) == (8, 2)
+    assert found.training.learning_rate == load_settings(env={}).training.learning_rate
+    assert found.database_url == "postgresql+psycopg://ops:secret@db/ratchet"
+    assert found.mlflow_tracking_uri is None
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"RATCHET_TRAINING": "5", "RATCHET_TRAINING__ROUNDS": "6"},
+        {"RATCHET_TRAINING": "{1: 2}"},
+        {"RATCHET_TRAINING__ROUNDS": "&a [*a]"},
+        {"RATCHET_TRAINING__ROUNDS": "!!python/object/apply:os.getcwd []"},
+        {"RATCHET_TRAINING__ROUNDS": "[" * 5_000},
+        {"RATCHET_TRAINING__ROUNDS": "5\nother: 6"},
+        {"RATCHET_TRAINING__ROUNDS": "a: b: c"},
+    ],
+)
+def test_a_variable_that_is_no_plain_value_is_refused_by_name(env: dict[str, str]) -> None:
+    """Clashes, anchors, tags, bombs and several values: a sentence, never a traceback."""
+    with pytest.raises(UserError, match=f"^{sorted(env)[-1]}"):
+        load_settings(env=env)
+
+
+def test_a_refused_variable_does_not_show_its_value() -> None:
+    """A database URL holds a password."""
+    with pytest.raises(UserError) as refused:
+        load_settings(env={"RATCHET_DATABASE_URL": "postgresql: //ops:hunter2@db: 5432"})
+    assert "RATCHET_DATABASE_URL" in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+
+
 def test_an_unknown_profile_names_the_known_ones() -> None:
     """The two that exist are named."""
     with pytest.raises(UserError, match="no profile 'prod'; the profiles are local, team"):

@@ -13,63 +13,23 @@ from scipy.special import expit
 from models.boundary import Evidence, certify
 from models.boundary.exact import recall_errors, widest_pass_by_recall
 from models.vocabulary import Boundary, CertificateVerdict, Targets
+from tests.models.boundary.worlds import (
+    BASE,
+    GAP,
+    audited,
+    most_violations,
+    true_false_omission,
+    true_precision,
+    true_recall,
+    world,
+)
 
 TARGETS = Targets(precision=0.95, recall=0.99)
-BASE, GAP = 0.08, 3.4
-
-
-def world(generator: np.random.Generator, cases: int) -> pd.DataFrame:
-    """Simulated cases whose log-odds are normal: bad ones lie GAP higher."""
-    bad = generator.random(cases) < BASE
-    z = generator.normal(size=cases) + GAP * bad
-    score = expit(np.log(BASE / (1 - BASE)) + GAP * z - GAP**2 / 2)
-    return pd.DataFrame({"score": score, "bad": bad.astype(float), "propensity": 1.0})
-
-
-def quantile(score: float) -> float:
-    """Back from a score to the z it came from."""
-    return float((np.log(score / (1 - score)) - np.log(BASE / (1 - BASE)) + GAP**2 / 2) / GAP)
-
-
-def true_recall(cut: float) -> float:
-    return float(1 - stats.norm.cdf(quantile(cut) - GAP))
-
-
-def true_precision(cut: float) -> float:
-    caught, wrong = (
-        BASE * stats.norm.sf(quantile(cut) - GAP),
-        (1 - BASE) * stats.norm.sf(quantile(cut)),
-    )
-    return float(caught / (caught + wrong))
-
-
-def true_false_omission(cut: float) -> float:
-    missed, passed = (
-        BASE * stats.norm.cdf(quantile(cut) - GAP),
-        (1 - BASE) * stats.norm.cdf(quantile(cut)),
-    )
-    return float(missed / (missed + passed))
-
-
-def audited(
-    frame: pd.DataFrame, cut: float, rate: float, generator: np.random.Generator
-) -> pd.DataFrame:
-    """The same cases seen through a policy that passed below `cut` and audited a share."""
-    propensity = np.where(frame["score"] <= cut, rate, 1.0)
-    drawn = generator.random(len(frame)) < propensity
-    return frame.assign(
-        propensity=propensity, drawn=drawn, bad=np.where(drawn, frame["bad"], np.nan)
-    )
 
 
 def passed(frame: pd.DataFrame, boundary: Boundary) -> int:
     cut = boundary.pass_at_or_below
     return 0 if cut is None else int((frame["score"] <= cut).sum())
-
-
-def most_violations(runs: int, delta: float) -> int:
-    """What a method that keeps its delta exceeds in one of a hundred test runs."""
-    return int(stats.binom.ppf(0.99, runs, delta))
 
 
 def test_fully_reviewed_promises_are_broken_no_more_often_than_delta() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import xgboost as xgb
 
 from models.risk import PlattCalibration, RiskModel, TrainedModel, TrainingPlan, fit_platt, train
 from models.risk.encoding import encode, why_unscorable
@@ -75,6 +76,69 @@ def test_an_unseen_category_and_a_missing_feature_are_named_not_scored(model: Ri
     scores, reason = model.score(rows)
     assert reason.tolist() == ["", "known_category", "features_are_present", ""]
     assert np.isnan(scores).tolist() == [False, True, True, False]
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, 1e39])
+def test_one_infinite_value_costs_its_own_case_and_no_other(
+    cases: pd.DataFrame, model: RiskModel, value: float
+) -> None:
+    """XGBoost refuses a whole batch for it (1e39 is infinite as float32); every case gets an answer."""
+    rows = cases.head(5).copy()
+    rows.loc[2, "signal"] = value
+    scores, reason = model.score(rows)
+    assert reason.tolist() == ["", "", "features_are_present", "", ""]
+    expected = model.score(cases.head(5))[0]
+    np.testing.assert_array_equal(np.delete(scores, 2), np.delete(expected, 2))
+    assert np.isnan(scores[2])
+
+
+def test_a_batch_of_none_or_of_unscorable_cases_is_no_error(
+    cases: pd.DataFrame, model: RiskModel
+) -> None:
+    """Shapes follow the cases: none in, none out; three unscorable in, three NaN out."""
+    assert [part.shape for part in model.score(cases.head(0))] == [(0,), (0,)]
+    odd = cases.head(3).assign(channel="carrier pigeon")
+    scores, reason = model.score(odd)
+    assert np.isnan(scores).all()
+    assert reason.tolist() == ["known_category"] * 3
+
+
+def test_levels_seen_in_training_are_stored_where_none_are_configured(cases: pd.DataFrame) -> None:
+    """In order, without the missing ones, and they survive the bytes."""
+    open_ended = (Feature("signal"), Feature("channel", "categorical"))
+    plan = TrainingPlan(rounds=5)
+    found = train(cases, cases["bad"].to_numpy(), np.ones(len(cases)), open_ended, plan).model
+    assert dict(RiskModel.from_bytes(found.ubj).levels) == {"channel": ("app", "desk", "web")}
+
+
+def test_a_booster_without_a_card_is_refused() -> None:
+    """A model that says nothing of its features and calibration cannot be scored with."""
+    data = xgb.DMatrix(np.array([[0.0], [1.0]]), label=np.array([0, 1]))
+    stranger = xgb.train({"objective": "binary:logistic"}, data, num_boost_round=1)
+    with pytest.raises(ValueError, match="carries no Ratchet card"):
+        RiskModel.from_bytes(bytes(stranger.save_raw("ubj")))
+
+
+def test_weights_undo_a_selection_by_audit(cases: pd.DataFrame) -> None:
+    """Half of the good cases are dropped and the rest weighted by 2: the base rate is found again.
+
+    Mean score against the full data's base rate: within .02 (standard error of the base rate
+    here: .005, of the model's fit on the later slice: about twice that).
+    """
+    generator = np.random.default_rng(3)
+    bad = cases["bad"].to_numpy()
+    kept = bad | (generator.random(len(cases)) < 0.5)
+    weights = np.where(bad, 1.0, 2.0)[kept]
+    weighted = train(cases[kept], bad[kept], weights, FEATURES, PLAN).model
+    plain = train(cases[kept], bad[kept], np.ones(kept.sum()), FEATURES, PLAN).model
+    assert weighted.score(cases)[0].mean() == pytest.approx(bad.mean(), abs=0.02)
+    assert plain.score(cases)[0].mean() > bad.mean() + 0.05
+
+
+def test_one_class_alone_cannot_be_calibrated() -> None:
+    """There is no slope between one outcome and nothing."""
+    with pytest.raises(ValueError, match="needs both outcomes"):
+        fit_platt(np.array([-1.0, 0.0, 1.0]), np.array([True, True, True]), np.ones(3))
 
 
 def test_a_category_keeps_its_code_whatever_the_batch_holds(model: RiskModel) -> None:

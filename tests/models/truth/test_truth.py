@@ -45,6 +45,37 @@ def test_an_outcome_overrules_every_opinion_and_a_later_outcome_an_earlier() -> 
     assert settled(opinion, [("a", True, 5), ("a", False, 9)]) == {"a": False}
 
 
+def test_among_equals_the_latest_word_counts_whatever_the_order_of_rows() -> None:
+    """Two second reviews, three hours apart, delivered in either order."""
+    early, late = review("a", "second", "block", 1), review("a", "second", "pass", 4)
+    assert settled([early, late], []) == settled([late, early], []) == {"a": False}
+
+
+def test_a_senior_who_passes_a_case_on_leaves_the_earlier_word_standing() -> None:
+    """`escalate` decides nothing, so it overrules nothing."""
+    said = [review("a", "escalation", "block", 1), review("a", "senior", "escalate", 2)]
+    assert settled(said, []) == {"a": True}
+
+
+def test_each_case_is_settled_once_and_at_the_time_of_the_word_that_counts() -> None:
+    """Three cases, four opinions and a fact: three rows, no truth carried across cases."""
+    reviews = pd.DataFrame(
+        [
+            review("a", "escalation", "block", 1),
+            review("a", "second", "pass", 2),
+            review("b", "audit", "block", 3),
+            review("c", "gold", "pass", 4),
+        ]
+    )
+    outcomes = pd.DataFrame(
+        {"case_id": ["c"], "bad": [True], "observed_at": [NOON + pd.Timedelta(hours=9)]}
+    )
+    found = settle(reviews, outcomes).set_index("case_id").sort_index()
+    assert found["bad"].to_dict() == {"a": False, "b": True, "c": True}
+    hours = (found["settled_at"] - NOON) / pd.Timedelta(hours=1)
+    assert hours.to_dict() == {"a": 2.0, "b": 3.0, "c": 9.0}
+
+
 def test_an_escalated_review_settles_nothing() -> None:
     """The case stays open."""
     assert settled([review("a", "escalation", "escalate", 1)], []) == {}
