@@ -133,6 +133,7 @@ class Ledger:
         """
         self._engine = open_database(url, busy_timeout_seconds)
         self._head_file = Path(head_file)
+        self._verified: tuple[tuple[RowMapping, ...], tuple[Entry, ...]] = ((), ())
         create_tables(self._engine, _METADATA)
         self._start_head()
 
@@ -188,7 +189,7 @@ class Ledger:
             GateRefused: an entry is not as it was written.
         """
         with reading(self._engine) as connection:
-            entries = _intact_entries(connection)
+            entries = self._intact_entries(connection)
         return _selected(entries, case_type, as_of)
 
     def refusals(self, case_type: str | None = None) -> tuple[KeptRefusal, ...]:
@@ -207,7 +208,7 @@ class Ledger:
             GateRefused: an entry or the policy's document is not as it was written.
         """
         with reading(self._engine) as connection:
-            history = _selected(_intact_entries(connection), case_type, as_of)
+            history = _selected(self._intact_entries(connection), case_type, as_of)
             policy_id = live_policy_id(history, case_type)
             return None if policy_id is None else _policy(connection, policy_id)
 
@@ -236,7 +237,7 @@ class Ledger:
 
     def _carry_out(self, connection: Connection, command: Command, at: datetime) -> Entry | Refusal:
         head = self._read_head()
-        history = _intact_entries(connection)
+        history = self._intact_entries(connection)
         problems, _ = self._compare_head(head, {entry.seq: entry.own_hash for entry in history})
         if problems:
             raise GateRefused(_broken(problems))
@@ -248,6 +249,19 @@ class Ledger:
             _keep_policy(connection, command.narrowed)
         connection.execute(insert(_ENTRIES).values(_entry_row(said)))
         return said
+
+    def _intact_entries(self, connection: Connection) -> tuple[Entry, ...]:
+        """The whole chain. Rows equal to those verified before are not hashed a second time."""
+        rows = tuple(connection.execute(select(_ENTRIES).order_by(_ENTRIES.c.seq)).mappings().all())
+        known_rows, entries = self._verified
+        if rows[: len(known_rows)] != known_rows:
+            known_rows, entries = (), ()
+        problems = _chain_problems(rows[len(known_rows) :], entries[-1] if entries else None)
+        if problems:
+            raise GateRefused(_broken(problems))
+        entries = (*entries, *(_entry(row) for row in rows[len(known_rows) :]))
+        self._verified = (rows, entries)
+        return entries
 
     def _start_head(self) -> None:
         """An empty ledger has a head too: from then on, a missing head file is a finding."""
@@ -320,14 +334,6 @@ class Ledger:
         return (), ()
 
 
-def _intact_entries(connection: Connection) -> tuple[Entry, ...]:
-    rows = connection.execute(select(_ENTRIES).order_by(_ENTRIES.c.seq)).mappings().all()
-    problems = _chain_problems(rows)
-    if problems:
-        raise GateRefused(_broken(problems))
-    return tuple(_entry(row) for row in rows)
-
-
 def _selected(
     entries: Sequence[Entry], case_type: str | None, as_of: datetime | None
 ) -> tuple[Entry, ...]:
@@ -343,10 +349,13 @@ def _selected(
     return tuple(selected)
 
 
-def _chain_problems(rows: Sequence[RowMapping]) -> tuple[str, ...]:
-    """Each entry that is missing, edited or out of the chain, by its place."""
+def _chain_problems(rows: Sequence[RowMapping], after: Entry | None = None) -> tuple[str, ...]:
+    """Each entry that is missing, edited or out of the chain, by its place.
+
+    `after` is the last entry before these rows that is known to be intact.
+    """
     problems: list[str] = []
-    before_seq, before_hash = 0, GENESIS_HASH
+    before_seq, before_hash = (after.seq, after.own_hash) if after else (0, GENESIS_HASH)
     for row in rows:
         seq = row["seq"]
         gap = range(before_seq + 1, seq)

@@ -16,7 +16,7 @@ def review_desk(desk: Desk, book: Book) -> list[dict[str, Any]]:
     median and 95th percentile of hours; and the share of second reviews that disagreed."""
     since = book.as_of - timedelta(days=WINDOW_DAYS)
     recent = book.reviews[book.reviews["resolved_at"] >= since]
-    types = recent["case_id"].map(book.type_by_case)
+    types = book.review_types.loc[recent.index]
     figures = []
     for case_type, settings in desk.case_types.items():
         mine = recent[(types == case_type).to_numpy()]

@@ -17,9 +17,9 @@ def triage(desk: Desk, book: Book) -> list[dict[str, Any]]:
     Marks are opinions, counted and not tested; the most frequent root cause is named.
     """
     since = book.as_of - timedelta(days=WINDOW_DAYS)
-    reviews = book.reviews
-    wrong = reviews[reviews["label"].isin(["FP", "FN"]) & (reviews["resolved_at"] >= since)]
-    types = wrong["case_id"].map(book.type_by_case)
+    recent = book.reviews[book.reviews["resolved_at"] >= since]
+    wrong = recent[recent["label"].isin(["FP", "FN"])]
+    types = book.review_types.loc[wrong.index]
     found = []
     for case_type in desk.case_types:
         mine = wrong[(types == case_type).to_numpy()]

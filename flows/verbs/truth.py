@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from flows.verbs.desk import Desk
+from flows.verbs.joined import looked_up
 from models.boundary.decide import automatable
 from models.truth import matured_before, settle
 from models.vocabulary import Action
@@ -37,46 +38,72 @@ class Book:
     truth: pd.DataFrame
 
     @cached_property
-    def bad_by_case(self) -> pd.Series:
-        return self.truth.set_index("case_id")["bad"]
+    def review_types(self) -> pd.Series:
+        """The case type of each review, by the reviews' index; missing where no decision is."""
+        known = self.decisions
+        return looked_up(self.reviews["case_id"], known["case_type"], by=known["case_id"])
 
     @cached_property
-    def type_by_case(self) -> pd.Series:
-        return self.decisions.set_index("case_id")["case_type"]
-
-    def shadow_scores(self, desk: Desk, model_digest: str) -> pd.Series:
-        """What a model said about each case it has scored, by case id; read once for all models."""
-        if "scores" not in self.__dict__:
-            scored = desk.store.read(
-                "shadow_scores", columns=["case_id", "model_version", "score"], as_of=self.as_of
-            )
-            by_model = scored.groupby("model_version", observed=True)
-            self.__dict__["scores"] = {
-                str(model): rows.drop_duplicates("case_id").set_index("case_id")["score"]
-                for model, rows in by_model
-            }
-        found: dict[str, pd.Series] = self.__dict__["scores"]
-        return found.get(model_digest, pd.Series(dtype="float64"))
-
-    def mature(self, desk: Desk, case_type: str, since: datetime | None = None) -> pd.DataFrame:
-        """Mature decisions of one case type in order of time, with `bad` (null = not observed) and
-        `drawn` (designed to be observed).
+    def _cases(self) -> dict[str, pd.DataFrame]:
+        """By case type, in order of time: decisions with what was observed of them.
 
         Truth that arrived by itself on a case that was not drawn stays out: it was seen because
         the case was bad (METHODS 1).
         """
-        until = matured_before(self.as_of, desk.case_types[case_type].maturity_days)
         rows = self.decisions
-        chosen = (rows["case_type"] == case_type) & (rows["opened_at"] < until)
-        if since is not None:
-            chosen &= rows["opened_at"] >= since
-        rows = rows[chosen].sort_values(["opened_at", "case_id"], kind="stable", ignore_index=True)
         drawn = ((rows["action"] == Action.ESCALATE.value) | rows["audited"]).to_numpy(
             dtype=np.bool_
         )
-        bad = rows["case_id"].map(self.bad_by_case)
-        observed = np.where(drawn, bad.to_numpy(dtype=np.float64, na_value=np.nan), np.nan)
-        return rows.assign(drawn=drawn, bad=observed, automatable=automatable(rows))
+        bad = looked_up(rows["case_id"], self.truth["bad"], by=self.truth["case_id"])
+        observed = np.where(drawn, bad.to_numpy(dtype=np.float64), np.nan)
+        known = rows.assign(drawn=drawn, bad=observed, automatable=automatable(rows))
+        by_type = known.groupby("case_type", observed=True, sort=False)
+        return {str(name): in_order_of_time(mine) for name, mine in by_type}
+
+    def shadow_scores(self, desk: Desk, model_digest: str) -> pd.DataFrame:
+        """case_id and score of each case a model has scored; read once for all models."""
+        if "scores" not in self.__dict__:
+            scored = desk.store.read(
+                "shadow_scores", columns=["case_id", "model_version", "score"], as_of=self.as_of
+            )
+            by_model = scored.groupby("model_version", observed=True, sort=False)
+            self.__dict__["scores"] = {
+                str(model): rows.drop_duplicates("case_id") for model, rows in by_model
+            }
+        found: dict[str, pd.DataFrame] = self.__dict__["scores"]
+        return found[model_digest] if model_digest in found else _no_scores()
+
+    def mature(self, desk: Desk, case_type: str, since: datetime | None = None) -> pd.DataFrame:
+        """Mature decisions of one case type in order of time, with `bad` (null = not observed),
+        `drawn` (designed to be observed) and `automatable`."""
+        rows = self._cases.get(case_type)
+        if rows is None:
+            return self.decisions.iloc[:0].assign(drawn=False, bad=np.nan, automatable=False)
+        until = matured_before(self.as_of, desk.case_types[case_type].maturity_days)
+        opened = rows["opened_at"]
+        first = 0 if since is None else int(opened.searchsorted(pd.Timestamp(since)))
+        return rows.iloc[first : int(opened.searchsorted(pd.Timestamp(until)))].reset_index(
+            drop=True
+        )
+
+
+def _no_scores() -> pd.DataFrame:
+    return pd.DataFrame({"case_id": pd.Series(dtype="str"), "score": pd.Series(dtype="float64")})
+
+
+def in_order_of_time(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows by `opened_at`; the case id settles the order of cases opened at one moment.
+
+    Sorting by the stamp alone and then only the few ties by text takes a tenth of the time.
+    """
+    rows = rows.sort_values("opened_at", kind="stable", ignore_index=True)
+    tied = rows["opened_at"].duplicated(keep=False).to_numpy()
+    if tied.any():
+        order = np.arange(len(rows))
+        ties = rows.loc[tied, ["opened_at", "case_id"]].sort_values(["opened_at", "case_id"])
+        order[tied] = ties.index.to_numpy()
+        rows = rows.iloc[order].reset_index(drop=True)
+    return rows
 
 
 def load_book(desk: Desk, as_of: datetime, since: datetime | None = None) -> Book:
@@ -107,7 +134,8 @@ def evidence_for(
     rows = book.mature(desk, case_type, since)
     if rows.empty:
         return rows
-    score = rows["case_id"].map(book.shadow_scores(desk, model_digest))
+    scored = book.shadow_scores(desk, model_digest)
+    score = looked_up(rows["case_id"], scored["score"], by=scored["case_id"])
     unscored = score.isna().to_numpy()
     return rows.assign(
         score=score.fillna(1.0).to_numpy(dtype=np.float64),

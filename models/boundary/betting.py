@@ -41,11 +41,18 @@ def recall_e_value(evidence: Evidence, recall: float, cut: float) -> float:
 
 
 def recall_refuted(evidence: Evidence, recall: float, cut: float) -> float:
-    """Capital against the *opposite*: 'at most 1 - recall is missed'. Large: the cut is refuted."""
+    """Capital against the *opposite*: 'at most 1 - recall is missed'. Large: the cut is refuted.
+
+    A drawn case without a label speaks for the cut: a bad case that was caught above it, no bad
+    case below it.
+    """
     beta = 1.0 - recall
-    weights = 1.0 / evidence.propensity[evidence.bad]
-    missed = _passed(evidence, cut)[evidence.bad]
-    stakes = WAGERS[:, None] / ((1.0 - beta) * evidence.largest_weight)
+    passed = _passed(evidence, cut)
+    counted = evidence.bad | (evidence.missing & ~passed)
+    weights = 1.0 / evidence.propensity[counted]
+    missed = passed[counted]
+    # Either outcome can be the losing one; below a recall of .5 that is the caught case.
+    stakes = WAGERS[:, None] / (max(beta, 1.0 - beta) * evidence.largest_weight)
     gains = np.where(
         missed, np.log1p(stakes * (1.0 - beta) * weights), np.log1p(-stakes * beta * weights)
     )

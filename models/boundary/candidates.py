@@ -29,13 +29,23 @@ class SideTest:
     """How far one side was proven.
 
     cut: the widest proven cut, None when none is. errors, trials: seen at that cut (exact tests).
-    sample: what the evidence held for the test (bad cases, or cases), for the price.
+    sample: what the evidence held for the test (bad cases, or cases), for the price. steps: every
+    cut that was proven, where a narrower one is not proven with it; empty: all narrower ones are.
     """
 
     cut: float | None
     errors: int | None = None
     trials: int | None = None
     sample: int = 0
+    steps: tuple[float, ...] = ()
+
+    def at_or_below(self, ceiling: float) -> float | None:
+        """The widest proven *pass* cut that does not exceed a ceiling; None: there is none."""
+        if self.cut is None or self.cut <= ceiling:
+            return self.cut
+        if not self.steps:
+            return ceiling
+        return max((step for step in self.steps if step <= ceiling), default=None)
 
 
 def outward(
@@ -56,7 +66,9 @@ def outward(
         return SideTest(None)
     cut = widest(reached)
     errors, trials = counts(cut) if counts else (None, None)
-    return SideTest(cut, errors=errors, trials=trials, sample=trials or 0)
+    return SideTest(
+        cut, errors=errors, trials=trials, sample=trials or 0, steps=tuple(sorted(reached))
+    )
 
 
 def block_sequences(

@@ -10,13 +10,13 @@ import pandas as pd
 
 from models.boundary import betting, exact
 from models.boundary.bounds import (
-    share_is_above,
     trials_for_power,
     trials_without_error,
     upper_limit,
 )
 from models.boundary.candidates import (
     FIRST_BLOCKS,
+    PASS_SHARES,
     SideTest,
     block_sequences,
     pass_sequences,
@@ -93,16 +93,31 @@ def delta_shares(targets: Targets, delta: float) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class _Side:
-    """One side of the boundary: what holds today, what is proven, and whether today is refuted."""
+    """One side of the boundary: what holds today, what each promise proves, and whether today is
+    refuted."""
 
     today: float | None
-    proven: SideTest
+    tests: tuple[SideTest, ...]
     refuted: bool
 
+    @property
+    def proven(self) -> float | None:
+        """The widest cut that every promise proves; None: there is none."""
+        cuts = [test.cut for test in self.tests if test.cut is not None]
+        if not self.tests or len(cuts) < len(self.tests):
+            return None
+        return self.at_or_below(max(cuts)) if len(cuts) > 1 else cuts[0]
+
+    def at_or_below(self, ceiling: float) -> float | None:
+        """The widest *pass* cut up to a ceiling that every promise proves; each may lower it."""
+        lowest: float | None = ceiling
+        for _ in range(2):  # the second round tells every promise what the others left over
+            for test in self.tests:
+                lowest = None if lowest is None else test.at_or_below(lowest)
+        return lowest
+
     def chosen(self, wider: bool) -> float | None:
-        if wider or self.refuted:
-            return self.proven.cut
-        return self.today
+        return self.proven if wider or self.refuted else self.today
 
 
 class _Look:
@@ -139,16 +154,18 @@ class _Look:
                 ["No mature case has been scored by this model yet.", *reasons],
             )
         passing, blocking = self._pass_side(), self._block_side()
-        wider_pass = _further(passing.proven.cut, passing.today, np.greater)
-        wider_block = _further(blocking.proven.cut, blocking.today, np.less)
-        boundary = _without_crossing(passing.chosen(wider_pass), blocking.chosen(wider_block))
+        wider_pass = _further(passing.proven, passing.today, np.greater)
+        wider_block = _further(blocking.proven, blocking.today, np.less)
+        boundary = _without_crossing(
+            passing, passing.chosen(wider_pass), blocking.chosen(wider_block)
+        )
         if passing.refuted or blocking.refuted:
             sides = [
                 name for name, side in (("pass", passing), ("block", blocking)) if side.refuted
             ]
             alarm = f"Today's {' and '.join(sides)} side is refuted by the evidence; it narrows at once."
             # An alarm only narrows: what may be wider on the other side waits for its own look.
-            narrowed = _without_crossing(passing.chosen(False), blocking.chosen(False))
+            narrowed = _without_crossing(passing, passing.chosen(False), blocking.chosen(False))
             return self._answer(
                 CertificateVerdict.INCUMBENT_UNCERTIFIED, narrowed, [alarm, *reasons]
             )
@@ -176,29 +193,26 @@ class _Look:
         today = self.incumbent.pass_at_or_below
         proven: list[SideTest] = []
         refuted = False
-        if self.targets.recall is not None:
+        recall, limit = self.targets.recall, self.targets.false_omission_rate
+        if recall is not None:
             delta = self.shares["recall"]
-            proven.append(
-                self.tests.widest_pass_by_recall(self.evidence, self.targets.recall, delta)
-            )
-            refuted |= today is not None and self._recall_refuted(today, self.targets.recall, delta)
-        if self.targets.false_omission_rate is not None:
+            proven.append(self.tests.widest_pass_by_recall(self.evidence, recall, delta))
+            refuted |= self._refuted("recall", today, recall, delta)
+        if limit is not None:
             delta = self.shares["false_omission_rate"]
-            limit = self.targets.false_omission_rate
-            below = self.incumbent.block_at_or_above
-            starts = pass_sequences(self.grid, today, below)
+            starts = pass_sequences(self.grid, today, self.incumbent.block_at_or_above)
             proven.append(
                 self.tests.widest_pass_by_false_omission(self.evidence, limit, delta, starts)
                 if starts
                 else SideTest(None)
             )
-            refuted |= today is not None and self._pass_refuted(today, limit, delta)
-        return _Side(today, _narrowest(proven), refuted)
+            refuted |= self._refuted("false_omission_rate", today, limit, delta)
+        return _Side(today, tuple(proven), refuted)
 
     def _block_side(self) -> _Side:
         today = self.incumbent.block_at_or_above
         if self.targets.precision is None:
-            return _Side(today, SideTest(None), False)
+            return _Side(today, (), False)
         delta, precision = self.shares["precision"], self.targets.precision
         first: tuple[int, ...] = FIRST_BLOCKS
         if self.on_reference and len(self.grid):
@@ -211,30 +225,18 @@ class _Look:
             if starts
             else SideTest(None)
         )
-        refuted = today is not None and self._block_refuted(today, precision, delta)
-        return _Side(today, proven, refuted)
+        return _Side(today, (proven,), self._refuted("precision", today, precision, delta))
 
-    def _recall_refuted(self, cut: float, recall: float, delta: float) -> bool:
-        if not self.evidence.fully_reviewed:
-            return betting.recall_refuted(self.evidence, recall, cut) >= 1.0 / delta
-        below = self.evidence.automatable & (self.evidence.score <= cut)
-        misses = int((below & self.evidence.bad).sum())
-        return share_is_above(misses, int(self.evidence.bad.sum()), 1.0 - recall) <= delta
-
-    def _pass_refuted(self, cut: float, limit: float, delta: float) -> bool:
-        if not self.evidence.fully_reviewed:
-            return betting.pass_refuted(self.evidence, limit, cut) >= 1.0 / delta
-        below = self.evidence.automatable & (self.evidence.score <= cut) & self.evidence.labelled
-        return (
-            share_is_above(int((below & self.evidence.bad).sum()), int(below.sum()), limit) <= delta
-        )
-
-    def _block_refuted(self, cut: float, precision: float, delta: float) -> bool:
-        if not self.evidence.fully_reviewed:
-            return betting.block_refuted(self.evidence, precision, cut) >= 1.0 / delta
-        above = self.evidence.automatable & (self.evidence.score >= cut) & self.evidence.labelled
-        good = int((above & ~self.evidence.bad).sum())
-        return share_is_above(good, int(above.sum()), 1.0 - precision) <= delta
+    def _refuted(self, risk: str, cut: float | None, target: float, delta: float) -> bool:
+        """Whether the evidence proves that today's cut breaks a promise."""
+        if cut is None:
+            return False
+        test = {
+            "recall": self.tests.recall_refuted,
+            "precision": self.tests.block_refuted,
+            "false_omission_rate": self.tests.pass_refuted,
+        }[risk](self.evidence, target, cut)
+        return bool(test <= delta if self.tests is exact else test >= 1.0 / delta)
 
     def _labels_needed(self) -> dict[str, int]:
         """Labels to the cheapest certificate (no error seen), by zone; empty where there are enough.
@@ -250,13 +252,17 @@ class _Look:
             if short > 0:
                 needed["pass"] = math.ceil(short / rarest * max(labelled, 1) / max(bad, 1))
         if self.targets.false_omission_rate is not None:
-            limit = self.targets.false_omission_rate
-            cases = trials_without_error(limit, self.shares["false_omission_rate"])
+            # A sequence's first test is at a share of delta where there are several.
+            starts = 1 if self.incumbent.pass_at_or_below is not None else len(PASS_SHARES)
+            share = self.shares["false_omission_rate"] / starts
+            cases = trials_without_error(self.targets.false_omission_rate, share)
             short = cases - labelled * rarest
             if short > 0:
                 needed["pass"] = max(math.ceil(short / rarest), needed.get("pass", 0))
         if self.targets.precision is not None:
-            cases = trials_without_error(1.0 - self.targets.precision, self.shares["precision"])
+            starts = 1 if self.incumbent.block_at_or_above is not None else len(FIRST_BLOCKS)
+            share = self.shares["precision"] / starts
+            cases = trials_without_error(1.0 - self.targets.precision, share)
             likely = self.evidence.automatable & self.evidence.labelled
             likely = likely & (self.evidence.score >= self.targets.precision)
             short = cases - int(likely.sum()) * rarest
@@ -344,17 +350,12 @@ def _further(cut: float | None, today: float | None, beyond: np.ufunc) -> bool:
     return cut is not None and (today is None or bool(beyond(cut, today)))
 
 
-def _narrowest(tests: list[SideTest]) -> SideTest:
-    """Every promise binds: the proven cut is the lowest of them, none where one has none."""
-    cuts = [test.cut for test in tests if test.cut is not None]
-    if not tests or len(cuts) < len(tests):
-        return SideTest(None)
-    return next(test for test in tests if test.cut == min(cuts))
-
-
-def _without_crossing(low: float | None, high: float | None) -> Boundary:
+def _without_crossing(passing: _Side, low: float | None, high: float | None) -> Boundary:
     """Everything is automated where the sides would meet: pass up to just below the block cut."""
     if low is not None and high is not None and low >= high:
         below = float(np.nextafter(high, -np.inf))
-        low = below if below >= 0.0 else None  # blocking everything leaves nothing to pass
+        # Blocking everything leaves nothing to pass.
+        low = passing.at_or_below(below) if below >= 0.0 else None
+        if not passing.refuted and passing.today is not None:
+            low = passing.today if low is None else max(low, passing.today)
     return Boundary(low, high)

@@ -54,8 +54,9 @@ def decide(
     passed = _side(scores, boundary.pass_at_or_below, np.less_equal)
     blocked = _side(scores, boundary.block_at_or_above, np.greater_equal)
     if never_auto_pass_above_usd is not None:
-        amount = cases["amount_usd"].to_numpy(dtype=np.float64, na_value=0.0)
-        too_large = passed & (amount > never_auto_pass_above_usd)
+        # A missing amount may be any amount.
+        amount = cases["amount_usd"].to_numpy(dtype=np.float64, na_value=np.inf)
+        too_large = passed & ~(amount <= never_auto_pass_above_usd)
     else:
         too_large = np.zeros(len(cases), dtype=np.bool_)
     passed = passed & free & scored & ~too_large

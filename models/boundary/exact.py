@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
+from models.boundary.bounds import share_is_above
 from models.boundary.candidates import SideTest, outward
 from models.boundary.evidence import Evidence, FloatArray
 
@@ -53,6 +54,32 @@ def pass_errors(evidence: Evidence, cut: float) -> tuple[int, int]:
     """(bad or missing, passed cases) at a given cut."""
     passed = evidence.automatable & (evidence.score <= cut)
     return int((passed & (evidence.bad | evidence.missing)).sum()), int(passed.sum())
+
+
+def recall_refuted(evidence: Evidence, recall: float, cut: float) -> float:
+    """P-value against 'at most 1 - recall of the bad cases lies at or below `cut`'.
+
+    An alarm needs proof of the opposite, so a drawn case without a label speaks for the cut: as a
+    bad case that was caught above it, as no bad case below it. The same holds for the two below.
+    """
+    below = evidence.automatable & (evidence.score <= cut)
+    caught = int((evidence.missing & ~below).sum())
+    return share_is_above(
+        int((below & evidence.bad).sum()), int(evidence.bad.sum()) + caught, 1.0 - recall
+    )
+
+
+def block_refuted(evidence: Evidence, precision: float, cut: float) -> float:
+    """P-value against 'at least `precision` of the cases at or above `cut` are bad'."""
+    blocked = evidence.automatable & (evidence.score >= cut)
+    good = int((blocked & evidence.labelled & ~evidence.bad).sum())
+    return share_is_above(good, int(blocked.sum()), 1.0 - precision)
+
+
+def pass_refuted(evidence: Evidence, limit: float, cut: float) -> float:
+    """P-value against 'at most `limit` of the cases at or below `cut` are bad'."""
+    passed = evidence.automatable & (evidence.score <= cut)
+    return share_is_above(int((passed & evidence.bad).sum()), int(passed.sum()), limit)
 
 
 def widest_block(

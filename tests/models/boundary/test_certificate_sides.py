@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +13,8 @@ from scipy import stats
 
 from models.boundary import Evidence, certify, effective_sample, sample_for_first_look
 from models.boundary.betting import block_e_value, pass_e_value, recall_e_value
-from models.boundary.certificate import delta_shares
+from models.boundary.candidates import SideTest
+from models.boundary.certificate import _Side, delta_shares
 from models.boundary.exact import block_errors, pass_errors, recall_errors
 from models.vocabulary import Boundary, CertificateVerdict, Targets
 from tests.models.boundary.worlds import audited, cut_where, seen_as, true_recall, world
@@ -256,3 +259,56 @@ def test_whatever_the_evidence_an_answer_keeps_its_form(
     else:
         assert found.boundary == today
     assert (found.verdict is CertificateVerdict.INSUFFICIENT_EVIDENCE) == bool(found.labels_needed)
+
+
+def test_a_backlog_does_not_refute_a_sound_incumbent() -> None:
+    """300 bad cases are caught above the cut and 9 missed below it: 9 of 309 refute a recall of
+    .99. With 600 more drawn above and not yet labelled, 9 of 909 do not: they may all be bad."""
+    today = Boundary(0.5, None)
+    labelled = separated(1_000, 300)
+    missed = pd.DataFrame({"score": [0.2] * 9, "bad": 1.0, "propensity": 1.0})
+    backlog = pd.DataFrame({"score": [0.8] * 600, "bad": np.nan, "propensity": 1.0})
+    known = pd.concat([labelled, missed], ignore_index=True)
+    targets = Targets(recall=0.99)
+    assert certify(known, targets, today).verdict is CertificateVerdict.INCUMBENT_UNCERTIFIED
+    waiting = pd.concat([known, backlog], ignore_index=True)
+    assert certify(waiting, targets, today).verdict is not CertificateVerdict.INCUMBENT_UNCERTIFIED
+    # The same through an audit of half the passed cases, where the betting test judges.
+    for frame, refuted in ((known, True), (waiting, False)):
+        half = frame.assign(propensity=np.where(frame["score"] <= 0.5, 0.5, 1.0), drawn=True)
+        verdict = certify(half, Targets(recall=0.99, delta=0.2), today).verdict
+        assert (verdict is CertificateVerdict.INCUMBENT_UNCERTIFIED) == refuted
+
+
+def test_missing_labels_speak_for_a_share_that_is_to_be_refuted() -> None:
+    """20 good cases among 100 blocked refute 95 %; among 100 known and 400 unknown they do not."""
+    good = pd.DataFrame({"score": [0.95] * 20, "bad": 0.0, "propensity": 1.0})
+    bad = pd.DataFrame({"score": [0.95] * 80, "bad": 1.0, "propensity": 1.0})
+    open_cases = pd.DataFrame({"score": [0.95] * 400, "bad": np.nan, "propensity": 1.0})
+    today, targets = Boundary(None, 0.9), Targets(precision=0.95)
+    known = pd.concat([good, bad], ignore_index=True)
+    assert certify(known, targets, today).verdict is CertificateVerdict.INCUMBENT_UNCERTIFIED
+    waiting = pd.concat([known, open_cases], ignore_index=True)
+    assert certify(waiting, targets, today).verdict is not CertificateVerdict.INCUMBENT_UNCERTIFIED
+
+
+def test_a_cut_that_two_promises_share_was_tested_for_both() -> None:
+    """False omission is not monotone: below a proven cut only the cuts of its own sequence count."""
+    omission = SideTest(0.6, steps=(0.2, 0.4, 0.6))
+    recall = SideTest(0.5)
+    side = _Side(None, (recall, omission), refuted=False)
+    assert side.proven == 0.4
+    assert side.at_or_below(0.3) == 0.2
+    assert side.at_or_below(0.1) is None
+    assert _Side(None, (recall,), refuted=False).at_or_below(0.1) == 0.1
+    assert _Side(None, (recall, SideTest(None)), refuted=False).proven is None
+
+
+def test_the_price_counts_every_start_of_a_sequence() -> None:
+    """With no incumbent two block sequences share delta, so more labels are needed than with one."""
+    few = separated(100, 30, high=0.96)
+    targets = Targets(precision=0.95, delta=0.05)
+    first = certify(few, targets).labels_needed["block"]
+    later = certify(few, targets, Boundary(None, 0.96)).labels_needed["block"]
+    assert first == math.ceil(math.log(0.025) / math.log(0.95)) - 30
+    assert later == math.ceil(math.log(0.05) / math.log(0.95)) - 30

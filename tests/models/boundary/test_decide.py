@@ -134,3 +134,12 @@ def test_a_tally_counts_and_names_what_truth_rejects() -> None:
     }
     assert tally.broken_promises(Targets(recall=0.99, precision=0.95)) == ("recall",)
     assert Tally().rates()["true_recall"] is None
+
+
+def test_a_missing_amount_may_be_any_amount() -> None:
+    """Under a limit for automatic passes a case without an amount goes to a person."""
+    found = decided(
+        [(0.05, 10, float("nan")), (0.95, 10, float("nan"))], never_auto_pass_above_usd=500.0
+    )
+    assert found["action"].tolist() == ["escalate", "auto_block"]
+    assert found["override"].tolist() == ["never_auto_pass_above_usd", ""]
