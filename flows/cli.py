@@ -16,6 +16,7 @@ import click
 
 EXIT_BUG, EXIT_INPUT, EXIT_GATE, EXIT_SERVICE = 1, 2, 3, 4
 _FILE = click.Path(path_type=Path, dir_okay=False)
+_SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
 _UTC_STAMP = click.DateTime(formats=["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M%z", "%Y-%m-%d"])
 
 
@@ -120,6 +121,46 @@ def retrain(case_type: str, as_of: datetime | None, as_json: bool) -> None:
     challenger = fit(desk, load_book(desk, moment), case_type)
     click.echo(json.dumps(asdict(challenger), indent=1) if as_json else challenger.note)
     if challenger.version is None:
+        raise SystemExit(EXIT_GATE)
+
+
+@cli.command()
+@click.argument("evidence", type=_FILE)
+@click.option("--precision", type=_SHARE, default=0.95, show_default=True, help="Lower limit.")
+@click.option("--recall", type=_SHARE, help="Lower limit; 0.99 unless a false omission is given.")
+@click.option("--false-omission", type=_SHARE, help="Upper limit on bad among the passed.")
+@click.option("--delta", type=_SHARE, default=0.05, show_default=True, help="Over all case types.")
+@click.option("--incumbent", metavar="A,B", help="Boundary under which labels came in; '-': none.")
+@click.option("--json", "as_json", is_flag=True)
+def certify(
+    evidence: Path,
+    precision: float,
+    recall: float | None,
+    false_omission: float | None,
+    delta: float,
+    incumbent: str | None,
+    as_json: bool,
+) -> None:
+    """Say what EVIDENCE (Parquet or CSV) proves: a boundary, or the price of one.
+
+    Columns: score, bad (true, false, empty = not observed), propensity; optional case_type, drawn,
+    automatable, credence. The exit code is 0 when every case type is certified, else 3.
+    """
+    from flows.verbs.certify_file import all_certified, certify_file
+    from models.vocabulary import Targets
+
+    if recall is None and false_omission is None:
+        recall = 0.99
+    try:
+        targets = Targets(precision, recall, false_omission, delta=delta)
+    except ValueError as wrong:
+        raise click.UsageError(f"{wrong}.") from None
+    told = certify_file(evidence, targets, _boundary(incumbent))
+    if as_json:
+        click.echo(json.dumps(told, indent=1))
+    else:
+        _table([_certificate_row({"case_type": name, **one}) for name, one in told.items()])
+    if not all_certified(told):
         raise SystemExit(EXIT_GATE)
 
 
@@ -243,6 +284,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except tuple(codes) as said:
         _say(str(said))
         sys.exit(codes[type(said)])
+
+
+def _boundary(text: str | None) -> Any:
+    """`A,B` as a boundary; '-' (or nothing) on a side means that it is reviewed."""
+    from configs.errors import UserError
+    from models.vocabulary import Boundary
+
+    if text is None:
+        return None
+    sides = [side.strip() for side in text.split(",")]
+    try:
+        low, high = (None if side in ("", "-") else float(side) for side in sides)
+        return Boundary(low, high)
+    except ValueError as wrong:
+        raise UserError(
+            f"--incumbent {text!r} is no boundary ({wrong}). Give two scores, as in 0.02,0.97; "
+            "'-' for a side that is reviewed."
+        ) from None
 
 
 def _say(text: str) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -62,6 +63,21 @@ def read_source(source: SourceSettings, since: datetime | None = None) -> pd.Dat
     for name in _categorical(source) & set(rows.columns):
         rows[name] = _as_ids(rows[name])
     return _later_than(source, rows, since)
+
+
+def read_evidence(path: Path) -> pd.DataFrame:
+    """An EVIDENCE table (DESIGN 7) from Parquet or CSV, its columns as they are.
+
+    Raises:
+        UserError: there is no such file, it cannot be read, or it has no rows.
+    """
+    source = SourceSettings.model_validate(
+        {"name": path.name, "kind": "outcomes", "path": str(path.resolve())}
+    )
+    table = _read_files(source)
+    if table.empty:
+        raise UserError(f"{path.name} is empty: it has columns and no rows.")
+    return table
 
 
 def _read_files(source: SourceSettings) -> pd.DataFrame:

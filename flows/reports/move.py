@@ -36,6 +36,7 @@ def move_table(told: Mapping[str, Any]) -> list[dict[str, Any]]:
             "moved": queue["moved"][name],
         }
         for name in queue["current"]
+        if name != "by_hour"
     ]
     return rows
 

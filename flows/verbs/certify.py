@@ -11,7 +11,12 @@ import pandas as pd
 
 from configs.errors import GateRefused
 from flows.verbs.desk import NIGHT_ACTOR, Desk
-from flows.verbs.generation import Generation, current_generation, last_version
+from flows.verbs.generation import (
+    Generation,
+    champion_generation,
+    current_generation,
+    last_version,
+)
 from flows.verbs.truth import Book, evidence_for
 from models.boundary import (
     Evidence,
@@ -19,7 +24,9 @@ from models.boundary import (
     delta_of_look,
     effective_sample,
     exact_look_is_due,
+    guard,
     sample_for_first_look,
+    sequential,
 )
 from models.boundary.hindsight import plug_in_boundary
 from models.hub.policy import AuditPlan, Overrides, Policy
@@ -73,14 +80,15 @@ class Judged:
 def certify_case_type(desk: Desk, book: Book, case_type: str) -> Judged:
     """Judge the newest model of a case type on the evidence it did not learn from.
 
-    Fully reviewed evidence is looked at when it has grown by a quarter, each look with its share of
-    delta. Selective evidence is one betting stream with one share, valid on every night (METHODS 1).
+    Evidence for an exact or a stratified test is looked at when it has grown by a quarter, each look
+    with its share of delta. Evidence that only betting can judge is one stream with one share, valid
+    on every night (METHODS 1).
     """
     generation = current_generation(desk, case_type)
     until = matured_before(book.as_of, desk.case_types[case_type].maturity_days)
     if generation is None:
         return _nothing_yet(case_type, until)
-    frame = evidence_for(desk, book, case_type, generation.digest, generation.evidence_since)
+    frame = evidence_for(desk, book, case_type, generation)
     digest = evidence_digest(frame, generation.digest)
     live = desk.ledger.live_policy(case_type)
     incumbent = live.boundary if live is not None and generation.promoted else None
@@ -90,10 +98,10 @@ def certify_case_type(desk: Desk, book: Book, case_type: str) -> Judged:
             incumbent, "No mature, labelled case has been scored by this model yet."
         )
         proposes = False
-    elif evidence.fully_reviewed:
-        certificate, proposes = _exact_look(desk, book, generation, evidence, incumbent, digest)
+    elif sequential(evidence, incumbent):
+        certificate, proposes = _stream(desk, book, generation, evidence, incumbent, digest)
     else:
-        certificate, proposes = _betting_look(desk, book, generation, evidence, incumbent, digest)
+        certificate, proposes = _look(desk, book, generation, evidence, incumbent, digest)
     if proposes and live is not None and not generation.promoted:
         certificate, proposes = _against_champion(certificate, frame)
     return Judged(
@@ -106,6 +114,33 @@ def certify_case_type(desk: Desk, book: Book, case_type: str) -> Judged:
         labelled=int(evidence.labelled.sum()) if evidence else 0,
         bad=int(evidence.bad.sum()) if evidence else 0,
         may_propose=proposes,
+    )
+
+
+def guard_champion(desk: Desk, book: Book, case_type: str) -> Judged | None:
+    """An alarm for the live boundary, on any night and whichever model is under test; None while it
+    holds."""
+    champion, live = champion_generation(desk, case_type), desk.ledger.live_policy(case_type)
+    if champion is None or live is None or live.boundary.automates_nothing:
+        return None
+    frame = evidence_for(desk, book, case_type, champion)
+    if frame.empty:
+        return None
+    evidence = Evidence.from_frame(frame)
+    targets = desk.case_types[case_type].targets
+    alarm = guard(evidence, _at(targets, targets.delta / len(desk.case_types)), live.boundary)
+    if alarm is None:
+        return None
+    return Judged(
+        case_type=case_type,
+        certificate=alarm,
+        generation=champion,
+        evidence_digest=evidence_digest(frame, champion.digest),
+        evidence_until=matured_before(book.as_of, desk.case_types[case_type].maturity_days),
+        rows=len(frame),
+        labelled=int(evidence.labelled.sum()),
+        bad=int(evidence.bad.sum()),
+        may_propose=True,
     )
 
 
@@ -143,7 +178,7 @@ def advised_policy(desk: Desk, generation: Generation, boundary: Boundary) -> Po
     )
 
 
-def _exact_look(
+def _look(
     desk: Desk,
     book: Book,
     generation: Generation,
@@ -156,12 +191,19 @@ def _exact_look(
     delta = delta_of_look(targets.delta, len(desk.case_types), look)
     effective = effective_sample(evidence, targets)
     first = sample_for_first_look(targets, delta)
-    due = exact_look_is_due(effective, generation.last_effective_sample, first)
     certificate = certify(evidence, _at(targets, delta), incumbent)
+    if evidence.fully_reviewed:
+        due = exact_look_is_due(effective, generation.last_effective_sample, first)
+    else:
+        # The stratified test has its own price: a first look waits until nothing is missing.
+        affordable = 0.0 if not certificate.labels_needed else float("inf")
+        due = exact_look_is_due(effective, generation.last_effective_sample, affordable)
     if due:
-        _spend(desk, book, generation, "exact", look, delta, effective, digest)
+        test = "exact" if evidence.fully_reviewed else "stratified"
+        _spend(desk, book, generation, test, look, delta, effective, digest)
         return _worth_it(certificate, evidence, targets, incumbent, look)
-    needed = first if generation.last_effective_sample is None else None
+    waits = generation.last_effective_sample is None and evidence.fully_reviewed
+    needed = first if waits else None
     return _reported_only(certificate, incumbent, effective, needed), False
 
 
@@ -194,7 +236,7 @@ def _worth_it(
     return hold, False
 
 
-def _betting_look(
+def _stream(
     desk: Desk,
     book: Book,
     generation: Generation,
@@ -250,6 +292,8 @@ def _reported_only(
 ) -> Certificate:
     """Between looks a certificate is shown and never acted on."""
     boundary = incumbent or Boundary.everything_reviewed()
+    if certificate.verdict is CertificateVerdict.INSUFFICIENT_EVIDENCE:
+        return replace(certificate, boundary=boundary)
     if first is not None:
         why = f"The first look is due at an effective sample of {first:,}; there are {effective:,.0f}."
         verdict = CertificateVerdict.INSUFFICIENT_EVIDENCE

@@ -22,8 +22,8 @@ class Generation:
             since may certify it.
         evidence_since: rows opened before this instant chose today's boundary (or trained the
             model), so they cannot certify the next one.
-        looks: exact looks and betting streams spent so far; each has a share of delta.
-        last_effective_sample: at the last exact look; None before the first.
+        looks: looks and betting streams spent so far; each has a share of delta.
+        last_effective_sample: at the last look at this evidence; None before the first.
         stream_delta: the delta of the betting stream that is open on this evidence, or None.
         promoted: whether the live policy rests on this model.
         started_at: when the generation was filed; the next retrain counts from it.
@@ -60,18 +60,41 @@ def current_generation(desk: Desk, case_type: str) -> Generation | None:
     return answers[case_type]
 
 
+def champion_generation(desk: Desk, case_type: str) -> Generation | None:
+    """The generation whose model decides today; a newer one may be under test beside it.
+
+    None: nothing was promoted yet, or the live model was not trained here.
+    """
+    live = desk.ledger.live_policy(case_type)
+    newest = current_generation(desk, case_type)
+    if live is None or newest is None:
+        return None
+    if newest.promoted:
+        return newest
+    entries = desk.ledger.history(case_type)
+    started = _last(entries, EntryKind.GENERATION_STARTED, digest=live.model_digest)
+    return None if started is None else _generation(desk, case_type, entries, started)
+
+
 def _read(desk: Desk, case_type: str) -> Generation | None:
     entries = desk.ledger.history(case_type)
-    started = next((e for e in reversed(entries) if e.kind is EntryKind.GENERATION_STARTED), None)
-    if started is None:
-        return None
+    started = _last(entries, EntryKind.GENERATION_STARTED)
+    return None if started is None else _generation(desk, case_type, entries, started)
+
+
+def _generation(
+    desk: Desk, case_type: str, entries: tuple[Entry, ...], started: Entry
+) -> Generation:
     since = [entry for entry in entries if entry.version > started.version]
-    looks = [entry for entry in since if entry.kind is EntryKind.LOOK_TAKEN]
+    successor = next((e for e in since if e.kind is EntryKind.GENERATION_STARTED), None)
+    ends = successor.version if successor else since[-1].version + 1 if since else started.version
+    looks = [e for e in since if e.kind is EntryKind.LOOK_TAKEN and e.version < ends]
     moved = [
         entry
         for entry in since
         if entry.kind in (EntryKind.PROMOTED, EntryKind.NARROWED)
         and "evidence_until" in entry.dossier
+        and desk.ledger.policy(str(entry.policy_id)).model_digest == started.evidence_digest
     ]
     trained_before = datetime.fromisoformat(started.dossier["trained_before"])
     restarted = moved[-1] if moved else None
@@ -80,7 +103,7 @@ def _read(desk: Desk, case_type: str) -> Generation | None:
     )
     # Looks at earlier evidence keep their share of delta but say nothing about this evidence.
     fresh = [entry for entry in looks if restarted is None or entry.version > restarted.version]
-    exact = [entry for entry in fresh if entry.dossier["test"] == "exact"]
+    sized = [entry for entry in fresh if entry.dossier["test"] != "betting"]
     streams = [entry for entry in fresh if entry.dossier["test"] == "betting"]
     live = desk.ledger.live_policy(case_type)
     return Generation(
@@ -90,10 +113,21 @@ def _read(desk: Desk, case_type: str) -> Generation | None:
         trained_before=trained_before,
         evidence_since=evidence_since,
         looks=len(looks),
-        last_effective_sample=exact[-1].dossier["effective_sample"] if exact else None,
+        last_effective_sample=sized[-1].dossier["effective_sample"] if sized else None,
         stream_delta=streams[-1].dossier["delta_spent"] if streams else None,
         promoted=live is not None and live.model_digest == started.evidence_digest,
         started_at=started.at,
+    )
+
+
+def _last(entries: tuple[Entry, ...], kind: EntryKind, digest: str | None = None) -> Entry | None:
+    return next(
+        (
+            entry
+            for entry in reversed(entries)
+            if entry.kind is kind and digest in (None, entry.evidence_digest)
+        ),
+        None,
     )
 
 

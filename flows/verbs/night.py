@@ -10,9 +10,9 @@ from typing import Any
 import pandas as pd
 
 from flows.verbs.admit import AdmittedBatch, admit_batch
-from flows.verbs.certify import Judged, certify_case_type
+from flows.verbs.certify import Judged, certify_case_type, guard_champion
 from flows.verbs.desk import Desk
-from flows.verbs.generation import current_generation
+from flows.verbs.generation import champion_generation, current_generation
 from flows.verbs.propose import act_on, waiting
 from flows.verbs.review_desk import review_desk
 from flows.verbs.triage import WINDOW_DAYS as TRIAGE_DAYS
@@ -50,16 +50,19 @@ def admit_deliveries(
 def earliest_evidence(desk: Desk, as_of: datetime) -> datetime | None:
     """Before this instant no case speaks for or against any model under test; None: all may."""
     generations = [current_generation(desk, case_type) for case_type in desk.case_types]
-    since = [one.evidence_since for one in generations if one is not None]
-    if len(since) < len(generations):
+    champions = [champion_generation(desk, case_type) for case_type in desk.case_types]
+    if None in generations:
         return None
+    since = [one.evidence_since for one in [*generations, *champions] if one is not None]
     # Triage and the review desk look four weeks back whatever the evidence.
     return min(*since, as_of - timedelta(days=TRIAGE_DAYS))
 
 
 def judge_case_types(desk: Desk, book: Book) -> list[Judged]:
-    """One certificate for every case type."""
-    return [certify_case_type(desk, book, case_type) for case_type in desk.case_types]
+    """One certificate for every case type; before them, an alarm where a live boundary is refuted."""
+    alarms = [guard_champion(desk, book, case_type) for case_type in desk.case_types]
+    judged = [certify_case_type(desk, book, case_type) for case_type in desk.case_types]
+    return [*(alarm for alarm in alarms if alarm is not None), *judged]
 
 
 def run_night(

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from flows.verbs.desk import Desk
+from flows.verbs.generation import Generation
 from flows.verbs.joined import looked_up
 from models.boundary.decide import automatable
 from models.truth import matured_before, settle
@@ -47,16 +48,21 @@ class Book:
     def _cases(self) -> dict[str, pd.DataFrame]:
         """By case type, in order of time: decisions with what was observed of them.
 
-        Truth that arrived by itself on a case that was not drawn stays out: it was seen because
-        the case was bad (METHODS 1).
+        Truth that arrived by itself on a case that was not drawn is no label: it was seen because
+        the case was bad (METHODS 1). It is kept apart, as `surfaced`.
         """
         rows = self.decisions
         drawn = ((rows["action"] == Action.ESCALATE.value) | rows["audited"]).to_numpy(
             dtype=np.bool_
         )
         bad = looked_up(rows["case_id"], self.truth["bad"], by=self.truth["case_id"])
-        observed = np.where(drawn, bad.to_numpy(dtype=np.float64), np.nan)
-        known = rows.assign(drawn=drawn, bad=observed, automatable=automatable(rows))
+        said = bad.to_numpy(dtype=np.float64)
+        known = rows.assign(
+            drawn=drawn,
+            bad=np.where(drawn, said, np.nan),
+            surfaced=~drawn & (said == 1.0),
+            automatable=automatable(rows),
+        )
         by_type = known.groupby("case_type", observed=True, sort=False)
         return {str(name): in_order_of_time(mine) for name, mine in by_type}
 
@@ -75,10 +81,12 @@ class Book:
 
     def mature(self, desk: Desk, case_type: str, since: datetime | None = None) -> pd.DataFrame:
         """Mature decisions of one case type in order of time, with `bad` (null = not observed),
-        `drawn` (designed to be observed) and `automatable`."""
+        `drawn` (designed to be observed), `surfaced` and `automatable`."""
         rows = self._cases.get(case_type)
         if rows is None:
-            return self.decisions.iloc[:0].assign(drawn=False, bad=np.nan, automatable=False)
+            return self.decisions.iloc[:0].assign(
+                drawn=False, bad=np.nan, surfaced=False, automatable=False
+            )
         until = matured_before(self.as_of, desk.case_types[case_type].maturity_days)
         opened = rows["opened_at"]
         first = 0 if since is None else int(opened.searchsorted(pd.Timestamp(since)))
@@ -123,19 +131,20 @@ def load_book(desk: Desk, as_of: datetime, since: datetime | None = None) -> Boo
     )
 
 
-def evidence_for(
-    desk: Desk, book: Book, case_type: str, model_digest: str, since: datetime
-) -> pd.DataFrame:
-    """The EVIDENCE table (DESIGN 7) for one model: mature cases opened since `since`.
+def evidence_for(desk: Desk, book: Book, case_type: str, generation: Generation) -> pd.DataFrame:
+    """The EVIDENCE table (DESIGN 7) for one model: mature cases opened since its evidence began.
 
-    A case the model cannot score is left out of the count of what it could decide, not of the bad
-    cases: it is escalated whatever the boundary, so it enters with the score 1 and not automatable.
+    The model's word on a case is its shadow score, or the score it decided the case by. A case it
+    cannot score is left out of the count of what it could decide, not of the bad cases: it is
+    escalated whatever the boundary, so it enters with the score 1 and not automatable.
     """
-    rows = book.mature(desk, case_type, since)
+    rows = book.mature(desk, case_type, generation.evidence_since)
     if rows.empty:
         return rows
-    scored = book.shadow_scores(desk, model_digest)
+    scored = book.shadow_scores(desk, generation.digest)
     score = looked_up(rows["case_id"], scored["score"], by=scored["case_id"])
+    own = rows["score"].where(rows["model_version"] == generation.version)
+    score = score.fillna(own)
     unscored = score.isna().to_numpy()
     return rows.assign(
         score=score.fillna(1.0).to_numpy(dtype=np.float64),

@@ -3,7 +3,9 @@
 from models.boundary.certificate import certify, effective_sample, sample_for_first_look
 from models.boundary.decide import decide
 from models.boundary.evidence import Evidence
+from models.boundary.guard import guard
 from models.boundary.looks import delta_of_look, exact_look_is_due
+from models.boundary.side_tests import sequential
 
 __all__ = [
     "Evidence",
@@ -12,5 +14,7 @@ __all__ = [
     "delta_of_look",
     "effective_sample",
     "exact_look_is_due",
+    "guard",
     "sample_for_first_look",
+    "sequential",
 ]

@@ -133,9 +133,10 @@ def _recall_capital(evidence: Evidence, recall: float) -> tuple[FloatArray, Floa
     weights = 1.0 / evidence.propensity[reachable][order]
     stakes = WAGERS[:, None] / ((1.0 - beta) * evidence.largest_weight)
     # A missing label helps no cut: it is lost below the cut and says nothing above it.
-    kept = np.where(evidence.bad[reachable][order], np.log1p(stakes * beta * weights), 0.0)
+    kept = np.log1p(stakes * beta * weights * evidence.credible_bad[reachable][order])
     lost = np.log1p(-stakes * (1.0 - beta) * weights)
-    always = np.log1p(stakes * beta / evidence.propensity[never_passed]).sum(axis=1, keepdims=True)
+    certain = evidence.credence[never_passed] / evidence.propensity[never_passed]
+    always = np.log1p(stakes * beta * certain).sum(axis=1, keepdims=True)
     nobody_passed = always + kept.sum(axis=1, keepdims=True)
     path = np.concatenate([nobody_passed, nobody_passed + np.cumsum(lost - kept, axis=1)], axis=1)
     log_capital: FloatArray = logsumexp(path, axis=0) - np.log(len(WAGERS))

@@ -7,21 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
-from models.boundary import betting, exact
-from models.boundary.bounds import (
-    trials_for_power,
-    trials_without_error,
-    upper_limit,
-)
-from models.boundary.candidates import (
-    FIRST_BLOCKS,
-    PASS_SHARES,
-    SideTest,
-    block_sequences,
-    pass_sequences,
-)
+from models.boundary.bounds import trials_for_power
+from models.boundary.candidates import FIRST_BLOCKS, SideTest, block_sequences, pass_sequences
 from models.boundary.evidence import Evidence, FloatArray
+from models.boundary.price import labels_needed
+from models.boundary.side_tests import block_tests, pass_tests
 from models.vocabulary import Boundary, Certificate, CertificateVerdict, Targets
 
 CERTIFIABLE = ("precision", "recall", "false_omission_rate")
@@ -37,9 +29,9 @@ def certify(
 ) -> Certificate:
     """Judge one look at one case type's evidence (METHODS 1).
 
-    Fully reviewed evidence is judged by exact tests (1.1, 1.3); as soon as one case was observed
-    with a designed probability below 1, by the betting test on the designed weights (1.4), which
-    stays valid at every look as long as `reference_scores` stay the same.
+    Fully reviewed evidence is judged by exact tests (1.1, 1.3); evidence collected under an
+    incumbent by the stratified test on its few designed weights (1.2, 1.3); anything else by the
+    betting test (1.4), which stays valid at every look as long as `reference_scores` stay the same.
 
     Args:
         evidence: mature cases in order of time, scored by the model under test; see
@@ -140,7 +132,8 @@ class _Look:
             else np.asarray(reference_scores, dtype=np.float64)
         )
         self.shares = delta_shares(targets, targets.delta)
-        self.tests = exact if evidence.fully_reviewed else betting
+        self.passing = pass_tests(evidence, incumbent)
+        self.blocking = block_tests(evidence, incumbent)
 
     def certificate(self) -> Certificate:
         no_certificate = [name for name in self.targets.named() if name not in CERTIFIABLE]
@@ -193,20 +186,16 @@ class _Look:
         today = self.incumbent.pass_at_or_below
         proven: list[SideTest] = []
         refuted = False
-        recall, limit = self.targets.recall, self.targets.false_omission_rate
-        if recall is not None:
-            delta = self.shares["recall"]
-            proven.append(self.tests.widest_pass_by_recall(self.evidence, recall, delta))
-            refuted |= self._refuted("recall", today, recall, delta)
-        if limit is not None:
-            delta = self.shares["false_omission_rate"]
-            starts = pass_sequences(self.grid, today, self.incumbent.block_at_or_above)
-            proven.append(
-                self.tests.widest_pass_by_false_omission(self.evidence, limit, delta, starts)
-                if starts
-                else SideTest(None)
-            )
-            refuted |= self._refuted("false_omission_rate", today, limit, delta)
+        starts = pass_sequences(self.grid, today, self.incumbent.block_at_or_above)
+        for risk in ("recall", "false_omission_rate"):
+            target = getattr(self.targets, risk)
+            if target is None:
+                continue
+            delta = self.shares[risk]
+            proven.append(self.passing.widest(risk, target, delta, starts))
+            refuted |= today is not None and self.passing.refuted(risk, target, delta, today)
+        if today is not None and self._surfaced_refutes(today):
+            refuted = True
         return _Side(today, tuple(proven), refuted)
 
     def _block_side(self) -> _Side:
@@ -220,55 +209,38 @@ class _Look:
             ratio = len(self.grid) / max(int(self.evidence.automatable.sum()), 1)
             first = tuple(max(math.ceil(size * ratio), 1) for size in first)
         starts = block_sequences(self.grid, today, self.incumbent.pass_at_or_below, first)
-        proven = (
-            self.tests.widest_block(self.evidence, precision, delta, starts)
-            if starts
-            else SideTest(None)
-        )
-        return _Side(today, (proven,), self._refuted("precision", today, precision, delta))
+        proven = self.blocking.widest("precision", precision, delta, starts)
+        refuted = today is not None and self.blocking.refuted("precision", precision, delta, today)
+        return _Side(today, (proven,), refuted)
 
-    def _refuted(self, risk: str, cut: float | None, target: float, delta: float) -> bool:
-        """Whether the evidence proves that today's cut breaks a promise."""
-        if cut is None:
+    def _surfaced_refutes(self, cut: float) -> bool:
+        """Whether bad cases that came to light by themselves are already more than is allowed.
+
+        They are some of the misses, so their number alone is a lower limit: under the promise it is
+        at most Poisson with the misses allowed.
+        """
+        passed = self.evidence.automatable & (self.evidence.score <= cut)
+        surfaced = int((passed & self.evidence.surfaced).sum())
+        if not surfaced:
             return False
-        test = {
-            "recall": self.tests.recall_refuted,
-            "precision": self.tests.block_refuted,
-            "false_omission_rate": self.tests.pass_refuted,
-        }[risk](self.evidence, target, cut)
-        return bool(test <= delta if self.tests is exact else test >= 1.0 / delta)
+        allowed = []
+        if self.targets.false_omission_rate is not None:
+            limit = self.targets.false_omission_rate * float(passed.sum())
+            allowed.append((limit, self.shares["false_omission_rate"]))
+        if self.targets.recall is not None:
+            caught = (self.evidence.bad | self.evidence.missing) & ~passed
+            seen = float((1.0 / self.evidence.propensity[caught]).sum())
+            odds = (1.0 - self.targets.recall) / self.targets.recall
+            allowed.append((odds * seen, self.shares["recall"]))
+        return any(stats.poisson.sf(surfaced - 1, limit) <= delta for limit, delta in allowed)
 
     def _labels_needed(self) -> dict[str, int]:
-        """Labels to the cheapest certificate (no error seen), by zone; empty where there are enough.
-
-        Labels in hand count with the smallest designed probability, as the tests weigh them.
-        """
-        labelled, bad = int(self.evidence.labelled.sum()), int(self.evidence.bad.sum())
-        rarest = float(self.evidence.propensity.min())
-        needed: dict[str, int] = {}
-        if self.targets.recall is not None:
-            cases = trials_without_error(1.0 - self.targets.recall, self.shares["recall"])
-            short = cases - bad * rarest
-            if short > 0:
-                needed["pass"] = math.ceil(short / rarest * max(labelled, 1) / max(bad, 1))
-        if self.targets.false_omission_rate is not None:
-            # A sequence's first test is at a share of delta where there are several.
-            starts = 1 if self.incumbent.pass_at_or_below is not None else len(PASS_SHARES)
-            share = self.shares["false_omission_rate"] / starts
-            cases = trials_without_error(self.targets.false_omission_rate, share)
-            short = cases - labelled * rarest
-            if short > 0:
-                needed["pass"] = max(math.ceil(short / rarest), needed.get("pass", 0))
-        if self.targets.precision is not None:
-            starts = 1 if self.incumbent.block_at_or_above is not None else len(FIRST_BLOCKS)
-            share = self.shares["precision"] / starts
-            cases = trials_without_error(1.0 - self.targets.precision, share)
-            likely = self.evidence.automatable & self.evidence.labelled
-            likely = likely & (self.evidence.score >= self.targets.precision)
-            short = cases - int(likely.sum()) * rarest
-            if short > 0:
-                needed["block"] = math.ceil(short / rarest)
-        return needed
+        tests = {}
+        if {"recall", "false_omission_rate"} & set(self.shares):
+            tests["pass"] = self.passing.name
+        if "precision" in self.shares:
+            tests["block"] = self.blocking.name
+        return labels_needed(self.evidence, self.targets, self.shares, self.incumbent, tests)
 
     def _answer(
         self,
@@ -300,50 +272,16 @@ class _Look:
 
     def _limits(self, boundary: Boundary) -> dict[str, float]:
         """Bounds at this look's confidence for the sides the boundary automates."""
-        found: dict[str, float | None] = {}
-        low, high = boundary.pass_at_or_below, boundary.block_at_or_above
-        for name, delta in self.shares.items():
-            if name == "recall" and low is not None:
-                found[name] = self._bound(name, low, delta)
-            if name == "false_omission_rate" and low is not None:
-                found[name] = self._bound(name, low, delta)
-            if name == "precision" and high is not None:
-                found[name] = self._bound(name, high, delta)
-        return {name: value for name, value in found.items() if value is not None}
-
-    def _bound(self, risk: str, cut: float, delta: float) -> float | None:
         if not len(self.evidence):
-            return None
-        if not self.evidence.fully_reviewed:
-            return _betting_bound(self.evidence, risk, cut, delta)
-        counted = {
-            "recall": exact.recall_errors,
-            "precision": exact.block_errors,
-            "false_omission_rate": exact.pass_errors,
-        }[risk](self.evidence, cut)
-        limit = upper_limit(*counted, delta)
-        if limit is None:
-            return None
-        return limit if risk == "false_omission_rate" else 1.0 - limit
-
-
-def _betting_bound(evidence: Evidence, risk: str, cut: float, delta: float) -> float | None:
-    """The best limit whose capital still reaches 1/delta, by bisection to 1e-4 of it; None: none does."""
-
-    def capital(share: float) -> float:
-        if risk == "recall":
-            return betting.recall_e_value(evidence, 1.0 - share, cut)
-        if risk == "precision":
-            return betting.block_e_value(evidence, 1.0 - share, cut)
-        return betting.pass_e_value(evidence, share, cut)
-
-    low, high = 0.0, 0.5
-    if capital(high) < 1.0 / delta:
-        return None
-    while high - low > max(1e-4 * high, 1e-7):
-        middle = (low + high) / 2.0
-        low, high = (low, middle) if capital(middle) >= 1.0 / delta else (middle, high)
-    return high if risk == "false_omission_rate" else 1.0 - high
+            return {}
+        found: dict[str, float | None] = {}
+        for name, delta in self.shares.items():
+            blocks = name == "precision"
+            cut = boundary.block_at_or_above if blocks else boundary.pass_at_or_below
+            if cut is not None:
+                tests = self.blocking if blocks else self.passing
+                found[name] = tests.bound(name, delta, cut)
+        return {name: value for name, value in found.items() if value is not None}
 
 
 def _further(cut: float | None, today: float | None, beyond: np.ufunc) -> bool:

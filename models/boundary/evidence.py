@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,11 @@ class Evidence:
         propensity: the designed probability of being drawn, in (0, 1]; known for every case,
             drawn or not.
         automatable: False for cases that a person decides whatever the score.
+        credence: how far a bad label may be believed where it *helps* a claim, in [0, 1]: 1 where
+            it is confirmed, 0 for a contradiction that nobody has confirmed, else 1 minus an upper
+            limit on false bad labels (METHODS 1.6). Where a bad label hurts it counts in full.
+        surfaced: not drawn, and bad by an outcome that came by itself. Seen only because it was
+            bad, so it enters no estimate; it can only refute (METHODS 1).
     """
 
     score: FloatArray
@@ -34,11 +39,13 @@ class Evidence:
     drawn: BoolArray
     propensity: FloatArray
     automatable: BoolArray
+    credence: FloatArray
+    surfaced: BoolArray
 
     @classmethod
     def from_frame(cls, frame: pd.DataFrame) -> Evidence:
         """Read an EVIDENCE table (DESIGN 7): `score`, `bad` (true, false, null = not observed),
-        `propensity`, and optionally `drawn` and `automatable`.
+        `propensity`, and optionally `drawn`, `automatable`, `credence` and `surfaced`.
 
         Truth enters only where a case was drawn: an outcome that arrived by itself was seen
         *because* it was bad. Without a `drawn` column a case counts as drawn where its truth is
@@ -59,15 +66,20 @@ class Evidence:
             raise ValueError(
                 "evidence is judged one case type at a time; split the table by case_type"
             )
-        score = frame["score"].to_numpy(dtype=np.float64, na_value=np.nan)
-        propensity = frame["propensity"].to_numpy(dtype=np.float64, na_value=np.nan)
+        score, propensity = _numbers(frame, "score"), _numbers(frame, "propensity")
         _refuse(~((score >= 0.0) & (score <= 1.0)), "score", "a probability in [0, 1]")
         _refuse(
             ~((propensity > 0.0) & (propensity <= 1.0)), "propensity", "a probability in (0, 1]"
         )
-        truth = _truth(frame["bad"])
+        truth = _numbers(frame, "bad")
+        _refuse(~(np.isnan(truth) | (truth == 0.0) | (truth == 1.0)), "bad", "true, false or null")
         seen = ~np.isnan(truth)
         drawn = _flags(frame, "drawn", seen) | (propensity == 1.0)
+        credence = np.ones(len(frame))
+        if "credence" in frame:
+            credence = _numbers(frame, "credence")
+            _refuse(~((credence >= 0.0) & (credence <= 1.0)), "credence", "a share in [0, 1]")
+        surfaced = _flags(frame, "surfaced", np.zeros(len(frame), dtype=np.bool_))
         return cls(
             score=score,
             bad=drawn & (truth == 1.0),
@@ -75,7 +87,13 @@ class Evidence:
             drawn=drawn,
             propensity=propensity,
             automatable=_flags(frame, "automatable", np.ones(len(frame), dtype=np.bool_)),
+            credence=credence,
+            surfaced=~drawn & ((truth == 1.0) | surfaced),
         )
+
+    def only(self, kept: BoolArray) -> Evidence:
+        """The same evidence without some of its cases; `kept` has shape (cases,)."""
+        return Evidence(**{item.name: getattr(self, item.name)[kept] for item in fields(self)})
 
     def __len__(self) -> int:
         return len(self.score)
@@ -84,6 +102,11 @@ class Evidence:
     def missing(self) -> BoolArray:
         """Drawn, but without a label: counted as the worst case for the claim under test."""
         return self.drawn & ~self.labelled
+
+    @property
+    def credible_bad(self) -> FloatArray:
+        """What each case counts for as a bad case that was caught: its credence, or 0."""
+        return np.where(self.bad, self.credence, 0.0)
 
     @property
     def fully_reviewed(self) -> bool:
@@ -107,10 +130,14 @@ class Evidence:
         return float((decided & self.automatable).mean())
 
 
-def _truth(bad: pd.Series) -> FloatArray:
-    values = bad.to_numpy(dtype=np.float64, na_value=np.nan)
-    _refuse(~(np.isnan(values) | (values == 0.0) | (values == 1.0)), "bad", "true, false or null")
-    return values
+def _numbers(frame: pd.DataFrame, name: str) -> FloatArray:
+    try:
+        return frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
+    except (ValueError, TypeError):
+        # The library's own message would quote a value of somebody's row.
+        raise ValueError(
+            f"the column {name!r} holds text that is no number; give numbers or true and false"
+        ) from None
 
 
 def _flags(frame: pd.DataFrame, name: str, default: BoolArray) -> BoolArray:

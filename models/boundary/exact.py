@@ -9,6 +9,9 @@ from models.boundary.bounds import share_is_above
 from models.boundary.candidates import SideTest, outward
 from models.boundary.evidence import Evidence, FloatArray
 
+_ROUNDING = 1e-9
+"""A sum of shares that is a whole number may come out a hair below it."""
+
 
 def widest_pass_by_recall(evidence: Evidence, recall: float, delta: float) -> SideTest:
     """The largest cut below which at most a share `1 - recall` of the bad cases lies.
@@ -18,30 +21,33 @@ def widest_pass_by_recall(evidence: Evidence, recall: float, delta: float) -> Si
     drawn but not yet labelled counts as a miss where it would be passed and not at all elsewhere.
     """
     beta = 1.0 - recall
-    reachable = evidence.automatable
-    against = np.sort(evidence.score[reachable & (evidence.bad | evidence.missing)])
-    missing = np.sort(evidence.score[reachable & evidence.missing])
+    counted = evidence.automatable & (evidence.bad | evidence.missing)
+    order = np.argsort(evidence.score[counted], kind="stable")
+    against = evidence.score[counted][order]
     bad = int(evidence.bad.sum())
-    trials = bad + np.searchsorted(missing, against, side="left")
     # Just below the j-th of these scores exactly j cases count as missed; ties move
     # together, so a run of equal scores has the first one's count.
     first = np.searchsorted(against, against, side="left")
+    credible = np.concatenate([[0.0], np.cumsum(evidence.credible_bad[counted][order])])
+    caught = float(evidence.credible_bad.sum()) - credible[first]
+    trials = first + np.floor(caught + _ROUNDING).astype(np.int64)
     p_values = np.where(trials > 0, stats.binom.cdf(first, np.maximum(trials, 1), beta), 1.0)
     passed = np.flatnonzero(p_values <= delta)
     if len(passed) == 0:
         return SideTest(None, sample=bad)
     last = passed[-1]
     cut = float(np.nextafter(against[last], -np.inf))
-    if not (reachable & (evidence.score <= cut)).any():
+    if not (evidence.automatable & (evidence.score <= cut)).any():
         return SideTest(None, sample=bad)  # a cut below every case passes nobody
     return SideTest(cut, errors=int(first[last]), trials=int(trials[last]), sample=bad)
 
 
 def recall_errors(evidence: Evidence, cut: float) -> tuple[int, int]:
-    """(misses, bad cases) at a given cut, the drawn and missing below it counted as misses."""
+    """(misses, bad cases) at a given cut: drawn and missing cases below it are misses, and bad
+    ones above it count as far as they are credible."""
     below = evidence.automatable & (evidence.score <= cut)
-    missing = int((below & evidence.missing).sum())
-    return int((below & evidence.bad).sum()) + missing, int(evidence.bad.sum()) + missing
+    misses = int((below & (evidence.bad | evidence.missing)).sum())
+    return misses, misses + int(np.floor(evidence.credible_bad[~below].sum() + _ROUNDING))
 
 
 def block_errors(evidence: Evidence, cut: float) -> tuple[int, int]:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from heapq import heapify, heapreplace
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from models.vocabulary import Shift, Staffing
+from models.simulation.queue_loop import serve_by_class, serve_in_order, staffed_hours
+from models.vocabulary import Staffing
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 Distribution = Literal["exponential", "lognormal"]
 
-DAY_HOURS = 24.0
 LOGNORMAL_SIGMA = 0.5
 """Spread of log handling time: the slowest twentieth takes at least 2.0 times the mean."""
 
@@ -72,11 +73,19 @@ def review_times(
     *,
     distribution: Distribution = "lognormal",
     horizon_hours: float | None = None,
+    priority: npt.ArrayLike | None = None,
 ) -> QueueOutcome:
-    """Replay a queue: first come, first served, by whoever on shift has been free longest.
+    """Replay a queue: highest class first, then first come first served, nobody interrupted.
 
-    A person starts no case at or after the shift's end, but finishes the one in hand. Shifts repeat
-    every 24 hours; a 24-hour shift is a chair that is always occupied (hand-over takes no time).
+    A case goes to whoever on shift has been free longest; of people free equally long, to the one
+    whose shift ends first, then to the shift listed first. A person starts no case at or after the
+    shift's end, but finishes the one in hand. Shifts repeat every 24 hours; a 24-hour shift is a
+    chair that is always occupied (hand-over takes no time). Without classes, and only where shifts
+    with different ends overlap, "longest" is counted as `serve_in_order` says.
+
+    Events of the same moment take this order: cases in hand are finished, people whose shift ends
+    leave, people whose shift begins come, new cases join, and only then are cases handed out. So a
+    key user who comes the moment somebody is free goes before every other case that waits.
 
     Args:
         arrivals_hours: shape (n,), sorted, hours since a UTC midnight.
@@ -85,10 +94,13 @@ def review_times(
         seed: an integer or a Generator; needed only when `handling_minutes` is None.
         distribution: what the handling times are drawn from.
         horizon_hours: when to stop watching; None runs until the last case is resolved.
+        priority: shape (n,), whole numbers or truth values, a higher class goes first (METHODS 3:
+            key users); None, or one class for all, is first come first served.
 
     Raises:
         ValueError: nobody is ever on shift, arrivals are unsorted, not finite or after the horizon,
-            handling times do not match, or there is neither a seed nor handling times.
+            handling times or priorities do not match, or there is neither a seed nor handling
+            times.
     """
     arrivals = _checked_arrivals(arrivals_hours, horizon_hours)
     if not any(shift.reviewers > 0 for shift in staffing.shifts):
@@ -108,12 +120,16 @@ def review_times(
         )
     handling_hours = _checked_handling(handling_minutes, arrivals.size) / 60.0
     stop = math.inf if horizon_hours is None else float(horizon_hours)
-    started, finished = _serve(arrivals, handling_hours, staffing.shifts, stop)
+    classes = _checked_priority(priority, arrivals.size)
+    if classes is None:
+        started, finished = serve_in_order(arrivals, handling_hours, staffing.shifts, stop)
+    else:
+        started, finished = serve_by_class(arrivals, handling_hours, classes, staffing.shifts, stop)
     finished[finished > stop] = np.nan
     if arrivals.size == 0:
         return QueueOutcome(arrivals, started, finished, horizon_hours or 0.0, 0.0)
     horizon = float(finished.max()) if horizon_hours is None else stop
-    staffed = _staffed_hours(staffing.shifts, float(arrivals[0]), horizon)
+    staffed = staffed_hours(staffing.shifts, float(arrivals[0]), horizon)
     return QueueOutcome(arrivals, started, finished, horizon, staffed)
 
 
@@ -125,24 +141,33 @@ def sla(outcome: QueueOutcome, sla_hours: float) -> SlaFigures:
     Raises:
         ValueError: `sla_hours` is not positive.
     """
-    if not sla_hours > 0:
-        raise ValueError(f"the SLA must be a positive number of hours, got {sla_hours!r}")
+    kept, settled = sla_verdicts(outcome, sla_hours)
     is_open = np.isnan(outcome.finished)
-    ends = np.where(is_open, outcome.horizon_hours, outcome.finished)
-    # Whole milliseconds: 4.1 h - 0.1 h is 3.9999999999999996 h in floating point, yet a breach.
-    seconds = np.round((ends - outcome.arrivals) * 3600.0, 3)
-    young = seconds < round(sla_hours * 3600.0, 3)
-    undecided = int((is_open & young).sum())
-    settled = outcome.arrivals.size - undecided
+    seconds = _ages_in_seconds(outcome)
     return SlaFigures(
         cases=int(outcome.arrivals.size),
-        within_sla=float((young & ~is_open).sum() / settled) if settled else None,
+        within_sla=float(kept.sum() / settled.sum()) if settled.any() else None,
         p50_hours=_survival_quantile(seconds, is_open, 0.50),
         p95_hours=_survival_quantile(seconds, is_open, 0.95),
         utilisation=_utilisation(outcome),
         still_open=int(is_open.sum()),
-        undecided=undecided,
+        undecided=int((~settled).sum()),
     )
+
+
+def sla_verdicts(outcome: QueueOutcome, sla_hours: float) -> tuple[BoolArray, BoolArray]:
+    """Which cases kept the SLA, and whose fate is settled at the horizon; both of shape (n,).
+
+    Exactly `sla_hours` is a breach; an open case is settled (a breach) once it is that old.
+
+    Raises:
+        ValueError: `sla_hours` is not positive.
+    """
+    if not sla_hours > 0:
+        raise ValueError(f"the SLA must be a positive number of hours, got {sla_hours!r}")
+    young = _ages_in_seconds(outcome) < round(sla_hours * 3600.0, 3)
+    is_open = np.isnan(outcome.finished)
+    return young & ~is_open, ~(young & is_open)
 
 
 def draw_handling_minutes(
@@ -167,72 +192,6 @@ def draw_handling_minutes(
     )
 
 
-def _serve(
-    arrivals: FloatArray, handling: FloatArray, shifts: tuple[Shift, ...], stop: float
-) -> tuple[FloatArray, FloatArray]:
-    """Start and finish of each case; NaN for cases not taken up before `stop`.
-
-    A loop over cases, since each start depends on the one before. It stays on plain floats and one
-    heap of people, ordered by when they are next free: 100,000 cases take some 0.15 s.
-    """
-    started = [math.nan] * arrivals.size
-    finished = [math.nan] * arrivals.size
-    spans = [(float(shift.start_hour), _length(shift)) for shift in shifts]
-    first = float(arrivals[0]) if arrivals.size else 0.0
-    people = [
-        (*_next_on_shift(first, *spans[number]), number)
-        for number, shift in enumerate(shifts)
-        for _ in range(shift.reviewers)
-    ]
-    heapify(people)
-    pairs = zip(arrivals.tolist(), handling.tolist(), strict=True)
-    for case, (arrival, work) in enumerate(pairs):
-        while True:
-            free, shift_end, number = people[0]
-            start = arrival if arrival > free else free
-            if start < shift_end:
-                break
-            # Gone home before this case came, and so for every later one: back at the next shift.
-            heapreplace(people, (*_next_on_shift(start, *spans[number]), number))
-        if start > stop:  # starts never decrease, so nothing later is taken up either
-            break
-        end = start + work
-        started[case], finished[case] = start, end
-        if end < shift_end:
-            heapreplace(people, (end, shift_end, number))
-        else:
-            heapreplace(people, (*_next_on_shift(end, *spans[number]), number))
-    return np.array(started, dtype=np.float64), np.array(finished, dtype=np.float64)
-
-
-def _next_on_shift(hour: float, start_hour: float, length: float) -> tuple[float, float]:
-    """The first moment at or after `hour` on this shift, and when that shift ends."""
-    if length == DAY_HOURS:
-        return hour, math.inf
-    begins = start_hour + DAY_HOURS * math.floor((hour - start_hour) / DAY_HOURS)
-    if hour < begins + length:
-        return hour, begins + length
-    return begins + DAY_HOURS, begins + DAY_HOURS + length
-
-
-def _length(shift: Shift) -> float:
-    """Hours from a shift's start to its end, over midnight if need be."""
-    hours = shift.end_hour - shift.start_hour
-    return float(hours if hours > 0 else hours + 24)
-
-
-def _staffed_hours(shifts: tuple[Shift, ...], begin: float, end: float) -> float:
-    """Person-hours on shift in [begin, end]."""
-
-    def hours_until(hour: float, shift: Shift) -> float:
-        days, rest = divmod(hour - shift.start_hour, DAY_HOURS)
-        return days * _length(shift) + min(rest, _length(shift))
-
-    return sum(
-        shift.reviewers * (hours_until(end, shift) - hours_until(begin, shift)) for shift in shifts
-    )
-
-
 def _utilisation(outcome: QueueOutcome) -> float | None:
     if outcome.staffed_hours <= 0.0:
         return None
@@ -241,9 +200,15 @@ def _utilisation(outcome: QueueOutcome) -> float | None:
     return worked / outcome.staffed_hours
 
 
-def _survival_quantile(
-    seconds: FloatArray, is_open: npt.NDArray[np.bool_], q: float
-) -> float | None:
+def _ages_in_seconds(outcome: QueueOutcome) -> FloatArray:
+    """From joining the queue to resolution, or to the horizon for a case that is still open."""
+    ends = np.where(np.isnan(outcome.finished), outcome.horizon_hours, outcome.finished)
+    # Whole milliseconds: 4.1 h - 0.1 h is 3.9999999999999996 h in floating point, yet a breach.
+    ages: FloatArray = np.round((ends - outcome.arrivals) * 3600.0, 3)
+    return ages
+
+
+def _survival_quantile(seconds: FloatArray, is_open: BoolArray, q: float) -> float | None:
     """The Kaplan-Meier quantile of the resolution time, in hours; None when it lies in the open."""
     # At the same age, resolutions come before censorings (Kaplan and Meier's convention).
     order = np.lexsort((is_open, seconds))
@@ -285,3 +250,22 @@ def _checked_handling(handling_minutes: FloatArray, cases: int) -> FloatArray:
     if not (np.isfinite(handling).all() and (handling >= 0.0).all()):
         raise ValueError("handling times must be finite minutes, zero or more")
     return handling
+
+
+def _checked_priority(priority: npt.ArrayLike | None, cases: int) -> IntArray | None:
+    """The classes, or None where they make no difference."""
+    if priority is None:
+        return None
+    classes = np.asarray(priority)
+    if classes.shape != (cases,):
+        raise ValueError(
+            f"priorities must be one per case: {cases} arrivals, shape {classes.shape} given"
+        )
+    if cases == 0:
+        return None
+    if classes.dtype.kind not in "iub":
+        raise ValueError(
+            f"priorities must be whole numbers or truth values (a higher class goes first), got "
+            f"{classes.dtype}; pass for instance `priority >= 75`"
+        )
+    return None if (classes == classes[0]).all() else classes.astype(np.int64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -94,6 +95,11 @@ def test_the_nightly_cron_creates_runs_at_two_in_utc(
     assert {slot[11:16] for slot in slots} == {"02:00"}
 
 
+def _heed_interrupts() -> None:
+    """A worker turns SIGTERM into SIGINT, which a shell's background job inherits as ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_a_cron_run_completes_and_its_dossier_counts_the_rows_it_admitted(
     server: str, deployments: list[dict[str, Any]], environment: dict[str, str], tmp_path: Path
 ) -> None:
@@ -112,6 +118,7 @@ def test_a_cron_run_completes_and_its_dossier_counts_the_rows_it_admitted(
         cwd=tmp_path,
         stdout=(tmp_path / "worker.log").open("w"),
         stderr=subprocess.STDOUT,
+        preexec_fn=_heed_interrupts,
     )
     ids = [one["id"] for one in deployments if one["name"] == "nightly"]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,9 +11,11 @@ from scipy import stats
 
 from models.boundary import Evidence, certify, effective_sample, sample_for_first_look
 from models.boundary.betting import block_e_value, pass_e_value, recall_e_value
+from models.boundary.bounds import trials_for_power
 from models.boundary.candidates import SideTest
 from models.boundary.certificate import _Side, delta_shares
 from models.boundary.exact import block_errors, pass_errors, recall_errors
+from models.boundary.price import POWER
 from models.vocabulary import Boundary, CertificateVerdict, Targets
 from tests.models.boundary.worlds import audited, cut_where, seen_as, true_recall, world
 
@@ -68,11 +68,13 @@ def test_one_promise_binds_one_side_and_names_only_its_zone(
 
 
 def test_the_price_follows_from_the_share_of_bad_cases_and_the_audit_rate() -> None:
-    """100 of 1,000 labels are bad: 199 more bad cases cost 1,990 labels, at a tenth ten times more."""
+    """100 of 1,000 labels are bad, so each further bad case costs ten labels. Seen with a tenth of
+    the probability, everywhere and with no incumbent, the betting test asks for more."""
     full = certify(separated(900, 100), Targets(recall=0.99))
-    assert full.labels_needed == {"pass": (299 - 100) * 10}
+    wanted = trials_for_power(0.01, 0.05, 0.3, POWER)
+    assert full.labels_needed == {"pass": (wanted - 100) * 10}
     tenth = certify(separated(900, 100).assign(propensity=0.1), Targets(recall=0.99))
-    assert tenth.labels_needed["pass"] == pytest.approx((299 - 100 * 0.1) * 10 * 10, abs=1)
+    assert tenth.labels_needed["pass"] > 2 * full.labels_needed["pass"]
 
 
 def test_before_any_case_has_matured_the_incumbent_stays() -> None:
@@ -276,7 +278,7 @@ def test_a_backlog_does_not_refute_a_sound_incumbent() -> None:
     # The same through an audit of half the passed cases, where the betting test judges.
     for frame, refuted in ((known, True), (waiting, False)):
         half = frame.assign(propensity=np.where(frame["score"] <= 0.5, 0.5, 1.0), drawn=True)
-        verdict = certify(half, Targets(recall=0.99, delta=0.2), today).verdict
+        verdict = certify(half, Targets(recall=0.99), today).verdict
         assert (verdict is CertificateVerdict.INCUMBENT_UNCERTIFIED) == refuted
 
 
@@ -310,5 +312,5 @@ def test_the_price_counts_every_start_of_a_sequence() -> None:
     targets = Targets(precision=0.95, delta=0.05)
     first = certify(few, targets).labels_needed["block"]
     later = certify(few, targets, Boundary(None, 0.96)).labels_needed["block"]
-    assert first == math.ceil(math.log(0.025) / math.log(0.95)) - 30
-    assert later == math.ceil(math.log(0.05) / math.log(0.95)) - 30
+    assert first == 600 - 30  # the longer of the two sequences starts at 600 blocked cases
+    assert later == trials_for_power(0.05, 0.05, 0.3, POWER) - 30

@@ -1,0 +1,152 @@
+"""Does a named test turn red when one of the proof's assumptions is broken by hand?
+
+Each mutant changes one line of a copy of the project, as a tired person might, and runs the test
+that stands for it. A mutant that survives ends this with exit code 1.
+
+Usage: python .ci/mutants.py [NAME ...]
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+COPIED = ("models", "configs", "data_contracts", "flows", "tests", "pyproject.toml")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A change by hand: in `file` the text `old` becomes `new`; `test` must then fail."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    test: str
+
+
+BOUNDARY = "tests/models/boundary"
+MUTANTS = (
+    Mutant(
+        "observed weights instead of designed ones",
+        "models/boundary/stratified.py",
+        "np.unique(1.0 / evidence.propensity[zone])",
+        "np.unique(1.0 / evidence.propensity[zone & evidence.bad])",
+        f"{BOUNDARY}/test_stratified.py",
+    ),
+    Mutant(
+        "no spending over looks",
+        "models/boundary/looks.py",
+        "return delta / case_types * 6.0 / (math.pi**2 * look**2)",
+        "return delta / case_types",
+        f"{BOUNDARY}/test_decide.py",
+    ),
+    Mutant(
+        "< for <= at a boundary",
+        "models/boundary/decide.py",
+        "np.less_equal",
+        "np.less",
+        f"{BOUNDARY}/test_decide.py",
+    ),
+    Mutant(
+        "ties split",
+        "models/boundary/betting.py",
+        "log_capital[1:-1][scores[1:] == scores[:-1]] = -np.inf",
+        "pass",
+        f"{BOUNDARY}/test_betting.py",
+    ),
+    Mutant(
+        "ties split among reviewed cases",
+        "models/boundary/exact.py",
+        'first = np.searchsorted(against, against, side="left")',
+        "first = np.arange(len(against))",
+        f"{BOUNDARY}/test_exact.py",
+    ),
+    Mutant(
+        "missing labels counted as good",
+        "models/boundary/exact.py",
+        "counted = evidence.automatable & (evidence.bad | evidence.missing)",
+        "counted = evidence.automatable & evidence.bad",
+        f"{BOUNDARY}/test_certificate.py",
+    ),
+    Mutant(
+        "missing labels counted as good under an audit",
+        "models/boundary/stratified.py",
+        "misses = evidence.automatable & (evidence.bad | evidence.missing)",
+        "misses = evidence.automatable & evidence.bad",
+        f"{BOUNDARY}/test_stratified.py",
+    ),
+    Mutant(
+        "chargebacks weighted",
+        "models/boundary/evidence.py",
+        "bad=drawn & (truth == 1.0),",
+        "bad=truth == 1.0,",
+        f"{BOUNDARY}/test_certificate.py",
+    ),
+)
+
+
+def main(names: list[str]) -> int:
+    """Try every mutant (or those named); 1 when one survives."""
+    unknown = [name for name in names if name not in {mutant.name for mutant in MUTANTS}]
+    if unknown:
+        print(f"There is no mutant {unknown}; there are: {[mutant.name for mutant in MUTANTS]}")
+        return 2
+    alive = []
+    for mutant in MUTANTS:
+        if names and mutant.name not in names:
+            continue
+        began = time.perf_counter()
+        failed = _first_failure(mutant)
+        seconds = time.perf_counter() - began
+        print(
+            f"{'killed  ' if failed else 'SURVIVED'}  {mutant.name} ({seconds:.0f} s)"
+            + (f": {failed}" if failed else f": {mutant.test} stayed green"),
+            flush=True,
+        )
+        if not failed:
+            alive.append(mutant.name)
+    return 1 if alive else 0
+
+
+def _first_failure(mutant: Mutant) -> str | None:
+    """The test that turned red; None when all stayed green."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder)
+        for name in COPIED:
+            source = ROOT / name
+            if source.is_dir():
+                ignored = shutil.ignore_patterns("__pycache__")
+                shutil.copytree(source, copy / name, ignore=ignored)
+            else:
+                shutil.copy2(source, copy / name)
+        file = copy / mutant.file
+        text = file.read_text(encoding="utf-8")
+        if mutant.old not in text:
+            raise SystemExit(f"{mutant.file} no longer holds {mutant.old!r}; mend this mutant.")
+        file.write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
+        ran = subprocess.run(
+            [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", mutant.test],
+            cwd=copy,
+            env={**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if ran.returncode == 0:
+        return None
+    failed = [line for line in ran.stdout.splitlines() if line.startswith("FAILED")]
+    if ran.returncode != 1 or not failed:
+        raise SystemExit(f"{mutant.name}: the tests could not run:\n{ran.stdout}{ran.stderr}")
+    return failed[0].removeprefix("FAILED ").split(" - ")[0]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
