@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: setup demo test test-all lint bench clean
+.PHONY: setup demo test test-all lint mutants bench bench-check clean
 
 setup: $(STAMP)
 
@@ -32,6 +32,14 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Breaks the proof's assumptions one by one in a copy; a named test must turn red each time.
+mutants: setup
+	$(BIN)/python .ci/mutants.py
+
+# Recomputes a small cell of the certificate benchmark and compares with the committed results.
+bench-check: setup
+	$(BIN)/python -m benchmarks.certificate --check
 
 # Needs the public data (RATCHET_DATA); several minutes.
 bench: setup

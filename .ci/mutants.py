@@ -57,13 +57,6 @@ MUTANTS = (
     ),
     Mutant(
         "ties split",
-        "models/boundary/betting.py",
-        "log_capital[1:-1][scores[1:] == scores[:-1]] = -np.inf",
-        "pass",
-        f"{BOUNDARY}/test_betting.py",
-    ),
-    Mutant(
-        "ties split among reviewed cases",
         "models/boundary/exact.py",
         'first = np.searchsorted(against, against, side="left")',
         "first = np.arange(len(against))",

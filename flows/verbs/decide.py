@@ -64,9 +64,9 @@ def decide_cases(desk: Desk, case_type: str, cases: pd.DataFrame, now: datetime)
         never_auto_pass_above_usd=policy.overrides.never_auto_pass_above_usd,
     )
     generation = current_generation(desk, case_type)
-    if generation is not None:
-        known = scores if generation.digest == policy.model_digest else None
-        score_in_shadow(desk, case_type, generation.load(desk), cases, now, known)
+    if generation is not None and generation.digest != policy.model_digest:
+        # The deciding model's own scores stand in the decisions.
+        score_in_shadow(desk, case_type, generation.load(desk), cases, now)
     identity = cases[["case_id", "case_type", "opened_at", "priority", "amount_usd"]].copy()
     identity["decided_at"] = cases["opened_at"]
     identity["arm"] = "control"

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from configs.errors import UserError
@@ -66,15 +65,11 @@ def score_in_shadow(
     model: RiskModel,
     cases: pd.DataFrame,
     now: datetime,
-    known: npt.NDArray[np.float64] | None = None,
 ) -> None:
-    """Write down what a model says about cases, whoever decides them (DESIGN 4, shadow_scores).
-
-    `known`: the model's scores of these cases, where it has just decided them.
-    """
+    """Write down what a model says about cases that another one decides (DESIGN 4, shadow_scores)."""
     if cases.empty:
         return
-    scores = model.score(cases)[0] if known is None else known
+    scores = model.score(cases)[0]
     shadow = pd.DataFrame(
         {
             "case_id": cases["case_id"].to_numpy(),

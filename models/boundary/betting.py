@@ -140,8 +140,8 @@ def _recall_capital(evidence: Evidence, recall: float) -> tuple[FloatArray, Floa
     nobody_passed = always + kept.sum(axis=1, keepdims=True)
     path = np.concatenate([nobody_passed, nobody_passed + np.cumsum(lost - kept, axis=1)], axis=1)
     log_capital: FloatArray = logsumexp(path, axis=0) - np.log(len(WAGERS))
-    # Equal scores move together: a cut cannot fall between them.
-    log_capital[1:-1][scores[1:] == scores[:-1]] = -np.inf
+    # Equal scores move together: an entry in a run of them has the run's first one's cut, and its
+    # capital is no higher, so none proves what the first does not.
     return scores, log_capital
 
 
