@@ -6,11 +6,14 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from data_contracts.contract import AdmissionContext, NativeCheck, RowRule
 from data_contracts.digests import row_digests
 from models.vocabulary import CaseType, Feature
+
+BoolArray = npt.NDArray[np.bool_]
 
 _PLAIN = r"[A-Za-z0-9_:-][A-Za-z0-9._:-]{0,63}"
 
@@ -178,6 +181,8 @@ def not_delivered_twice_in_one_batch(*key: str) -> RowRule:
     def holds(frame: pd.DataFrame, _: AdmissionContext) -> pd.Series:
         suspects = _same_key(frame, key)
         copies = pd.Series(False, index=frame.index)
+        if suspects.empty:
+            return ~copies
         copies[suspects.index] = pd.Index(row_digests(suspects)).duplicated()
         return ~copies
 
@@ -233,22 +238,25 @@ def _judge_features(
     kinds: tuple[str, ...],
     scored_only: bool,
 ) -> pd.Series:
-    fine = pd.Series(True, index=frame.index)
-    for case_type, rows in _rows_by_case_type(frame, context):
-        if scored_only:
-            rows = rows[rows["score"].notna()]
+    # By position and one column at a time: a copy of every column for each type costs far more.
+    fine = np.ones(len(frame), dtype=np.bool_)
+    scored = frame["score"].notna().to_numpy(dtype=np.bool_) if scored_only else np.True_
+    for case_type, mine in _rows_by_case_type(frame, context):
+        rows = np.flatnonzero(mine & scored)
         for feature in case_type.features:
-            if feature.kind in kinds:
-                fine[rows.index] &= judge(rows[feature.name], feature)
-    return fine
+            if feature.kind in kinds and len(rows):
+                fine[rows] &= judge(frame[feature.name].iloc[rows], feature).to_numpy(np.bool_)
+    return pd.Series(fine, index=frame.index)
 
 
 def _rows_by_case_type(
     frame: pd.DataFrame, context: AdmissionContext
-) -> Iterator[tuple[CaseType, pd.DataFrame]]:
-    for name, rows in frame.groupby("case_type", sort=True):
+) -> Iterator[tuple[CaseType, BoolArray]]:
+    """Each configured case type of the batch and which rows are its own, shape (rows,)."""
+    types = frame["case_type"]
+    for name in sorted(types.dropna().unique()):
         if name in context.case_types:
-            yield context.case_types[str(name)], rows
+            yield context.case_types[str(name)], (types == name).to_numpy(np.bool_, na_value=False)
 
 
 def _is_present(value: pd.Series, feature: Feature) -> pd.Series:
