@@ -6,7 +6,7 @@ import functools
 import logging
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -31,6 +31,7 @@ from models.vocabulary import CaseType, Feature
 
 BROKEN_RULES = "broken_rules"
 _MASK = "holds:"
+_TOGETHER = "every_other_rule"
 _UNFIT = "admitted_rows_fit_the_schema"
 _ENGINE_LOCK = threading.Lock()
 
@@ -495,28 +496,48 @@ def _second_road(typed: pd.DataFrame, contract: Contract, kept: pd.DataFrame) ->
             )
 
 
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """One question to the engine: does this column, or our own mask of that name, hold?"""
+
+    name: str
+    native: NativeCheck | None = None
+
+
 def _expected_failures(
     typed: pd.DataFrame, rules: tuple[RowRule, ...], kept: pd.DataFrame
 ) -> dict[str, int]:
-    """Failing rows by rule as Great Expectations counts them; nulls fail unless the rule says so."""
-    native = {rule.native.column for rule in rules if rule.native is not None}
-    judged = typed[sorted(native)].join(kept.add_prefix(_MASK))
-    results = _run_suite(judged, rules)
-    _refuse_raised(results, rules, len(typed))
-    return {
-        rule.name: _failing_rows(result, rule.native, len(typed))
-        for rule, result in zip(rules, results, strict=False)
+    """Failing rows by rule as Great Expectations counts them; nulls fail unless the rule says so.
+
+    The engine takes the same few milliseconds for a question however few rows there are, so the
+    rules that only our own masks can state, and that every row keeps, are one question.
+    """
+    own = [rule.name for rule in rules if rule.native is None]
+    unbroken = [name for name in own if bool(kept[name].all())]
+    checks = [_Check(rule.name, rule.native) for rule in rules if rule.name not in unbroken]
+    native = {check.native.column for check in checks if check.native is not None}
+    masks = kept[[name for name in own if name not in unbroken]].add_prefix(_MASK)
+    judged = typed[sorted(native)].join(masks)
+    if unbroken:
+        checks.append(_Check(_TOGETHER))
+        judged = judged.assign(**{_MASK + _TOGETHER: kept[unbroken].all(axis=1)})
+    results = _run_suite(judged, checks)
+    _refuse_raised(results, checks, len(typed))
+    counted = {
+        check.name: _failing_rows(result, check.native, len(typed))
+        for check, result in zip(checks, results, strict=False)
     }
+    return {rule.name: counted.get(rule.name, counted.get(_TOGETHER, -1)) for rule in rules}
 
 
-def _refuse_raised(results: list[Any], rules: tuple[RowRule, ...], rows: int) -> None:
-    if len(results) != len(rules) + 1:
+def _refuse_raised(results: list[Any], checks: Sequence[_Check], rows: int) -> None:
+    if len(results) != len(checks) + 1:
         raise BatchRefused(
             "great_expectations",
-            f"Great Expectations answered {len(results)} of {len(rules) + 1} expectations; nothing "
+            f"Great Expectations answered {len(results)} of {len(checks) + 1} expectations; nothing "
             "is admitted until it answers all.",
         )
-    names = [*(rule.name for rule in rules), "batch_is_not_empty"]
+    names = [*(check.name for check in checks), "batch_is_not_empty"]
     for name, result in zip(names, results, strict=True):
         if _raised(result.exception_info) or not result.result:
             raise BatchRefused(
@@ -551,13 +572,13 @@ def _failing_rows(result: Any, native: NativeCheck | None, rows: int) -> int:
     return failing
 
 
-def _run_suite(judged: pd.DataFrame, rules: tuple[RowRule, ...]) -> list[Any]:
-    """One result per rule in the rules' order, then the row count's."""
+def _run_suite(judged: pd.DataFrame, checks: Sequence[_Check]) -> list[Any]:
+    """One result per check in the checks' order, then the row count's."""
     with _ENGINE_LOCK, _quiet_engine():
         definition = _batch_definition()
         import great_expectations as gx
 
-        expectations = [_expectation(rule, len(judged)) for rule in rules]
+        expectations = [_expectation(check, len(judged)) for check in checks]
         expectations.append(_expectation_types().ExpectTableRowCountToBeBetween(min_value=1))
         suite = gx.ExpectationSuite(name="admission", expectations=expectations)
         outcome = definition.get_batch({"dataframe": judged}).validate(
@@ -569,23 +590,23 @@ def _run_suite(judged: pd.DataFrame, rules: tuple[RowRule, ...]) -> list[Any]:
                 "partial_unexpected_count": 0,
             },
         )
-    return _in_order(outcome.results, rules)
+    return _in_order(outcome.results, checks)
 
 
-def _in_order(results: Iterable[Any], rules: tuple[RowRule, ...]) -> list[Any]:
-    """Results come back in any order, so each expectation carries its rule's name."""
-    by_rule = {(result.expectation_config.meta or {}).get("rule"): result for result in results}
-    wanted = [*(rule.name for rule in rules), None]
-    return [by_rule[name] for name in wanted if name in by_rule]
+def _in_order(results: Iterable[Any], checks: Sequence[_Check]) -> list[Any]:
+    """Results come back in any order, so each expectation carries its check's name."""
+    by_name = {(result.expectation_config.meta or {}).get("check"): result for result in results}
+    wanted = [*(check.name for check in checks), None]
+    return [by_name[name] for name in wanted if name in by_name]
 
 
-def _expectation(rule: RowRule, rows: int) -> Any:
+def _expectation(check: _Check, rows: int) -> Any:
     gxe = _expectation_types()
-    meta, native = {"rule": rule.name}, rule.native
+    meta, native = {"check": check.name}, check.native
     if native is None:
         # Every row keeps the rule when the mask sums to the rows: one metric instead of a dozen.
         return gxe.ExpectColumnSumToBeBetween(
-            column=_MASK + rule.name, min_value=rows, max_value=rows, meta=meta
+            column=_MASK + check.name, min_value=rows, max_value=rows, meta=meta
         )
     if native.kind == "not_null":
         return gxe.ExpectColumnValuesToNotBeNull(column=native.column, meta=meta)
@@ -687,7 +708,7 @@ def _no_rows(contract: Contract) -> pd.DataFrame:
 def _broken_rules(kept: pd.DataFrame) -> pd.Series:
     """ "rule_a; rule_b" per row, in the contract's order."""
     text = pd.Series("", index=kept.index, dtype="str")
-    for name in kept.columns:
+    for name in kept.columns[~kept.all().to_numpy()]:
         text = text.where(kept[name], text + "; " + name)
     return text.str.removeprefix("; ")
 

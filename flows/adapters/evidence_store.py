@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from sqlalchemy import func, insert, select
 from sqlalchemy.exc import IntegrityError
 
@@ -31,6 +32,7 @@ from flows.adapters.arrow_rows import (
     rejects_to_arrow,
     to_arrow,
 )
+from flows.adapters.case_numbers import CASE_NUMBER, CaseNumbers
 from flows.adapters.database import (
     BUSY_TIMEOUT_SECONDS,
     create_tables,
@@ -56,7 +58,7 @@ from flows.adapters.part_cache import PartCache
 from flows.adapters.stored_digests import StoredDigests
 from models.hub.canonical import in_utc, utc_stamp
 
-_RESERVED = (RECEIVED_AT, KEY_HASH, CONTENT_HASH)
+_RESERVED = (RECEIVED_AT, KEY_HASH, CONTENT_HASH, CASE_NUMBER)
 _TABLE_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _LOST_RACES = 50
 
@@ -113,6 +115,7 @@ class EvidenceStore:
         )
         self._files = ParquetParts(Path(root), cache)
         self._stored = StoredDigests(self._files)
+        self._numbers = CaseNumbers(self._files, cache)
         create_tables(self._engine, METADATA)
 
     def append(
@@ -187,6 +190,8 @@ class EvidenceStore:
         since: datetime | None = None,
         until: datetime | None = None,
         stamp: str | None = None,
+        categories: Collection[str] = (),
+        numbered: bool = False,
     ) -> pd.DataFrame:
         """The rows received by `as_of`, in order of arrival, stamps in UTC, with `received_at`.
 
@@ -194,6 +199,9 @@ class EvidenceStore:
             columns: only these (a column that some parts lack is missing there).
             filters: keep rows whose column holds one of the values.
             since, until: keep rows with `since <= stamp < until`; `stamp` names the column.
+            categories: columns of few different words, to be read as categorical ones.
+            numbered: add `case_number`, by which rows of all tables about one case are joined (the
+                table has a `case_id`); rows of a case that was never decided are left out.
 
         Raises:
             UserError: a column is in no part, or a window names no stamp.
@@ -211,13 +219,30 @@ class EvidenceStore:
         shapes = [self._files.shape(table, part.name) for part in parts]
         _check_known(table, shapes, {*(wanted or ()), *asked})
         needed = None if wanted is None else [*wanted, *asked]
-        tables = [
-            self._files.rows(table, part.name, part.received_at, needed)
+        held = [
+            part
             for part, shape in zip(parts, shapes, strict=True)
             if (asked - {RECEIVED_AT}) <= shape.filled
         ]
+        tables = [self._files.rows(table, part.name, part.received_at, needed) for part in held]
         expression = expression_of(filters or {}, stamp, since, until)
-        return as_frame(tables, [shape.schema for shape in shapes], wanted, expression)
+        if numbered:
+            tables = self._with_numbers(table, held, tables)
+            wanted = None if wanted is None else [*wanted, CASE_NUMBER]
+            decided = pc.field(CASE_NUMBER) >= 0
+            expression = decided if expression is None else expression & decided
+        return as_frame(tables, [s.schema for s in shapes], wanted, expression, categories)
+
+    def _with_numbers(
+        self, table: str, parts: Sequence[Part], rows: Sequence[pa.Table]
+    ) -> list[pa.Table]:
+        decisions = [part.name for part in self._parts("decisions", None)]
+        return [
+            each.append_column(
+                CASE_NUMBER, pa.array(self._numbers.of_part(decisions, table, part.name))
+            )
+            for part, each in zip(parts, rows, strict=True)
+        ]
 
     def latest_revisions(
         self,
@@ -264,6 +289,25 @@ class EvidenceStore:
         """One SHA-256 (hex) for all rows received by `as_of`, from their parts' digests."""
         names = sorted(part.name for part in self._parts(table, as_of))
         return hashlib.sha256("\n".join([table, *names]).encode("utf-8")).hexdigest()
+
+    def sizes(self, table: str, column: str, as_of: datetime | None = None) -> pd.DataFrame:
+        """How many rows of each value of a column came in each part received by `as_of`: the
+        column, `rows` and `received_at`."""
+        found = []
+        for part in self._parts(table, as_of):
+            counted = self._files.column(table, part.name, column).value_counts()
+            found.append(
+                pd.DataFrame(
+                    {
+                        column: counted.field("values").to_pandas(),
+                        "rows": counted.field("counts").to_numpy(),
+                        "received_at": part.received_at,
+                    }
+                )
+            )
+        if not found:
+            return pd.DataFrame({column: [], "rows": [], "received_at": []})
+        return pd.concat(found, ignore_index=True)
 
     def counts(self, table: str) -> tuple[int, int, int]:
         """Rows in, admitted and quarantined over all batches; the first is the sum of the others."""

@@ -104,12 +104,18 @@ class ParquetParts:
         """
         shape = self.shape(table, name, kind)
         own = [each for each in shape.names if columns is None or each in columns]
-        held = {each: self._cache.get((name, each)) for each in own}
-        absent = [each for each in own if held[each] is None]
-        if absent:
-            held |= self._decode(table, name, kind, absent)
+        held = self._held(table, name, kind, own)
         arrays = [*(held[each] for each in own), pa.repeat(moment(received_at), shape.rows)]
         return pa.Table.from_arrays(arrays, names=[*own, RECEIVED_AT])
+
+    def column(self, table: str, name: str, column: str) -> pa.ChunkedArray:
+        """One column of a part of admitted rows.
+
+        Raises:
+            ServiceUnreachable: as `shape`.
+        """
+        self._verify(table, name, "part")
+        return self._held(table, name, "part", [column])[column]
 
     def digests(self, table: str, name: str) -> tuple[UInts, UInts]:
         """The digests of the content and of the key of each row; they have an index of their own.
@@ -120,6 +126,14 @@ class ParquetParts:
         self._verify(table, name, "part")
         stored = pq.ParquetFile(self.path(table, name)).read(columns=[CONTENT_HASH, KEY_HASH])
         return stored[CONTENT_HASH].to_numpy(), stored[KEY_HASH].to_numpy()
+
+    def _held(
+        self, table: str, name: str, kind: Kind, columns: Sequence[str]
+    ) -> dict[str, pa.ChunkedArray]:
+        """Columns of a part, decoded unless they still are."""
+        held = {each: self._cache.get((name, each)) for each in columns}
+        absent = [each for each, array in held.items() if array is None]
+        return held | self._decode(table, name, kind, absent) if absent else held
 
     def _decode(
         self, table: str, name: str, kind: Kind, columns: Sequence[str]

@@ -140,8 +140,8 @@ def _trailing_volumes(desk: Desk, frame: pd.DataFrame, now: datetime) -> dict[st
     """
     if not desk.store.counts("decisions")[0] or "case_type" not in frame:
         return None
-    past = desk.store.read("decisions", columns=["case_type", "received_at"], as_of=now)
-    sizes = past.groupby(["case_type", "received_at"], observed=True).size()
+    past = desk.store.sizes("decisions", "case_type", as_of=now)
+    sizes = past.groupby(["case_type", "received_at"], observed=True)["rows"].sum()
     found = {}
     for case_type in sizes.index.unique("case_type").intersection(
         frame["case_type"].dropna().unique().tolist()

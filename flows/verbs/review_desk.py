@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from flows.adapters.case_numbers import CASE_NUMBER
 from flows.verbs.desk import Desk
 from flows.verbs.truth import Book
 
@@ -16,14 +17,14 @@ def review_desk(desk: Desk, book: Book) -> list[dict[str, Any]]:
     median and 95th percentile of hours; and the share of second reviews that disagreed."""
     since = book.as_of - timedelta(days=WINDOW_DAYS)
     recent = book.reviews[book.reviews["resolved_at"] >= since]
-    types = book.review_types.loc[recent.index]
+    types = book.of_cases(recent[CASE_NUMBER], book.decisions["case_type"])
     figures = []
     for case_type, settings in desk.case_types.items():
         mine = recent[(types == case_type).to_numpy()]
         first = mine[mine["kind"].isin(["escalation", "audit"])]
         hours = (first["resolved_at"] - first["queued_at"]).dt.total_seconds() / 3600.0
         second = mine[mine["kind"] == "second"].merge(
-            first[["case_id", "verdict"]], on="case_id", suffixes=("", "_first")
+            first[[CASE_NUMBER, "verdict"]], on=CASE_NUMBER, suffixes=("", "_first")
         )
         figures.append(
             {
@@ -35,7 +36,9 @@ def review_desk(desk: Desk, book: Book) -> list[dict[str, Any]]:
                 "p50_hours": float(hours.median()) if len(first) else None,
                 "p95_hours": float(hours.quantile(0.95)) if len(first) else None,
                 "second_reviews": len(second),
-                "disagreed": float((second["verdict"] != second["verdict_first"]).mean())
+                "disagreed": float(
+                    (second["verdict"].astype(str) != second["verdict_first"].astype(str)).mean()
+                )
                 if len(second)
                 else None,
             }

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -39,24 +43,42 @@ def retrain(desk: Desk, book: Book, case_type: str) -> Challenger:
     Raises:
         UserError: the case type is not configured.
     """
-    if case_type not in desk.case_types:
-        raise UserError(
-            f"there is no case type {case_type!r}; configured: {', '.join(sorted(desk.case_types))}."
+    return retrain_all(desk, book, [case_type])[0]
+
+
+def retrain_all(desk: Desk, book: Book, case_types: Sequence[str]) -> list[Challenger]:
+    """`retrain` for several case types: fitted side by side, registered and filed in their order.
+
+    Raises:
+        UserError: a case type is not configured.
+    """
+    for name in case_types:
+        if name not in desk.case_types:
+            raise UserError(
+                f"there is no case type {name!r}; configured: {', '.join(sorted(desk.case_types))}."
+            )
+    rows = [_training_rows(desk, book, name) for name in case_types]
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as fitting:
+        fitted = list(fitting.map(partial(_fit, desk), case_types, rows))
+    return [
+        _file(desk, book, name, learned_from, model)
+        if isinstance(model, TrainedModel)
+        else Challenger(
+            name, None, None, len(learned_from), int(learned_from["bad"].sum()), None, model
         )
-    rows = _training_rows(desk, book, case_type)
-    if current_generation(desk, case_type) is None:
-        # A fully reviewed past can both teach a first model and, its later part, certify it.
-        rows = rows.iloc[: int(len(rows) * (1.0 - desk.training.hold_back_share))]
+        for name, learned_from, model in zip(case_types, rows, fitted, strict=True)
+    ]
+
+
+def _fit(desk: Desk, case_type: str, rows: pd.DataFrame) -> TrainedModel | str:
+    """A model, or why none could be fitted."""
     bad = rows["bad"].to_numpy(dtype=np.bool_)
     weights = 1.0 / rows["propensity"].to_numpy(dtype=np.float64)
+    features = desk.case_types[case_type].features
     try:
-        fitted = train(
-            rows, bad, weights, desk.case_types[case_type].features, desk.training_plan()
-        )
+        return train(rows, bad, weights, features, desk.training_plan())
     except ValueError as too_little:
-        note = f"No model was fitted: {too_little}"
-        return Challenger(case_type, None, None, len(rows), int(bad.sum()), None, note)
-    return _file(desk, book, case_type, rows, fitted)
+        return f"No model was fitted: {too_little}"
 
 
 def score_in_shadow(
@@ -101,9 +123,13 @@ def _training_rows(desk: Desk, book: Book, case_type: str) -> pd.DataFrame:
         filters={"case_type": [case_type]},
         as_of=book.as_of,
     )
-    return known[["case_id", "opened_at", "propensity", "bad"]].merge(
+    rows = known[["case_id", "opened_at", "propensity", "bad"]].merge(
         stored[["case_id", *features]], on="case_id", how="inner", validate="one_to_one"
     )
+    if current_generation(desk, case_type) is None:
+        # A fully reviewed past can both teach a first model and, its later part, certify it.
+        rows = rows.iloc[: int(len(rows) * (1.0 - desk.training.hold_back_share))]
+    return rows
 
 
 def _file(

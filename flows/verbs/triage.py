@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from flows.adapters.case_numbers import CASE_NUMBER
 from flows.verbs.desk import Desk
 from flows.verbs.truth import Book
 
@@ -17,9 +18,9 @@ def triage(desk: Desk, book: Book) -> list[dict[str, Any]]:
     Marks are opinions, counted and not tested; the most frequent root cause is named.
     """
     since = book.as_of - timedelta(days=WINDOW_DAYS)
-    recent = book.reviews[book.reviews["resolved_at"] >= since]
-    wrong = recent[recent["label"].isin(["FP", "FN"])]
-    types = book.review_types.loc[wrong.index]
+    reviews = book.reviews
+    wrong = reviews[(reviews["resolved_at"] >= since) & reviews["label"].isin(["FP", "FN"])]
+    types = book.of_cases(wrong[CASE_NUMBER], book.decisions["case_type"])
     found = []
     for case_type in desk.case_types:
         mine = wrong[(types == case_type).to_numpy()]

@@ -2,47 +2,68 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from flows.adapters.case_numbers import CASE_NUMBER
 from flows.verbs.desk import Desk
 from flows.verbs.generation import Generation
-from flows.verbs.joined import looked_up
 from models.boundary.decide import automatable
 from models.truth import matured_before, settle
 from models.vocabulary import Action
+
+FloatArray = npt.NDArray[np.float64]
 
 _DECISIONS = [
     "case_id", "case_type", "opened_at", "score", "recommendation", "action", "propensity",
     "audited", "policy_id", "model_version", "priority",
 ]  # fmt: skip
 _REVIEWS = [
-    "case_id", "review_id", "revision", "reviewer_id", "team", "kind", "queued_at", "resolved_at",
-    "verdict", "label", "feedback_path", "root_cause", "sop_clause",
+    "review_id", "revision", "reviewer_id", "team", "kind", "queued_at", "resolved_at", "verdict",
+    "label", "feedback_path", "root_cause", "sop_clause",
 ]  # fmt: skip
+_OUTCOMES = ["observed_at", "bad"]
+_FEW_WORDS = (
+    "case_type", "recommendation", "action", "policy_id", "model_version", "reviewer_id", "team",
+    "kind", "verdict", "label", "feedback_path", "root_cause", "sop_clause",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Book:
     """Everything the store held as of a moment that a night reads, once for all case types.
 
-    decisions, reviews (latest revisions) and truth (one row per settled case).
+    decisions, reviews (latest revisions) and truth (one row per settled case), joined by
+    `case_number`: comparing hundreds of thousands of text keys is most of a night otherwise.
     """
 
     as_of: datetime
     decisions: pd.DataFrame
     reviews: pd.DataFrame
     truth: pd.DataFrame
+    evidence: dict[tuple[str, str, datetime], pd.DataFrame] = field(
+        default_factory=dict, repr=False
+    )
+
+    def of_cases(self, numbers: pd.Series, values: pd.Series) -> pd.Series:
+        """What the decisions' column `values` says of each of these cases (shape (rows,)); missing
+        where a case is not in the book."""
+        at = self._places[numbers.to_numpy()]
+        return pd.Series(values.array.take(at, allow_fill=True), index=numbers.index)
 
     @cached_property
-    def review_types(self) -> pd.Series:
-        """The case type of each review, by the reviews' index; missing where no decision is."""
-        known = self.decisions
-        return looked_up(self.reviews["case_id"], known["case_type"], by=known["case_id"])
+    def _places(self) -> npt.NDArray[np.int64]:
+        """By case number: the row in `decisions`, or -1."""
+        tables = (self.decisions, self.reviews, self.truth)
+        last = max((int(rows[CASE_NUMBER].max()) for rows in tables if len(rows)), default=-1)
+        places = np.full(last + 1, -1, dtype=np.int64)
+        places[self.decisions[CASE_NUMBER].to_numpy()] = np.arange(len(self.decisions))
+        return places
 
     @cached_property
     def _cases(self) -> dict[str, pd.DataFrame]:
@@ -55,29 +76,45 @@ class Book:
         drawn = ((rows["action"] == Action.ESCALATE.value) | rows["audited"]).to_numpy(
             dtype=np.bool_
         )
-        bad = looked_up(rows["case_id"], self.truth["bad"], by=self.truth["case_id"])
-        said = bad.to_numpy(dtype=np.float64)
+        said = np.full(len(rows), np.nan)
+        at = self._places[self.truth[CASE_NUMBER].to_numpy()]
+        said[at[at >= 0]] = self.truth["bad"].to_numpy(dtype=np.float64)[at >= 0]
         known = rows.assign(
             drawn=drawn,
             bad=np.where(drawn, said, np.nan),
             surfaced=~drawn & (said == 1.0),
             automatable=automatable(rows),
         )
-        by_type = known.groupby("case_type", observed=True, sort=False)
-        return {str(name): in_order_of_time(mine) for name, mine in by_type}
-
-    def shadow_scores(self, desk: Desk, model_digest: str) -> pd.DataFrame:
-        """case_id and score of each case a model has scored; read once for all models."""
-        if "scores" not in self.__dict__:
-            scored = desk.store.read(
-                "shadow_scores", columns=["case_id", "model_version", "score"], as_of=self.as_of
+        types = rows["case_type"].astype("category")
+        known = known.take(_in_order_of_time(types.cat.codes.to_numpy(), rows))
+        ends = np.cumsum(types.value_counts().reindex(types.cat.categories).to_numpy())
+        return {
+            str(name): known.iloc[end - size : end].reset_index(drop=True)
+            for name, end, size in zip(
+                types.cat.categories, ends, np.diff(ends, prepend=0), strict=True
             )
-            by_model = scored.groupby("model_version", observed=True, sort=False)
-            self.__dict__["scores"] = {
-                str(model): rows.drop_duplicates("case_id") for model, rows in by_model
-            }
-        found: dict[str, pd.DataFrame] = self.__dict__["scores"]
-        return found[model_digest] if model_digest in found else _no_scores()
+        }
+
+    def shadow_scores(self, desk: Desk, model_digest: str, numbers: pd.Series) -> FloatArray:
+        """The score of each of these cases by a model; NaN where it has not scored the case."""
+        if "scores" not in self.__dict__:
+            self.__dict__["scores"] = desk.store.read(
+                "shadow_scores",
+                columns=["model_version", "score"],
+                as_of=self.as_of,
+                categories=["model_version"],
+                numbered=True,
+            )
+        scored: pd.DataFrame = self.__dict__["scores"]
+        # Backwards, so that of two scores of one case the first one counts.
+        mine = scored[(scored["model_version"] == model_digest).to_numpy()].iloc[::-1]
+        last = max(
+            int(mine[CASE_NUMBER].max()) if len(mine) else -1,
+            int(numbers.max()) if len(numbers) else -1,
+        )
+        by_number = np.full(last + 1, np.nan)
+        by_number[mine[CASE_NUMBER].to_numpy()] = mine["score"].to_numpy(dtype=np.float64)
+        return np.asarray(by_number[numbers.to_numpy()])
 
     def mature(self, desk: Desk, case_type: str, since: datetime | None = None) -> pd.DataFrame:
         """Mature decisions of one case type in order of time, with `bad` (null = not observed),
@@ -95,23 +132,22 @@ class Book:
         )
 
 
-def _no_scores() -> pd.DataFrame:
-    return pd.DataFrame({"case_id": pd.Series(dtype="str"), "score": pd.Series(dtype="float64")})
-
-
-def in_order_of_time(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows by `opened_at`; the case id settles the order of cases opened at one moment.
-
-    Sorting by the stamp alone and then only the few ties by text takes a tenth of the time.
-    """
-    rows = rows.sort_values("opened_at", kind="stable", ignore_index=True)
-    tied = rows["opened_at"].duplicated(keep=False).to_numpy()
+def _in_order_of_time(types: npt.NDArray[np.integer], rows: pd.DataFrame) -> npt.NDArray[np.int64]:
+    """Places of the rows by case type and then by `opened_at`; the case id settles the order of
+    cases opened at one moment. Only those few are compared as text."""
+    opened = rows["opened_at"].to_numpy(dtype="datetime64[us]")
+    order = np.lexsort((opened, types))
+    same = (np.diff(opened[order]) == np.timedelta64(0)) & (np.diff(types[order]) == 0)
+    tied = np.concatenate([same, [False]]) | np.concatenate([[False], same])
     if tied.any():
-        order = np.arange(len(rows))
-        ties = rows.loc[tied, ["opened_at", "case_id"]].sort_values(["opened_at", "case_id"])
-        order[tied] = ties.index.to_numpy()
-        rows = rows.iloc[order].reset_index(drop=True)
-    return rows
+        at = order[tied]
+        ids = rows["case_id"].take(at).to_numpy(dtype=object)
+        order[tied] = at[np.lexsort((_ranks(ids), opened[at], types[at]))]
+    return order
+
+
+def _ranks(words: npt.NDArray[np.object_]) -> npt.NDArray[np.int64]:
+    return np.unique(words, return_inverse=True)[1]
 
 
 def load_book(desk: Desk, as_of: datetime, since: datetime | None = None) -> Book:
@@ -121,13 +157,13 @@ def load_book(desk: Desk, as_of: datetime, since: datetime | None = None) -> Boo
         since: leave out cases opened before it. A review or an outcome comes after its case was
             opened, so none that matters is left out with them.
     """
-    outcomes = _read(desk, "outcomes", as_of, since, "observed_at")
-    reviews = _read(desk, "reviews", as_of, since, "resolved_at")
+    outcomes = _read(desk, "outcomes", _OUTCOMES, as_of, since, "observed_at")
+    reviews = _latest(_read(desk, "reviews", _REVIEWS, as_of, since, "resolved_at"))
     return Book(
         as_of=as_of,
-        decisions=_read(desk, "decisions", as_of, since, "opened_at"),
+        decisions=_read(desk, "decisions", _DECISIONS, as_of, since, "opened_at"),
         reviews=reviews,
-        truth=settle(reviews, outcomes),
+        truth=settle(reviews, outcomes, by=CASE_NUMBER),
     )
 
 
@@ -138,34 +174,50 @@ def evidence_for(desk: Desk, book: Book, case_type: str, generation: Generation)
     cannot score is left out of the count of what it could decide, not of the bad cases: it is
     escalated whatever the boundary, so it enters with the score 1 and not automatable.
     """
+    asked = (case_type, generation.digest, generation.evidence_since)
+    if asked not in book.evidence:
+        book.evidence[asked] = _scored(desk, book, case_type, generation)
+    return book.evidence[asked]
+
+
+def _scored(desk: Desk, book: Book, case_type: str, generation: Generation) -> pd.DataFrame:
     rows = book.mature(desk, case_type, generation.evidence_since)
     if rows.empty:
         return rows
-    scored = book.shadow_scores(desk, generation.digest)
-    score = looked_up(rows["case_id"], scored["score"], by=scored["case_id"])
+    shadow = book.shadow_scores(desk, generation.digest, rows[CASE_NUMBER])
     own = rows["score"].where(rows["model_version"] == generation.version)
-    score = score.fillna(own)
-    unscored = score.isna().to_numpy()
+    score = np.where(np.isnan(shadow), own.to_numpy(dtype=np.float64), shadow)
+    unscored = np.isnan(score)
     return rows.assign(
-        score=score.fillna(1.0).to_numpy(dtype=np.float64),
+        score=np.where(unscored, 1.0, score),
         automatable=rows["automatable"].to_numpy() & ~unscored,
     )
 
 
+def _latest(reviews: pd.DataFrame) -> pd.DataFrame:
+    """Of each review the highest revision; a stable sort lets the later arrival win a tie."""
+    latest = reviews.sort_values("revision", kind="stable")
+    return latest[~latest["review_id"].duplicated(keep="last").to_numpy()].drop(columns="review_id")
+
+
 def _read(
-    desk: Desk, table: str, as_of: datetime, since: datetime | None, stamp: str
+    desk: Desk,
+    table: str,
+    columns: list[str],
+    as_of: datetime,
+    since: datetime | None,
+    stamp: str,
 ) -> pd.DataFrame:
-    columns = {
-        "decisions": _DECISIONS,
-        "reviews": _REVIEWS,
-        "outcomes": ["case_id", "observed_at", "bad"],
-    }[table]
     if not desk.store.counts(table)[0]:
-        return pd.DataFrame({name: pd.Series(dtype="str") for name in columns}).astype(
-            {name: "datetime64[us, UTC]" for name in columns if name.endswith("_at")}
-        )
-    rows = desk.store.read(table, columns=columns, as_of=as_of, since=since, stamp=stamp)
-    if table != "reviews":
-        return rows
-    # Of each review the highest revision counts; a stable sort lets the later arrival win a tie.
-    return rows.sort_values("revision", kind="stable").drop_duplicates("review_id", keep="last")
+        empty = {name: pd.Series(dtype="str") for name in columns}
+        stamps = {name: "datetime64[us, UTC]" for name in columns if name.endswith("_at")}
+        return pd.DataFrame(empty | {CASE_NUMBER: pd.Series(dtype="int64")}).astype(stamps)
+    return desk.store.read(
+        table,
+        columns=columns,
+        as_of=as_of,
+        since=since,
+        stamp=stamp,
+        categories=_FEW_WORDS,
+        numbered=True,
+    )

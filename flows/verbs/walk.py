@@ -15,7 +15,7 @@ from flows.verbs.generation import current_generation
 from flows.verbs.label_watch import LabelWatch
 from flows.verbs.night import Delivery, run_night
 from flows.verbs.propose import approve_and_promote, waiting
-from flows.verbs.train import retrain
+from flows.verbs.train import retrain_all
 from flows.verbs.truth import load_book
 from models.vocabulary import Action, CaseType
 
@@ -160,9 +160,7 @@ class Walk:
     def _retrain_when_due(self, as_of: datetime) -> None:
         due = [name for name in self.desk.case_types if self._retrain_is_due(name, as_of)]
         if due:
-            book = load_book(self.desk, as_of)
-            for case_type in due:
-                retrain(self.desk, book, case_type)
+            retrain_all(self.desk, load_book(self.desk, as_of), due)
 
     def _retrain_is_due(self, case_type: str, as_of: datetime) -> bool:
         """A new model starts its evidence afresh, so while nothing is automated yet the first one

@@ -41,6 +41,9 @@ class TrainingPlan:
             "tree_method": "hist",
             "max_depth": self.max_depth,
             "eta": self.learning_rate,
+            # Rounds on some ten thousand rows are too short to share out, and several models are
+            # fitted side by side; one thread also adds up in one order whatever the machine.
+            "nthread": 1,
             "min_child_weight": self.min_child_weight,
             "subsample": self.row_share,
             "colsample_bytree": self.column_share,
@@ -104,9 +107,7 @@ def train(
     earlier = xgb.QuantileDMatrix(
         rows.iloc[:cut], bad[:cut], weight=weights[:cut], enable_categorical=True
     )
-    later = xgb.QuantileDMatrix(
-        rows.iloc[cut:], bad[cut:], weight=weights[cut:], enable_categorical=True, ref=earlier
-    )
+    later = xgb.DMatrix(rows.iloc[cut:], bad[cut:], weight=weights[cut:], enable_categorical=True)
     booster = xgb.train(
         plan.parameters(features),
         earlier,
@@ -116,9 +117,7 @@ def train(
         verbose_eval=False,
     )
     booster = booster[: booster.best_iteration + 1]
-    margins = booster.predict(
-        xgb.DMatrix(rows.iloc[cut:], enable_categorical=True), output_margin=True
-    ).astype(np.float64)
+    margins = booster.predict(later, output_margin=True).astype(np.float64)
     calibration = fit_platt(margins, bad[cut:], weights[cut:])
     scores = calibration.probability(margins)
     reference = np.quantile(np.sort(scores), np.linspace(0.0, 1.0, REFERENCE_RANKS))

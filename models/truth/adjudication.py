@@ -10,38 +10,40 @@ REVIEW_RANKS = {"escalation": 1, "audit": 1, "gold": 2, "second": 3, "senior": 4
 OUTCOME_RANK = 5
 
 
-def settle(reviews: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
+def settle(reviews: pd.DataFrame, outcomes: pd.DataFrame, by: str = "case_id") -> pd.DataFrame:
     """One row per case with a settled truth.
 
     Args:
-        reviews: latest revisions; case_id, kind, verdict, resolved_at.
-        outcomes: case_id, observed_at, bad.
+        reviews: latest revisions; the case, kind, verdict, resolved_at.
+        outcomes: the case, observed_at, bad.
+        by: the column that names the case in both.
 
     Returns:
-        case_id, bad (bool) and settled_at (UTC): of the highest rank that spoke, the latest word.
+        the case, bad (bool) and settled_at (UTC): of the highest rank that spoke, the latest word.
         A verdict `escalate` leaves a case open, so it settles nothing.
     """
-    decided = reviews[reviews["verdict"] != "escalate"]
+    open_still = (reviews["verdict"] == "escalate").to_numpy(dtype=np.bool_)
+    decided = reviews.loc[~open_still, [by, "kind", "verdict", "resolved_at"]]
     opinions = pd.DataFrame(
         {
-            "case_id": decided["case_id"],
-            "bad": decided["verdict"].to_numpy() == "block",
+            by: decided[by],
+            "bad": (decided["verdict"] == "block").to_numpy(dtype=np.bool_),
             "settled_at": decided["resolved_at"],
-            "rank": decided["kind"].map(REVIEW_RANKS).fillna(0).astype(np.int64),
+            "rank": decided["kind"].map(REVIEW_RANKS).astype("float64").fillna(0.0),
         }
     )
     facts = pd.DataFrame(
         {
-            "case_id": outcomes["case_id"],
+            by: outcomes[by],
             "bad": outcomes["bad"].to_numpy(dtype=np.bool_),
             "settled_at": outcomes["observed_at"],
-            "rank": np.int64(OUTCOME_RANK),
+            "rank": float(OUTCOME_RANK),
         }
     )
     said = pd.concat([part for part in (opinions, facts) if len(part)] or [opinions])
     # Most cases have one word only, and sorting those would be most of the work.
-    several = said["case_id"].duplicated(keep=False).to_numpy()
+    several = said[by].duplicated(keep=False).to_numpy()
     if several.any():
         heard = said[several].sort_values(["rank", "settled_at"], kind="stable")
-        said = pd.concat([said[~several], heard.drop_duplicates("case_id", keep="last")])
-    return said[["case_id", "bad", "settled_at"]].reset_index(drop=True)
+        said = pd.concat([said[~several], heard.drop_duplicates(by, keep="last")])
+    return said[[by, "bad", "settled_at"]].reset_index(drop=True)
