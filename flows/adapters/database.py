@@ -156,11 +156,15 @@ def _clear_errors(engine: Engine) -> Iterator[None]:
 
 def _share_sqlite(engine: Engine, busy_timeout_seconds: float) -> None:
     engine.dialect._ratchet_busy_timeout = busy_timeout_seconds  # type: ignore[attr-defined]
+    in_wal = False
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _: Any) -> None:
+        nonlocal in_wal
         connection.isolation_level = None  # the begin listener below says BEGIN, not the driver
-        _enter_wal(connection, busy_timeout_seconds)
+        if not in_wal:  # the mode stays with the file, and asking for it reads the file
+            _enter_wal(connection, busy_timeout_seconds)
+            in_wal = True
         connection.execute("PRAGMA synchronous=FULL")
 
     @event.listens_for(engine, "begin")
