@@ -20,8 +20,8 @@ class Generation:
         version, digest: in the registry.
         trained_before: it learned from no case opened at or after this instant, so cases opened
             since may certify it.
-        evidence_since: rows opened before this instant chose today's boundary (or trained the
-            model), so they cannot certify the next one.
+        evidence_since: rows opened before this instant chose today's boundary, trained the model,
+            or are of a population that has drifted away, so they cannot certify the next boundary.
         looks: looks and betting streams spent so far; each has a share of delta.
         last_effective_sample: at the last look at this evidence; None before the first.
         stream_delta: the delta of the betting stream that is open on this evidence, or None.
@@ -97,12 +97,13 @@ def _generation(
         and desk.ledger.policy(str(entry.policy_id)).model_digest == started.evidence_digest
     ]
     trained_before = datetime.fromisoformat(started.dossier["trained_before"])
-    restarted = moved[-1] if moved else None
-    evidence_since = (
-        datetime.fromisoformat(restarted.dossier["evidence_until"]) if restarted else trained_before
-    )
+    drifted = [entry for entry in since if entry.kind is EntryKind.EVIDENCE_RESTARTED]
+    begins = {entry.version: entry.dossier["evidence_until"] for entry in moved}
+    begins |= {entry.version: entry.dossier["evidence_since"] for entry in drifted}
+    evidence_since = max([trained_before, *map(datetime.fromisoformat, begins.values())])
+    restarted = max(begins, default=0)
     # Looks at earlier evidence keep their share of delta but say nothing about this evidence.
-    fresh = [entry for entry in looks if restarted is None or entry.version > restarted.version]
+    fresh = [entry for entry in looks if entry.version > restarted]
     sized = [entry for entry in fresh if entry.dossier["test"] != "betting"]
     streams = [entry for entry in fresh if entry.dossier["test"] == "betting"]
     live = desk.ledger.live_policy(case_type)

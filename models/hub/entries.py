@@ -23,6 +23,7 @@ class EntryKind(StrEnum):
     REFUSED = "refused"
     LOOK_TAKEN = "look_taken"
     GENERATION_STARTED = "generation_started"
+    EVIDENCE_RESTARTED = "evidence_restarted"
     PROMOTED = "promoted"
     ROLLED_BACK = "rolled_back"
     NARROWED = "narrowed"

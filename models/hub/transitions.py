@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 from models.hub.entries import CHANGES_THE_LIVE_POLICY, GENESIS_HASH, Entry, EntryKind
+from models.hub.canonical import utc_stamp
 from models.hub.policy import Policy
 from models.vocabulary import Boundary
 
@@ -30,6 +31,7 @@ class Rule(StrEnum):
     NOTHING_TO_NARROW = "nothing_to_narrow"
     NARROW_ONLY_NARROWS = "narrow_only_narrows"
     LOOK_IN_TURN = "look_in_turn"
+    RESTART_MOVES_ON = "restart_moves_on"
     POLICY_IS_KNOWN = "policy_is_known"
 
 
@@ -125,6 +127,20 @@ class StartGeneration:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RestartEvidence:
+    """The cases changed: those opened before `evidence_since` no longer speak for today's model.
+
+    Looks and their shares of delta stay spent; only a new model counts them anew (METHODS 1).
+    """
+
+    case_type: str
+    actor: str
+    base_version: int
+    evidence_since: datetime
+    dossier: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TakeLook:
     """A certificate that may end in a promotion is about to be computed; its delta is spent."""
 
@@ -147,7 +163,15 @@ class TakeLook:
 
 
 Command: TypeAlias = (
-    Propose | Approve | Refuse | Promote | RollBack | Narrow | StartGeneration | TakeLook
+    Propose
+    | Approve
+    | Refuse
+    | Promote
+    | RollBack
+    | Narrow
+    | StartGeneration
+    | RestartEvidence
+    | TakeLook
 )
 
 
@@ -348,6 +372,22 @@ def _start_generation(_: Sequence[Entry], command: StartGeneration) -> _Said | R
     return _Said(EntryKind.GENERATION_STARTED, evidence_digest=command.model_digest)
 
 
+def _restart_evidence(history: Sequence[Entry], command: RestartEvidence) -> _Said | Refusal:
+    earlier = [
+        str(entry.dossier["evidence_since"])
+        for entry in _of(history, command.case_type)
+        if entry.kind is EntryKind.EVIDENCE_RESTARTED
+    ]
+    since = utc_stamp(command.evidence_since)
+    if earlier and since <= max(earlier):
+        return Refusal(
+            f"The evidence of {command.case_type} starts at {max(earlier)} already; it can only "
+            f"start later, not at {since}.",
+            Rule.RESTART_MOVES_ON,
+        )
+    return _Said(EntryKind.EVIDENCE_RESTARTED, dossier={"evidence_since": since})
+
+
 def _take_look(history: Sequence[Entry], command: TakeLook) -> _Said | Refusal:
     if not command.evidence_digest:
         return Refusal("The look names no evidence.", Rule.EVIDENCE_IS_NAMED)
@@ -374,6 +414,7 @@ _RULES: Mapping[type, Callable[[Sequence[Entry], Any], _Said | Refusal]] = {
     RollBack: _roll_back,
     Narrow: _narrow,
     StartGeneration: _start_generation,
+    RestartEvidence: _restart_evidence,
     TakeLook: _take_look,
 }
 

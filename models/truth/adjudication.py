@@ -6,8 +6,14 @@ import numpy as np
 import pandas as pd
 
 # Later ranks overrule earlier ones; an outcome overrules every opinion.
-REVIEW_RANKS = {"escalation": 1, "audit": 1, "gold": 2, "second": 3, "senior": 4}
-OUTCOME_RANK = 5
+FIRST_RANK, GOLD_RANK, SECOND_RANK, SENIOR_RANK, OUTCOME_RANK = 1, 2, 3, 4, 5
+REVIEW_RANKS = {
+    "escalation": FIRST_RANK,
+    "audit": FIRST_RANK,
+    "gold": GOLD_RANK,
+    "second": SECOND_RANK,
+    "senior": SENIOR_RANK,
+}
 
 
 def settle(reviews: pd.DataFrame, outcomes: pd.DataFrame, by: str = "case_id") -> pd.DataFrame:
@@ -20,7 +26,8 @@ def settle(reviews: pd.DataFrame, outcomes: pd.DataFrame, by: str = "case_id") -
 
     Returns:
         the case, bad (bool) and settled_at (UTC): of the highest rank that spoke, the latest word.
-        A verdict `escalate` leaves a case open, so it settles nothing.
+        A verdict `escalate` leaves a case open, so it settles nothing. confirmed (bool): a second
+        person agreed, or a senior, a gold case or an outcome decided (METHODS 1.6).
     """
     open_still = (reviews["verdict"] == "escalate").to_numpy(dtype=np.bool_)
     decided = reviews.loc[~open_still, [by, "kind", "verdict", "resolved_at"]]
@@ -41,9 +48,12 @@ def settle(reviews: pd.DataFrame, outcomes: pd.DataFrame, by: str = "case_id") -
         }
     )
     said = pd.concat([part for part in (opinions, facts) if len(part)] or [opinions])
+    said["confirmed"] = said["rank"].isin([GOLD_RANK, SENIOR_RANK, OUTCOME_RANK])
     # Most cases have one word only, and sorting those would be most of the work.
     several = said[by].duplicated(keep=False).to_numpy()
     if several.any():
         heard = said[several].sort_values(["rank", "settled_at"], kind="stable")
+        agreed = heard.duplicated([by, "bad"], keep=False) & (heard["rank"] == SECOND_RANK)
+        heard["confirmed"] |= agreed
         said = pd.concat([said[~several], heard.drop_duplicates(by, keep="last")])
-    return said[[by, "bad", "settled_at"]].reset_index(drop=True)
+    return said[[by, "bad", "settled_at", "confirmed"]].reset_index(drop=True)
