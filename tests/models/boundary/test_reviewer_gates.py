@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from models.boundary import Evidence, certify
 from models.boundary.reviewer_gates import ABOVE_CAP, CARRIES, DISAGREES, judge_reviewers
 from models.vocabulary import Boundary, CertificateVerdict, Targets
 from tests.models.boundary.desks import desk
-from tests.models.boundary.worlds import seen_as, world
+from tests.models.boundary.worlds import cut_where, most_violations, seen_as, true_recall, world
 
 TARGETS = Targets(precision=0.95, recall=0.99)
 
@@ -36,6 +38,37 @@ def test_a_careless_reviewer_does_not_get_a_boundary_promoted_and_is_named() -> 
         (sentence,) = judged.broken
         assert sentence.startswith(f"{DISAGREES}: reviewer 'r3' gave 1")
         assert "% of the decisive labels" in sentence
+
+
+def test_with_few_cases_a_careless_reviewer_may_go_unnamed_but_nothing_unsafe_is_promoted() -> None:
+    """In 10,000 simulated cases r3 is named about every second time. A flipped label near the cut
+    adds a miss more often than it hides one, so what is promoted all the same keeps its promise:
+    more than 3 of 20 boundaries below .99 would refute a violation rate of .05 at 99 %."""
+    generator = np.random.default_rng(8)
+    named, unsafe = 0, 0
+    for _ in range(20):
+        evidence, reviewer = desk(generator, 10_000, flip=0.05)
+        judged = judge_reviewers(evidence, reviewer, TARGETS)
+        assert {one.reviewer for one in judged.disagreements} <= {"r3"}
+        named += not judged.holds
+        low = judged.influence.certificate.boundary.pass_at_or_below
+        unsafe += judged.holds and low is not None and true_recall(low) < 0.99
+    assert named >= 4
+    assert unsafe <= most_violations(20, 0.05)
+
+
+def test_without_a_certificate_people_are_compared_around_the_cuts_hoped_for() -> None:
+    """2,000 cases hold too few bad ones for a certificate, so there is no cut to compare people
+    at. r3 calls half of all good cases bad, and is named at the cuts hoped for."""
+    evidence, reviewer = desk(np.random.default_rng(9), 2_000)
+    theirs = (reviewer == "r3") & ~evidence.bad
+    spoilt = replace(evidence, bad=evidence.bad | (theirs & (np.arange(2_000) % 2 == 0)))
+    recall = Targets(recall=0.99)
+    assert judge_reviewers(spoilt, reviewer, recall).disagreements == ()
+    candidate = Boundary(cut_where(true_recall, 0.99), None)
+    judged = judge_reviewers(spoilt, reviewer, recall, candidate=candidate)
+    assert [one.reviewer for one in judged.disagreements] == ["r3"]
+    assert not judged.holds
 
 
 def test_somebody_who_hides_bad_cases_near_the_boundary_is_named() -> None:
