@@ -1,0 +1,140 @@
+"""Does one reviewer carry a certificate? (METHODS 6)"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from models.boundary.certificate import certify
+from models.boundary.evidence import Evidence
+from models.boundary.reviewers import ReviewerArray, decisive_shares, names
+from models.vocabulary import Boundary, Certificate, CertificateVerdict, Targets
+
+Decide = Callable[[Evidence, Targets, Boundary | None], Certificate]
+"""Makes a certificate of evidence, targets and incumbent, as `certify` does."""
+
+
+@dataclass(frozen=True, eq=False)
+class Influence:
+    """What becomes of a certificate when one person's labels are left out.
+
+    Attributes:
+        certificate: with everybody's labels.
+        shares: each person's share of its decisive labels, largest first; index reviewer.
+        flipped_by: (reviewer, share) of those without whom a side that the certificate widens is
+            not widened at all; the largest share first.
+        supported: the narrowest boundary found without anybody; what nobody carries.
+    """
+
+    certificate: Certificate
+    shares: pd.Series
+    flipped_by: tuple[tuple[str, float], ...]
+    supported: Boundary
+
+    @property
+    def holds(self) -> bool:
+        """No person's labels carry the certificate."""
+        return not self.flipped_by
+
+
+def leave_one_reviewer_out(
+    evidence: Evidence,
+    reviewer: ReviewerArray,
+    targets: Targets,
+    incumbent: Boundary | None = None,
+    decide: Decide = certify,
+) -> Influence:
+    """Make the certificate again without each person who has a decisive label.
+
+    A person's cases are taken out whole, see `without_reviewer`. A side that the certificate
+    widens must still be widened without anybody, if perhaps less far. A certificate that is not
+    `certified` is carried by nobody.
+
+    Args:
+        evidence: as the certificate was made from.
+        reviewer: who reviewed each case first, shape (cases,); "" or missing: nobody did.
+
+    Raises:
+        ValueError: not one reviewer a case.
+    """
+    people = names(evidence, reviewer)
+    certificate = decide(evidence, targets, incumbent)
+    shares = decisive_shares(evidence, people, targets, certificate.boundary)
+    if certificate.verdict is not CertificateVerdict.CERTIFIED:
+        return Influence(certificate, shares, (), certificate.boundary)
+    today = incumbent or Boundary.everything_reviewed()
+    flipped: list[tuple[str, float]] = []
+    found = [certificate.boundary]
+    for name, share in shares.items():
+        rest = without_reviewer(evidence, people, str(name), today)
+        again = decide(rest, targets, incumbent).boundary
+        found.append(again)
+        if _loses_a_side(certificate.boundary, again, today):
+            flipped.append((str(name), float(share)))
+    return Influence(certificate, shares, tuple(flipped), _narrowest(found))
+
+
+def without_reviewer(
+    evidence: Evidence, reviewer: ReviewerArray, name: str, incumbent: Boundary
+) -> Evidence:
+    """The evidence as it would be had this person's part of the cases never been opened.
+
+    Taking the labels alone would break the design. Drawn cases without a label count as the worst
+    case, and no certificate would survive that; called 'not drawn', they would leave `propensity`
+    too large for the labels that stay, and errors would weigh too little. Who reviews a case does
+    not depend on its truth, so a person's cases are a random part of those reviewed: out they go
+    whole, and with them the same part of the cases that nobody reviewed (not drawn, or still
+    without a label). Within each stratum (zone of the incumbent, designed weight, automatable or
+    not) the reviewed share, and so the propensity, stays what it was; evenly along the scores, so
+    that the same evidence always gives the same answer.
+    """
+    people = names(evidence, reviewer)
+    theirs, nobody = people == name, people == ""
+    stratum = _strata(evidence, incumbent)
+    size = int(stratum.max(initial=-1)) + 1
+    reviewed = np.bincount(stratum[~nobody], minlength=size)
+    part = np.bincount(stratum[theirs], minlength=size) / np.maximum(reviewed, 1)
+    taken = theirs.copy()
+    at = np.flatnonzero(nobody)
+    at = at[np.lexsort((evidence.score[at], evidence.drawn[at], stratum[at]))]
+    share = part[stratum[at]]
+    begins = np.searchsorted(stratum[at], stratum[at], side="left")
+    rank = np.arange(len(at)) - begins
+    # Systematic thinning: a case is taken wherever the running share passes a whole number.
+    taken[at] = np.floor((rank + 1) * share + 0.5) > np.floor(rank * share + 0.5)
+    return evidence.only(~taken)
+
+
+def _strata(evidence: Evidence, incumbent: Boundary) -> npt.NDArray[np.int64]:
+    """Number of each case's stratum, 0, 1, ...; shape (cases,)."""
+    zone = np.ones(len(evidence), dtype=np.int64)
+    zone[evidence.score <= _low(incumbent)] = 0
+    zone[evidence.score >= _high(incumbent)] = 2
+    keys = pd.DataFrame(
+        {"zone": zone, "pi": evidence.propensity, "automatable": evidence.automatable}
+    )
+    number = keys.groupby(["zone", "pi", "automatable"]).ngroup()
+    return np.asarray(number, dtype=np.int64)
+
+
+def _loses_a_side(proposed: Boundary, again: Boundary, today: Boundary) -> bool:
+    pass_lost = _low(proposed) > _low(today) >= _low(again)
+    block_lost = _high(proposed) < _high(today) <= _high(again)
+    return pass_lost or block_lost
+
+
+def _narrowest(boundaries: list[Boundary]) -> Boundary:
+    low, high = min(map(_low, boundaries)), max(map(_high, boundaries))
+    return Boundary(None if low == -np.inf else low, None if high == np.inf else high)
+
+
+def _low(boundary: Boundary) -> float:
+    return -np.inf if boundary.pass_at_or_below is None else boundary.pass_at_or_below
+
+
+def _high(boundary: Boundary) -> float:
+    return np.inf if boundary.block_at_or_above is None else boundary.block_at_or_above
