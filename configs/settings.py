@@ -50,10 +50,12 @@ class Training(_Frozen):
 
 
 class Night(_Frozen):
-    """How far back the night looks again for rows that came late, and who signs its entries."""
+    """How far back the night looks again, and what it asks of reviewers and of the evidence."""
 
     overlap_hours: Annotated[float, Field(ge=0)]
     reviewer_share_cap: Annotated[float, Field(gt=0, le=1)]
+    second_review_share: Annotated[float, Field(ge=0, le=1)]
+    drift_window_days: Annotated[float, Field(gt=0)]
 
 
 class Sources(_Frozen):

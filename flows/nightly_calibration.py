@@ -34,9 +34,7 @@ def nightly_calibration(
         night = stopped_dossier(moment, batches)
     else:
         book = tasks.establish_truth(quote(desk), moment, earliest_evidence(desk, moment))
-        judged = [
-            tasks.certify_case_type(quote(desk), quote(book), name) for name in desk.case_types
-        ]
+        judged = tasks.judge_case_types(quote(desk), quote(book))
         changes = [tasks.act_on(quote(desk), quote(one), moment) for one in judged]
         filed = [entry for entry in changes if entry is not None]
         night = tasks.assemble(quote(desk), quote(book), batches, quote(judged), quote(filed))

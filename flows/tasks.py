@@ -13,7 +13,6 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from flows.verbs import (
-    certify,
     file,
     live,
     night,
@@ -42,7 +41,7 @@ open_desk = _as_task(live.open_desk, "open the desk", retries=2)
 load = _as_task(live.load_deliveries, "load what is new", retries=2)
 admit = _as_task(night.admit_deliveries, "admit")
 establish_truth = _as_task(truth.load_book, "establish truth", retries=1)
-certify_case_type = _as_task(certify.certify_case_type, "certify")
+judge_case_types = _as_task(night.judge_case_types, "certify")
 act_on = _as_task(propose.act_on, "propose or narrow")
 assemble = _as_task(night.dossier, "assemble the dossier")
 file_dossier = _as_task(live.file_dossier, "file the dossier")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -17,7 +19,7 @@ from flows.verbs.generation import (
     current_generation,
     last_version,
 )
-from flows.verbs.truth import Book, evidence_for
+from flows.verbs.truth import Book, FloatArray, evidence_for
 from models.boundary import (
     Evidence,
     certify,
@@ -25,13 +27,14 @@ from models.boundary import (
     effective_sample,
     exact_look_is_due,
     guard,
+    judge_reviewers,
     sample_for_first_look,
     sequential,
 )
 from models.boundary.hindsight import plug_in_boundary
 from models.hub.policy import AuditPlan, Overrides, Policy
 from models.hub.transitions import Refusal, TakeLook
-from models.truth import matured_before
+from models.truth import contradictions, credence, matured_before
 from models.vocabulary import Action, Boundary, Certificate, CertificateVerdict, Targets
 
 WORTHWHILE_SHARE = 0.75
@@ -39,6 +42,10 @@ WORTHWHILE_SHARE = 0.75
 
 PATIENT_LOOKS = 6
 """After so many looks (their shares of delta grow thin) whatever is certified is proposed."""
+
+
+CREDENCE_SHARE = 0.05
+"""Of a look's delta, for the limit on false bad labels where some are unconfirmed."""
 
 
 @dataclass(frozen=True)
@@ -98,10 +105,12 @@ def certify_case_type(desk: Desk, book: Book, case_type: str) -> Judged:
             incumbent, "No mature, labelled case has been scored by this model yet."
         )
         proposes = False
-    elif sequential(evidence, incumbent):
-        certificate, proposes = _stream(desk, book, generation, evidence, incumbent, digest)
     else:
-        certificate, proposes = _look(desk, book, generation, evidence, incumbent, digest)
+        hoped = hoped_boundary(desk, book, case_type)
+        labels = _labels(desk, case_type, frame)
+        given = _Given(desk, book, generation, evidence, labels, incumbent, hoped, digest)
+        judge = _stream if sequential(evidence, incumbent) else _look
+        certificate, proposes = judge(given)
     if proposes and live is not None and not generation.promoted:
         certificate, proposes = _against_champion(certificate, frame)
     return Judged(
@@ -178,33 +187,137 @@ def advised_policy(desk: Desk, generation: Generation, boundary: Boundary) -> Po
     )
 
 
-def _look(
-    desk: Desk,
-    book: Book,
-    generation: Generation,
-    evidence: Evidence,
-    incumbent: Boundary | None,
-    digest: str,
-) -> tuple[Certificate, bool]:
-    targets = desk.case_types[generation.case_type].targets
+def hoped_boundary(desk: Desk, book: Book, case_type: str) -> Boundary:
+    """How far the boundary in force or the present labels reach, whichever is further on each side:
+    where a label that contradicts it must be confirmed. It proves nothing."""
+    if case_type not in book.hoped:
+        book.hoped[case_type] = _hoped(desk, book, case_type)
+    return book.hoped[case_type]
+
+
+def _hoped(desk: Desk, book: Book, case_type: str) -> Boundary:
+    generation, live = current_generation(desk, case_type), desk.ledger.live_policy(case_type)
+    reached = [live.boundary] if live is not None else []
+    frame = evidence_for(desk, book, case_type, generation) if generation else pd.DataFrame()
+    if len(frame):
+        labelled = Evidence.from_frame(frame)
+        labelled = labelled.only(labelled.labelled)
+        targets = desk.case_types[case_type].targets
+        reached.append(
+            plug_in_boundary(labelled.score, labelled.bad, targets, labelled.automatable)
+        )
+    lows = [one.pass_at_or_below for one in reached if one.pass_at_or_below is not None]
+    highs = [one.block_at_or_above for one in reached if one.block_at_or_above is not None]
+    low, high = max(lows, default=None), min(highs, default=None)
+    if low is not None and high is not None and low >= high:
+        return reached[0]
+    return Boundary(low, high)
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What one case type's certificate is made from."""
+
+    desk: Desk
+    book: Book
+    generation: Generation
+    evidence: Evidence
+    labels: pd.DataFrame
+    incumbent: Boundary | None
+    hoped: Boundary
+    digest: str
+
+    @property
+    def targets(self) -> Targets:
+        return self.desk.case_types[self.generation.case_type].targets
+
+    def believed(self, delta: float) -> tuple[Evidence, Targets]:
+        """The evidence with bad labels believed as far as they are confirmed, and the targets at
+        what that leaves of a look's delta (METHODS 1.6)."""
+        bad = self.labels["bad"].to_numpy(dtype=np.float64) == 1.0
+        if self.labels["confirmed"].to_numpy(dtype=np.bool_)[bad].all():
+            return self.evidence, replace(self.targets, delta=delta)
+        spent = CREDENCE_SHARE * delta
+        believed = replace(self.evidence, credence=credence(self.labels, self.hoped, spent))
+        return believed, replace(self.targets, delta=delta - spent)
+
+
+def _labels(desk: Desk, case_type: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """The evidence with `second_drawn`: whether a second review of a bad first word was designed."""
+    said_bad = frame["first_bad"].to_numpy(dtype=np.bool_)
+    drawn = np.zeros(len(frame), dtype=np.bool_)
+    uniform = desk.second_review_draw(case_type, frame["case_id"][said_bad])
+    drawn[said_bad] = uniform < desk.second_review_share
+    return frame.assign(second_drawn=drawn)
+
+
+def _look(given: _Given) -> tuple[Certificate, bool]:
+    desk, generation, evidence = given.desk, given.generation, given.evidence
     look = generation.looks + 1
-    delta = delta_of_look(targets.delta, len(desk.case_types), look)
-    effective = effective_sample(evidence, targets)
-    first = sample_for_first_look(targets, delta)
-    certificate = certify(evidence, _at(targets, delta), incumbent)
+    delta = delta_of_look(given.targets.delta, len(desk.case_types), look)
+    effective = effective_sample(evidence, given.targets)
+    first = sample_for_first_look(given.targets, delta)
+    believed, targets = given.believed(delta)
+    certificate = certify(believed, targets, given.incumbent)
     if evidence.fully_reviewed:
         due = exact_look_is_due(effective, generation.last_effective_sample, first)
     else:
         # The stratified test has its own price: a first look waits until nothing is missing.
         affordable = 0.0 if not certificate.labels_needed else float("inf")
         due = exact_look_is_due(effective, generation.last_effective_sample, affordable)
+    open_questions = contradictions(given.labels, given.hoped)
+    if due and open_questions.hold:
+        # A look spends delta, and second reviews take a night or two.
+        return _held(certificate, given.incumbent, [open_questions.sentence]), False
     if due:
         test = "exact" if evidence.fully_reviewed else "stratified"
-        _spend(desk, book, generation, test, look, delta, effective, digest)
-        return _worth_it(certificate, evidence, targets, incumbent, look)
+        _spend(given, test, look, delta, effective)
+        certificate = _past_the_gates(given, believed, targets, certificate)
+        return _worth_it(certificate, evidence, given.targets, given.incumbent, look)
     waits = generation.last_effective_sample is None and evidence.fully_reviewed
     needed = first if waits else None
-    return _reported_only(certificate, incumbent, effective, needed), False
+    return _reported_only(certificate, given.incumbent, effective, needed), False
+
+
+def _past_the_gates(
+    given: _Given,
+    evidence: Evidence,
+    targets: Targets,
+    certificate: Certificate,
+    reference: FloatArray | None = None,
+) -> Certificate:
+    """The certificate, or a hold that names the reviewers it must not rest on (METHODS 6)."""
+    named = given.labels["reviewer"].notna().to_numpy()
+    if not named.any():
+        return certificate
+    judged = judge_reviewers(
+        evidence,
+        given.labels["reviewer"].to_numpy(dtype=object),
+        targets,
+        given.incumbent,
+        partial(certify, reference_scores=reference),
+        first_bad=given.labels["first_bad"].to_numpy(dtype=np.bool_),
+        candidate=None if certificate.verdict is CertificateVerdict.CERTIFIED else given.hoped,
+        cap=given.desk.reviewer_share_cap,
+    )
+    if judged.holds:
+        return certificate
+    if certificate.verdict is CertificateVerdict.CERTIFIED:
+        return _held(certificate, given.incumbent, judged.broken)
+    return replace(certificate, reasons=(*certificate.reasons, *judged.broken))
+
+
+def _held(
+    certificate: Certificate, incumbent: Boundary | None, reasons: Sequence[str]
+) -> Certificate:
+    """Nothing moves, and why."""
+    return replace(
+        certificate,
+        verdict=CertificateVerdict.HOLD,
+        boundary=incumbent or Boundary.everything_reviewed(),
+        reasons=tuple(reasons),
+        labels_needed={},
+    )
 
 
 def _worth_it(
@@ -236,51 +349,42 @@ def _worth_it(
     return hold, False
 
 
-def _stream(
-    desk: Desk,
-    book: Book,
-    generation: Generation,
-    evidence: Evidence,
-    incumbent: Boundary | None,
-    digest: str,
-) -> tuple[Certificate, bool]:
-    targets = desk.case_types[generation.case_type].targets
+def _stream(given: _Given) -> tuple[Certificate, bool]:
+    desk, generation, evidence = given.desk, given.generation, given.evidence
     delta = generation.stream_delta
     if delta is None:
         look = generation.looks + 1
-        delta = delta_of_look(targets.delta, len(desk.case_types), look)
-        effective = effective_sample(evidence, targets)
-        _spend(desk, book, generation, "betting", look, delta, effective, digest)
+        delta = delta_of_look(given.targets.delta, len(desk.case_types), look)
+        _spend(given, "betting", look, delta, effective_sample(evidence, given.targets))
     # Candidates are laid out on the model's own later slice: fixed before this stream began.
     reference = np.asarray(generation.load(desk).reference_scores)
-    return certify(evidence, _at(targets, delta), incumbent, reference), True
+    believed, targets = given.believed(delta)
+    certificate = certify(believed, targets, given.incumbent, reference)
+    if certificate.verdict is CertificateVerdict.CERTIFIED:
+        open_questions = contradictions(given.labels, certificate.boundary)
+        if open_questions.hold:
+            return _held(certificate, given.incumbent, [open_questions.sentence]), False
+        certificate = _past_the_gates(given, believed, targets, certificate, reference)
+    return certificate, True
 
 
-def _spend(
-    desk: Desk,
-    book: Book,
-    generation: Generation,
-    test: str,
-    look: int,
-    delta: float,
-    effective: float,
-    digest: str,
-) -> None:
-    said = desk.ledger.submit(
+def _spend(given: _Given, test: str, look: int, delta: float, effective: float) -> None:
+    case_type = given.generation.case_type
+    said = given.desk.ledger.submit(
         TakeLook(
-            case_type=generation.case_type,
+            case_type=case_type,
             actor=NIGHT_ACTOR,
-            base_version=last_version(desk, generation.case_type),
-            evidence_digest=digest,
+            base_version=last_version(given.desk, case_type),
+            evidence_digest=given.digest,
             look_index=look,
             delta_spent=delta,
             effective_sample=effective,
             dossier={"test": test},
         ),
-        book.as_of,
+        given.book.as_of,
     )
     if isinstance(said, Refusal):
-        raise GateRefused(f"The look at {generation.case_type} was not recorded: {said.reason}")
+        raise GateRefused(f"The look at {case_type} was not recorded: {said.reason}")
 
 
 def _at(targets: Targets, delta: float) -> Targets:

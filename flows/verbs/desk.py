@@ -6,13 +6,18 @@ import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
 
 from configs.settings import Settings, Training
 from flows.adapters.evidence_store import EvidenceStore
 from flows.adapters.ledger import Ledger
 from flows.adapters.model_registry import ModelRegistry
-from models.boundary.audit import audit_key
+from models.boundary.audit import audit_key, keyed_uniform
 from models.risk import TrainingPlan
 from models.vocabulary import CaseType
 
@@ -35,6 +40,8 @@ class Desk:
     registry: ModelRegistry
     training: Training
     reviewer_share_cap: float
+    second_review_share: float
+    drift_window: timedelta
     audit_secret: str = field(repr=False)
     seed: int = 0
 
@@ -67,6 +74,8 @@ class Desk:
             ),
             training=settings.training,
             reviewer_share_cap=settings.night.reviewer_share_cap,
+            second_review_share=settings.night.second_review_share,
+            drift_window=timedelta(days=settings.night.drift_window_days),
             audit_secret=f"seed {seed}" if own else _live_secret(home),
             seed=seed or 0,
         )
@@ -78,6 +87,11 @@ class Desk:
 
     def audit_key(self, case_type: str) -> str:
         return audit_key(self.audit_secret, f"audit|{case_type}")
+
+    def second_review_draw(self, case_type: str, case_ids: pd.Series) -> npt.NDArray[np.float64]:
+        """A number in [0, 1) a case: below `second_review_share` a second person reviews it. The
+        key is another than the audits': all audited cases drew small numbers there."""
+        return keyed_uniform(case_ids, audit_key(self.audit_secret, f"second review|{case_type}"))
 
 
 def _live_secret(home: Path) -> str:

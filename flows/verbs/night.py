@@ -12,12 +12,15 @@ import pandas as pd
 from flows.verbs.admit import AdmittedBatch, admit_batch
 from flows.verbs.certify import Judged, certify_case_type, guard_champion
 from flows.verbs.desk import Desk
+from flows.verbs.drift_watch import watch_drift
 from flows.verbs.generation import champion_generation, current_generation
 from flows.verbs.propose import act_on, waiting
 from flows.verbs.review_desk import review_desk
+from flows.verbs.second_reviews import second_reviews
 from flows.verbs.triage import WINDOW_DAYS as TRIAGE_DAYS
 from flows.verbs.triage import triage
 from flows.verbs.truth import Book, load_book
+from models.hub.entries import EntryKind
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,10 @@ def earliest_evidence(desk: Desk, as_of: datetime) -> datetime | None:
 
 
 def judge_case_types(desk: Desk, book: Book) -> list[Judged]:
-    """One certificate for every case type; before them, an alarm where a live boundary is refuted."""
+    """One certificate for every case type, on evidence that starts again where it drifted; before
+    them, an alarm where a live boundary is refuted."""
+    for case_type in desk.case_types:
+        watch_drift(desk, book, case_type)
     alarms = [guard_champion(desk, book, case_type) for case_type in desk.case_types]
     judged = [certify_case_type(desk, book, case_type) for case_type in desk.case_types]
     return [*(alarm for alarm in alarms if alarm is not None), *judged]
@@ -105,6 +111,17 @@ def dossier(
             {"case_type": e.case_type, "kind": e.kind.value, "policy_id": e.policy_id}
             for e in changes
         ],
+        "drift": [
+            {
+                "case_type": e.case_type,
+                "since": e.dossier["evidence_since"],
+                "why": e.dossier["why"],
+            }
+            for case_type in desk.case_types
+            for e in desk.ledger.history(case_type)
+            if e.kind is EntryKind.EVIDENCE_RESTARTED and e.at == book.as_of
+        ],
+        "second_reviews": second_reviews(desk, book).to_dict("records"),
         "waiting": [
             {"case_type": e.case_type, "policy_id": e.policy_id, "proposer": e.actor}
             for case_type in desk.case_types
@@ -127,6 +144,8 @@ def stopped_dossier(as_of: datetime, batches: list[AdmittedBatch]) -> dict[str, 
         "certificates": [],
         "entries": [],
         "waiting": [],
+        "drift": [],
+        "second_reviews": [],
         "triage": [],
         "reviews": [],
     }

@@ -14,8 +14,8 @@ from flows.adapters.case_numbers import CASE_NUMBER
 from flows.verbs.desk import Desk
 from flows.verbs.generation import Generation
 from models.boundary.decide import automatable
-from models.truth import matured_before, settle
-from models.vocabulary import Action
+from models.truth import OUTCOME_RANK, matured_before, settle
+from models.vocabulary import Action, Boundary
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -28,6 +28,7 @@ _REVIEWS = [
     "label", "feedback_path", "root_cause", "sop_clause",
 ]  # fmt: skip
 _OUTCOMES = ["observed_at", "bad"]
+FIRST_REVIEWS = ("escalation", "audit")
 _FEW_WORDS = (
     "case_type", "recommendation", "action", "policy_id", "model_version", "reviewer_id", "team",
     "kind", "verdict", "label", "feedback_path", "root_cause", "sop_clause",
@@ -49,6 +50,7 @@ class Book:
     evidence: dict[tuple[str, str, datetime], pd.DataFrame] = field(
         default_factory=dict, repr=False
     )
+    hoped: dict[str, Boundary] = field(default_factory=dict, repr=False)
 
     def of_cases(self, numbers: pd.Series, values: pd.Series) -> pd.Series:
         """What the decisions' column `values` says of each of these cases (shape (rows,)); missing
@@ -76,14 +78,23 @@ class Book:
         drawn = ((rows["action"] == Action.ESCALATE.value) | rows["audited"]).to_numpy(
             dtype=np.bool_
         )
-        said = np.full(len(rows), np.nan)
         at = self._places[self.truth[CASE_NUMBER].to_numpy()]
-        said[at[at >= 0]] = self.truth["bad"].to_numpy(dtype=np.float64)[at >= 0]
+        settled = self.truth[at >= 0]
+        at = at[at >= 0]
+        said, confirmed = np.full(len(rows), np.nan), np.zeros(len(rows), dtype=np.bool_)
+        said[at] = settled["bad"].to_numpy(dtype=np.float64)
+        confirmed[at] = settled["confirmed"].to_numpy(dtype=np.bool_)
+        reviewer, first_bad = self._first_reviews()
+        # What an outcome decided is nobody's word.
+        reviewer[at[(settled["rank"] == OUTCOME_RANK).to_numpy()]] = None
         known = rows.assign(
             drawn=drawn,
             bad=np.where(drawn, said, np.nan),
             surfaced=~drawn & (said == 1.0),
             automatable=automatable(rows),
+            confirmed=confirmed,
+            first_bad=first_bad,
+            reviewer=reviewer,
         )
         types = rows["case_type"].astype("category")
         known = known.take(_in_order_of_time(types.cat.codes.to_numpy(), rows))
@@ -94,6 +105,26 @@ class Book:
                 types.cat.categories, ends, np.diff(ends, prepend=0), strict=True
             )
         }
+
+    def _first_reviews(self) -> tuple[pd.Categorical, npt.NDArray[np.bool_]]:
+        """By row in `decisions`: who reviewed the case first (missing: nobody), and called it bad."""
+        people = self.reviews["reviewer_id"].astype("category").cat
+        reviewer = np.full(len(self.decisions), -1, dtype=np.int64)
+        called_bad = np.zeros(len(self.decisions), dtype=np.bool_)
+        at = self._places[self.reviews[CASE_NUMBER].to_numpy()]
+        first = (at >= 0) & self.reviews["kind"].isin(FIRST_REVIEWS).to_numpy()
+        reviewer[at[first]] = people.codes.to_numpy()[first]
+        called_bad[at[first]] = (self.reviews["verdict"] == "block").to_numpy(dtype=np.bool_)[first]
+        return pd.Categorical.from_codes(reviewer, people.categories), called_bad
+
+    def reviewed(self, case_type: str, since: datetime) -> pd.DataFrame:
+        """Settled cases of one type that somebody reviewed, opened since, mature or not."""
+        rows = self._cases.get(case_type)
+        if rows is None:
+            return self.decisions.iloc[:0]
+        rows = rows.iloc[int(rows["opened_at"].searchsorted(pd.Timestamp(since))) :]
+        told = rows["reviewer"].notna() & rows["bad"].notna() & rows["score"].notna()
+        return rows[told.to_numpy()]
 
     def shadow_scores(self, desk: Desk, model_digest: str, numbers: pd.Series) -> FloatArray:
         """The score of each of these cases by a model; NaN where it has not scored the case."""
@@ -118,12 +149,14 @@ class Book:
 
     def mature(self, desk: Desk, case_type: str, since: datetime | None = None) -> pd.DataFrame:
         """Mature decisions of one case type in order of time, with `bad` (null = not observed),
-        `drawn` (designed to be observed), `surfaced` and `automatable`."""
+        `drawn` (designed to be observed), `surfaced`, `automatable`, `confirmed`, and the word
+        (`first_bad`) of the first `reviewer` (missing: nobody's)."""
         rows = self._cases.get(case_type)
         if rows is None:
             return self.decisions.iloc[:0].assign(
-                drawn=False, bad=np.nan, surfaced=False, automatable=False
-            )
+                drawn=False, bad=np.nan, surfaced=False, automatable=False, confirmed=False,
+                first_bad=False, reviewer=None,
+            )  # fmt: skip
         until = matured_before(self.as_of, desk.case_types[case_type].maturity_days)
         opened = rows["opened_at"]
         first = 0 if since is None else int(opened.searchsorted(pd.Timestamp(since)))

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from models.boundary.certificate import certify
-from models.boundary.evidence import Evidence
+from models.boundary.evidence import BoolArray, Evidence, FloatArray
 from models.boundary.reviewers import ReviewerArray, decisive_shares, names
 from models.vocabulary import Boundary, Certificate, CertificateVerdict, Targets
 
@@ -47,16 +47,21 @@ def leave_one_reviewer_out(
     targets: Targets,
     incumbent: Boundary | None = None,
     decide: Decide = certify,
+    *,
+    cap: float = 0.25,
 ) -> Influence:
     """Make the certificate again without each person who has a decisive label.
 
     A person's cases are taken out whole, see `without_reviewer`. A side that the certificate
-    widens must still be widened without anybody, if perhaps less far. A certificate that is not
-    `certified` is carried by nobody.
+    widens must still be widened without anybody, if perhaps less far. A first certificate is
+    often so narrow that any eighth of the labels would turn it, whoever gave them: a person up to
+    the cap carries it only where as many labels taken evenly from everybody would not have turned
+    it too (ADR 11). A certificate that is not `certified` is carried by nobody.
 
     Args:
         evidence: as the certificate was made from.
         reviewer: who reviewed each case first, shape (cases,); "" or missing: nobody did.
+        cap: the largest share of the decisive labels that one person may have.
 
     Raises:
         ValueError: not one reviewer a case.
@@ -73,8 +78,14 @@ def leave_one_reviewer_out(
         rest = without_reviewer(evidence, people, str(name), today)
         again = decide(rest, targets, incumbent).boundary
         found.append(again)
-        if _loses_a_side(certificate.boundary, again, today):
-            flipped.append((str(name), float(share)))
+        if not _loses_a_side(certificate.boundary, again, today):
+            continue
+        if share <= cap:
+            fewer = without_equal_share(evidence, people, str(name), today)
+            as_many = decide(fewer, targets, incumbent).boundary
+            if _loses_a_side(certificate.boundary, as_many, today):
+                continue
+        flipped.append((str(name), float(share)))
     return Influence(certificate, shares, tuple(flipped), _narrowest(found))
 
 
@@ -93,20 +104,47 @@ def without_reviewer(
     that the same evidence always gives the same answer.
     """
     people = names(evidence, reviewer)
-    theirs, nobody = people == name, people == ""
+    theirs = people == name
     stratum = _strata(evidence, incumbent)
+    unlabelled = ~evidence.labelled & ~theirs
+    taken = theirs | _thinned(evidence, unlabelled, stratum, _part(evidence, theirs, stratum))
+    return evidence.only(~taken)
+
+
+def without_equal_share(
+    evidence: Evidence, reviewer: ReviewerArray, name: str, incumbent: Boundary
+) -> Evidence:
+    """As much evidence as `without_reviewer` leaves, but everybody's labels thinned alike: what is
+    lost by the number of labels alone, whoever gave them."""
+    theirs = names(evidence, reviewer) == name
+    stratum = _strata(evidence, incumbent)
+    everybody = np.ones(len(evidence), dtype=np.bool_)
+    part = _part(evidence, theirs, stratum)
+    return evidence.only(~_thinned(evidence, everybody, stratum, part))
+
+
+def _part(evidence: Evidence, theirs: BoolArray, stratum: npt.NDArray[np.int64]) -> FloatArray:
+    """What part of each stratum's labelled cases is theirs; shape (strata,)."""
     size = int(stratum.max(initial=-1)) + 1
-    reviewed = np.bincount(stratum[~nobody], minlength=size)
-    part = np.bincount(stratum[theirs], minlength=size) / np.maximum(reviewed, 1)
-    taken = theirs.copy()
-    at = np.flatnonzero(nobody)
-    at = at[np.lexsort((evidence.score[at], evidence.drawn[at], stratum[at]))]
+    known = np.bincount(stratum[evidence.labelled | theirs], minlength=size)
+    return np.bincount(stratum[theirs], minlength=size) / np.maximum(known, 1)
+
+
+def _thinned(
+    evidence: Evidence, among: BoolArray, stratum: npt.NDArray[np.int64], part: FloatArray
+) -> BoolArray:
+    """A part of the cases `among` each stratum, taken evenly along the scores; shape (cases,)."""
+    taken = np.zeros(len(evidence), dtype=np.bool_)
+    at = np.flatnonzero(among)
+    at = at[
+        np.lexsort((evidence.score[at], evidence.labelled[at], evidence.drawn[at], stratum[at]))
+    ]
     share = part[stratum[at]]
     begins = np.searchsorted(stratum[at], stratum[at], side="left")
     rank = np.arange(len(at)) - begins
     # Systematic thinning: a case is taken wherever the running share passes a whole number.
     taken[at] = np.floor((rank + 1) * share + 0.5) > np.floor(rank * share + 0.5)
-    return evidence.only(~taken)
+    return taken
 
 
 def _strata(evidence: Evidence, incumbent: Boundary) -> npt.NDArray[np.int64]:

@@ -97,7 +97,7 @@ def judge_reviewers(
         ValueError: not one reviewer or first word a case, or cap or alpha out of range.
     """
     people = names(evidence, reviewer)
-    influence = leave_one_reviewer_out(evidence, people, targets, incumbent, decide)
+    influence = leave_one_reviewer_out(evidence, people, targets, incumbent, decide, cap=cap)
     shares = influence.shares
     odd = disagreeing_reviewers(
         evidence,

@@ -38,13 +38,13 @@ def decisive_shares(
     Decisive are the labels that the tests count: at or below the pass cut, at or above the block
     cut, and, where recall is promised, every bad label. Each counts with its designed weight, in
     its own group; a person's share is the largest of the three, so that a few labels of great
-    consequence are not lost among many.
+    consequence are not lost among many. Labels by outcomes are nobody's, and count in the whole.
 
     Raises:
         ValueError: not one reviewer a case.
     """
     people = names(evidence, reviewer)
-    known = evidence.labelled & (people != "")
+    known = evidence.labelled
     low, high = boundary.pass_at_or_below, boundary.block_at_or_above
     groups: list[BoolArray] = []
     if low is not None:
@@ -75,4 +75,4 @@ def over_cap(shares: pd.Series, cap: float = 0.25) -> tuple[tuple[str, float], .
 
 def _shares(weight: FloatArray, people: ReviewerArray) -> pd.Series:
     summed: pd.Series = pd.Series(weight).groupby(people).sum()
-    return summed / summed.sum()
+    return (summed / summed.sum()).drop("", errors="ignore")

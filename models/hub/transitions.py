@@ -9,8 +9,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from models.hub.entries import CHANGES_THE_LIVE_POLICY, GENESIS_HASH, Entry, EntryKind
 from models.hub.canonical import utc_stamp
+from models.hub.entries import CHANGES_THE_LIVE_POLICY, GENESIS_HASH, Entry, EntryKind
 from models.hub.policy import Policy
 from models.vocabulary import Boundary
 

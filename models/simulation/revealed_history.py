@@ -91,6 +91,15 @@ class RevealedHistory:
         """Be told that a delivery was taken in; what was refused is delivered again."""
         self._shown[self._place[deliveries["outcomes"]["case_id"]].to_numpy()] = True
 
+    def asked(self, case_ids: pd.Series, as_of: datetime) -> None:
+        """A history's labels are outcomes: nobody reviewed them, so nobody is asked again.
+
+        Raises:
+            AssertionError: somebody asks all the same.
+        """
+        if len(case_ids):
+            raise AssertionError(f"second reviews of {len(case_ids)} outcomes were asked for")
+
     def truth(self) -> pd.DataFrame:
         """case_id and bad of every case, for reports; nothing that decides may read it."""
         return self._cases[["case_id", "case_type", "opened_at", "bad"]]

@@ -133,21 +133,22 @@ class ReviewerPool:
         recommendation: Values,
         score: Values,
         handling_minutes: float = 10.0,
-        confirm_share: float = 0.0,
+        asked: NDArray[np.bool_] | None = None,
+        asked_at: pd.Timestamp | None = None,
     ) -> pd.DataFrame:
-        """Desk practice: another person judges every contradiction, a senior any disagreement.
+        """Another person judges a case again, and a senior where the two disagree.
 
-        A contradiction is a verdict against the recommendation. Second reviews are blind and by a
-        colleague of the first reviewer; where the colleague disagrees (or escalates), a `senior`
-        review decides. Returns second reviews, then senior ones, by contract `reviews`; index
+        By themselves a desk's people look again at every contradiction, a verdict against the
+        recommendation, as soon as it is there. Second reviews are blind and by a colleague of the
+        first reviewer; where the colleague disagrees (or escalates), a `senior` review decides. Returns second reviews, then senior ones, by contract `reviews`; index
         0 .. m - 1.
 
         Args:
             cases, recommendation, score: as in `review`.
             first: the first reviews of these cases, in the same order.
             handling_minutes: mean time from one resolution to the next; times spread around it.
-            confirm_share: share of the audits that agree with the recommendation which get a
-                blind second review, too (misses hide among them).
+            asked: which cases somebody asks to see again, and asked_at: when; None: nobody asks,
+                and the desk's own practice is followed.
 
         Raises:
             ValueError: `first` is not about these cases in this order.
@@ -162,30 +163,26 @@ class ReviewerPool:
         draws = KeyedDraws(self.seed, rows["case_id"])
 
         verdict = first["verdict"].to_numpy(dtype=object)
-        agreed = verdict == advice
-        sampled = (first["kind"] == "audit").to_numpy() & (draws.uniform("confirm") < confirm_share)
-        contradicted = ~agreed & (verdict != "escalate") & ~pd.isna(advice)
-        again = contradicted | (agreed & sampled)
+        contradicted = (verdict != advice) & (verdict != "escalate") & ~pd.isna(advice)
+        again = contradicted if asked is None else asked
+        since = first["resolved_at"]
+        if asked_at is not None:
+            since = pd.Series(asked_at, index=since.index).astype(since.dtype)
         wait = _minutes(handling_minutes, draws.uniform("second_minutes"))
-        asked = _Asked(
-            rows,
-            advice,
-            scores,
-            np.full(len(rows), "second", dtype=object),
-            first["resolved_at"],
-            first["resolved_at"] + wait,
+        question = _Asked(
+            rows, advice, scores, np.full(len(rows), "second", dtype=object), since, since + wait
         )
-        second = self._answers(asked.only(again), not_by=first["reviewer_id"][again])
+        second = self._answers(question.only(again), not_by=first["reviewer_id"][again])
 
         differs = np.zeros(len(rows), dtype=np.bool_)
         differs[again] = second["verdict"].to_numpy(dtype=object) != verdict[again]
-        later = asked.resolved_at + _minutes(handling_minutes, draws.uniform("senior_minutes"))
+        later = question.resolved_at + _minutes(handling_minutes, draws.uniform("senior_minutes"))
         settled = _Asked(
             rows,
             advice,
             scores,
             np.full(len(rows), "senior", dtype=object),
-            asked.resolved_at,
+            question.resolved_at,
             later,
         )
         senior = self._answers(settled.only(differs), not_by=None)

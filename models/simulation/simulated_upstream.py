@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from models.simulation.exchange import HIDDEN_COLUMNS, Exchange
@@ -14,6 +16,8 @@ from models.simulation.keyed_draws import KeyedDraws
 from models.simulation.reviewer_queue import review_times
 from models.simulation.reviewers import ReviewerPool
 from models.vocabulary import Action, CaseType
+
+_NIGHTS_ON_FILE = 35
 
 SLIP_SHARE = 0.004
 """Share of simulated reviews first delivered with a slip of the pen, and mended the next night."""
@@ -50,6 +54,7 @@ class SimulatedUpstream:
         self._reviews = pd.DataFrame()
         self._outcomes = pd.DataFrame()
         self._told_until = start
+        self._first: list[_FirstReviews] = []
 
     def warm_up(self) -> Iterator[pd.DataFrame]:
         for name in self.case_types:
@@ -119,6 +124,26 @@ class SimulatedUpstream:
             self._reviews.loc[slipped, "slips"] = False
             self._reviews = self._reviews[~delivered | slipped].reset_index(drop=True)
 
+    def asked(self, case_ids: pd.Series, as_of: datetime) -> None:
+        """Be asked for second reviews; they and a senior's word follow within the night. A case
+        that a second person has seen is not seen again."""
+        self._first = self._first[-_NIGHTS_ON_FILE:]
+        for held in self._first:
+            wanted = held.cases["case_id"].isin(case_ids).to_numpy() & ~held.seen_again
+            if not wanted.any():
+                continue
+            held.seen_again = held.seen_again | wanted
+            later = self._people.second_review(
+                held.cases[wanted],
+                held.reviews[wanted],
+                recommendation=held.recommendation[wanted],
+                score=held.score[wanted],
+                asked=np.ones(int(wanted.sum()), dtype=np.bool_),
+                asked_at=pd.Timestamp(as_of),
+            )
+            types = held.cases[wanted].set_index("case_id")["case_type"]
+            self._file(later, types)
+
     def truth(self) -> pd.DataFrame:
         """case_id and bad of every case so far, for reports; nothing that decides may read it."""
         seen = [frame for frames in self._seen.values() for frame in frames]
@@ -149,15 +174,13 @@ class SimulatedUpstream:
             first,
             **said,
         )
-        reviews = pd.concat([first, later], ignore_index=True)
-        slips = KeyedDraws(self._exchange.seed, reviews["review_id"]).uniform("slip") < SLIP_SHARE
-        types = cases.set_index("case_id")["case_type"]
-        reviews = reviews.assign(
-            case_type=reviews["case_id"].map(types),
-            slips=slips,
-            delivered_at=reviews["resolved_at"],
+        again = cases["case_id"].isin(later["case_id"]).to_numpy()
+        self._first.append(
+            _FirstReviews(cases, first, said["recommendation"], said["score"], again)
         )
-        self._reviews = _joined(self._reviews, reviews)
+        reviews = pd.concat([first, later], ignore_index=True)
+        types = cases.set_index("case_id")["case_type"]
+        self._file(reviews, types)
         final = reviews.drop_duplicates("case_id", keep="last").set_index("case_id")["verdict"]
         ended = final.loc[cases["case_id"]].to_numpy(dtype=object)
         closed = escalated & (ended != "escalate")
@@ -166,6 +189,15 @@ class SimulatedUpstream:
             late = self._exchange.outcomes(cases[closed], actions, ended[closed])
             late = late.assign(case_type=late["case_id"].map(types))
             self._outcomes = _joined(self._outcomes, late)
+
+    def _file(self, reviews: pd.DataFrame, types: pd.Series) -> None:
+        slips = KeyedDraws(self._exchange.seed, reviews["review_id"]).uniform("slip") < SLIP_SHARE
+        reviews = reviews.assign(
+            case_type=reviews["case_id"].map(types),
+            slips=slips,
+            delivered_at=reviews["resolved_at"],
+        )
+        self._reviews = _joined(self._reviews, reviews)
 
     def _with_slips(self, reviews: pd.DataFrame) -> pd.DataFrame:
         """What people get wrong when they file a review: one of three slips, by the review's id."""
@@ -184,6 +216,18 @@ class SimulatedUpstream:
         )
         delivered["verdict"] = delivered["verdict"].mask(slips & (kind == 2), "unclear")
         return delivered
+
+
+@dataclass(eq=False)
+class _FirstReviews:
+    """A night's first reviews and what was known at them; row i of everything belongs to case i.
+    seen_again: a second person has judged the case."""
+
+    cases: pd.DataFrame
+    reviews: pd.DataFrame
+    recommendation: npt.NDArray[np.object_]
+    score: npt.NDArray[np.float64]
+    seen_again: npt.NDArray[np.bool_]
 
 
 class _Desk:

@@ -27,7 +27,8 @@ def settle(reviews: pd.DataFrame, outcomes: pd.DataFrame, by: str = "case_id") -
     Returns:
         the case, bad (bool) and settled_at (UTC): of the highest rank that spoke, the latest word.
         A verdict `escalate` leaves a case open, so it settles nothing. confirmed (bool): a second
-        person agreed, or a senior, a gold case or an outcome decided (METHODS 1.6).
+        person agreed, or a senior, a gold case or an outcome decided (METHODS 1.6). rank: of the
+        word that counts, up to OUTCOME_RANK.
     """
     open_still = (reviews["verdict"] == "escalate").to_numpy(dtype=np.bool_)
     decided = reviews.loc[~open_still, [by, "kind", "verdict", "resolved_at"]]
@@ -56,4 +57,4 @@ def settle(reviews: pd.DataFrame, outcomes: pd.DataFrame, by: str = "case_id") -
         agreed = heard.duplicated([by, "bad"], keep=False) & (heard["rank"] == SECOND_RANK)
         heard["confirmed"] |= agreed
         said = pd.concat([said[~several], heard.drop_duplicates(by, keep="last")])
-    return said[[by, "bad", "settled_at", "confirmed"]].reset_index(drop=True)
+    return said[[by, "bad", "settled_at", "confirmed", "rank"]].reset_index(drop=True)

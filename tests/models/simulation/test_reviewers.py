@@ -185,17 +185,20 @@ def test_desk_practice_mends_most_errors(desk) -> None:
     assert wrong_last <= 0.25 * wrong_first
 
 
-def test_a_share_of_agreeing_audits_can_be_confirmed_as_well(desk) -> None:
-    """With confirm_share .2 about a fifth of them (four standard errors of 24,000: .011)."""
+def test_who_asks_gets_exactly_those_second_reviews_and_after_he_asked(desk) -> None:
+    """Agreeing ones too; nobody is asked about a case that was not named."""
     cases, agent, _, pool = desk
     audits = reviewed(pool, cases, agent, kind="audit")
-    advice = agent["recommendation"]
+    named, when = np.arange(len(cases)) % 7 == 0, pd.Timestamp("2030-01-01", tz="UTC")
     later = pool.second_review(
-        cases, audits, recommendation=advice, score=agent["score"], confirm_share=0.2
-    )
-    agreeing = audits.loc[audits["verdict"].array == advice.array, "case_id"]
-    confirmed = agreeing.isin(later.loc[later["kind"] == "second", "case_id"])
-    assert abs(confirmed.mean() - 0.2) < 0.011
+        cases, audits, recommendation=agent["recommendation"], score=agent["score"],
+        asked=named, asked_at=when,
+    )  # fmt: skip
+    second = later[later["kind"] == "second"]
+    assert second["case_id"].tolist() == cases.loc[named, "case_id"].tolist()
+    assert (later["resolved_at"] > when).all()
+    first = audits.set_index("case_id").loc[second["case_id"], "reviewer_id"]
+    assert (first.to_numpy() != second["reviewer_id"].to_numpy()).all()
 
 
 @pytest.mark.parametrize(
