@@ -57,7 +57,7 @@ def decide_cases(desk: Desk, case_type: str, cases: pd.DataFrame, now: datetime)
         scores,
         reason,
         policy.boundary,
-        audit_rate=policy.audit.rate,
+        audit_rate=policy.audit.rates(scores, policy.boundary),
         key=desk.audit_key(case_type),
         costs=settings.costs,
         key_user_priority=policy.overrides.key_user_priority,
