@@ -28,7 +28,9 @@ from models.boundary import (
     sample_for_first_look,
     sequential,
 )
+from models.boundary.audit_plan import PlannedAudit, plan_audit
 from models.boundary.hindsight import plug_in_boundary
+from models.boundary.waiting import in_days
 from models.hub.policy import AuditPlan, Overrides, Policy
 from models.hub.transitions import Refusal, TakeLook
 from models.truth import matured_before
@@ -54,6 +56,7 @@ class Judged:
     labelled: int
     bad: int
     may_propose: bool
+    audit: PlannedAudit | None = None
 
     def summary(self) -> dict[str, object]:
         """For a dossier: plain values, no row."""
@@ -67,6 +70,7 @@ class Judged:
             "automation_rate": certificate.automation_rate,
             "limits": dict(certificate.limits),
             "labels_needed": dict(certificate.labels_needed),
+            "days_needed": [price.plain() for price in certificate.days_needed],
             "delta": certificate.delta,
             "rows": self.rows,
             "labelled": self.labelled,
@@ -74,6 +78,7 @@ class Judged:
             "drawn_and_missing": certificate.drawn_and_missing,
             "model_version": self.generation.version if self.generation else None,
             "evidence_digest": self.evidence_digest,
+            "audit_plan": list(self.audit.sentences) if self.audit else [],
         }
 
 
@@ -101,9 +106,14 @@ def certify_case_type(desk: Desk, book: Book, case_type: str) -> Judged:
     elif sequential(evidence, incumbent):
         certificate, proposes = _stream(desk, book, generation, evidence, incumbent, digest)
     else:
-        certificate, proposes = _look(desk, book, generation, evidence, incumbent, digest)
+        days = days_spanned(frame)
+        certificate, proposes = _look(desk, book, generation, evidence, incumbent, digest, days)
+    if evidence is not None:
+        targets = desk.case_types[case_type].targets
+        certificate = in_days(certificate, evidence, targets, incumbent, days_spanned(frame))
     if proposes and live is not None and not generation.promoted:
         certificate, proposes = _against_champion(certificate, frame)
+    audit = _planned_audit(desk, generation, certificate, evidence, frame) if proposes else None
     return Judged(
         case_type=case_type,
         certificate=certificate,
@@ -114,6 +124,7 @@ def certify_case_type(desk: Desk, book: Book, case_type: str) -> Judged:
         labelled=int(evidence.labelled.sum()) if evidence else 0,
         bad=int(evidence.bad.sum()) if evidence else 0,
         may_propose=proposes,
+        audit=audit,
     )
 
 
@@ -159,11 +170,17 @@ def policy_for(desk: Desk, judged: Judged) -> Policy:
     generation = judged.generation
     if generation is None:
         raise GateRefused(f"{judged.case_type} has no model, so there is no boundary to propose.")
-    return advised_policy(desk, generation, judged.certificate.boundary)
+    audit = None
+    if (planned := judged.audit) is not None:
+        audit = AuditPlan(planned.rate, steps=planned.steps, block_rate=planned.block_rate)
+    return advised_policy(desk, generation, judged.certificate.boundary, audit)
 
 
-def advised_policy(desk: Desk, generation: Generation, boundary: Boundary) -> Policy:
-    """A generation's model under a boundary, with the case type's audit rate and overrides."""
+def advised_policy(
+    desk: Desk, generation: Generation, boundary: Boundary, audit: AuditPlan | None = None
+) -> Policy:
+    """A generation's model under a boundary, with the case type's overrides and, unless one was
+    planned, its audit rate."""
     case_type = desk.case_types[generation.case_type]
     calibration = generation.load(desk).calibration
     return Policy(
@@ -171,11 +188,37 @@ def advised_policy(desk: Desk, generation: Generation, boundary: Boundary) -> Po
         model_name=case_type.name,
         model_version=generation.version,
         model_digest=generation.digest,
-        audit=AuditPlan(case_type.audit_rate),
+        audit=audit or AuditPlan(case_type.audit_rate),
         calibration={"slope": calibration.slope, "intercept": calibration.intercept},
         boundary=boundary,
         overrides=Overrides(never_auto_pass_above_usd=case_type.never_auto_pass_above_usd),
     )
+
+
+def _planned_audit(
+    desk: Desk,
+    generation: Generation,
+    certificate: Certificate,
+    evidence: Evidence | None,
+    frame: pd.DataFrame,
+) -> PlannedAudit | None:
+    """The audit plan of a boundary to be proposed, where the case type has a budget for one."""
+    case_type = desk.case_types[generation.case_type]
+    certified = certificate.verdict is CertificateVerdict.CERTIFIED
+    if evidence is None or case_type.audit_budget is None or not certified:
+        return None
+    if not certificate.automation_rate:
+        return None  # a boundary that decides none of these cases leaves nothing to plan from
+    # The generation was read before today's look; the plan is for the one after it.
+    delta = delta_of_look(case_type.targets.delta, len(desk.case_types), generation.looks + 2)
+    targets, boundary = _at(case_type.targets, delta), certificate.boundary
+    return plan_audit(evidence, targets, boundary, case_type.audit_budget, days_spanned(frame))
+
+
+def days_spanned(frame: pd.DataFrame) -> float:
+    """Days between the first and the last case; a day at least."""
+    opened = frame["opened_at"]
+    return max(float((opened.max() - opened.min()) / pd.Timedelta(days=1)), 1.0)
 
 
 def _look(
@@ -185,6 +228,7 @@ def _look(
     evidence: Evidence,
     incumbent: Boundary | None,
     digest: str,
+    days: float,
 ) -> tuple[Certificate, bool]:
     targets = desk.case_types[generation.case_type].targets
     look = generation.looks + 1
@@ -204,7 +248,7 @@ def _look(
         return _worth_it(certificate, evidence, targets, incumbent, look)
     waits = generation.last_effective_sample is None and evidence.fully_reviewed
     needed = first if waits else None
-    return _reported_only(certificate, incumbent, effective, needed), False
+    return _reported_only(certificate, incumbent, effective, needed, days), False
 
 
 def _worth_it(
@@ -288,14 +332,22 @@ def _at(targets: Targets, delta: float) -> Targets:
 
 
 def _reported_only(
-    certificate: Certificate, incumbent: Boundary | None, effective: float, first: int | None
+    certificate: Certificate,
+    incumbent: Boundary | None,
+    effective: float,
+    first: int | None,
+    days: float,
 ) -> Certificate:
     """Between looks a certificate is shown and never acted on."""
     boundary = incumbent or Boundary.everything_reviewed()
     if certificate.verdict is CertificateVerdict.INSUFFICIENT_EVIDENCE:
         return replace(certificate, boundary=boundary)
     if first is not None:
-        why = f"The first look is due at an effective sample of {first:,}; there are {effective:,.0f}."
+        why = (
+            f"The first look is due at an effective sample of {first:,}; there are {effective:,.0f}"
+        )
+        later = max(first / effective - 1.0, 0.0) * days if effective else float("inf")
+        why += f", so in {later:,.0f} days at this traffic." if later < float("inf") else "."
         verdict = CertificateVerdict.INSUFFICIENT_EVIDENCE
     else:
         why = "No look is due until the evidence has grown by a quarter."
