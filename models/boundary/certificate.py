@@ -13,10 +13,10 @@ from models.boundary.bounds import trials_for_power
 from models.boundary.candidates import FIRST_BLOCKS, SideTest, block_sequences, pass_sequences
 from models.boundary.evidence import Evidence, FloatArray
 from models.boundary.price import labels_needed
+from models.boundary.risks import certifiable, without_certificate
 from models.boundary.side_tests import block_tests, pass_tests
 from models.vocabulary import Boundary, Certificate, CertificateVerdict, Targets
 
-CERTIFIABLE = ("precision", "recall", "false_omission_rate")
 RECALL_SHARE = 0.7
 """Of delta, when recall and precision are promised together; any other set is split equally."""
 
@@ -77,7 +77,7 @@ def sample_for_first_look(targets: Targets, delta: float) -> int:
 
 def delta_shares(targets: Targets, delta: float) -> dict[str, float]:
     """How one look's delta is split over the promises that have a certificate."""
-    named = [name for name in targets.named() if name in CERTIFIABLE]
+    named = certifiable(targets)
     if set(named) == {"recall", "precision"}:
         return {"recall": RECALL_SHARE * delta, "precision": (1.0 - RECALL_SHARE) * delta}
     return {name: delta / len(named) for name in named}
@@ -136,10 +136,7 @@ class _Look:
         self.blocking = block_tests(evidence, incumbent)
 
     def certificate(self) -> Certificate:
-        no_certificate = [name for name in self.targets.named() if name not in CERTIFIABLE]
-        reasons = [
-            f"There is no certificate for {name.replace('_', ' ')}." for name in no_certificate
-        ]
+        reasons = list(without_certificate(self.targets))
         if len(self.evidence) == 0:
             return self._answer(
                 CertificateVerdict.INSUFFICIENT_EVIDENCE,

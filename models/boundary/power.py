@@ -211,7 +211,9 @@ def _recall(design: Design, recall: float, delta: float, zone: _Zone) -> Outlook
         allowed = _Critical(zone.weights, delta, spent=BAD_CASES_SHARE * delta)
 
         def succeeds(misses: FloatArray, caught: FloatArray) -> BoolArray:
-            lower = np.where(caught > 0, gammaincinv(np.maximum(caught, 1e-9), spend), 0.0)
+            counted, place = np.unique(caught, return_inverse=True)
+            limits = np.where(counted > 0, gammaincinv(np.maximum(counted, 1e-9), spend), 0.0)
+            lower = limits[place].reshape(caught.shape)
             return np.asarray(beta * (lower @ weights) >= allowed.for_seen(misses))
     else:
         gains = np.log1p(WAGERS[:, None] * beta / (1.0 - beta) * weights / weights.max())

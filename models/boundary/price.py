@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from models.boundary.bounds import trials_for_power
 from models.boundary.evidence import Evidence
 from models.boundary.power import POWER, TRUE_SHARE, Design, outlooks
+from models.boundary.risks import RISKS
 from models.vocabulary import Boundary, Targets
 
 
@@ -36,14 +37,9 @@ def labels_needed(
 
 def first_labels(targets: Targets, shares: Mapping[str, float], zone: str) -> int:
     """Before any label: the cases an exact test would ask for."""
-    limits = {
-        "recall": None if targets.recall is None else 1.0 - targets.recall,
-        "false_omission_rate": targets.false_omission_rate,
-        "precision": None if targets.precision is None else 1.0 - targets.precision,
-    }
-    names = ("recall", "false_omission_rate") if zone == "pass" else ("precision",)
+    promised = targets.named()
     return max(
-        trials_for_power(limit, shares[name], TRUE_SHARE, POWER)
-        for name in names
-        if (limit := limits[name]) is not None
+        trials_for_power(RISKS[name].error_limit(promised[name]), shares[name], TRUE_SHARE, POWER)
+        for name in (("precision",) if zone == "block" else ("recall", "false_omission_rate"))
+        if name in promised
     )
