@@ -34,6 +34,7 @@ class CaseTypeOverrides(BaseModel):
     label_delay_days: Annotated[float, Field(ge=0)] | None = None
     audit_rate: Annotated[float, Field(gt=0, le=1)] | None = None
     audit_budget: AuditBudget | None = None
+    choose: Literal["widest", "cheapest"] | None = None
     costs: Costs | None = None
     staffing: Staffing | None = None
     segments: tuple[str, ...] | None = None
@@ -166,7 +167,15 @@ def _case_type(
     features = _features(base, said)
     direct = {
         key: said[key]
-        for key in ("targets", "audit_rate", "audit_budget", "costs", "staffing", "segments")
+        for key in (
+            "targets",
+            "audit_rate",
+            "audit_budget",
+            "choose",
+            "costs",
+            "staffing",
+            "segments",
+        )
         if key in said
     }
     return replace(

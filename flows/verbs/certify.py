@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -34,7 +34,7 @@ from models.boundary.waiting import in_days
 from models.hub.policy import AuditPlan, Overrides, Policy
 from models.hub.transitions import Refusal, TakeLook
 from models.truth import matured_before
-from models.vocabulary import Action, Boundary, Certificate, CertificateVerdict, Targets
+from models.vocabulary import Action, Boundary, Certificate, CertificateVerdict, Costs, Targets
 
 WORTHWHILE_SHARE = 0.75
 """A first boundary is proposed once it automates this share of what the labels suggest."""
@@ -71,6 +71,7 @@ class Judged:
             "limits": dict(certificate.limits),
             "labels_needed": dict(certificate.labels_needed),
             "days_needed": [price.plain() for price in certificate.days_needed],
+            "choices": {name: asdict(one) for name, one in certificate.choices.items()},
             "delta": certificate.delta,
             "rows": self.rows,
             "labelled": self.labelled,
@@ -235,7 +236,8 @@ def _look(
     delta = delta_of_look(targets.delta, len(desk.case_types), look)
     effective = effective_sample(evidence, targets)
     first = sample_for_first_look(targets, delta)
-    certificate = certify(evidence, _at(targets, delta), incumbent)
+    costs = _cheapest_at(desk, generation)
+    certificate = certify(evidence, _at(targets, delta), incumbent, cheapest_at=costs)
     if evidence.fully_reviewed:
         due = exact_look_is_due(effective, generation.last_effective_sample, first)
     else:
@@ -269,10 +271,12 @@ def _worth_it(
         return certificate, True
     suggested = plug_in_boundary(evidence.score, evidence.bad, targets, evidence.automatable)
     within_reach = evidence.automation_rate(suggested)
-    if certificate.automation_rate >= WORTHWHILE_SHARE * within_reach:
+    # How much is proven says whether to wait, not how much of it a cost chose.
+    proven = evidence.automation_rate(certificate.choices.get("widest", certificate.boundary))
+    if proven >= WORTHWHILE_SHARE * within_reach:
         return certificate, True
     why = (
-        f"{certificate.automation_rate:.1%} automation is proven; the labels suggest "
+        f"{proven:.1%} automation is proven; the labels suggest "
         f"{within_reach:.1%}. Full review goes on until more of it can be proven (look {look})."
     )
     boundary = Boundary.everything_reviewed()
@@ -297,7 +301,14 @@ def _stream(
         _spend(desk, book, generation, "betting", look, delta, effective, digest)
     # Candidates are laid out on the model's own later slice: fixed before this stream began.
     reference = np.asarray(generation.load(desk).reference_scores)
-    return certify(evidence, _at(targets, delta), incumbent, reference), True
+    costs = _cheapest_at(desk, generation)
+    return certify(evidence, _at(targets, delta), incumbent, reference, costs), True
+
+
+def _cheapest_at(desk: Desk, generation: Generation) -> Costs | None:
+    """The costs that choose among the proven boundaries, where the case type asks for it."""
+    case_type = desk.case_types[generation.case_type]
+    return case_type.costs if case_type.choose == "cheapest" else None
 
 
 def _spend(

@@ -130,7 +130,8 @@ class CaseType:
     `maturity_days` is the age at which a case's truth is taken as settled (outcomes may still
     arrive before it). `audit_rate` is the designed probability that an automatically decided case
     is reviewed all the same; with an `audit_budget` it holds until there is evidence to plan from,
-    and each proposed boundary brings a plan of its own. `segments` are columns every dossier breaks its figures down by.
+    and each proposed boundary brings a plan of its own. `choose` says which of the proven boundaries
+    is proposed: the widest, or the one that costs least at `costs`. `segments` are columns every dossier breaks its figures down by.
     """
 
     name: str
@@ -142,6 +143,7 @@ class CaseType:
     staffing: Staffing = field(default_factory=Staffing)
     audit_rate: float = 0.05
     audit_budget: AuditBudget | None = None
+    choose: Literal["widest", "cheapest"] = "widest"
     segments: tuple[str, ...] = ()
     scorer: Literal["internal", "external"] = "internal"
     never_auto_pass_above_usd: float | None = None

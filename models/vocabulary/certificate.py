@@ -65,6 +65,7 @@ class Certificate:
             would take; empty when nothing is missing.
         days_needed: the same in days, by zone: at today's audit rate first, then at two others;
             empty until a flow, which knows the traffic, adds it.
+        choices: where a cost decided, the "widest" proven boundary and the "cheapest"; else empty.
         reasons: sentences for people, most important first.
         delta: the error probability this look spent.
         effective_sample: bad cases (recall) or passed cases (false omission) in hand, each times
@@ -85,7 +86,9 @@ class Certificate:
     effective_sample: float = 0.0
     drawn_and_missing: int = 0
     days_needed: tuple[DaysNeeded, ...] = ()
+    choices: Mapping[str, Boundary] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "limits", MappingProxyType(dict(self.limits)))
+        object.__setattr__(self, "choices", MappingProxyType(dict(self.choices)))
         object.__setattr__(self, "labels_needed", MappingProxyType(dict(self.labels_needed)))
