@@ -6,10 +6,11 @@ the traffic seen (`models.boundary.power`). Key users are always reviewed; none 
 none counts against the budget.
 
 One rate in the pass zone is the default. With two, the stratified test must allow for every error
-having been made where cases are sampled least, so the larger rate buys next to nothing: in 100
-simulated worlds of 100,000 cases audited at 10 % and 3 % not one was certified. Two levels pay for a
-better *estimate* of the misses (Neyman 1934: rates as the square root of the variance), not for a
-sooner proof.
+having been made where cases are sampled least, so the larger rate buys next to nothing. Simulated
+worlds certified at rates of 10 % and 3 %: 0 of 100 with 100,000 cases; 32 of 40 with 300,000, where
+3 % alone certified 30 of 40 with less than half the audits and 6.5 % alone 40 of 40 with as many.
+Two levels pay for a better *estimate* of the misses (Neyman 1934: rates as the square root of the
+variance), not for a sooner proof.
 """
 
 from __future__ import annotations

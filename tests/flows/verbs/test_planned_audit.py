@@ -1,4 +1,4 @@
-"""A case type with an audit budget: the plan goes from the certificate into the policy and its decisions."""
+"""A case type with an audit budget and a choice by cost: both go from the certificate into the policy."""
 
 from __future__ import annotations
 
@@ -17,15 +17,19 @@ from tests.builders import small_case_type, small_history, small_settings
 
 @pytest.fixture(scope="module")
 def walk(tmp_path_factory: pytest.TempPathFactory) -> Walk:
-    """small_case with at most 25 audits a day, until a promoted boundary has decided for three days."""
-    kinds = {"small_case": replace(small_case_type(), audit_budget=AuditBudget(25.0, 30.0))}
-    upstream = RevealedHistory(small_history(), kinds, 15, step_days=1)
+    """small_case with at most 60 audits a day, until a promoted boundary has decided for two days."""
+    kinds = {
+        "small_case": replace(
+            small_case_type(), audit_budget=AuditBudget(60.0, 30.0), choose="cheapest"
+        )
+    }
+    upstream = RevealedHistory(small_history(days=30, per_day=360), kinds, 15, step_days=1)
     home = tmp_path_factory.mktemp("home")
     walk = Walk(Desk.at(home, small_settings(), kinds, seed=3), upstream, retrain_days=14)
     walk.warm_up()
     for step in range(walk.upstream.steps):
         walk.night_and_day(step)
-        if sum(one["auto_passed"] > 0 for one in walk.steps) == 3:
+        if sum(one["auto_passed"] > 0 for one in walk.steps) == 2:
             break
     return walk
 
@@ -48,3 +52,15 @@ def test_the_promoted_policy_audits_as_planned_and_its_dossier_says_so(walk: Wal
     ]
     proposed = [e for e in ledger.history("small_case") if e.kind is EntryKind.PROPOSED]
     assert str(proposed[-1].dossier["audit_plan"][0]).startswith("Audited: ")
+
+
+def test_the_dossier_names_the_widest_proven_boundary_beside_the_cheapest(walk: Walk) -> None:
+    """What was proposed is the cheapest, and it is never wider than what was proven."""
+    entries = walk.desk.ledger.history("small_case")
+    dossier = [e for e in entries if e.kind is EntryKind.PROPOSED][-1].dossier
+    widest, cheapest = dossier["choices"]["widest"], dossier["choices"]["cheapest"]
+    assert cheapest["pass_at_or_below"] == dossier["pass_at_or_below"]
+    assert cheapest["block_at_or_above"] == dossier["block_at_or_above"]
+    assert (cheapest["pass_at_or_below"] or 0.0) <= (widest["pass_at_or_below"] or 0.0)
+    assert (cheapest["block_at_or_above"] or 1.0) >= (widest["block_at_or_above"] or 1.0)
+    assert "cheapest" in dossier["reasons"][1]
