@@ -191,8 +191,8 @@ class _Zone:
 
 
 def _weights_above_one(propensity: FloatArray) -> tuple[float, ...]:
-    weights = np.unique(1.0 / propensity)[::-1]
-    return tuple(float(weight) for weight in weights if weight > 1.0)
+    weights = np.unique(1.0 / propensity[propensity < 1.0])[::-1]
+    return tuple(float(weight) for weight in weights)
 
 
 def _recall(design: Design, recall: float, delta: float, zone: _Zone) -> Outlook:

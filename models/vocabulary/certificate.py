@@ -28,8 +28,9 @@ class DaysNeeded:
         zone: "pass" or "block".
         audit_rate: designed probability that an automatic decision of the zone is reviewed, in
             (0, 1]; 1 where everything is reviewed.
-        days: until the labels are in at the traffic seen; infinite: never.
-        afresh: counted from the first case at that rate, not from the evidence in hand.
+        days: of cases at the traffic seen until there are enough; infinite: never.
+        afresh: counted from the first case at that rate, not from the evidence in hand; those
+            cases count once they have matured.
     """
 
     zone: str

@@ -160,6 +160,7 @@ def test_a_plan_with_steps_round_trips_and_has_a_name_of_its_own():
 def test_each_case_takes_the_first_step_that_reaches_its_score(tops, rates, scores):
     """Against the plain reading of the plan, case by case; blocks have their own rate."""
     plan = AuditPlan(rates[4], steps=tuple(zip(tops, rates, strict=False)), block_rate=rates[5])
+    scores = [*scores, *tops, 0.8]  # the edges themselves
     found = plan.rates(np.array(scores), Boundary(None, 0.8))
     for score, rate in zip(scores, found, strict=True):
         step = next((one for top, one in plan.steps if score <= top), plan.rate)
