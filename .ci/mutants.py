@@ -85,10 +85,10 @@ MUTANTS = (
     ),
     Mutant(
         "an audit step that stops short of its score",
-        "models/hub/policy.py",
+        "models/hub/audit_plan.py",
         'np.searchsorted(tops, scores, side="left")',
         'np.searchsorted(tops, scores, side="right")',
-        "tests/models/hub/test_policy.py",
+        "tests/models/hub/test_audit_plan.py",
     ),
     Mutant(
         "a cost that chooses what was never tested",

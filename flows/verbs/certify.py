@@ -31,7 +31,8 @@ from models.boundary import (
 from models.boundary.audit_plan import PlannedAudit, plan_audit
 from models.boundary.hindsight import plug_in_boundary
 from models.boundary.waiting import in_days
-from models.hub.policy import AuditPlan, Overrides, Policy
+from models.hub.audit_plan import AuditPlan
+from models.hub.policy import Overrides, Policy
 from models.hub.transitions import Refusal, TakeLook
 from models.truth import matured_before
 from models.vocabulary import Action, Boundary, Certificate, CertificateVerdict, Costs, Targets

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from models.hub.audit_plan import AuditPlan
 from models.hub.canonical import canonical_json, in_utc, is_sha256, sha256_of, utc_stamp
+from models.hub.checked import check_names, number
 from models.vocabulary import KEY_USER_PRIORITY, Boundary
-
-FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +42,7 @@ class Overrides:
             )
         limit = self.never_auto_pass_above_usd
         if limit is not None:
-            amount = _number("never_auto_pass_above_usd", limit)
+            amount = number("never_auto_pass_above_usd", limit)
             if amount < 0.0:
                 raise ValueError(f"never_auto_pass_above_usd must be zero or more, got {limit!r}")
             object.__setattr__(self, "never_auto_pass_above_usd", amount)
@@ -55,96 +50,6 @@ class Overrides:
         if not all(isinstance(pattern, str) and pattern for pattern in patterns):
             raise ValueError(f"senior_patterns must be names, got {patterns!r}")
         object.__setattr__(self, "senior_patterns", patterns)
-
-
-@dataclass(frozen=True, slots=True)
-class AuditPlan:
-    """How often an automatically decided case is reviewed all the same (METHODS 2).
-
-    Attributes:
-        rate: the designed probability, in (0, 1], wherever nothing below says another.
-        salt_id: names, and never reveals, the key of the hash that draws the cases.
-        steps: (up to this score, rate), scores rising: a case takes the first step that reaches
-            its score.
-        block_rate: the rate of automatic blocks; None: as any other case.
-
-    A plan has one spelling: what repeats the rate beside it is left out. A plan of one rate is
-    written as it was before there were steps, so that older policies keep their names.
-
-    Raises:
-        ValueError: a rate is outside (0, 1], the steps do not rise or repeat a rate, or the key
-            has no name.
-    """
-
-    rate: float
-    salt_id: str = "audit-1"
-    steps: tuple[tuple[float, float], ...] = ()
-    block_rate: float | None = None
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "rate", _rate("audit rate", self.rate))
-        if not (isinstance(self.salt_id, str) and self.salt_id):
-            raise ValueError("salt_id must name the key that draws the audits")
-        object.__setattr__(self, "steps", _steps(self.steps))
-        rates = [*(rate for _, rate in self.steps), self.rate]
-        if any(one == other for one, other in pairwise(rates)):
-            raise ValueError(
-                f"audit steps {self.steps!r} repeat a rate (above the last it is {self.rate}); "
-                "leave out the step that changes nothing"
-            )
-        if self.block_rate is not None:
-            object.__setattr__(self, "block_rate", _rate("audit block_rate", self.block_rate))
-            if self.block_rate == self.rate:
-                raise ValueError(
-                    f"audit block_rate {self.block_rate} is the rate itself; leave it out"
-                )
-
-    @classmethod
-    def from_document(cls, document: Mapping[str, Any]) -> AuditPlan:
-        """The plan a document describes; `steps` and `block_rate` stand in it together or not at all.
-
-        Raises:
-            ValueError: a key is unknown or missing, or a value cannot be used.
-        """
-        stepped = bool({"steps", "block_rate"} & set(document))
-        known = ("rate", "salt_id", "steps", "block_rate") if stepped else ("rate", "salt_id")
-        _check_names("policy audit plan", document, known)
-        if not stepped:
-            return cls(**document)
-        steps = document["steps"]
-        if not isinstance(steps, list | tuple):
-            raise ValueError(f"policy audit plan: steps must be a list of pairs, got {steps!r}")
-        plan = cls(**{**document, "steps": tuple(steps)})
-        if not plan.steps and plan.block_rate is None:
-            raise ValueError(
-                "policy audit plan: steps and block_rate say nothing; a plan of one rate is "
-                "written without them"
-            )
-        return plan
-
-    def document(self) -> dict[str, Any]:
-        """The plan as plain JSON values."""
-        plain: dict[str, Any] = {"rate": self.rate, "salt_id": self.salt_id}
-        if self.steps or self.block_rate is not None:
-            plain["steps"] = [list(step) for step in self.steps]
-            plain["block_rate"] = self.block_rate
-        return plain
-
-    def rates(self, scores: FloatArray, boundary: Boundary) -> FloatArray:
-        """The designed probability of an audit for each case, were it decided automatically.
-
-        Args:
-            scores: shape (cases,); NaN where a case cannot be scored (it is never decided).
-
-        Returns:
-            Shape (cases,), each in (0, 1].
-        """
-        tops = np.array([top for top, _ in self.steps])
-        by_step = np.array([*(rate for _, rate in self.steps), self.rate])
-        found: FloatArray = by_step[np.searchsorted(tops, scores, side="left")]
-        if self.block_rate is not None and boundary.block_at_or_above is not None:
-            found = np.where(scores >= boundary.block_at_or_above, self.block_rate, found)
-        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +80,7 @@ class Policy:
             raise ValueError("a policy must name its case type")
         self._check_model()
         calibration = {
-            name: _number(f"calibration {name!r}", value)
-            for name, value in self.calibration.items()
+            name: number(f"calibration {name!r}", value) for name, value in self.calibration.items()
         }
         object.__setattr__(self, "calibration", MappingProxyType(calibration))
         object.__setattr__(self, "boundary", _in_floats(self.boundary))
@@ -217,7 +121,7 @@ class Policy:
         if until is not None and not isinstance(until, str):
             raise ValueError(f"policy valid_until must be a UTC stamp as text, got {until!r}")
         sides = {
-            name: None if side is None else _number(name, side) for name, side in boundary.items()
+            name: None if side is None else number(name, side) for name, side in boundary.items()
         }
         if not isinstance(overrides["senior_patterns"], list | tuple):
             raise ValueError("policy senior_patterns must be a list of names")
@@ -289,36 +193,6 @@ class Policy:
                 raise ValueError(f"a policy with a model digest must name its {name} as text")
 
 
-def _number(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{name} must be a number, got {value!r}")
-    if not math.isfinite(value):
-        raise ValueError(f"{name} must be a finite number, got {value!r}")
-    return float(value) + 0.0  # -0.0 and 0.0 are one value and must have one spelling
-
-
-def _rate(name: str, value: object) -> float:
-    rate = _number(name, value)
-    if not 0.0 < rate <= 1.0:
-        raise ValueError(f"the {name} must lie in (0, 1], got {value!r}")
-    return rate
-
-
-def _steps(said: Iterable[Sequence[object]]) -> tuple[tuple[float, float], ...]:
-    steps = []
-    for step in said:
-        if isinstance(step, str) or len(step) != 2:
-            raise ValueError(f"an audit step is a pair (up to this score, rate), got {step!r}")
-        top = _number("audit step score", step[0])
-        if not 0.0 <= top <= 1.0:
-            raise ValueError(f"an audit step ends at a score in [0, 1], got {step[0]!r}")
-        steps.append((top, _rate("audit rate of a step", step[1])))
-    tops = [top for top, _ in steps]
-    if any(one >= other for one, other in pairwise(tops)):
-        raise ValueError(f"audit steps must have rising scores, got {tops}")
-    return tuple(steps)
-
-
 def _in_floats(boundary: Boundary) -> Boundary:
     sides = (boundary.pass_at_or_below, boundary.block_at_or_above)
     return Boundary(*(None if side is None else float(side) + 0.0 for side in sides))
@@ -332,15 +206,4 @@ def _section(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _check_keys(what: str, document: Mapping[str, Any], kind: type) -> None:
-    _check_names(what, document, [item.name for item in fields(kind)])
-
-
-def _check_names(what: str, document: Mapping[str, Any], known: Iterable[str]) -> None:
-    known = set(known)
-    unknown, missing = sorted(set(document) - known), sorted(known - set(document))
-    if unknown:
-        raise ValueError(
-            f"{what}: unknown key {', '.join(map(repr, unknown))}; known: {sorted(known)}"
-        )
-    if missing:
-        raise ValueError(f"{what}: missing key {', '.join(map(repr, missing))}")
+    check_names(what, document, [item.name for item in fields(kind)])
