@@ -16,8 +16,9 @@ variance), not for a sooner proof.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -50,9 +51,12 @@ class PlannedAudit:
     pass_floor: float | None
     block_floor: float | None
     reviews_per_day: float
-    days: dict[str, float]
+    days: Mapping[str, float]
     within_budget: bool
     sentences: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "days", MappingProxyType(dict(self.days)))
 
 
 def plan_audit(

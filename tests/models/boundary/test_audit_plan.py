@@ -122,7 +122,7 @@ def test_key_users_are_neither_sampled_nor_counted() -> None:
     assert plan.reviews_per_day == pytest.approx(plan.rate * free / 30.0)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(
     st.floats(1.0, 3_000.0),
     st.floats(5.0, 400.0),
