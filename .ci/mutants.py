@@ -83,6 +83,20 @@ MUTANTS = (
         "bad=truth == 1.0,",
         f"{BOUNDARY}/test_certificate.py",
     ),
+    Mutant(
+        "an audit step that stops short of its score",
+        "models/hub/audit_plan.py",
+        'np.searchsorted(tops, scores, side="left")',
+        'np.searchsorted(tops, scores, side="right")',
+        "tests/models/hub/test_audit_plan.py",
+    ),
+    Mutant(
+        "a cost that chooses what was never tested",
+        "models/boundary/certificate.py",
+        "            blocking.proven_cuts(),\n",
+        "            None,\n",
+        f"{BOUNDARY}/test_cost_choice.py",
+    ),
 )
 
 

@@ -15,7 +15,7 @@ from configs.errors import UserError
 from configs.places import ratchet_data
 from configs.validated import validated
 from configs.yaml_lines import read_yaml
-from models.vocabulary import CaseType, Costs, Feature, Staffing, Targets
+from models.vocabulary import AuditBudget, CaseType, Costs, Feature, Staffing, Targets
 
 _WALK_KEYS = ("warm_up_days", "step_days", "retrain_days", "seed")
 _VARIABLE = re.compile(r"\$\{([A-Z_][A-Z0-9_]*)\}")
@@ -33,6 +33,8 @@ class CaseTypeOverrides(BaseModel):
     targets: Targets | None = None
     label_delay_days: Annotated[float, Field(ge=0)] | None = None
     audit_rate: Annotated[float, Field(gt=0, le=1)] | None = None
+    audit_budget: AuditBudget | None = None
+    choose: Literal["widest", "cheapest"] | None = None
     costs: Costs | None = None
     staffing: Staffing | None = None
     segments: tuple[str, ...] | None = None
@@ -165,7 +167,15 @@ def _case_type(
     features = _features(base, said)
     direct = {
         key: said[key]
-        for key in ("targets", "audit_rate", "costs", "staffing", "segments")
+        for key in (
+            "targets",
+            "audit_rate",
+            "audit_budget",
+            "choose",
+            "costs",
+            "staffing",
+            "segments",
+        )
         if key in said
     }
     return replace(

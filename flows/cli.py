@@ -131,6 +131,7 @@ def retrain(case_type: str, as_of: datetime | None, as_json: bool) -> None:
 @click.option("--false-omission", type=_SHARE, help="Upper limit on bad among the passed.")
 @click.option("--delta", type=_SHARE, default=0.05, show_default=True, help="Over all case types.")
 @click.option("--incumbent", metavar="A,B", help="Boundary under which labels came in; '-': none.")
+@click.option("--days", type=click.FloatRange(0, min_open=True), help="Days the table covers.")
 @click.option("--json", "as_json", is_flag=True)
 def certify(
     evidence: Path,
@@ -139,12 +140,14 @@ def certify(
     false_omission: float | None,
     delta: float,
     incumbent: str | None,
+    days: float | None,
     as_json: bool,
 ) -> None:
     """Say what EVIDENCE (Parquet or CSV) proves: a boundary, or the price of one.
 
     Columns: score, bad (true, false, empty = not observed), propensity; optional case_type, drawn,
-    automatable, credence. The exit code is 0 when every case type is certified, else 3.
+    automatable, credence, and opened_at: with it, or with --days, missing labels have a price in
+    days. The exit code is 0 when every case type is certified, else 3.
     """
     from flows.verbs.certify_file import all_certified, certify_file
     from models.vocabulary import Targets
@@ -155,7 +158,7 @@ def certify(
         targets = Targets(precision, recall, false_omission, delta=delta)
     except ValueError as wrong:
         raise click.UsageError(f"{wrong}.") from None
-    told = certify_file(evidence, targets, _boundary(incumbent))
+    told = certify_file(evidence, targets, _boundary(incumbent), days)
     if as_json:
         click.echo(json.dumps(told, indent=1))
     else:

@@ -11,17 +11,22 @@ import pandas as pd
 
 from configs.errors import UserError
 from flows.adapters.sources import read_evidence
-from models.boundary import certify
+from models.boundary import Evidence, certify
+from models.boundary.waiting import in_days
 from models.vocabulary import Boundary, Certificate, Targets
 
 
 def certify_file(
-    file: Path, targets: Targets, incumbent: Boundary | None
+    file: Path, targets: Targets, incumbent: Boundary | None, days: float | None = None
 ) -> dict[str, dict[str, Any]]:
     """One certificate for each case type of an EVIDENCE table (DESIGN 7), as plain values.
 
     The table is taken as one look, the first, so delta is split over the case types and nothing
     else (the caller keeps count of further looks at the same evidence).
+
+    Args:
+        days: how many days the table covers, so that missing labels have a price in days; None:
+            its column `opened_at` says so, and without one there is no price in days.
 
     Raises:
         UserError: the file cannot be read, or a column or value cannot be used; the message names
@@ -35,7 +40,8 @@ def certify_file(
         raise UserError(f"{file.name}: {count:,} rows have no case_type; name it in every row.")
     groups = {str(name): rows for name, rows in table.groupby("case_type", sort=True)}
     return {
-        name: _judge(name, rows, targets, incumbent, len(groups)) for name, rows in groups.items()
+        name: _judge(name, rows, targets, incumbent, len(groups), days)
+        for name, rows in groups.items()
     }
 
 
@@ -45,14 +51,36 @@ def all_certified(told: Mapping[str, Mapping[str, Any]]) -> bool:
 
 
 def _judge(
-    name: str, rows: pd.DataFrame, targets: Targets, incumbent: Boundary | None, case_types: int
+    name: str,
+    rows: pd.DataFrame,
+    targets: Targets,
+    incumbent: Boundary | None,
+    case_types: int,
+    days: float | None,
 ) -> dict[str, Any]:
     share = Targets(**{**asdict(targets), "delta": targets.delta / case_types})
     try:
-        found = certify(rows.drop(columns="case_type"), share, incumbent)
+        evidence = Evidence.from_frame(rows.drop(columns="case_type"))
+        found = certify(evidence, share, incumbent)
+        days = _days_covered(rows) if days is None else days
+        if days is not None:
+            found = in_days(found, evidence, share, incumbent, days)
     except ValueError as wrong:
         raise UserError(f"{name}: {wrong}.") from None
     return _plain(found, len(rows))
+
+
+def _days_covered(rows: pd.DataFrame) -> float | None:
+    """From the first to the last `opened_at`; None without the column, or where it holds one moment."""
+    if "opened_at" not in rows:
+        return None
+    try:
+        opened = pd.to_datetime(rows["opened_at"], utc=True)
+    except (ValueError, TypeError):
+        raise ValueError(
+            "the column 'opened_at' holds what is no time; give UTC stamps, or leave it out"
+        ) from None
+    return float((opened.max() - opened.min()) / pd.Timedelta(days=1)) or None
 
 
 def _plain(found: Certificate, rows: int) -> dict[str, Any]:
@@ -65,6 +93,7 @@ def _plain(found: Certificate, rows: int) -> dict[str, Any]:
         "precision_lower": found.precision_lower,
         "recall_lower": found.recall_lower,
         "labels_needed": dict(found.labels_needed),
+        "days_needed": [price.plain() for price in found.days_needed],
         "reasons": list(found.reasons),
         "delta": found.delta,
         "effective_sample": found.effective_sample,

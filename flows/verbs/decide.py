@@ -7,9 +7,9 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
-from flows.verbs.certify import advised_policy
 from flows.verbs.desk import Desk
 from flows.verbs.generation import current_generation
+from flows.verbs.proposed_policy import advised_policy
 from flows.verbs.train import score_in_shadow
 from models.boundary import decide
 from models.hub.policy import Overrides, Policy
@@ -57,7 +57,7 @@ def decide_cases(desk: Desk, case_type: str, cases: pd.DataFrame, now: datetime)
         scores,
         reason,
         policy.boundary,
-        audit_rate=policy.audit.rate,
+        audit_rate=policy.audit.rates(scores, policy.boundary),
         key=desk.audit_key(case_type),
         costs=settings.costs,
         key_user_priority=policy.overrides.key_user_priority,

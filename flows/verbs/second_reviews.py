@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from flows.verbs.certify import hoped_boundary
 from flows.verbs.desk import Desk
+from flows.verbs.label_trust import hoped_boundary
 from flows.verbs.truth import Book
 from models.truth import blind_second_sample, contradictions
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -11,12 +11,13 @@ from scipy import stats
 
 from models.boundary.bounds import trials_for_power
 from models.boundary.candidates import FIRST_BLOCKS, SideTest, block_sequences, pass_sequences
+from models.boundary.cost_choice import cheapest
 from models.boundary.evidence import Evidence, FloatArray
 from models.boundary.price import labels_needed
+from models.boundary.risks import certifiable, without_certificate
 from models.boundary.side_tests import block_tests, pass_tests
-from models.vocabulary import Boundary, Certificate, CertificateVerdict, Targets
+from models.vocabulary import Boundary, Certificate, CertificateVerdict, Costs, Targets
 
-CERTIFIABLE = ("precision", "recall", "false_omission_rate")
 RECALL_SHARE = 0.7
 """Of delta, when recall and precision are promised together; any other set is split equally."""
 
@@ -26,6 +27,7 @@ def certify(
     targets: Targets,
     incumbent: Boundary | None = None,
     reference_scores: FloatArray | None = None,
+    cheapest_at: Costs | None = None,
 ) -> Certificate:
     """Judge one look at one case type's evidence (METHODS 1).
 
@@ -40,6 +42,8 @@ def certify(
         incumbent: the boundary in force for this model; None: everything is reviewed today.
         reference_scores: scores on which candidate cuts are laid out, fixed before this evidence
             was seen; None: the evidence's own scores (never its outcomes).
+        cheapest_at: take the cheapest of the proven boundaries at these costs, which is never wider
+            than the widest; None: take the widest.
 
     Raises:
         ValueError: the evidence or a target is unusable; the message says why.
@@ -50,7 +54,7 @@ def certify(
     grid = (
         reference_scores if reference_scores is not None else evidence.score[evidence.automatable]
     )
-    look = _Look(evidence, targets, incumbent, np.asarray(grid, dtype=np.float64))
+    look = _Look(evidence, targets, incumbent, np.asarray(grid, dtype=np.float64), cheapest_at)
     return look.certificate()
 
 
@@ -77,7 +81,7 @@ def sample_for_first_look(targets: Targets, delta: float) -> int:
 
 def delta_shares(targets: Targets, delta: float) -> dict[str, float]:
     """How one look's delta is split over the promises that have a certificate."""
-    named = [name for name in targets.named() if name in CERTIFIABLE]
+    named = certifiable(targets)
     if set(named) == {"recall", "precision"}:
         return {"recall": RECALL_SHARE * delta, "precision": (1.0 - RECALL_SHARE) * delta}
     return {name: delta / len(named) for name in named}
@@ -108,6 +112,23 @@ class _Side:
                 lowest = None if lowest is None else test.at_or_below(lowest)
         return lowest
 
+    def proven_cuts(self) -> tuple[float, ...] | None:
+        """The cuts that every promise proves, ascending; None: all narrower than the widest."""
+        listed = {step for test in self.tests for step in test.steps}
+        if not listed:
+            return None
+        # A test without steps (recall) proves every pass cut up to its own.
+        return tuple(
+            sorted(
+                step
+                for step in listed
+                if all(
+                    step in test.steps if test.steps else test.cut is not None and step <= test.cut
+                    for test in self.tests
+                )
+            )
+        )
+
     def chosen(self, wider: bool) -> float | None:
         return self.proven if wider or self.refuted else self.today
 
@@ -121,8 +142,10 @@ class _Look:
         targets: Targets,
         incumbent: Boundary,
         reference_scores: FloatArray | None,
+        cheapest_at: Costs | None = None,
     ) -> None:
         self.evidence = evidence
+        self.costs = cheapest_at
         self.targets = targets
         self.incumbent = incumbent
         self.on_reference = reference_scores is not None
@@ -136,10 +159,7 @@ class _Look:
         self.blocking = block_tests(evidence, incumbent)
 
     def certificate(self) -> Certificate:
-        no_certificate = [name for name in self.targets.named() if name not in CERTIFIABLE]
-        reasons = [
-            f"There is no certificate for {name.replace('_', ' ')}." for name in no_certificate
-        ]
+        reasons = list(without_certificate(self.targets))
         if len(self.evidence) == 0:
             return self._answer(
                 CertificateVerdict.INSUFFICIENT_EVIDENCE,
@@ -167,6 +187,8 @@ class _Look:
                 name for name, wider in (("pass", wider_pass), ("block", wider_block)) if wider
             ]
             proof = f"A wider {' and '.join(sides)} side is proven."
+            if self.costs is not None:
+                return self._cheapest(self.costs, passing, blocking, boundary, [proof, *reasons])
             return self._answer(CertificateVerdict.CERTIFIED, boundary, [proof, *reasons])
         needed = self._labels_needed()
         if needed:
@@ -180,6 +202,38 @@ class _Look:
         return self._answer(
             CertificateVerdict.HOLD, self.incumbent, ["No wider boundary qualifies.", *reasons]
         )
+
+    def _cheapest(
+        self,
+        costs: Costs,
+        passing: _Side,
+        blocking: _Side,
+        widest: Boundary,
+        reasons: list[str],
+    ) -> Certificate:
+        """The cheapest of the boundaries proven up to `widest`; today's, where nothing is cheaper."""
+        choice = cheapest(
+            self.evidence,
+            costs,
+            self.incumbent,
+            widest,
+            passing.proven_cuts(),
+            blocking.proven_cuts(),
+        )
+        verdict = CertificateVerdict.CERTIFIED
+        usd, widest_usd = f"${choice.usd:,.2f}", f"${choice.widest_usd:,.2f}"
+        if choice.cheapest == self.incumbent:
+            verdict = CertificateVerdict.HOLD
+            why = f"Today's is the cheapest: an estimated {usd} a case, {widest_usd} at the widest."
+        elif choice.cheapest == widest:
+            why = f"The widest is also the cheapest: an estimated {usd} a case."
+        else:
+            why = (
+                f"Of the proven boundaries the cheapest is taken: an estimated {usd} a case, "
+                f"{widest_usd} at the widest."
+            )
+        found = self._answer(verdict, choice.cheapest, [*reasons[:1], why, *reasons[1:]])
+        return replace(found, choices={"widest": widest, "cheapest": choice.cheapest})
 
     def _pass_side(self) -> _Side:
         """Recall and false omission both bind the pass cut: the narrower of the two is proven."""

@@ -26,7 +26,7 @@ def decide(
     reason: npt.NDArray[np.str_],
     boundary: Boundary,
     *,
-    audit_rate: float,
+    audit_rate: float | FloatArray,
     key: str,
     costs: Costs,
     key_user_priority: int = KEY_USER_PRIORITY,
@@ -39,7 +39,8 @@ def decide(
         scores: calibrated probability of 'bad', NaN where a case cannot be scored.
         reason: the name of the rule that kept a case from being scored, or "".
         boundary: see `Boundary`; a score equal to a side is decided on that side.
-        audit_rate: designed probability that an automatic decision is reviewed all the same.
+        audit_rate: designed probability that an automatic decision is reviewed all the same, in
+            (0, 1]: one for all cases, or one a case, shape (cases,).
         key: 16 characters; see `audit_key`.
         costs: where the agent leans on cases it may not decide: block when the expected cost of
             passing exceeds that of blocking.

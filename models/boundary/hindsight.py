@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.boundary.bounds import share_is_above
+from models.boundary.risks import RISKS
 from models.vocabulary import Boundary, Targets
 
 _ROUNDING = 1e-9
@@ -90,17 +91,18 @@ class Tally:
 
     def broken_promises(self, targets: Targets, delta: float = 0.05) -> tuple[str, ...]:
         """The targets that this truth rejects at 1 - delta (exact binomial; single days are noise)."""
+        decided = self.auto_passed + self.auto_blocked
         errors: Mapping[str, tuple[int, int, float | None]] = {
             "precision": (self.falsely_blocked, self.auto_blocked, targets.precision),
             "recall": (self.missed, self.bad, targets.recall),
             "false_omission_rate": (self.missed, self.auto_passed, targets.false_omission_rate),
+            "accuracy": (self.missed + self.falsely_blocked, decided, targets.accuracy),
         }
         broken = []
         for name, (wrong, trials, target) in errors.items():
             if target is None:
                 continue
-            limit = target if name == "false_omission_rate" else 1.0 - target
-            if share_is_above(wrong, trials, limit) <= delta:
+            if share_is_above(wrong, trials, RISKS[name].error_limit(target)) <= delta:
                 broken.append(name)
         return tuple(broken)
 

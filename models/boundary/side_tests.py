@@ -16,6 +16,7 @@ from models.boundary import betting, exact, stratified
 from models.boundary.bounds import upper_limit
 from models.boundary.candidates import SideTest
 from models.boundary.evidence import Evidence, FloatArray
+from models.boundary.risks import RISKS
 from models.vocabulary import Boundary
 
 
@@ -171,7 +172,4 @@ class _Betting:
 
 
 def _as_stated(risk: str, error_share: float | None) -> float | None:
-    """An upper limit of errors, as people state the risk: precision and recall from above."""
-    if error_share is None or risk == "false_omission_rate":
-        return error_share
-    return 1.0 - error_share
+    return None if error_share is None else RISKS[risk].as_stated(error_share)

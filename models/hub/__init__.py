@@ -1,7 +1,8 @@
 """Who may change which policy when: policies, ledger entries and the rules between them."""
 
+from models.hub.audit_plan import AuditPlan
 from models.hub.entries import GENESIS_HASH, Entry, EntryKind, hash_of
-from models.hub.policy import AuditPlan, Overrides, Policy
+from models.hub.policy import Overrides, Policy
 from models.hub.transitions import (
     Approve,
     Command,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
+from models.hub.audit_plan import AuditPlan
 from models.hub.canonical import canonical_json, in_utc, is_sha256, sha256_of, utc_stamp
+from models.hub.checked import check_names, number
 from models.vocabulary import KEY_USER_PRIORITY, Boundary
 
 
@@ -41,7 +42,7 @@ class Overrides:
             )
         limit = self.never_auto_pass_above_usd
         if limit is not None:
-            amount = _number("never_auto_pass_above_usd", limit)
+            amount = number("never_auto_pass_above_usd", limit)
             if amount < 0.0:
                 raise ValueError(f"never_auto_pass_above_usd must be zero or more, got {limit!r}")
             object.__setattr__(self, "never_auto_pass_above_usd", amount)
@@ -49,29 +50,6 @@ class Overrides:
         if not all(isinstance(pattern, str) and pattern for pattern in patterns):
             raise ValueError(f"senior_patterns must be names, got {patterns!r}")
         object.__setattr__(self, "senior_patterns", patterns)
-
-
-@dataclass(frozen=True, slots=True)
-class AuditPlan:
-    """How often an automatically decided case is reviewed all the same (METHODS 2).
-
-    `rate` is the designed probability, in (0, 1]; `salt_id` names, and never reveals, the key of
-    the hash that draws the cases.
-
-    Raises:
-        ValueError: the rate is outside (0, 1], or the key has no name.
-    """
-
-    rate: float
-    salt_id: str = "audit-1"
-
-    def __post_init__(self) -> None:
-        rate = _number("audit rate", self.rate)
-        if not 0.0 < rate <= 1.0:
-            raise ValueError(f"the audit rate must lie in (0, 1], got {self.rate!r}")
-        object.__setattr__(self, "rate", rate)
-        if not (isinstance(self.salt_id, str) and self.salt_id):
-            raise ValueError("salt_id must name the key that draws the audits")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +80,7 @@ class Policy:
             raise ValueError("a policy must name its case type")
         self._check_model()
         calibration = {
-            name: _number(f"calibration {name!r}", value)
-            for name, value in self.calibration.items()
+            name: number(f"calibration {name!r}", value) for name, value in self.calibration.items()
         }
         object.__setattr__(self, "calibration", MappingProxyType(calibration))
         object.__setattr__(self, "boundary", _in_floats(self.boundary))
@@ -140,12 +117,11 @@ class Policy:
         )
         _check_keys("policy boundary", boundary, Boundary)
         _check_keys("policy overrides", overrides, Overrides)
-        _check_keys("policy audit plan", audit, AuditPlan)
         until = document["valid_until"]
         if until is not None and not isinstance(until, str):
             raise ValueError(f"policy valid_until must be a UTC stamp as text, got {until!r}")
         sides = {
-            name: None if side is None else _number(name, side) for name, side in boundary.items()
+            name: None if side is None else number(name, side) for name, side in boundary.items()
         }
         if not isinstance(overrides["senior_patterns"], list | tuple):
             raise ValueError("policy senior_patterns must be a list of names")
@@ -157,7 +133,7 @@ class Policy:
                 "overrides": Overrides(
                     **{**overrides, "senior_patterns": tuple(overrides["senior_patterns"])}
                 ),
-                "audit": AuditPlan(**audit),
+                "audit": AuditPlan.from_document(audit),
                 "valid_until": None if until is None else datetime.fromisoformat(until),
             }
         )
@@ -173,7 +149,7 @@ class Policy:
     def document(self) -> dict[str, Any]:
         """The policy as plain JSON values; every field is spelled out, so defaults may change."""
         return {
-            "audit": {"rate": self.audit.rate, "salt_id": self.audit.salt_id},
+            "audit": self.audit.document(),
             "boundary": {
                 "block_at_or_above": self.boundary.block_at_or_above,
                 "pass_at_or_below": self.boundary.pass_at_or_below,
@@ -217,14 +193,6 @@ class Policy:
                 raise ValueError(f"a policy with a model digest must name its {name} as text")
 
 
-def _number(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{name} must be a number, got {value!r}")
-    if not math.isfinite(value):
-        raise ValueError(f"{name} must be a finite number, got {value!r}")
-    return float(value) + 0.0  # -0.0 and 0.0 are one value and must have one spelling
-
-
 def _in_floats(boundary: Boundary) -> Boundary:
     sides = (boundary.pass_at_or_below, boundary.block_at_or_above)
     return Boundary(*(None if side is None else float(side) + 0.0 for side in sides))
@@ -238,11 +206,4 @@ def _section(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _check_keys(what: str, document: Mapping[str, Any], kind: type) -> None:
-    known = {item.name for item in fields(kind)}
-    unknown, missing = sorted(set(document) - known), sorted(known - set(document))
-    if unknown:
-        raise ValueError(
-            f"{what}: unknown key {', '.join(map(repr, unknown))}; known: {sorted(known)}"
-        )
-    if missing:
-        raise ValueError(f"{what}: missing key {', '.join(map(repr, missing))}")
+    check_names(what, document, [item.name for item in fields(kind)])

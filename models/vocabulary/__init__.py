@@ -9,18 +9,20 @@ from models.vocabulary.actions import (
     ReviewVerdict,
 )
 from models.vocabulary.boundary import Boundary
-from models.vocabulary.case_type import CaseType, Costs, Feature, Shift, Staffing
-from models.vocabulary.certificate import Certificate, CertificateVerdict
+from models.vocabulary.case_type import AuditBudget, CaseType, Costs, Feature, Shift, Staffing
+from models.vocabulary.certificate import Certificate, CertificateVerdict, DaysNeeded
 from models.vocabulary.targets import Targets
 
 __all__ = [
     "KEY_USER_PRIORITY",
     "Action",
+    "AuditBudget",
     "Boundary",
     "CaseType",
     "Certificate",
     "CertificateVerdict",
     "Costs",
+    "DaysNeeded",
     "Feature",
     "FeedbackPath",
     "Recommendation",

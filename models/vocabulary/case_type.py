@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -97,12 +98,40 @@ class Staffing:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditBudget:
+    """What the audit of automatic decisions may cost, and when it must have paid.
+
+    `reviews_per_day` is the most that reviewers spend on audits; `within_days` is when the next
+    widening should be provable; `levels` is the number of rates in the pass zone (one proves
+    sooner; see `models.boundary.audit_plan`).
+
+    Raises:
+        ValueError: a number is not positive, or there are other than one or two levels.
+    """
+
+    reviews_per_day: float
+    within_days: float = 60.0
+    levels: Literal[1, 2] = 1
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    def __post_init__(self) -> None:
+        for name in ("reviews_per_day", "within_days"):
+            if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0.0):
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)!r}")
+        if self.levels not in (1, 2):
+            raise ValueError(f"an audit has 1 or 2 levels in the pass zone, got {self.levels!r}")
+
+
+@dataclass(frozen=True, slots=True)
 class CaseType:
     """One kind of case, as configured in `configs/case_types/NAME.yaml`.
 
     `maturity_days` is the age at which a case's truth is taken as settled (outcomes may still
     arrive before it). `audit_rate` is the designed probability that an automatically decided case
-    is reviewed all the same. `segments` are columns every dossier breaks its figures down by.
+    is reviewed all the same; with an `audit_budget` it holds until there is evidence to plan from,
+    and each proposed boundary brings a plan of its own. `choose` says which of the proven boundaries
+    is proposed: the widest, or the one that costs least at `costs`. `segments` are columns every dossier breaks its figures down by.
     """
 
     name: str
@@ -113,6 +142,8 @@ class CaseType:
     costs: Costs = field(default_factory=Costs)
     staffing: Staffing = field(default_factory=Staffing)
     audit_rate: float = 0.05
+    audit_budget: AuditBudget | None = None
+    choose: Literal["widest", "cheapest"] = "widest"
     segments: tuple[str, ...] = ()
     scorer: Literal["internal", "external"] = "internal"
     never_auto_pass_above_usd: float | None = None

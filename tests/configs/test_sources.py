@@ -9,7 +9,7 @@ import pytest
 from configs.errors import UserError
 from configs.settings import CONFIGS
 from configs.sources import SourceSettings, load_source
-from models.vocabulary import CaseType, Feature, Targets
+from models.vocabulary import AuditBudget, CaseType, Feature, Targets
 
 HISTORY = """\
 name: mine
@@ -135,11 +135,14 @@ def test_a_case_type_configured_nowhere_needs_features_and_targets(tmp_path: Pat
 def test_the_source_file_wins_over_what_is_configured(tmp_path: Path) -> None:
     """Targets, delay and categories come from the file; the type's other figures stay."""
     kind = written(
-        tmp_path, HISTORY + "categorical: [country]\naudit_rate: 0.2\n"
+        tmp_path,
+        HISTORY
+        + "categorical: [country]\naudit_rate: 0.2\naudit_budget: {reviews_per_day: 25, levels: 2}\n",
     ).resolved_case_types({})
     found = kind["my_case"]
     assert found.maturity_days == 7.0
     assert found.audit_rate == 0.2
+    assert found.audit_budget == AuditBudget(25.0, levels=2)
     assert [feature.kind for feature in found.features] == ["numeric", "categorical"]
 
 

@@ -82,3 +82,20 @@ def test_an_incumbent_that_is_no_boundary_is_refused(tmp_path: Path, text: str) 
     with pytest.raises(SystemExit) as stopped:
         main(["certify", str(two_types(tmp_path)), "--incumbent", text])
     assert stopped.value.code == 2
+
+
+def test_missing_labels_have_a_price_in_days_where_the_table_tells_its_days(tmp_path: Path) -> None:
+    """From `opened_at`, or from the caller; without either there is none."""
+    few = world(np.random.default_rng(2), 3_000)
+    opened = pd.Timestamp("2026-01-01", tz="UTC") + pd.to_timedelta(np.linspace(0, 6, 3_000), "D")
+    path = tmp_path / "evidence.parquet"
+    few.to_parquet(path, index=False)
+    told = certify_file(path, TARGETS, None)["all cases"]
+    assert told["days_needed"] == []
+    asked = certify_file(path, TARGETS, None, days=6.0)["all cases"]
+    few.assign(opened_at=opened).to_parquet(path, index=False)
+    dated = certify_file(path, TARGETS, None)["all cases"]
+    assert dated["days_needed"] == asked["days_needed"]
+    labels, days = told["labels_needed"]["pass"], asked["days_needed"][0]["days"]
+    assert days == pytest.approx(labels / (3_000 / 6.0))
+    assert "with every case reviewed" in asked["reasons"][1]

@@ -143,3 +143,36 @@ def test_a_missing_amount_may_be_any_amount() -> None:
     )
     assert found["action"].tolist() == ["escalate", "auto_block"]
     assert found["override"].tolist() == ["never_auto_pass_above_usd", ""]
+
+
+def test_one_rate_for_all_cases_and_the_same_rate_for_each_decide_alike() -> None:
+    """Policies of one rate must go on deciding as before, to the byte."""
+    generator = np.random.default_rng(4)
+    cases = pd.DataFrame(
+        {"case_id": [f"c{n}" for n in range(500)], "priority": 10, "amount_usd": 5.0}
+    )
+    scores, reason = generator.random(500), np.full(500, "")
+    one, each = (
+        decide(cases, scores, reason, Boundary(0.4, 0.9), audit_rate=rate, key=KEY, costs=COSTS)
+        for rate in (0.25, np.full(500, 0.25))
+    )
+    pd.testing.assert_frame_equal(one, each, check_exact=True)
+
+
+def test_a_rate_by_case_is_the_propensity_and_the_share_drawn() -> None:
+    """10,000 cases a rate: the share drawn lies within four standard errors, and an escalated case
+    has propensity 1 whatever its rate."""
+    cases = pd.DataFrame(
+        {"case_id": [f"c{n}" for n in range(30_000)], "priority": 10, "amount_usd": 5.0}
+    )
+    scores = np.repeat([0.1, 0.3, 0.6], 10_000)
+    rates = np.repeat([0.03, 0.2, 0.5], 10_000)
+    found = decide(
+        cases, scores, np.full(30_000, ""), Boundary(0.4, 0.9),
+        audit_rate=rates, key=KEY, costs=COSTS,
+    )  # fmt: skip
+    assert found["propensity"].tolist() == [0.03] * 10_000 + [0.2] * 10_000 + [1.0] * 10_000
+    for rate in (0.03, 0.2):
+        share = found.loc[found["propensity"] == rate, "audited"].mean()
+        assert abs(share - rate) < 4 * np.sqrt(rate * (1 - rate) / 10_000)
+    assert not found.loc[scores == 0.6, "audited"].any()

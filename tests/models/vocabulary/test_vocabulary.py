@@ -7,6 +7,7 @@ import math
 import pytest
 
 from models.vocabulary import (
+    AuditBudget,
     Boundary,
     CaseType,
     Certificate,
@@ -75,3 +76,12 @@ def test_a_certificate_cannot_be_changed_afterwards() -> None:
     assert found.limits["recall"] == 0.991
     with pytest.raises(TypeError):
         found.limits["recall"] = 1.0  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"reviews_per_day": 0.0}, {"within_days": math.inf}, {"levels": 3}]
+)
+def test_an_audit_budget_that_buys_nothing_is_refused(wrong: dict[str, float]) -> None:
+    """No reviews, no end, or more levels than the test covers."""
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        AuditBudget(**{"reviews_per_day": 20.0, **wrong})

@@ -1,0 +1,216 @@
+"""One look at a case type's evidence: is it due, what does it spend, and what may come of it?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from configs.errors import GateRefused
+from flows.verbs.desk import NIGHT_ACTOR, Desk
+from flows.verbs.generation import Generation, last_version
+from flows.verbs.label_trust import believed, held, past_the_gates
+from flows.verbs.truth import Book, FloatArray
+from models.boundary import (
+    Evidence,
+    certify,
+    delta_of_look,
+    effective_sample,
+    exact_look_is_due,
+    sample_for_first_look,
+)
+from models.boundary.hindsight import plug_in_boundary
+from models.boundary.influence import Decide
+from models.hub.transitions import Refusal, TakeLook
+from models.truth import contradictions
+from models.vocabulary import Boundary, Certificate, CertificateVerdict, Costs, Targets
+
+WORTHWHILE_SHARE = 0.75
+"""A first boundary is proposed once it automates this share of what the labels suggest."""
+
+PATIENT_LOOKS = 6
+"""After so many looks (their shares of delta grow thin) whatever is certified is proposed."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What one case type's certificate is made from.
+
+    labels: the evidence's rows with who reviewed them first and what was confirmed. hoped: how far
+    the boundary in force or the labels reach. days: from the first case to the last.
+    """
+
+    desk: Desk
+    book: Book
+    generation: Generation
+    evidence: Evidence
+    labels: pd.DataFrame
+    incumbent: Boundary | None
+    hoped: Boundary
+    digest: str
+    days: float
+
+    @property
+    def targets(self) -> Targets:
+        return self.desk.case_types[self.generation.case_type].targets
+
+    @property
+    def costs(self) -> Costs | None:
+        """The costs that choose among the proven boundaries, where the case type asks for it."""
+        case_type = self.desk.case_types[self.generation.case_type]
+        return case_type.costs if case_type.choose == "cheapest" else None
+
+    def delta_of(self, look: int) -> float:
+        return delta_of_look(self.targets.delta, len(self.desk.case_types), look)
+
+
+def look(given: Given) -> tuple[Certificate, bool]:
+    """A certificate by the exact or the stratified test, and whether it may be acted on.
+
+    Looked at when the evidence has grown by a quarter, each look with its share of delta. A look
+    waits while labels that contradict the boundary hoped for are unconfirmed.
+    """
+    generation, evidence = given.generation, given.evidence
+    number = generation.looks + 1
+    delta = given.delta_of(number)
+    effective = effective_sample(evidence, given.targets)
+    first = sample_for_first_look(given.targets, delta)
+    doubted, targets = believed(evidence, given.labels, given.hoped, _at(given.targets, delta))
+    decide = partial(certify, cheapest_at=given.costs)
+    certificate = decide(doubted, targets, given.incumbent)
+    if evidence.fully_reviewed:
+        due = exact_look_is_due(effective, generation.last_effective_sample, first)
+    else:
+        # The stratified test has its own price: a first look waits until nothing is missing.
+        affordable = 0.0 if not certificate.labels_needed else float("inf")
+        due = exact_look_is_due(effective, generation.last_effective_sample, affordable)
+    if not due:
+        waits = generation.last_effective_sample is None and evidence.fully_reviewed
+        needed = first if waits else None
+        return _reported_only(certificate, given.incumbent, effective, needed, given.days), False
+    questions = contradictions(given.labels, given.hoped)
+    if questions.hold:
+        # A look spends delta, and second reviews take a night or two.
+        return held(certificate, given.incumbent, [questions.sentence]), False
+    _spend(given, "exact" if evidence.fully_reviewed else "stratified", number, delta, effective)
+    certificate = _past_the_gates(given, certificate, doubted, targets, decide)
+    return _worth_it(certificate, evidence, given.targets, given.incumbent, number)
+
+
+def stream(given: Given) -> tuple[Certificate, bool]:
+    """A certificate by betting, which is one stream with one share of delta, valid on every night;
+    and whether it may be acted on."""
+    delta = given.generation.stream_delta
+    if delta is None:
+        number = given.generation.looks + 1
+        delta = given.delta_of(number)
+        effective = effective_sample(given.evidence, given.targets)
+        _spend(given, "betting", number, delta, effective)
+    # Candidates are laid out on the model's own later slice: fixed before this stream began.
+    reference: FloatArray = np.asarray(given.generation.load(given.desk).reference_scores)
+    decide = partial(certify, reference_scores=reference, cheapest_at=given.costs)
+    doubted, targets = believed(
+        given.evidence, given.labels, given.hoped, _at(given.targets, delta)
+    )
+    certificate = decide(doubted, targets, given.incumbent)
+    if certificate.verdict is CertificateVerdict.CERTIFIED:
+        questions = contradictions(given.labels, certificate.boundary)
+        if questions.hold:
+            return held(certificate, given.incumbent, [questions.sentence]), False
+        certificate = _past_the_gates(given, certificate, doubted, targets, decide)
+    return certificate, True
+
+
+def _past_the_gates(
+    given: Given, certificate: Certificate, evidence: Evidence, targets: Targets, decide: Decide
+) -> Certificate:
+    return past_the_gates(
+        certificate,
+        evidence,
+        given.labels,
+        targets,
+        given.incumbent,
+        decide,
+        hoped=given.hoped,
+        cap=given.desk.reviewer_share_cap,
+    )
+
+
+def _worth_it(
+    certificate: Certificate,
+    evidence: Evidence,
+    targets: Targets,
+    incumbent: Boundary | None,
+    look: int,
+) -> tuple[Certificate, bool]:
+    """Whether a first boundary is wide enough to give up full review for.
+
+    From the first automatic decision on, labels are few and dear. While everything is reviewed a
+    better proof costs nothing but days, so a boundary far short of what the labels suggest waits
+    for the next looks. Waiting cannot break a promise: it only promotes less.
+    """
+    first = incumbent is None or incumbent.automates_nothing
+    if not first or certificate.verdict is not CertificateVerdict.CERTIFIED or look > PATIENT_LOOKS:
+        return certificate, True
+    suggested = plug_in_boundary(evidence.score, evidence.bad, targets, evidence.automatable)
+    within_reach = evidence.automation_rate(suggested)
+    # How much is proven says whether to wait, not how much of it a cost chose.
+    proven = evidence.automation_rate(certificate.choices.get("widest", certificate.boundary))
+    if proven >= WORTHWHILE_SHARE * within_reach:
+        return certificate, True
+    why = (
+        f"{proven:.1%} automation is proven; the labels suggest "
+        f"{within_reach:.1%}. Full review goes on until more of it can be proven (look {look})."
+    )
+    boundary = Boundary.everything_reviewed()
+    hold = replace(certificate, verdict=CertificateVerdict.HOLD, boundary=boundary, reasons=(why,))
+    return hold, False
+
+
+def _spend(given: Given, test: str, number: int, delta: float, effective: float) -> None:
+    case_type = given.generation.case_type
+    said = given.desk.ledger.submit(
+        TakeLook(
+            case_type=case_type,
+            actor=NIGHT_ACTOR,
+            base_version=last_version(given.desk, case_type),
+            evidence_digest=given.digest,
+            look_index=number,
+            delta_spent=delta,
+            effective_sample=effective,
+            dossier={"test": test},
+        ),
+        given.book.as_of,
+    )
+    if isinstance(said, Refusal):
+        raise GateRefused(f"The look at {case_type} was not recorded: {said.reason}")
+
+
+def _at(targets: Targets, delta: float) -> Targets:
+    return replace(targets, delta=delta)
+
+
+def _reported_only(
+    certificate: Certificate,
+    incumbent: Boundary | None,
+    effective: float,
+    first: int | None,
+    days: float,
+) -> Certificate:
+    """Between looks a certificate is shown and never acted on."""
+    boundary = incumbent or Boundary.everything_reviewed()
+    if certificate.verdict is CertificateVerdict.INSUFFICIENT_EVIDENCE:
+        return replace(certificate, boundary=boundary)
+    if first is not None:
+        why = (
+            f"The first look is due at an effective sample of {first:,}; there are {effective:,.0f}"
+        )
+        later = max(first / effective - 1.0, 0.0) * days if effective else float("inf")
+        why += f", so in {later:,.0f} days at this traffic." if later < float("inf") else "."
+        verdict = CertificateVerdict.INSUFFICIENT_EVIDENCE
+    else:
+        why = "No look is due until the evidence has grown by a quarter."
+        verdict = CertificateVerdict.HOLD
+    return replace(certificate, verdict=verdict, boundary=boundary, reasons=(why,))
