@@ -55,6 +55,7 @@ class Night(_Frozen):
     overlap_hours: Annotated[float, Field(ge=0)]
     reviewer_share_cap: Annotated[float, Field(gt=0, le=1)]
     second_review_share: Annotated[float, Field(ge=0, le=1)]
+    second_review_days: Annotated[float, Field(ge=0)]
     drift_window_days: Annotated[float, Field(gt=0)]
 
 

@@ -21,7 +21,6 @@ from models.boundary.audit_plan import PlannedAudit
 from models.boundary.waiting import in_days
 from models.hub.audit_plan import AuditPlan
 from models.hub.policy import Policy
-from models.truth import matured_before
 from models.vocabulary import Action, Boundary, Certificate, CertificateVerdict
 
 
@@ -73,7 +72,7 @@ def certify_case_type(desk: Desk, book: Book, case_type: str) -> Judged:
     on every night (METHODS 1).
     """
     generation = current_generation(desk, case_type)
-    until = matured_before(book.as_of, desk.case_types[case_type].maturity_days)
+    until = book.mature_until(desk, case_type)
     if generation is None:
         return _nothing_yet(case_type, until)
     frame = evidence_for(desk, book, case_type, generation)
@@ -132,7 +131,7 @@ def guard_champion(desk: Desk, book: Book, case_type: str) -> Judged | None:
         certificate=alarm,
         generation=champion,
         evidence_digest=evidence_digest(frame, champion.digest),
-        evidence_until=matured_before(book.as_of, desk.case_types[case_type].maturity_days),
+        evidence_until=book.mature_until(desk, case_type),
         rows=len(frame),
         labelled=int(evidence.labelled.sum()),
         bad=int(evidence.bad.sum()),

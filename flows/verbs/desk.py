@@ -41,6 +41,7 @@ class Desk:
     training: Training
     reviewer_share_cap: float
     second_review_share: float
+    second_review_takes: timedelta
     drift_window: timedelta
     audit_secret: str = field(repr=False)
     seed: int = 0
@@ -75,6 +76,7 @@ class Desk:
             training=settings.training,
             reviewer_share_cap=settings.night.reviewer_share_cap,
             second_review_share=settings.night.second_review_share,
+            second_review_takes=timedelta(days=settings.night.second_review_days),
             drift_window=timedelta(days=settings.night.drift_window_days),
             audit_secret=f"seed {seed}" if own else _live_secret(home),
             seed=seed or 0,

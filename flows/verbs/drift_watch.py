@@ -16,7 +16,6 @@ from flows.verbs.truth import Book, evidence_for
 from models.drift import evidence_to_pool
 from models.hub.entries import Entry
 from models.hub.transitions import Refusal, RestartEvidence
-from models.truth import matured_before
 from models.vocabulary import Boundary
 
 _EPOCH = pd.Timestamp(0, tz="UTC")
@@ -75,7 +74,7 @@ def _whole_windows(desk: Desk, book: Book, case_type: str, generation: Generatio
     """The evidence in windows counted from the Unix epoch, the last one that still fills left out;
     `window` is the instant at which each begins."""
     rows = evidence_for(desk, book, case_type, generation)
-    until = pd.Timestamp(matured_before(book.as_of, desk.case_types[case_type].maturity_days))
+    until = pd.Timestamp(book.mature_until(desk, case_type))
     number = (rows["opened_at"] - _EPOCH) // desk.drift_window
     whole = number < (until - _EPOCH) // desk.drift_window
     begins = _EPOCH + number * desk.drift_window

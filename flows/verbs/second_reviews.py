@@ -9,12 +9,17 @@ import numpy.typing as npt
 import pandas as pd
 
 from flows.verbs.desk import Desk
+from flows.verbs.generation import current_generation
 from flows.verbs.label_trust import hoped_boundary
-from flows.verbs.truth import Book
+from flows.verbs.truth import Book, evidence_for
 from models.truth import blind_second_sample, contradictions
 
 WINDOW_DAYS = 28
-"""Older labels that nobody has asked about are no longer asked about."""
+"""Older labels are asked about only where the next proof rests on them."""
+
+MARGIN = 0.25
+"""How much further than the boundary hoped for questions are asked, as a part of the probability of
+error at its cuts: it moves a little every night, and an answer takes one."""
 
 COLUMNS = ["case_id", "case_type", "why"]
 CONTRADICTS, AUDIT_PASSED, DRAWN_BAD = "contradicts", "audit_said_good", "drawn_bad"
@@ -34,11 +39,24 @@ def second_reviews(desk: Desk, book: Book) -> pd.DataFrame:
 
 def _of_case_type(desk: Desk, book: Book, case_type: str) -> pd.DataFrame:
     labels = book.reviewed(case_type, book.as_of - timedelta(days=WINDOW_DAYS))
-    if labels.empty:
+    proof = _evidence(desk, book, case_type)
+    if labels.empty and proof.empty:
         return pd.DataFrame({name: pd.Series(dtype="str") for name in COLUMNS})
     boundary = hoped_boundary(desk, book, case_type)
     uniform = desk.second_review_draw(case_type, labels["case_id"])
-    waiting = contradictions(labels, boundary).rows
+    low, high = boundary.pass_at_or_below, boundary.block_at_or_above
+    waiting = pd.concat(
+        [
+            contradictions(
+                rows,
+                boundary,
+                pass_margin=0.0 if low is None else MARGIN * low,
+                block_margin=0.0 if high is None else MARGIN * (1.0 - high),
+            ).rows
+            for rows in (proof, labels)
+            if len(rows)
+        ]
+    )
     good = labels[blind_second_sample(labels, uniform, desk.second_review_share)]
     bad = labels[_unconfirmed_bad(labels, uniform < desk.second_review_share)]
     asked = pd.concat(
@@ -49,6 +67,15 @@ def _of_case_type(desk: Desk, book: Book, case_type: str) -> pd.DataFrame:
         ]
     ).drop_duplicates("case_id")
     return asked.assign(case_type=case_type)
+
+
+def _evidence(desk: Desk, book: Book, case_type: str) -> pd.DataFrame:
+    """What the next certificate rests on, of that people have reviewed."""
+    generation = current_generation(desk, case_type)
+    if generation is None:
+        return pd.DataFrame()
+    rows = evidence_for(desk, book, case_type, generation)
+    return rows[rows["reviewer"].notna().to_numpy()]
 
 
 def _unconfirmed_bad(labels: pd.DataFrame, drawn: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

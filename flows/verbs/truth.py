@@ -147,6 +147,17 @@ class Book:
         by_number[mine[CASE_NUMBER].to_numpy()] = mine["score"].to_numpy(dtype=np.float64)
         return np.asarray(by_number[numbers.to_numpy()])
 
+    def mature_until(self, desk: Desk, case_type: str) -> datetime:
+        """Cases opened before this instant are mature.
+
+        Where people label, they are given the time a second review takes on top: else the newest
+        cases would always hold questions that nobody could have answered yet.
+        """
+        until = matured_before(self.as_of, desk.case_types[case_type].maturity_days)
+        rows = self._cases.get(case_type)
+        reviewed = rows is not None and bool(rows["reviewer"].notna().any())
+        return until - desk.second_review_takes if reviewed else until
+
     def mature(self, desk: Desk, case_type: str, since: datetime | None = None) -> pd.DataFrame:
         """Mature decisions of one case type in order of time, with `bad` (null = not observed),
         `drawn` (designed to be observed), `surfaced`, `automatable`, `confirmed`, and the word
@@ -157,7 +168,7 @@ class Book:
                 drawn=False, bad=np.nan, surfaced=False, automatable=False, confirmed=False,
                 first_bad=False, reviewer=None,
             )  # fmt: skip
-        until = matured_before(self.as_of, desk.case_types[case_type].maturity_days)
+        until = self.mature_until(desk, case_type)
         opened = rows["opened_at"]
         first = 0 if since is None else int(opened.searchsorted(pd.Timestamp(since)))
         return rows.iloc[first : int(opened.searchsorted(pd.Timestamp(until)))].reset_index(

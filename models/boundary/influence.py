@@ -56,7 +56,7 @@ def leave_one_reviewer_out(
     widens must still be widened without anybody, if perhaps less far. A first certificate is
     often so narrow that any eighth of the labels would turn it, whoever gave them: a person up to
     the cap carries it only where as many labels taken evenly from everybody would not have turned
-    it too (ADR 11). A certificate that is not `certified` is carried by nobody.
+    it too (ADR 12). A certificate that is not `certified` is carried by nobody.
 
     Args:
         evidence: as the certificate was made from.
