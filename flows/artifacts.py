@@ -29,7 +29,8 @@ def publish_night(night: dict[str, Any]) -> None:
     verdict = (
         f"{night['rows_admitted']:,} rows admitted, {night['rows_quarantined']:,} quarantined. "
         f"Certified: {', '.join(certified) or 'none'}. "
-        f"{len(night['waiting'])} proposals wait for approval."
+        f"{len(night['waiting'])} proposals wait for approval. "
+        f"{len(night['second_reviews'])} second reviews are needed (cases named in the dossier)."
     )
     keys = ("case_type", "verdict", "pass_at_or_below", "block_at_or_above", "automation_rate")
     rows = [

@@ -99,6 +99,13 @@ def night(as_of: datetime | None, as_json: bool) -> None:
             f"{dossier['rows_admitted']:,} rows admitted, {dossier['rows_quarantined']:,} quarantined."
         )
     _table([_certificate_row(one) for one in dossier["certificates"]])
+    for drifted in dossier["drift"]:
+        click.echo(f"{drifted['case_type']}: {drifted['why']}")
+    if dossier["second_reviews"]:
+        click.echo(
+            f"{len(dossier['second_reviews']):,} second reviews are needed; the dossier names the "
+            "cases, most influential first."
+        )
     for proposal in dossier["waiting"]:
         click.echo(f"Waiting for approval: {proposal['case_type']} {proposal['policy_id'][:12]}")
     click.echo(f"Dossier: {path}")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 SHARES = {
     "automation_rate": ".1%", "true_precision": ".2%", "true_recall": ".2%",
     "true_false_omission": ".3%", "share_of_oracle": ".0%", "within_sla": ".1%",
+    "oracle automation": ".1%", "tuned-once recall": ".2%",
 }  # fmt: skip
 
 
@@ -76,6 +77,11 @@ def walk_page(
             "What was proven when each live boundary was promoted",
             "Limits at the confidence of the look that proved them.",
             svg=limits_against_targets(_limits(reckoning, targets)),
+        ),
+        Section(
+            "Labels and cases the proofs could not rest on",
+            _second_reviews(reckoning),
+            table=_held_back(reckoning) or None,
         ),
         *_reliabilities(reckoning),
         Section("The last night", table=_last_night(last_night)),
@@ -146,6 +152,33 @@ def _boundaries(reckoning: Reckoning) -> list[dict[str, Any]]:
         }
         for row in reckoning.boundaries
     ]
+
+
+def _second_reviews(reckoning: Reckoning) -> str:
+    words = {
+        "contradicts": "labels that contradicted a boundary",
+        "audit_said_good": "good labels of the audit",
+        "drawn_bad": "bad labels above the pass cut",
+    }
+    asked = reckoning.summary["second_reviews_asked"]
+    told = ", ".join(f"{asked[why]:,} {words[why]}" for why in words if asked.get(why))
+    held = "" if _held_back(reckoning) else " No evidence drifted and no reviewer held a boundary."
+    return (
+        f"Second reviews were asked for of {told}." if told else "All labels are outcomes."
+    ) + held
+
+
+def _held_back(reckoning: Reckoning) -> list[dict[str, Any]]:
+    summary = reckoning.summary
+    restarts = [
+        {"from": one["since"][:10], "case_type": one["case_type"], "why": one["why"]}
+        for one in summary["evidence_restarts"]
+    ]
+    named = [
+        {"from": one["night"], "case_type": one["case_type"], "why": one["why"]}
+        for one in summary["reviewers_held"]
+    ]
+    return [*restarts, *named]
 
 
 def _limits(reckoning: Reckoning, targets: Mapping[str, Targets]) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from flows.verbs.queue_replay import desk_figures
 from flows.verbs.walk import Walk
 from models.boundary.decide import automatable
 from models.boundary.hindsight import Tally, plug_in_boundary
+from models.boundary.reviewer_gates import GATES
 from models.hub.entries import EntryKind
 from models.vocabulary import Action, Boundary, Targets
 
@@ -70,6 +71,9 @@ def reckon(walk: Walk, wall_seconds: float, *, staffed: bool) -> Reckoning:
         "warm_up_cases": walk.warm_up_cases,
         "nights_stopped": sum(bool(night["stopped"] or night["reasons"]) for night in walk.nights),
         "rows_quarantined": sum(night["rows_quarantined"] for night in walk.nights),
+        "second_reviews_asked": _second_reviews(walk),
+        "evidence_restarts": [one for night in walk.nights for one in night["drift"]],
+        "reviewers_held": _reviewers_held(walk),
         "wall_seconds": round(wall_seconds, 1),
         "peak_mib": round(peak_mib(), 1),
         "by_case_type": _by_case_type(walk, decided, references),
@@ -125,6 +129,25 @@ def _with_truth(walk: Walk) -> pd.DataFrame:
         step=step.astype(np.int64),
         automatable=automatable(decided) & decided["score"].notna().to_numpy(),
     )
+
+
+def _second_reviews(walk: Walk) -> dict[str, int]:
+    """How many second reviews the nights asked for, by why."""
+    asked = [night["second_reviews"] for night in walk.nights if night["second_reviews"]]
+    return {
+        str(why): int(count) for why, count in pd.DataFrame(asked, dtype="float64").sum().items()
+    }
+
+
+def _reviewers_held(walk: Walk) -> list[dict[str, str]]:
+    """What the gates on reviewers said, each sentence with the night it was first said."""
+    said: dict[tuple[str, str], str] = {}
+    for night in walk.nights:
+        for judged in night["certificates"]:
+            for reason in judged["reasons"]:
+                if reason.startswith(GATES):
+                    said.setdefault((judged["case_type"], reason), night["as_of"][:10])
+    return [{"night": at, "case_type": name, "why": why} for (name, why), at in said.items()]
 
 
 def _tally(rows: pd.DataFrame, actions: pd.Series) -> Tally:

@@ -120,14 +120,16 @@ class Walk:
         if night["stopped"]:
             return {}
         self._undelivered = []
-        if refused:
-            return {}
-        self.upstream.received(delivered)
+        if not refused:
+            self.upstream.received(delivered)
+        self._ask(night, as_of)
+        return {} if refused else self._note_observed(delivered, night)
+
+    def _ask(self, night: dict[str, Any], as_of: datetime) -> None:
+        """Names of cases are for the desk; the night's dossier keeps how many there were, by why."""
         asked = pd.DataFrame(night["second_reviews"], columns=["case_id", "case_type", "why"])
         self.upstream.asked(asked["case_id"].astype("str"), as_of)
-        # Names of cases are for the desk; a walk's nights keep how many there were.
         night["second_reviews"] = asked["why"].value_counts().to_dict()
-        return self._note_observed(delivered, night)
 
     def _pending(self) -> list[pd.DataFrame]:
         """Decisions not yet delivered: a day's in one batch, a warm-up's by case type (a table of

@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
-from scipy.special import gammaincinv, logsumexp
+from scipy.special import gammaincinv
 
 from models.boundary.betting import WAGERS
 from models.boundary.bounds import trials_for_power
@@ -90,18 +90,23 @@ class Outlook:
 
     Attributes:
         labels: labels of the zone that one more stretch like the evidence gives by design.
-        more: further labels for `POWER`; 0 where the evidence in hand has it.
         power: probability of success when the evidence is so many times as long.
+        missing: counts `more`, which takes some ten questions about power.
     """
 
     labels: float
-    more: int
     power: Callable[[float], float]
+    missing: Callable[[], int]
+
+    @cached_property
+    def more(self) -> int:
+        """Further labels for `POWER`; 0 where the evidence in hand has it."""
+        return self.missing()
 
     def scale(self) -> float:
         """How many times the evidence's own length it takes from nothing; infinite: no length does.
 
-        Within 1 %.
+        Within 1 %, and never too short.
         """
         low, high = 1.0, 1.0
         if self.power(1.0) >= POWER:
@@ -201,7 +206,7 @@ def _recall(design: Design, recall: float, delta: float, zone: _Zone) -> Outlook
         bad, labelled = float(design.bad.sum()), float(design.evidence.labelled.sum())
         wanted = trials_for_power(beta, delta, TRUE_SHARE, POWER)
         more = max(math.ceil((wanted - bad) * labelled / max(bad, 0.5)), 0)
-        return Outlook(labelled, more, _reached_at(wanted, max(bad, 0.5)))
+        return Outlook(labelled, _reached_at(wanted, max(bad, 0.5)), lambda: more)
     weights, counts = _bad_by_weight(design)
     everything = float((weights * counts).sum())
     labels = zone.labels if test == "stratified" else float(design.evidence.labelled.sum())
@@ -230,7 +235,7 @@ def _recall(design: Design, recall: float, delta: float, zone: _Zone) -> Outlook
         caught = generator.poisson(counts * scale, (DRAWS, len(counts)))
         return float(succeeds(misses.astype(float), caught.astype(float)).mean())
 
-    return Outlook(labels, _more(power, max(labels, 1.0)), power)
+    return Outlook(labels, power, lambda: _more(power, max(labels, 1.0)))
 
 
 def _share(test: str, limit: float, delta: float, zone: _Zone, least: int = 0) -> Outlook:
@@ -238,7 +243,7 @@ def _share(test: str, limit: float, delta: float, zone: _Zone, least: int = 0) -
     if test == "exact" or zone.weight == 1.0:
         wanted = max(trials_for_power(limit, delta, TRUE_SHARE, POWER), least)
         more = math.ceil(max(wanted - zone.labels, 0.0) / zone.share)
-        return Outlook(zone.labels / zone.share, more, _reached_at(wanted, zone.labels))
+        return Outlook(zone.labels / zone.share, _reached_at(wanted, zone.labels), lambda: more)
     cases = max(zone.cases, 1.0)
     succeeds: Callable[[FloatArray, FloatArray, float], BoolArray]
     if test == "stratified":
@@ -258,7 +263,7 @@ def _share(test: str, limit: float, delta: float, zone: _Zone, least: int = 0) -
         wrong = generator.poisson(TRUE_SHARE * limit * drawn, DRAWS).astype(float)
         return float(succeeds(wrong, np.maximum(drawn - wrong, 0.0), scale).mean())
 
-    return Outlook(zone.labels, _more(power, max(zone.labels, 1.0)), power)
+    return Outlook(zone.labels, power, lambda: _more(power, max(zone.labels, 1.0)))
 
 
 def _reached_at(wanted: int, seen: float) -> Callable[[float], float]:
@@ -343,5 +348,7 @@ def _bad_by_weight(design: Design) -> tuple[FloatArray, FloatArray]:
 
 
 def _reaches(log_capital: FloatArray, delta: float) -> BoolArray:
-    mean = logsumexp(log_capital, axis=0) - math.log(len(WAGERS))
+    # The mean of the wagers' capitals, from its largest one: scipy's logsumexp asks more than this.
+    largest = log_capital.max(axis=0)
+    mean = largest + np.log(np.exp(log_capital - largest).mean(axis=0))
     return np.asarray(mean >= -math.log(delta))

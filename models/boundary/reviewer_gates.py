@@ -14,6 +14,7 @@ from models.vocabulary import Boundary, Targets
 CARRIES = "no_reviewer_carries_a_certificate"
 ABOVE_CAP = "no_reviewer_above_cap"
 DISAGREES = "no_reviewer_labels_unlike_the_others"
+GATES = (CARRIES, ABOVE_CAP, DISAGREES)
 
 
 @dataclass(frozen=True, slots=True)

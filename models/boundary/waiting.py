@@ -83,7 +83,8 @@ def _of_zone(
     plans = outlooks(logged, targets, shares)[zone]
     # The promise that asks for the most labels is the one the price named; before any label it
     # named reviewed cases.
-    counted = max(plans, key=lambda plan: plan.more).labels
+    dearest = plans[0] if len(plans) == 1 else max(plans, key=lambda plan: plan.more)
+    counted = dearest.labels
     daily = (counted or float(evidence.propensity.sum())) / observed_days
     rate = _lowest_rate(zone, evidence, today)
     found = [DaysNeeded(zone, rate, labels / daily if daily > 0.0 else math.inf, afresh=False)]
