@@ -29,6 +29,7 @@ class CaseTypeOverrides(BaseModel):
     features: tuple[str, ...] | None = None
     categorical: tuple[str, ...] | None = None
     may_be_missing: tuple[str, ...] | None = None
+    turns_with_calendar: tuple[str, ...] | None = None
     monotone: dict[str, Literal[-1, 0, 1]] | None = None
     targets: Targets | None = None
     label_delay_days: Annotated[float, Field(ge=0)] | None = None
@@ -192,7 +193,7 @@ def _features(base: CaseType, said: Mapping[str, Any]) -> tuple[Feature, ...]:
     stray = sorted(
         {
             name
-            for key in ("categorical", "may_be_missing", "monotone")
+            for key in ("categorical", "may_be_missing", "turns_with_calendar", "monotone")
             for name in said.get(key, ())
         }
         - set(names)
@@ -209,6 +210,8 @@ def _laid_over(feature: Feature, said: Mapping[str, Any]) -> Feature:
         feature = replace(feature, kind="categorical")
     if feature.name in said.get("may_be_missing", ()):
         feature = replace(feature, may_be_missing=True)
+    if feature.name in said.get("turns_with_calendar", ()):
+        feature = replace(feature, turns_with_calendar=True)
     if feature.name in said.get("monotone", {}):
         feature = replace(feature, monotone=said["monotone"][feature.name])
     return feature

@@ -40,7 +40,9 @@ def watch_drift(desk: Desk, book: Book, case_type: str) -> Entry | None:
     quiet = _QUIET.setdefault(desk.ledger, set())
     if asked in quiet:
         return None
-    features = [one.name for one in desk.case_types[case_type].features]
+    # What turns with the calendar would end every month's evidence with the month.
+    judged = [one for one in desk.case_types[case_type].features if not one.turns_with_calendar]
+    features = [one.name for one in judged]
     live = desk.ledger.live_policy(case_type)
     pooled = evidence_to_pool(
         _with_features(desk, book, case_type, generation, rows, features),

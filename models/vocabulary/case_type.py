@@ -17,7 +17,8 @@ class Feature:
 
     `monotone` is the sign the risk must follow as the value grows (+1, 0, -1; numeric and boolean
     only). `levels` are the categories that may occur; an unseen one is named, never a silent
-    missing value. `family` groups features for people.
+    missing value. `family` groups features for people. `turns_with_calendar`: its distribution
+    follows the date by itself (a month, a season), so that it says nothing about drift.
 
     Raises:
         ValueError: levels on a non-categorical feature, none on a categorical one, or a monotone
@@ -30,6 +31,7 @@ class Feature:
     family: str = ""
     levels: tuple[str, ...] = ()
     may_be_missing: bool = False
+    turns_with_calendar: bool = False
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
