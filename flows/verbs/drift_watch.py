@@ -18,8 +18,6 @@ from models.hub.entries import Entry
 from models.hub.transitions import Refusal, RestartEvidence
 from models.vocabulary import Boundary
 
-_EPOCH = pd.Timestamp(0, tz="UTC")
-
 
 def watch_drift(desk: Desk, book: Book, case_type: str) -> Entry | None:
     """Compare windows of a case type's evidence; a ledger entry where it must start again.
@@ -73,13 +71,15 @@ _QUIET: WeakKeyDictionary[Ledger, set[tuple[object, ...]]] = WeakKeyDictionary()
 
 
 def _whole_windows(desk: Desk, book: Book, case_type: str, generation: Generation) -> pd.DataFrame:
-    """The evidence in windows counted from the Unix epoch, the last one that still fills left out;
-    `window` is the instant at which each begins."""
+    """The evidence in windows counted from its own beginning, so that the first one is whole too
+    (half a week is not like a week); the last one that still fills is left out. `window` is the
+    instant at which each begins."""
     rows = evidence_for(desk, book, case_type, generation)
+    first = pd.Timestamp(generation.evidence_since)
     until = pd.Timestamp(book.mature_until(desk, case_type))
-    number = (rows["opened_at"] - _EPOCH) // desk.drift_window
-    whole = number < (until - _EPOCH) // desk.drift_window
-    begins = _EPOCH + number * desk.drift_window
+    number = (rows["opened_at"] - first) // desk.drift_window
+    whole = number < (until - first) // desk.drift_window
+    begins = first + number * desk.drift_window
     return rows.assign(window=begins)[whole.to_numpy(dtype=np.bool_)]
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
+from flows.verbs.desk import Desk
 from flows.verbs.generation import current_generation
+from flows.verbs.walk import Walk
 from models.hub.entries import EntryKind
-from tests.builders import small_history, walked
+from models.simulation import RevealedHistory
+from tests.builders import small_case_type, small_history, small_settings, walked
 
 
 def restarts(walk) -> list:
@@ -39,3 +43,26 @@ def test_a_quiet_history_pools_all_its_windows(tmp_path: Path) -> None:
     walk = walked(tmp_path, small_history(days=45, per_day=120))
     assert restarts(walk) == []
     assert all(night["drift"] == [] for night in walk.nights)
+
+
+def test_a_feature_that_turns_with_the_calendar_ends_no_evidence(tmp_path: Path) -> None:
+    """`channel` becomes another word on day 30; said to turn with the calendar, it may."""
+    history = small_history(days=45, per_day=120)
+    later = history["opened_at"] >= history["opened_at"].iloc[0] + pd.Timedelta(days=30)
+    history["channel"] = history["channel"].where(~later, "desk")
+    kind = small_case_type()
+    signal, channel = kind.features
+
+    def restarts_with(turns: bool) -> list:
+        features = (signal, replace(channel, turns_with_calendar=turns))
+        kinds = {"small_case": replace(kind, features=features)}
+        home = tmp_path / str(turns)
+        upstream = RevealedHistory(history, kinds, warm_up_days=15, step_days=1)
+        walk = Walk(Desk.at(home, small_settings(), kinds, seed=3), upstream, retrain_days=60)
+        walk.warm_up()
+        for step in range(upstream.steps):
+            walk.night_and_day(step)
+        return restarts(walk)
+
+    assert any("'channel'" in entry.dossier["why"] for entry in restarts_with(False))
+    assert not any("'channel'" in entry.dossier["why"] for entry in restarts_with(True))
