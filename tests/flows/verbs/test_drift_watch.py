@@ -10,12 +10,26 @@ import pandas as pd
 from flows.verbs.desk import Desk
 from flows.verbs.generation import current_generation
 from flows.verbs.walk import Walk
-from models.hub.entries import EntryKind
+from models.hub.entries import Entry, EntryKind
 from models.simulation import RevealedHistory
-from tests.builders import small_case_type, small_history, small_settings, walked
+from tests.builders import small_case_type, small_history, small_settings
 
 
-def restarts(walk) -> list:
+def walked_with(home: Path, history: pd.DataFrame, *, channel_turns: bool = False) -> Walk:
+    """One model throughout, so that its evidence grows over all weeks after the warm-up."""
+    kind = small_case_type()
+    signal, channel = kind.features
+    features = (signal, replace(channel, turns_with_calendar=channel_turns))
+    kinds = {"small_case": replace(kind, features=features)}
+    upstream = RevealedHistory(history, kinds, warm_up_days=15, step_days=1)
+    walk = Walk(Desk.at(home, small_settings(), kinds, seed=3), upstream, retrain_days=60)
+    walk.warm_up()
+    for step in range(upstream.steps):
+        walk.night_and_day(step)
+    return walk
+
+
+def restarts(walk: Walk) -> list[Entry]:
     entries = walk.desk.ledger.history("small_case")
     return [entry for entry in entries if entry.kind is EntryKind.EVIDENCE_RESTARTED]
 
@@ -24,10 +38,10 @@ def test_evidence_starts_again_where_a_feature_moved_and_the_dossier_says_so(
     tmp_path: Path,
 ) -> None:
     """From day 30 on `signal` is one standard deviation higher."""
-    history = small_history(days=55, per_day=120)
+    history = small_history(days=60, per_day=120)
     moved_at = history["opened_at"].iloc[0] + pd.Timedelta(days=30)
     history["signal"] += (history["opened_at"] >= moved_at).astype(float)
-    walk = walked(tmp_path, history)
+    walk = walked_with(tmp_path, history)
 
     first = restarts(walk)[0]
     since = pd.Timestamp(first.dossier["evidence_since"])
@@ -40,7 +54,7 @@ def test_evidence_starts_again_where_a_feature_moved_and_the_dossier_says_so(
 
 
 def test_a_quiet_history_pools_all_its_windows(tmp_path: Path) -> None:
-    walk = walked(tmp_path, small_history(days=45, per_day=120))
+    walk = walked_with(tmp_path, small_history(days=45, per_day=120))
     assert restarts(walk) == []
     assert all(night["drift"] == [] for night in walk.nights)
 
@@ -50,19 +64,7 @@ def test_a_feature_that_turns_with_the_calendar_ends_no_evidence(tmp_path: Path)
     history = small_history(days=45, per_day=120)
     later = history["opened_at"] >= history["opened_at"].iloc[0] + pd.Timedelta(days=30)
     history["channel"] = history["channel"].where(~later, "desk")
-    kind = small_case_type()
-    signal, channel = kind.features
-
-    def restarts_with(turns: bool) -> list:
-        features = (signal, replace(channel, turns_with_calendar=turns))
-        kinds = {"small_case": replace(kind, features=features)}
-        home = tmp_path / str(turns)
-        upstream = RevealedHistory(history, kinds, warm_up_days=15, step_days=1)
-        walk = Walk(Desk.at(home, small_settings(), kinds, seed=3), upstream, retrain_days=60)
-        walk.warm_up()
-        for step in range(upstream.steps):
-            walk.night_and_day(step)
-        return restarts(walk)
-
-    assert any("'channel'" in entry.dossier["why"] for entry in restarts_with(False))
-    assert not any("'channel'" in entry.dossier["why"] for entry in restarts_with(True))
+    moved = restarts(walked_with(tmp_path / "moved", history))
+    assert any("'channel'" in entry.dossier["why"] for entry in moved)
+    turned = restarts(walked_with(tmp_path / "turned", history, channel_turns=True))
+    assert not any("'channel'" in entry.dossier["why"] for entry in turned)
