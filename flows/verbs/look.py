@@ -62,6 +62,11 @@ class Given:
         case_type = self.desk.case_types[self.generation.case_type]
         return case_type.costs if case_type.choose == "cheapest" else None
 
+    @property
+    def countable(self) -> pd.DataFrame:
+        """Labels that could be misses or false blocks: a person decides the others anyway."""
+        return self.labels[self.evidence.automatable]
+
     def delta_of(self, look: int) -> float:
         return delta_of_look(self.targets.delta, len(self.desk.case_types), look)
 
@@ -90,7 +95,7 @@ def look(given: Given) -> tuple[Certificate, bool]:
         waits = generation.last_effective_sample is None and evidence.fully_reviewed
         needed = first if waits else None
         return _reported_only(certificate, given.incumbent, effective, needed, given.days), False
-    questions = contradictions(given.labels, given.hoped)
+    questions = contradictions(given.countable, given.hoped)
     if questions.hold:
         # A look spends delta, and second reviews take a night or two.
         return held(certificate, given.incumbent, [questions.sentence]), False
@@ -116,7 +121,7 @@ def stream(given: Given) -> tuple[Certificate, bool]:
     )
     certificate = decide(doubted, targets, given.incumbent)
     if certificate.verdict is CertificateVerdict.CERTIFIED:
-        questions = contradictions(given.labels, certificate.boundary)
+        questions = contradictions(given.countable, certificate.boundary)
         if questions.hold:
             return held(certificate, given.incumbent, [questions.sentence]), False
         certificate = _past_the_gates(given, certificate, doubted, targets, decide)

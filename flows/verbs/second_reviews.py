@@ -48,7 +48,7 @@ def _of_case_type(desk: Desk, book: Book, case_type: str) -> pd.DataFrame:
     waiting = pd.concat(
         [
             contradictions(
-                rows,
+                rows[rows["automatable"].to_numpy(dtype=np.bool_)],
                 boundary,
                 pass_margin=0.0 if low is None else MARGIN * low,
                 block_margin=0.0 if high is None else MARGIN * (1.0 - high),
