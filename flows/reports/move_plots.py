@@ -214,7 +214,7 @@ def _draw_reliability(axes: Axes, side: Row) -> None:
     passing = side["side"] == "pass"
     axes.errorbar(
         place[seen], observed[seen], yerr=np.vstack([observed - low, high - observed])[:, seen],
-        fmt="o", color=INK, markersize=5, elinewidth=1.3, capsize=4, clip_on=False,
+        fmt="o", color=INK, markersize=5, elinewidth=1.3, capsize=4,
         label="observed, with its 95 % interval",
     )  # fmt: skip
     axes.plot(
@@ -226,7 +226,10 @@ def _draw_reliability(axes: Axes, side: Row) -> None:
     if passing:
         axes.set_yscale("function", functions=(signed_root, signed_square))
     top = np.nanmax(np.append(high, _numbers(rows, "predicted")))
-    bottom = 0.0 if passing else 0.95 * np.nanmin(np.append(low, _numbers(rows, "predicted")))
+    # A hair below zero, so that a bin without an error shows its whole dot.
+    bottom = (
+        -0.001 * top if passing else 0.95 * np.nanmin(np.append(low, _numbers(rows, "predicted")))
+    )
     axes.set_ylim(bottom, min(1.25 * top, 1.0) if passing else 1.03)
     edge = _cut_place(rows, side)
     automated = (0.0, edge) if passing else (edge, float(len(rows)))
