@@ -70,6 +70,16 @@ def boundary_text(boundary: Mapping[str, float | None]) -> str:
     return ", ".join(sides) or "everything is reviewed"
 
 
+def cheapest_text(told: Mapping[str, Any]) -> str:
+    """Which boundary the configured costs alone would choose, and that this proves nothing."""
+    cheapest = told["cheapest"]
+    return (
+        f"By the configured costs alone, the cheapest boundary on these cases would be: "
+        f"{boundary_text(cheapest)} (an estimated {cheapest['loss_usd']:,.0f} USD). It is an estimate "
+        "in hindsight and keeps no promise."
+    )
+
+
 def _found(told: Mapping[str, Any]) -> str:
     if told["certificate"]["verdict"] == "certified":
         model = told["certificate"]["model_version"]

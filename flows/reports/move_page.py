@@ -8,7 +8,7 @@ from typing import Any
 
 from configs.errors import UserError
 from flows.adapters.files import write_atomically
-from flows.reports.move import move_table, move_verdict
+from flows.reports.move import cheapest_text, move_table, move_verdict
 from flows.reports.move_plots import (
     as_png,
     queue_by_hour,
@@ -90,7 +90,8 @@ def move_page(told: Mapping[str, Any]) -> str:
         sections.append(
             Section(
                 "Before and after",
-                f"{told['cases']:,} mature cases of {told['days']} days, as known at {told['as_of']}.",
+                f"{told['cases']:,} mature cases of {told['days']} days, as known at {told['as_of']}.\n\n"
+                + cheapest_text(told),
                 table=[{name: _cell(value) for name, value in row.items()} for row in rows],
             )
         )

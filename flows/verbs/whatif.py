@@ -18,6 +18,7 @@ from flows.verbs.peek import Peek, peek
 from flows.verbs.queue_replay import desk_figures
 from flows.verbs.truth import Book, load_book
 from models.hub.policy import Policy
+from models.simulation.cheapest_boundary import cheapest_boundary
 from models.simulation.replay import replay
 from models.vocabulary import Boundary
 
@@ -82,7 +83,7 @@ def replay_move(
         "certificate": seen.summary() if seen else None,
     }
     moved = seen.certificate.boundary if best and seen and seen.found else None if best else asked
-    replayed: dict[str, Any] = {"moved": None, "replay": None, "queue": None}
+    replayed: dict[str, Any] = {"moved": None, "replay": None, "cheapest": None, "queue": None}
     if moved is not None:
         rows = _rows(desk, book, case_type, current, seen if best else None, since)
         replayed = _replayed(desk, case_type, rows, current.boundary, moved)
@@ -99,17 +100,13 @@ def replay_move(
 def _replayed(
     desk: Desk, case_type: str, rows: pd.DataFrame, current: Boundary, moved: Boundary
 ) -> dict[str, Any]:
-    automatable = rows["automatable"].to_numpy(np.bool_)
-    told = replay(
-        rows["own_score"].to_numpy(np.float64),
-        rows["bad"].to_numpy(np.float64),
-        rows["propensity"].to_numpy(np.float64),
-        automatable,
-        current,
-        moved,
-        desk.case_types[case_type].costs,
-        moved_scores=rows["score"].to_numpy(np.float64),
+    own, score, bad, propensity = (
+        rows[name].to_numpy(np.float64) for name in ("own_score", "score", "bad", "propensity")
     )
+    automatable = rows["automatable"].to_numpy(np.bool_)
+    costs = desk.case_types[case_type].costs
+    told = replay(own, bad, propensity, automatable, current, moved, costs, moved_scores=score)
+    cheapest = cheapest_boundary(score, bad, costs, propensity, automatable)
     return {
         "cases": len(rows),
         "moved": asdict(moved),
@@ -118,6 +115,7 @@ def _replayed(
             "moved": told.after.automation_rate,
         },
         "replay": asdict(told),
+        "cheapest": {**asdict(cheapest.boundary), "loss_usd": cheapest.loss_usd},
         "queue": {
             "current": _queue(desk, case_type, rows, rows["own_score"], current),
             "moved": _queue(desk, case_type, rows, rows["score"], moved),

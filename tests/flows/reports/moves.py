@@ -31,6 +31,7 @@ def a_move(**changes: Any) -> dict[str, Any]:
         },
         "automation_rate": {"current": 0.3, "moved": 0.45},
         "replay": {"before": outcome, "after": outcome, "unsupported": ()},
+        "cheapest": {"pass_at_or_below": 0.015, "block_at_or_above": None, "loss_usd": 4_321.0},
         "queue": {"current": _queue(4.0), "moved": _queue(2.0)},
         "limits": {
             "recall": {"target": 0.99, "current": 0.985, "moved": 0.975},
@@ -48,6 +49,7 @@ def no_move() -> dict[str, Any]:
         best=True,
         moved=None,
         replay=None,
+        cheapest=None,
         queue=None,
         reliability=[],
         certificate={

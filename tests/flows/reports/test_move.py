@@ -2,7 +2,7 @@
 
 import pytest
 
-from flows.reports.move import boundary_text, move_table, move_verdict
+from flows.reports.move import boundary_text, cheapest_text, move_table, move_verdict
 from tests.flows.reports.moves import a_move, no_move
 
 
@@ -67,3 +67,10 @@ def test_limits_stand_beside_the_replay():
 def test_a_boundary_in_words(low, high, said):
     """Either side may be reviewed."""
     assert boundary_text({"pass_at_or_below": low, "block_at_or_above": high}) == said
+
+
+def test_the_cheapest_boundary_is_told_with_its_warning():
+    """The boundary, what it would have cost, and that nothing is proven about it."""
+    said = cheapest_text(a_move())
+    assert "pass at or below 0.015 (an estimated 4,321 USD)" in said
+    assert "keeps no promise" in said

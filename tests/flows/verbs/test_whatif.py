@@ -104,6 +104,7 @@ def test_a_given_move_is_replayed_with_its_limits_beside_it(walk: Walk) -> None:
     assert precision["automation"]["current"] is None
     assert 0 < precision["automation"]["moved"] < 0.5
     assert [side["side"] for side in told["reliability"]] == ["block"]
+    assert told["cheapest"]["loss_usd"] <= after["expected_loss_usd"]["value"]
     assert json.loads(json.dumps(told, allow_nan=False)) == told | {
         "replay": json.loads(json.dumps(told["replay"]))
     }
