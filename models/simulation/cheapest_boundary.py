@@ -283,7 +283,7 @@ def _bins_to_open(bins: _Groups, costs: Costs) -> BoolArray:
     low, high = _labelled_span(bins)
     edge = np.arange(BINS + 1)
     # Where a bin with an outermost label also holds cases without one, its far edge is not surely
-    # supported: such a bin is opened.
+    # supported. It is no bar for others, and if it would be the cheapest its bin is opened.
     partly = bins.cases > bins.bad + bins.good
     sure_u = np.where((edge == 0) | ((edge > low) & (edge <= high + (not partly[high]))), u, np.inf)
     sure_v = np.where((edge == BINS) | ((edge >= low + partly[low]) & (edge <= high)), v, np.inf)
@@ -301,7 +301,6 @@ def _bins_to_open(bins: _Groups, costs: Costs) -> BoolArray:
     )
     limit = best + _SLACK * at_stake
     opened = (least_u + best_v <= limit) | (least_v + best_u <= limit)
-    opened[[low, high]] |= partly[[low, high]]
     return np.asarray(opened & (bins.cases > 1.0))
 
 

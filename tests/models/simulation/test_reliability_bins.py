@@ -60,6 +60,16 @@ def test_a_bin_without_a_label_is_unsupported_and_borrows_from_no_neighbour():
     assert table.loc[1, ["observed", "low", "high"]].isna().all()
 
 
+def test_a_bin_of_which_one_designed_part_has_no_label_is_unsupported():
+    """Reviewed cases say nothing of the audited ones beside them, none of which was drawn."""
+    evidence = seen_as(
+        [0.5] * 4, [True, True, None, None], [1.0, 1.0, 0.1, 0.1], drawn=[True, True, False, False]
+    )
+    row = reliability_bins(evidence, np.array([0.0, 1.0])).iloc[0]
+    assert (row["cases"], row["labels"], row["supported"]) == (4, 2, False)
+    assert math.isnan(row["observed"])
+
+
 def test_outcomes_that_came_by_themselves_do_not_speak():
     """A chargeback on a case nobody drew is seen because it is bad; it is no label here."""
     quiet = seen_as([0.2] * 4, [False, False, None, None], 0.5, drawn=[True, True, False, False])
