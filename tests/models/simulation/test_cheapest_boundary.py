@@ -130,7 +130,7 @@ def test_nothing_is_automated_beyond_the_outermost_label():
 def test_what_no_label_supports_hides_nothing_cheaper_elsewhere():
     """Passing everything would save most, but 500 cases beside the last label are not known: the
     cheapest parts the good from the bad case that share a bin below it, and blocks the rest."""
-    scores = np.array([0.2, 0.2 + 1e-6, *[0.5] * 5, *[0.5 + 1e-7] * 500])
+    scores = np.array([0.2, 0.2 + 1e-6, *[0.4] * 5, *[0.4 + 1e-7] * 500])
     seen = np.array([0.0, 1.0, *[0.0] * 5, *[NOT_SEEN] * 500])
     found = cheapest_boundary(scores, seen, Costs(4.0, 7.0, 10.0), np.ones(507))
     assert (found.auto_passed, found.auto_blocked, found.loss_usd) == (1, 1 + 5 + 500, 7.0 * 5)
