@@ -30,6 +30,9 @@ REACH = 8.0
 """Candidates whose estimated error share exceeds this multiple of the target's are left out: no limit
 there can come near the target, and the stratified test's price grows with the errors."""
 
+BETTING_POINTS = 24
+"""The betting test goes through its cases anew for every candidate, so it is asked less often."""
+
 _FINE = 4_096
 """Candidates that are estimated before the `points` in reach are chosen among them."""
 
@@ -70,7 +73,7 @@ def candidate_limits(
         evidence: mature cases, shape (n,), scored by the model under test.
         targets: the promises; `targets.delta` is what one look may spend.
         incumbent: the boundary in force for this model; None: everything is reviewed.
-        points: the largest number of candidates a promise, evenly spread over the cases up to where
+        points: the largest number of candidates a promise (`BETTING_POINTS` for betting), evenly spread over the cases up to where
             the estimated error share is `REACH` times the target's.
 
     Raises:
@@ -86,7 +89,8 @@ def candidate_limits(
     found = []
     for risk, delta in delta_shares(targets, targets.delta).items():
         side: Side = "block" if risk == "precision" else "pass"
-        rows = _in_reach(_candidates(evidence, side, risk), risk, targets.named()[risk], points)
+        asked = min(points, BETTING_POINTS) if tests[side].name == "betting" else points
+        rows = _in_reach(_candidates(evidence, side, risk), risk, targets.named()[risk], asked)
         cuts = rows["cut"].to_numpy(np.float64)
         rows["limit"] = _limits(evidence, tests[side], risk, delta, cuts)
         found.append(RiskCurve(risk, side, targets.named()[risk], tests[side].name, rows))
@@ -147,8 +151,28 @@ def _limits(
     if tests.name == "exact":
         share = _exact_upper_limits(*_exact_errors(evidence, risk, cuts), delta)
         return share if risk == "false_omission_rate" else 1.0 - share
+    if tests.name == "betting":
+        tests = _betting_on_what_counts(evidence, risk, cuts)
     found = [tests.bound(risk, delta, cut) for cut in cuts.tolist()]
     return np.array([np.nan if one is None else one for one in found], dtype=np.float64)
+
+
+def _betting_on_what_counts(evidence: Evidence, risk: str, cuts: FloatArray) -> SideTests:
+    """The betting test on the cases that move its capital at any of the cuts: the same bounds sooner.
+
+    A case that was not drawn, or lies in no zone of these cuts, is no wager; for recall only bad cases
+    and those that may be are. One case of the smallest propensity stays, which sets the stakes.
+    """
+    if risk == "recall":
+        counts = evidence.bad | evidence.missing
+    else:
+        counts = evidence.drawn & evidence.automatable
+        counts &= evidence.score >= cuts[-1] if risk == "precision" else evidence.score <= cuts[-1]
+    counts = counts.copy()
+    counts[int(np.argmin(evidence.propensity))] = True
+    nothing = Boundary.everything_reviewed()
+    kept = evidence.only(counts)
+    return block_tests(kept, nothing) if risk == "precision" else pass_tests(kept, nothing)
 
 
 def _exact_errors(evidence: Evidence, risk: str, cuts: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -1,5 +1,7 @@
 """What is proven for each candidate cut, and does it agree with the certificate?"""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -51,6 +53,21 @@ def test_selective_labels_get_the_limits_of_their_own_test(selective, incumbent)
             [np.nan if one is None else one for one in expected],
             equal_nan=True,
         )
+
+
+def test_false_omission_and_missing_labels_are_bet_on_as_the_whole_evidence_would(selective):
+    """Some drawn cases have no label yet; only what moves the capital is asked, to the same end."""
+    rows = np.arange(len(selective))
+    late = selective.drawn & (rows % 17 == 0)
+    evidence = replace(selective, labelled=selective.labelled & ~late, bad=selective.bad & ~late)
+    for curve in candidate_limits(evidence, OMISSION, None, points=5):
+        tests = (block_tests if curve.side == "block" else pass_tests)(evidence, Boundary())
+        delta = delta_shares(OMISSION, OMISSION.delta)[curve.risk]
+        expected = [tests.bound(curve.risk, delta, cut) for cut in curve.candidates["cut"]]
+        assert curve.candidates["limit"].notna().any()
+        assert curve.candidates["limit"].fillna(-1).tolist() == [
+            -1 if one is None else one for one in expected
+        ]
 
 
 def test_the_widest_candidate_whose_recall_is_proven_is_the_certified_one(reviewed):
