@@ -178,24 +178,45 @@ def certify(
 @click.argument("case_type")
 @click.option("--pass-below", type=click.FloatRange(0, 1), help="Auto-pass at or below this score.")
 @click.option("--block-above", type=click.FloatRange(0, 1), help="Auto-block at or above it.")
+@click.option("--best", is_flag=True, help="The widest boundary the evidence certifies by now.")
 @click.option("--days", type=click.IntRange(1, 365), default=28, show_default=True)
+@click.option("--as-of", type=_UTC_STAMP, help="With what was known by then; with its time zone.")
+@click.option("--report", type=_FILE, help="Write the page (.html) or its figures (.png) here.")
 @click.option("--json", "as_json", is_flag=True)
 def whatif(
-    case_type: str, pass_below: float | None, block_above: float | None, days: int, as_json: bool
+    case_type: str,
+    pass_below: float | None,
+    block_above: float | None,
+    best: bool,
+    days: int,
+    as_of: datetime | None,
+    report: Path | None,
+    as_json: bool,
 ) -> None:
-    """Replay past cases of CASE_TYPE under a moved boundary; nothing is changed."""
+    """Replay past cases of CASE_TYPE under a moved boundary; nothing is changed.
+
+    Limits are a peek at tonight's certificate: no look is spent and nothing is proposed. With --best
+    the exit code is 3 when nothing is certified.
+    """
     from flows.reports.move import move_table, move_verdict
+    from flows.reports.move_page import file_report, report_kind
     from flows.verbs import live
     from flows.verbs.whatif import replay_move
 
-    told = replay_move(
-        live.open_desk(), case_type, pass_below, block_above, live.night_of(None), days
-    )
+    if report is not None:
+        report_kind(report)  # a wrong name is refused before the replay
+    moment = live.night_of(as_of)
+    told = replay_move(live.open_desk(), case_type, pass_below, block_above, moment, days, best)
     if as_json:
         click.echo(json.dumps(told, indent=1, default=str))
-        return
-    click.echo(move_verdict(told))
-    _table(move_table(told))
+    else:
+        click.echo(move_verdict(told))
+        _table(move_table(told))
+    if report is not None:
+        file_report(told, report)
+        click.echo(f"Report: {report}", err=as_json)
+    if told["moved"] is None:
+        raise SystemExit(EXIT_GATE)
 
 
 @cli.command()

@@ -22,6 +22,7 @@ def simulate_threshold_move(
     case_type: str,
     pass_at_or_below: Score | None = None,
     block_at_or_above: Score | None = None,
+    best: bool = False,
     days: Annotated[int, Field(ge=1, le=365)] = 28,
     as_of: datetime | None = None,
     profile: str | None = None,
@@ -32,6 +33,8 @@ def simulate_threshold_move(
         case_type: which one, as configured in configs/case_types/.
         pass_at_or_below: auto-pass at or below this score; empty: that side is reviewed.
         block_at_or_above: auto-block at or above this score; empty: that side is reviewed.
+        best: instead of a given one, the widest boundary that the evidence certifies by now; a peek,
+            which spends no look.
         days: how many days of mature cases to replay.
         as_of: with what was known by then (with a time zone); empty: now.
         profile: the settings' profile; empty: RATCHET_PROFILE or `local`.
@@ -39,7 +42,7 @@ def simulate_threshold_move(
     moment = night_of(as_of)
     desk = tasks.open_desk(profile)
     told: dict[str, Any] = tasks.replay_move(
-        quote(desk), case_type, pass_at_or_below, block_at_or_above, moment, days
+        quote(desk), case_type, pass_at_or_below, block_at_or_above, moment, days, best
     )
     publish(f"whatif-{case_type}", move_verdict(told), move_table(told))
     return told

@@ -37,7 +37,7 @@ MOST_POINTS = 240
 """More nights than this are pooled into equal stretches: a screen shows no more."""
 
 _FONT_STACK = "'DejaVu Sans', Verdana, Arial, sans-serif"
-_STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "text.parse_math": False,  # a case type may be called 'over_$500'
     "font.family": ["DejaVu Sans"],
@@ -98,13 +98,13 @@ def automation_by_night(steps: Sequence[Row]) -> str:
             known = rate.dropna()
             ends.append((float(known.iloc[-1]) if len(known) else 0.0, str(name), colour))
         axes.set_ylim(-0.02, 1.02)
-        axes.yaxis.set_major_formatter(_percent)
+        axes.yaxis.set_major_formatter(percent)
         axes.set_title("Share of cases decided automatically (dot: a boundary was promoted)")
         _date_axis(axes)
         _label_ends(figure, axes, ends)
 
     types = nights["case_type"].nunique()
-    return _svg(draw, max(3.0, 0.26 * types + 0.9), "Automation rate by night and case type")
+    return as_svg(draw, max(3.0, 0.26 * types + 0.9), "Automation rate by night and case type")
 
 
 def boundary_by_night(steps: Sequence[Row]) -> str:
@@ -141,7 +141,7 @@ def boundary_by_night(steps: Sequence[Row]) -> str:
             grid.flat[number].tick_params(labelbottom=True)
         figure.supylabel("score (logit scale)", fontsize=8)
 
-    return _svg(draw, 0.5 + 1.75 * rows, "Boundary by night and case type")
+    return as_svg(draw, 0.5 + 1.75 * rows, "Boundary by night and case type")
 
 
 def limits_against_targets(rows: Sequence[Row]) -> str:
@@ -164,7 +164,7 @@ def limits_against_targets(rows: Sequence[Row]) -> str:
         for axes, risk in zip(grid.flat, risks, strict=True):
             _draw_limits(axes, str(risk), table[table["risk"] == risk], names)
 
-    return _svg(draw, 1.1 + 0.3 * len(names), "Proven limits against targets by case type")
+    return as_svg(draw, 1.1 + 0.3 * len(names), "Proven limits against targets by case type")
 
 
 def reliability(scores: FloatArray, bad: FloatArray, boundary: Boundary, bins: int = 10) -> str:
@@ -195,7 +195,7 @@ def reliability(scores: FloatArray, bad: FloatArray, boundary: Boundary, bins: i
         _draw_reliability(axes, table, boundary)
         axes.set_title(f"Reliability of the score ({note}; bars: 95 % intervals)")
 
-    return _svg(draw, 4.2, "Reliability of the score")
+    return as_svg(draw, 4.2, "Reliability of the score")
 
 
 def sla_by_type(rows: Sequence[Row], references: Mapping[str, float]) -> str:
@@ -218,7 +218,7 @@ def sla_by_type(rows: Sequence[Row], references: Mapping[str, float]) -> str:
         axes = figure.add_subplot()
         _draw_sla(axes, table, sla_share, references)
 
-    return _svg(draw, 1.3 + 0.34 * len(table), "Resolution time by case type")
+    return as_svg(draw, 1.3 + 0.34 * len(table), "Resolution time by case type")
 
 
 def _draw_boundary(axes: Axes, group: pd.DataFrame) -> None:
@@ -288,7 +288,7 @@ def _draw_limits(axes: Axes, risk: str, table: pd.DataFrame, names: list[str]) -
     axes.set_ylim(-0.6, len(names) - 0.4)
     axes.locator_params(axis="x", nbins=4)
     if risk != "expected_loss":
-        axes.xaxis.set_major_formatter(_percent_fine)
+        axes.xaxis.set_major_formatter(percent_fine)
     bound = "upper" if below else "lower"
     axes.set_title(f"{risk.replace('_', ' ')}: {bound} limit")
     axes.set_xlabel("bar: target; dot: kept; cross: not kept")
@@ -303,7 +303,7 @@ def _draw_reliability(axes: Axes, table: pd.DataFrame, boundary: Boundary) -> No
     drawn = [(cut, colour, label, place) for cut, colour, label, place in cuts if cut is not None]
     right = min(1.0, max([top, *(1.15 * cut for cut, *_ in drawn)]))
     for setter in (axes.set_xscale, axes.set_yscale):
-        setter("function", functions=(_signed_root, _signed_square))
+        setter("function", functions=(signed_root, signed_square))
     axes.plot([0, min(top, right)], [0, min(top, right)], color=FAINT, linestyle="--", linewidth=1)
     heights = table["observed"]
     bars = np.vstack([heights - table["low"], table["high"] - heights])
@@ -323,7 +323,7 @@ def _draw_reliability(axes: Axes, table: pd.DataFrame, boundary: Boundary) -> No
     for cut, colour, label, place in drawn:
         axes.axvline(cut, color=colour, linewidth=1.4)
         # A label goes to the roomier side of its line.
-        leans = "left" if _signed_root(cut) < 0.5 * _signed_root(right) else "right"
+        leans = "left" if signed_root(cut) < 0.5 * signed_root(right) else "right"
         axes.annotate(
             f"{label} {cut:.3g}",
             (cut, place),
@@ -504,11 +504,11 @@ def _logit(share: Any) -> Any:
     return np.log(kept / (1.0 - kept))
 
 
-def _signed_root(value: Any) -> Any:
+def signed_root(value: Any) -> Any:
     return np.sign(value) * np.sqrt(np.abs(value))
 
 
-def _signed_square(value: Any) -> Any:
+def signed_square(value: Any) -> Any:
     return np.sign(value) * np.square(value)
 
 
@@ -526,20 +526,20 @@ def _root_ticks(axes: Axes, right: float, top: float) -> None:
     axes.minorticks_off()
 
 
-def _percent(value: float, _place: float) -> str:
+def percent(value: float, _place: float) -> str:
     return f"{value:.0%}"
 
 
-def _percent_fine(value: float, _place: float) -> str:
+def percent_fine(value: float, _place: float) -> str:
     return f"{100 * value:.4g}%"
 
 
-def _svg(draw: Any, height_inches: float, description: str) -> str:
+def as_svg(draw: Any, height_inches: float, description: str) -> str:
     """Draw on a figure of its own and hand back the SVG element alone, ready to be inlined."""
     import matplotlib
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": description}), warnings.catch_warnings():
+    with matplotlib.rc_context({**STYLE, "svg.hashsalt": description}), warnings.catch_warnings():
         # Text stays text: the reader's browser, not this machine, has the glyphs of 中文 names.
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
         figure = Figure(figsize=(WIDTH_INCHES, height_inches), layout="constrained")

@@ -97,6 +97,7 @@ def replay(
     current: Boundary,
     moved: Boundary,
     costs: Costs,
+    moved_scores: FloatArray | None = None,
 ) -> Replay:
     """Replay a threshold move over logged cases (METHODS 3).
 
@@ -108,12 +109,17 @@ def replay(
         automatable: shape (n,); False (key users) is always reviewed.
         current, moved: the boundary today and the one asked about.
         costs: US dollars a case.
+        moved_scores: shape (n,), what `moved` is a boundary on where another model scores the cases
+            than the one that `current` belongs to; None: the same scores.
 
     Raises:
         ValueError: shapes differ, or a value is outside its range.
     """
     log = _Log.checked(scores, bad, propensity, automatable)
-    before, after = log.zones(current), log.zones(moved)
+    other = log
+    if moved_scores is not None:
+        other = _Log.checked(moved_scores, bad, propensity, automatable)
+    before, after = log.zones(current), other.zones(moved)
     cells = 3 * before + after
     counts = np.bincount(cells, minlength=9).reshape(3, 3)
     labels = np.bincount(cells[log.labelled], minlength=9).reshape(3, 3)

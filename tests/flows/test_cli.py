@@ -63,6 +63,8 @@ def test_every_command_is_documented() -> None:
         (["admit", "nowhere.csv", "--contract", "reviews"], {}, "does not exist"),
         (["retrain", "nothing"], {}, "no case type 'nothing'"),
         (["whatif", "ato", "--pass-below", "0.9", "--block-above", "0.1"], {}, "must lie below"),
+        (["whatif", "ato", "--best", "--pass-below", "0.1"], {}, "ask for one of them"),
+        (["whatif", "ato", "--best", "--report", "move.pdf"], {}, "must end in .html"),
     ],
 )
 def test_what_cannot_be_used_is_said_in_one_go(

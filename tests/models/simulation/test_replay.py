@@ -135,6 +135,20 @@ def test_key_users_are_always_reviewed():
     assert move(Boundary(0.5), Boundary(0.5), table).after.escalated == 1
 
 
+def test_a_newer_models_boundary_is_replayed_on_its_own_scores():
+    """Today's .2 cut sorts by the old scores, the moved one by the new: two cases change places."""
+    old = np.array([0.1, 0.2, 0.8, 0.9])
+    new = np.array([0.1, 0.9, 0.2, 0.8])
+    bad = np.array([0.0, 1.0, 0.0, 1.0])
+    seen = np.ones(4), np.ones(4, dtype=bool)
+    cut = Boundary(0.2)
+    told = replay(old, bad, *seen, cut, cut, COSTS, moved_scores=new)
+    assert (told.before.missed_bad.value, told.after.missed_bad.value) == (1, 0)
+    assert (told.moved_to_pass.cases, told.moved_to_review.cases) == (1, 1)
+    with pytest.raises(ValueError, match="equally long"):
+        replay(old, bad, *seen, cut, cut, COSTS, moved_scores=new[:3])
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [
