@@ -373,11 +373,12 @@ def _start_generation(_: Sequence[Entry], command: StartGeneration) -> _Said | R
 
 
 def _restart_evidence(history: Sequence[Entry], command: RestartEvidence) -> _Said | Refusal:
-    earlier = [
-        str(entry.dossier["evidence_since"])
-        for entry in _of(history, command.case_type)
-        if entry.kind is EntryKind.EVIDENCE_RESTARTED
-    ]
+    earlier: list[str] = []
+    for entry in _of(history, command.case_type):
+        if entry.kind is EntryKind.GENERATION_STARTED:
+            earlier = []  # another model's evidence begins where it was trained
+        elif entry.kind is EntryKind.EVIDENCE_RESTARTED:
+            earlier.append(str(entry.dossier["evidence_since"]))
     since = utc_stamp(command.evidence_since)
     if earlier and since <= max(earlier):
         return Refusal(

@@ -18,6 +18,7 @@ from models.hub import (
     Propose,
     Refusal,
     Refuse,
+    RestartEvidence,
     RollBack,
     StartGeneration,
     TakeLook,
@@ -291,3 +292,24 @@ def test_whatever_is_asked_nothing_goes_live_without_two_people(asked):
             proposals = [old for old in before if old.kind is EntryKind.PROPOSED]
             assert proposals[-1].seq < approval.seq
             assert proposals[-1].actor != approval.actor
+
+
+def test_evidence_restarts_only_later_and_afresh_for_another_model():
+    """Looks stay spent across a restart; a new model's evidence may begin before an old restart."""
+    desk = Desk()
+    later, sooner = NOW + timedelta(days=9), NOW + timedelta(days=8)
+
+    def restart(since, **said):
+        return desk.ask(RestartEvidence, evidence_since=since, **said)
+
+    desk.ask(
+        TakeLook, evidence_digest=EVIDENCE, look_index=1, delta_spent=0.03, effective_sample=10.0
+    )
+    assert restart(later, dossier={"why": "moved"}).dossier == {
+        "why": "moved", "evidence_since": "2026-01-10T00:00:00.000000+00:00",
+    }  # fmt: skip
+    assert looks_taken(desk.history, "ato") == 1
+    assert rule(restart(later)) == rule(restart(sooner)) == "restart_moves_on"
+    assert isinstance(restart(sooner, case_type="kyc_audit"), Entry)
+    desk.ask(StartGeneration, model_digest="a" * 64)
+    assert restart(sooner).kind is EntryKind.EVIDENCE_RESTARTED
