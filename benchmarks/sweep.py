@@ -73,12 +73,30 @@ def bincount(scores: Scores, bad: Truth) -> float:
 
 def sort_and_cumsum(scores: Scores, bad: Truth) -> float:
     """Sort everything, add up, and compare the ends of all ties: exact."""
-    order = np.argsort(scores, kind="stable")
+    order = np.argsort(scores)
     ordered = scores[order]
     ends = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))
     del ordered
     misses = np.diff(np.cumsum(bad[order], dtype=np.int64)[ends], prepend=0)
     del order
+    return _least(np.diff(ends + 1, prepend=0), misses, scores.size)
+
+
+def packed_sort(scores: Scores, bad: Truth) -> float:
+    """The quickest full sort known here: score and truth in one number, sorted in place: exact.
+
+    The bits of a float that is not negative are in its order. It has no room for weights.
+    """
+    packed = scores.view(np.uint32).astype(np.uint64)
+    packed <<= np.uint64(1)
+    packed |= bad
+    packed.sort()
+    ordered = packed >> np.uint64(1)
+    ends = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))
+    del ordered
+    packed &= np.uint64(1)
+    misses = np.diff(np.cumsum(packed, dtype=np.int64)[ends], prepend=0)
+    del packed
     return _least(np.diff(ends + 1, prepend=0), misses, scores.size)
 
 
@@ -117,12 +135,13 @@ METHODS: dict[str, Callable[[Scores, Truth], float | None]] = {
     "one_pass": one_pass,
     "ours": ours,
     "bincount": bincount,
+    "packed_sort": packed_sort,
     "sort_and_cumsum": sort_and_cumsum,
     "precision_recall_curve": precision_recall_curve,
     "roc_curve": roc_curve,
     "replay_512": replay_512,
 }
-EXACT = ("ours", "sort_and_cumsum", "precision_recall_curve", "roc_curve")
+EXACT = ("ours", "packed_sort", "sort_and_cumsum", "precision_recall_curve", "roc_curve")
 
 
 def _least(cases: npt.ArrayLike, misses: npt.ArrayLike, everything: int) -> float:
@@ -183,9 +202,23 @@ def main(sizes: list[int], methods: list[str], save: bool) -> int:
             rows.append(row)
             print(_line(row), flush=True)
     if save:
-        RESULTS.parent.mkdir(parents=True, exist_ok=True)
-        RESULTS.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        _save(rows)
     return 0 if _agree(rows) else 1
+
+
+def _save(rows: list[dict[str, Any]]) -> None:
+    """Put what was measured in the place of what was known of the same methods and sizes."""
+    known = {(row["cases"], row["method"]): row for row in [*_saved(), *rows]}
+    places = list(METHODS)
+    ordered = sorted(known.values(), key=lambda row: (row["cases"], places.index(row["method"])))
+    RESULTS.parent.mkdir(parents=True, exist_ok=True)
+    RESULTS.write_text("".join(json.dumps(row) + "\n" for row in ordered), encoding="utf-8")
+
+
+def _saved() -> list[dict[str, Any]]:
+    if not RESULTS.exists():
+        return []
+    return [json.loads(line) for line in RESULTS.read_text(encoding="utf-8").splitlines()]
 
 
 def table(rows: list[dict[str, Any]]) -> str:
@@ -249,7 +282,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", default="1e6,1e7")
     parser.add_argument("--method", action="append", choices=list(METHODS))
-    parser.add_argument("--save", action="store_true", help="Replace the committed raw results.")
+    parser.add_argument("--save", action="store_true", help="Update the committed raw results.")
     parser.add_argument("--table", action="store_true", help="Print the committed results.")
     parser.add_argument("--measure", nargs=2, metavar=("METHOD", "CASES"), help=argparse.SUPPRESS)
     asked = parser.parse_args()
@@ -258,8 +291,7 @@ if __name__ == "__main__":
         print(json.dumps(measure(asked.measure[0], int(asked.measure[1]))))
         sys.exit(0)
     if asked.table:
-        lines = RESULTS.read_text(encoding="utf-8").splitlines()
-        print(table([json.loads(line) for line in lines]))
+        print(table(_saved()))
         sys.exit(0)
     wanted = [int(float(size)) for size in asked.sizes.split(",")]
     sys.exit(main(wanted, asked.method or list(METHODS), asked.save))

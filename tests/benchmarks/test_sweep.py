@@ -70,6 +70,21 @@ def test_one_measurement_has_a_time_a_ratio_and_a_peak(monkeypatch):
     assert 0 < row["log_gib"] < row["peak_gib"]
 
 
+def test_saving_replaces_what_was_measured_again_and_keeps_the_rest(tmp_path, monkeypatch):
+    """One method of one size anew; sizes ascending, methods in their order."""
+    monkeypatch.setattr(sweep, "RESULTS", tmp_path / "sweep" / "sweep.jsonl")
+    sweep._save([{"cases": 20, "method": "ours", "seconds": 3.0}])
+    sweep._save(
+        [
+            {"cases": 20, "method": "ours", "seconds": 1.0},
+            {"cases": 10, "method": "bincount", "seconds": 2.0},
+            {"cases": 10, "method": "one_pass", "seconds": 2.5},
+        ]
+    )
+    told = [(row["cases"], row["method"], row["seconds"]) for row in sweep._saved()]
+    assert told == [(10, "one_pass", 2.5), (10, "bincount", 2.0), (20, "ours", 1.0)]
+
+
 def test_the_table_compares_losses_with_the_exact_one():
     """The same, a little dearer, and what did not fit into memory."""
     one = {"cases": 10, "seconds": 1.0, "passes": 3.0, "added_gib": 0.5}
