@@ -16,7 +16,7 @@ from flows.verbs.label_trust import hoped_boundary, with_second_draws
 from flows.verbs.look import Given, look, stream
 from flows.verbs.proposed_policy import advised_policy, days_spanned, planned_audit
 from flows.verbs.truth import Book, evidence_for
-from models.boundary import Evidence, guard, sequential
+from models.boundary import Evidence, certify, delta_of_look, guard, sequential
 from models.boundary.audit_plan import PlannedAudit
 from models.boundary.waiting import in_days
 from models.hub.audit_plan import AuditPlan
@@ -74,25 +74,25 @@ def certify_case_type(desk: Desk, book: Book, case_type: str) -> Judged:
     generation = current_generation(desk, case_type)
     until = book.mature_until(desk, case_type)
     if generation is None:
-        return _nothing_yet(case_type, until)
+        certificate = _before_any_label(desk, case_type, None, 1)
+        why = ("There is no model for this case type yet.", certificate.reasons[0])
+        unproven = replace(certificate, reasons=why)
+        return Judged(case_type, unproven, None, "", until, 0, 0, 0, may_propose=False)
     frame = evidence_for(desk, book, case_type, generation)
     digest = evidence_digest(frame, generation.digest)
     live = desk.ledger.live_policy(case_type)
     incumbent = live.boundary if live is not None and generation.promoted else None
     evidence = Evidence.from_frame(frame) if len(frame) else None
     if evidence is None or not evidence.labelled.any():
-        certificate = _empty(
-            incumbent, "No mature, labelled case has been scored by this model yet."
-        )
-        proposes = False
+        number = generation.looks + 1
+        certificate, proposes = _before_any_label(desk, case_type, incumbent, number), False
     else:
-        days = days_spanned(frame)
         hoped = hoped_boundary(desk, book, case_type)
         labels = with_second_draws(desk, case_type, frame)
-        given = Given(desk, book, generation, evidence, labels, incumbent, hoped, digest, days)
+        given = Given(desk, book, generation, evidence, labels, incumbent, hoped, digest)
         certificate, proposes = (stream if sequential(evidence, incumbent) else look)(given)
         targets = desk.case_types[case_type].targets
-        certificate = in_days(certificate, evidence, targets, incumbent, days)
+        certificate = in_days(certificate, evidence, targets, incumbent, days_spanned(frame))
     if proposes and live is not None and not generation.promoted:
         certificate, proposes = _against_champion(certificate, frame)
     audit = planned_audit(desk, generation, certificate, evidence, frame) if proposes else None
@@ -173,15 +173,10 @@ def _against_champion(certificate: Certificate, frame: pd.DataFrame) -> tuple[Ce
     return certificate, True
 
 
-def _nothing_yet(case_type: str, until: datetime) -> Judged:
-    certificate = _empty(None, "There is no model for this case type yet.")
-    return Judged(case_type, certificate, None, "", until, 0, 0, 0, may_propose=False)
-
-
-def _empty(incumbent: Boundary | None, why: str) -> Certificate:
-    return Certificate(
-        verdict=CertificateVerdict.INSUFFICIENT_EVIDENCE,
-        boundary=incumbent or Boundary.everything_reviewed(),
-        automation_rate=0.0,
-        reasons=(why,),
-    )
+def _before_any_label(
+    desk: Desk, case_type: str, incumbent: Boundary | None, look_number: int
+) -> Certificate:
+    """What a first proof would take, at what the next look may spend."""
+    targets = desk.case_types[case_type].targets
+    delta = delta_of_look(targets.delta, len(desk.case_types), look_number)
+    return certify(Evidence.none(), replace(targets, delta=delta), incumbent)

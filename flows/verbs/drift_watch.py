@@ -31,12 +31,13 @@ def watch_drift(desk: Desk, book: Book, case_type: str) -> Entry | None:
     generation = current_generation(desk, case_type)
     if generation is None:
         return None
-    rows = _whole_windows(desk, book, case_type, generation)
-    if rows["window"].nunique() < 2:
-        return None
-    asked = (case_type, generation.digest, rows["window"].iloc[0], rows["window"].iloc[-1])
+    whole = (book.mature_until(desk, case_type) - generation.evidence_since) // desk.drift_window
+    asked = (case_type, generation.digest, generation.evidence_since, whole)
     quiet = _QUIET.setdefault(desk.ledger, set())
-    if asked in quiet:
+    if whole < 2 or asked in quiet:
+        return None
+    rows = _in_windows(desk, book, case_type, generation, whole)
+    if rows["window"].nunique() < 2:
         return None
     # What turns with the calendar would end every month's evidence with the month.
     judged = [one for one in desk.case_types[case_type].features if not one.turns_with_calendar]
@@ -70,17 +71,17 @@ def watch_drift(desk: Desk, book: Book, case_type: str) -> Entry | None:
 _QUIET: WeakKeyDictionary[Ledger, set[tuple[object, ...]]] = WeakKeyDictionary()
 
 
-def _whole_windows(desk: Desk, book: Book, case_type: str, generation: Generation) -> pd.DataFrame:
+def _in_windows(
+    desk: Desk, book: Book, case_type: str, generation: Generation, whole: int
+) -> pd.DataFrame:
     """The evidence in windows counted from its own beginning, so that the first one is whole too
-    (half a week is not like a week); the last one that still fills is left out. `window` is the
-    instant at which each begins."""
+    (half a week is not like a week); the one that still fills is left out. `window` is the instant
+    at which each begins."""
     rows = evidence_for(desk, book, case_type, generation)
     first = pd.Timestamp(generation.evidence_since)
-    until = pd.Timestamp(book.mature_until(desk, case_type))
     number = (rows["opened_at"] - first) // desk.drift_window
-    whole = number < (until - first) // desk.drift_window
     begins = first + number * desk.drift_window
-    return rows.assign(window=begins)[whole.to_numpy(dtype=np.bool_)]
+    return rows.assign(window=begins)[(number < whole).to_numpy(dtype=np.bool_)]
 
 
 def _with_features(

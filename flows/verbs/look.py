@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -23,6 +24,7 @@ from models.boundary import (
 )
 from models.boundary.hindsight import plug_in_boundary
 from models.boundary.influence import Decide
+from models.boundary.price import price_named
 from models.hub.transitions import Refusal, TakeLook
 from models.truth import contradictions
 from models.vocabulary import Boundary, Certificate, CertificateVerdict, Costs, Targets
@@ -39,7 +41,7 @@ class Given:
     """What one case type's certificate is made from.
 
     labels: the evidence's rows with who reviewed them first and what was confirmed. hoped: how far
-    the boundary in force or the labels reach. days: from the first case to the last.
+    the boundary in force or the labels reach.
     """
 
     desk: Desk
@@ -50,7 +52,6 @@ class Given:
     incumbent: Boundary | None
     hoped: Boundary
     digest: str
-    days: float
 
     @property
     def targets(self) -> Targets:
@@ -94,7 +95,7 @@ def look(given: Given) -> tuple[Certificate, bool]:
     if not due:
         waits = generation.last_effective_sample is None and evidence.fully_reviewed
         needed = first if waits else None
-        return _reported_only(certificate, given.incumbent, effective, needed, given.days), False
+        return _reported_only(certificate, given, effective, needed), False
     questions = contradictions(given.countable, given.hoped)
     if questions.hold:
         # A look spends delta, and second reviews take a night or two.
@@ -198,24 +199,27 @@ def _at(targets: Targets, delta: float) -> Targets:
 
 
 def _reported_only(
-    certificate: Certificate,
-    incumbent: Boundary | None,
-    effective: float,
-    first: int | None,
-    days: float,
+    certificate: Certificate, given: Given, effective: float, first: int | None
 ) -> Certificate:
     """Between looks a certificate is shown and never acted on."""
-    boundary = incumbent or Boundary.everything_reviewed()
+    boundary = given.incumbent or Boundary.everything_reviewed()
     if certificate.verdict is CertificateVerdict.INSUFFICIENT_EVIDENCE:
         return replace(certificate, boundary=boundary)
-    if first is not None:
-        why = (
-            f"The first look is due at an effective sample of {first:,}; there are {effective:,.0f}"
-        )
-        later = max(first / effective - 1.0, 0.0) * days if effective else float("inf")
-        why += f", so in {later:,.0f} days at this traffic." if later < float("inf") else "."
-        verdict = CertificateVerdict.INSUFFICIENT_EVIDENCE
-    else:
+    if first is None:
         why = "No look is due until the evidence has grown by a quarter."
-        verdict = CertificateVerdict.HOLD
-    return replace(certificate, verdict=verdict, boundary=boundary, reasons=(why,))
+        return replace(
+            certificate, verdict=CertificateVerdict.HOLD, boundary=boundary, reasons=(why,)
+        )
+    # Before the first bad case: as if half a one had been seen.
+    growth = first / max(effective, 0.5) - 1.0
+    passes = {"recall", "false_omission_rate"} & set(given.targets.named())
+    zone = "pass" if passes else "block"
+    needed = {zone: max(math.ceil(growth * float(given.evidence.labelled.sum())), 1)}
+    why = f"The first look is due at an effective sample of {first:,}; there are {effective:,.0f}."
+    return replace(
+        certificate,
+        verdict=CertificateVerdict.INSUFFICIENT_EVIDENCE,
+        boundary=boundary,
+        reasons=(price_named(needed), why),
+        labels_needed=needed,
+    )

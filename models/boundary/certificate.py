@@ -13,7 +13,7 @@ from models.boundary.bounds import trials_for_power
 from models.boundary.candidates import FIRST_BLOCKS, SideTest, block_sequences, pass_sequences
 from models.boundary.cost_choice import cheapest
 from models.boundary.evidence import Evidence, FloatArray
-from models.boundary.price import labels_needed
+from models.boundary.price import labels_needed, price_named
 from models.boundary.risks import certifiable, without_certificate
 from models.boundary.side_tests import block_tests, pass_tests
 from models.vocabulary import Boundary, Certificate, CertificateVerdict, Costs, Targets
@@ -161,9 +161,8 @@ class _Look:
     def certificate(self) -> Certificate:
         reasons = list(without_certificate(self.targets))
         if len(self.evidence) == 0:
-            return self._answer(
-                CertificateVerdict.INSUFFICIENT_EVIDENCE,
-                self.incumbent,
+            return self._insufficient(
+                self._labels_needed(),
                 ["No mature case has been scored by this model yet.", *reasons],
             )
         passing, blocking = self._pass_side(), self._block_side()
@@ -192,13 +191,7 @@ class _Look:
             return self._answer(CertificateVerdict.CERTIFIED, boundary, [proof, *reasons])
         needed = self._labels_needed()
         if needed:
-            price = ", ".join(f"{count:,} in the {zone} zone" for zone, count in needed.items())
-            return self._answer(
-                CertificateVerdict.INSUFFICIENT_EVIDENCE,
-                self.incumbent,
-                [f"Too little evidence for a proof; labels still needed: {price}.", *reasons],
-                needed,
-            )
+            return self._insufficient(needed, reasons)
         return self._answer(
             CertificateVerdict.HOLD, self.incumbent, ["No wider boundary qualifies.", *reasons]
         )
@@ -287,6 +280,15 @@ class _Look:
             odds = (1.0 - self.targets.recall) / self.targets.recall
             allowed.append((odds * seen, self.shares["recall"]))
         return any(stats.poisson.sf(surfaced - 1, limit) <= delta for limit, delta in allowed)
+
+    def _insufficient(self, needed: dict[str, int], reasons: list[str]) -> Certificate:
+        """Today's boundary stays, and the price of another is named first."""
+        return self._answer(
+            CertificateVerdict.INSUFFICIENT_EVIDENCE,
+            self.incumbent,
+            [price_named(needed), *reasons],
+            needed,
+        )
 
     def _labels_needed(self) -> dict[str, int]:
         tests = {}

@@ -91,6 +91,12 @@ class Evidence:
             surfaced=~drawn & ((truth == 1.0) | surfaced),
         )
 
+    @classmethod
+    def none(cls) -> Evidence:
+        """No case at all."""
+        columns = {name: np.empty(0) for name in ("score", "bad", "propensity")}
+        return cls.from_frame(pd.DataFrame(columns))
+
     def only(self, kept: BoolArray) -> Evidence:
         """The same evidence without some of its cases; `kept` has shape (cases,)."""
         return Evidence(**{item.name: getattr(self, item.name)[kept] for item in fields(self)})

@@ -43,3 +43,9 @@ def first_labels(targets: Targets, shares: Mapping[str, float], zone: str) -> in
         for name in (("precision",) if zone == "block" else ("recall", "false_omission_rate"))
         if name in promised
     )
+
+
+def price_named(needed: Mapping[str, int]) -> str:
+    """The sentence that names labels still needed, by zone."""
+    price = ", ".join(f"{count:,} in the {zone} zone" for zone, count in needed.items())
+    return f"Too little evidence for a proof; labels still needed: {price}."

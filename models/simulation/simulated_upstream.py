@@ -128,8 +128,13 @@ class SimulatedUpstream:
         """Be asked for second reviews; they and a senior's word follow within the night. A case
         that a second person has seen is not seen again."""
         self._first = self._first[-_NIGHTS_ON_FILE:]
-        for held in self._first:
-            wanted = held.cases["case_id"].isin(case_ids).to_numpy() & ~held.seen_again
+        left = len(case_ids)
+        for held in reversed(self._first):
+            if not left:
+                break  # mostly last night's reviews are asked about
+            named = held.cases["case_id"].isin(case_ids).to_numpy()
+            left -= int(named.sum())
+            wanted = named & ~held.seen_again
             if not wanted.any():
                 continue
             held.seen_again = held.seen_again | wanted

@@ -137,3 +137,19 @@ def test_a_jump_in_the_observed_base_rate_stops_the_nights(tmp_path: Path) -> No
     stored = walk.desk.store.read("outcomes", columns=["case_id"])["case_id"]
     assert len(stored)
     assert not stored.isin(history.loc[jumped, "case_id"]).any()
+
+
+def test_every_insufficient_evidence_names_its_price(walk: Walk) -> None:
+    """Labels by zone on every such night, the very first one included; days once there is traffic."""
+    lacking = [
+        judged
+        for night in walk.nights
+        for judged in night["certificates"]
+        if judged["verdict"] == "insufficient_evidence"
+    ]
+    assert lacking
+    assert all(judged["labels_needed"] for judged in lacking)
+    assert all("labels still needed" in " ".join(judged["reasons"]) for judged in lacking)
+    seen = [judged for judged in lacking if judged["labelled"]]
+    assert seen
+    assert all(judged["days_needed"] for judged in seen)

@@ -225,3 +225,12 @@ def test_evidence_that_cannot_be_used_is_refused_with_its_row() -> None:
         certify(good.drop(columns="propensity"), TARGETS)
     with pytest.raises(ValueError, match="one case type at a time"):
         certify(good.assign(case_type=["a", "b"]), TARGETS)
+
+
+def test_without_a_case_the_price_is_that_of_a_full_review() -> None:
+    """The trials an exact test takes at 85 % power, 30 % of the limit true (METHODS 2)."""
+    found = certify(Evidence.none(), Targets(precision=0.95, recall=0.99, delta=0.05))
+    assert found.verdict is CertificateVerdict.INSUFFICIENT_EVIDENCE
+    assert set(found.labels_needed) == {"pass", "block"}
+    assert 900 < found.labels_needed["pass"] < 1_400  # METHODS: 973 at 80 %
+    assert "No mature case has been scored by this model yet." in found.reasons
