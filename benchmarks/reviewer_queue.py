@@ -89,6 +89,6 @@ def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cases", type=int, default=100_000)
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=4)
     asked = parser.parse_args()
     sys.exit(main(asked.cases, asked.rounds))
