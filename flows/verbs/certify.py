@@ -140,9 +140,13 @@ def guard_champion(desk: Desk, book: Book, case_type: str) -> Judged | None:
 
 
 def evidence_digest(frame: pd.DataFrame, model_digest: str) -> str:
-    """SHA-256 of what a certificate rests on: cases, scores, designs and *observed* truth."""
+    """SHA-256 of what a certificate rests on: cases, scores, designs, *observed* truth, and whose
+    word it is and who confirmed it."""
     digest = hashlib.sha256(model_digest.encode())
-    for name in ("case_id", "score", "bad", "propensity", "drawn", "automatable"):
+    for name in (
+        "case_id", "score", "bad", "propensity", "drawn", "automatable", "surfaced", "confirmed",
+        "first_bad", "reviewer",
+    ):  # fmt: skip
         if name in frame:
             hashed = pd.util.hash_array(np.asarray(frame[name]), categorize=False)
             digest.update(name.encode() + hashed.tobytes())
