@@ -11,9 +11,11 @@ from models.vocabulary.actions import (
 from models.vocabulary.boundary import Boundary
 from models.vocabulary.case_type import AuditBudget, CaseType, Costs, Feature, Shift, Staffing
 from models.vocabulary.certificate import Certificate, CertificateVerdict, DaysNeeded
+from models.vocabulary.finding import EVERYWHERE, Counterfactual, Finding
 from models.vocabulary.targets import Targets
 
 __all__ = [
+    "EVERYWHERE",
     "KEY_USER_PRIORITY",
     "Action",
     "AuditBudget",
@@ -22,9 +24,11 @@ __all__ = [
     "Certificate",
     "CertificateVerdict",
     "Costs",
+    "Counterfactual",
     "DaysNeeded",
     "Feature",
     "FeedbackPath",
+    "Finding",
     "Recommendation",
     "ReviewLabel",
     "ReviewVerdict",
