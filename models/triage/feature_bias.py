@@ -53,8 +53,13 @@ class FeatureBias:
     def is_noise(self) -> bool:
         """Whether it is a small contribution that means nothing: fitted trees spread a little
         weight over features without signal. No weight of theirs is right, and none does harm."""
-        small = not self.dead and self.spread < NOISE_BELOW
-        return small and self.low <= -1.0 and self.delta > -1.5
+        return not self.dead and self.spread < NOISE_BELOW and self.low <= -1.0
+
+    def surely_beyond(self, margin: float, effect: float) -> bool:
+        """Whether the whole interval lies beyond a margin of interest, and moves the log-odds of a
+        typical case by at least `effect` logits."""
+        least = max(self.low, -self.high)
+        return least > margin and least * self.spread >= effect
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,28 @@ class Unjudged:
     feature: str | None
     slice: str
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class WeightError:
+    """What a feature's contribution lacks, as a direction to move the log-odds along.
+
+    Attributes:
+        slope: logits per logit of its contribution (dead: per standard deviation of its raw value).
+        middle, spread: where it is neutral, and the unit.
+    """
+
+    feature: str
+    dead: bool
+    slope: float
+    middle: float
+    spread: float
+
+    def correction(self, values: FloatArray) -> FloatArray:
+        """Logits to add to the margins, shape of `values`: what the feature contributes (dead: its
+        raw values, a missing one in the middle)."""
+        moved = self.slope * (values - self.middle) / self.spread
+        return np.asarray(np.nan_to_num(moved, nan=0.0), dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +161,21 @@ def assess_feature_bias(
     Raises:
         ValueError: as `find_feature_bias`.
     """
+    rows = LabelledRows.of(contributions, margin, bad, raw, slices)
+    return assess_rows(rows, q, margin_of_interest, dead_margin)
+
+
+def assess_rows(
+    rows: LabelledRows,
+    q: float = 0.05,
+    margin_of_interest: float = 0.0,
+    dead_margin: float | None = None,
+) -> FeatureBiasReport:
+    """`assess_feature_bias` of rows that are laid out already."""
     if not 0.0 < q < 1.0:
         raise ValueError(f"q must lie strictly between 0 and 1, got {q!r}")
     if not (math.isfinite(margin_of_interest) and margin_of_interest >= 0.0):
         raise ValueError(f"margin_of_interest must be zero or more, got {margin_of_interest!r}")
-    rows = LabelledRows.of(contributions, margin, bad, raw, slices)
     cells: list[FeatureBias] = []
     unjudged: list[Unjudged] = []
     slopes: dict[str, float] = {}
@@ -164,6 +201,24 @@ def assess_feature_bias(
         unjudged=tuple(unjudged),
         common_slopes=slopes,
     )
+
+
+def bias_in(rows: LabelledRows, feature: str, here: npt.NDArray[np.intp]) -> WeightError | None:
+    """One feature's weight error as estimated from some rows alone; None where it cannot be.
+
+    Args:
+        rows: all labelled rows. here: places of the rows to learn from.
+    """
+    judged = _judge_slice(rows, EVERYWHERE, here)
+    cell = next((one for one in judged.cells if one.feature == feature), None)
+    if cell is None or judged.common_slope is None:
+        return None
+    if cell.dead:
+        values = rows.raw[feature][here]
+        known = values[np.isfinite(values)]
+        return WeightError(feature, True, cell.delta, float(known.mean()), float(known.std()))
+    phi = rows.contributions[here, rows.features.index(feature)]
+    return WeightError(feature, False, cell.delta * judged.common_slope, float(phi.mean()), 1.0)
 
 
 @dataclass(slots=True)

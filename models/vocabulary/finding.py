@@ -19,10 +19,13 @@ class Counterfactual:
     """Would the remedy have helped: a refit on earlier evidence, judged on later evidence.
 
     Attributes:
-        errors_before, errors_after: blamed errors on the later part, as it was and with the remedy.
-        fall: the share of the blamed errors that the remedy takes away (negative: it adds some).
-        low, high: its 95 % interval.
-        later_cases: labelled cases in the later part.
+        errors_before: blamed errors on the later part: the score is on the wrong side of even odds,
+            and the remedy moves it towards the truth.
+        errors_after: those that remain, and those the remedy makes anew.
+        fall: the share of the log loss of the cases it moves that the remedy takes away (negative:
+            it adds some).
+        low, high: the fall's 95 % interval.
+        later_cases: labelled cases in the later part that the remedy moves.
     """
 
     errors_before: int
@@ -34,8 +37,9 @@ class Counterfactual:
 
     @property
     def supported(self) -> bool:
-        """Whether blamed errors fall for sure: the whole interval lies above zero."""
-        return self.low > 0.0
+        """Whether the blamed errors fall, and the log loss falls for sure: a count of errors alone
+        could fall by luck, a log loss alone without one decision changed."""
+        return self.low > 0.0 and self.errors_after < self.errors_before
 
 
 @dataclass(frozen=True, slots=True)
