@@ -57,6 +57,7 @@ class Night(_Frozen):
     second_review_share: Annotated[float, Field(ge=0, le=1)]
     second_review_days: Annotated[float, Field(ge=0)]
     drift_window_days: Annotated[float, Field(gt=0)]
+    quiet_nights: Annotated[int, Field(ge=1)]
 
 
 class Sources(_Frozen):

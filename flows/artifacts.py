@@ -9,12 +9,18 @@ from typing import Any
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from flows.reports.page import Section, markdown
+from flows.reports.tickets import tickets_sentence, tickets_table
 
 
-def publish(name: str, verdict: str, table: Sequence[dict[str, Any]]) -> None:
-    """The verdict in markdown first, then its table, under stable keys."""
+def publish(
+    name: str,
+    verdict: str,
+    table: Sequence[dict[str, Any]],
+    others: Sequence[Section] = (),
+) -> None:
+    """The verdict in markdown first, then its table, under stable keys; `others` below the verdict."""
     key = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-    text = markdown(name, [Section("Verdict", verdict, table=list(table) or None)])
+    text = markdown(name, [Section("Verdict", verdict, table=list(table) or None), *others])
     create_markdown_artifact(markdown=text, key=f"{key}-verdict", description=verdict[:200])
     if table:
         create_table_artifact(table=[dict(row) for row in table], key=f"{key}-table")
@@ -30,11 +36,13 @@ def publish_night(night: dict[str, Any]) -> None:
         f"{night['rows_admitted']:,} rows admitted, {night['rows_quarantined']:,} quarantined. "
         f"Certified: {', '.join(certified) or 'none'}. "
         f"{len(night['waiting'])} proposals wait for approval. "
-        f"{len(night['second_reviews'])} second reviews are needed (cases named in the dossier)."
+        f"{len(night['second_reviews'])} second reviews are needed (cases named in the dossier). "
+        + tickets_sentence(night["tickets"])
     )
     keys = ("case_type", "verdict", "pass_at_or_below", "block_at_or_above", "automation_rate")
     rows = [
         {**{key: c[key] for key in keys}, "why": " ".join(c["reasons"])}
         for c in night["certificates"]
     ]
-    publish("night", verdict, rows)
+    found = Section("Tickets", table=tickets_table(night["tickets"]))
+    publish("night", verdict, rows, [found] if night["tickets"] else [])

@@ -274,6 +274,26 @@ def proposals(as_json: bool) -> None:
         click.echo("Nothing waits for approval.")
 
 
+@cli.command()
+@click.option("--as-of", type=_UTC_STAMP, help="As they were known by then; with its time zone.")
+@click.option("--all", "quiet_too", is_flag=True, help="Also those that were not found lately.")
+@click.option("--json", "as_json", is_flag=True)
+def tickets(as_of: datetime | None, quiet_too: bool, as_json: bool) -> None:
+    """List the patterns of errors: blamed on what, how large, what they cost, and who answers."""
+    from flows.reports.tickets import tickets_sentence, tickets_table
+    from flows.verbs import live
+    from flows.verbs.tickets import open_tickets
+    from flows.verbs.tickets import tickets as all_tickets
+
+    moment = None if as_of is None else live.night_of(as_of)
+    told = (all_tickets if quiet_too else open_tickets)(live.open_desk(), moment)
+    if as_json:
+        click.echo(json.dumps(told, indent=1))
+        return
+    click.echo(tickets_sentence(told))
+    _table(tickets_table(told))
+
+
 @cli.group()
 def ledger() -> None:
     """Ask the ledger about itself."""

@@ -18,7 +18,8 @@ from flows.verbs.night import earliest_evidence, stopped_dossier
 def nightly_calibration(
     as_of: datetime | None = None, profile: str | None = None
 ) -> dict[str, Any]:
-    """Pull, admit, establish the truth, certify every case type, propose, and file the dossier.
+    """Pull, admit, establish the truth, certify every case type, propose, file the dossier,
+    and announce what asks for a retrain.
 
     A failed batch stops the night: nothing is certified on evidence that cannot be trusted.
 
@@ -30,6 +31,7 @@ def nightly_calibration(
     desk = tasks.open_desk(profile)
     deliveries = tasks.load(quote(desk), moment, profile)
     batches = tasks.admit(quote(desk), quote(deliveries), moment)
+    findings = []
     if any(batch.failed for batch in batches):
         night = stopped_dossier(moment, batches)
     else:
@@ -37,7 +39,10 @@ def nightly_calibration(
         judged = tasks.judge_case_types(quote(desk), quote(book))
         changes = [tasks.act_on(quote(desk), quote(one), moment) for one in judged]
         filed = [entry for entry in changes if entry is not None]
+        findings = tasks.night_findings(quote(desk), quote(book))
+        tasks.file_findings(quote(desk), quote(findings), moment)
         night = tasks.assemble(quote(desk), quote(book), batches, quote(judged), quote(filed))
     tasks.file_dossier(quote(desk), night)
     publish_night(night)
+    tasks.announce(quote(desk), quote(findings), moment)
     return night

@@ -12,12 +12,14 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from flows import events
 from flows.verbs import (
     file,
     live,
     night,
     open_walk,
     propose,
+    tickets,
     train,
     truth,
     walk,
@@ -43,8 +45,12 @@ admit = _as_task(night.admit_deliveries, "admit")
 establish_truth = _as_task(truth.load_book, "establish truth", retries=1)
 judge_case_types = _as_task(night.judge_case_types, "certify")
 act_on = _as_task(propose.act_on, "propose or narrow")
+night_findings = _as_task(night.night_findings, "find causes")
+file_findings = _as_task(tickets.file_findings, "file the findings")
 assemble = _as_task(night.dossier, "assemble the dossier")
 file_dossier = _as_task(live.file_dossier, "file the dossier")
+to_answer = _as_task(tickets.to_answer, "what to answer")
+announce = _as_task(events.announce, "announce")
 retrain = _as_task(train.retrain, "retrain")
 replay_move = _as_task(whatif.replay_move, "replay the move")
 approve_and_promote = _as_task(propose.approve_and_promote, "approve and promote")

@@ -43,6 +43,7 @@ class Desk:
     second_review_share: float
     second_review_takes: timedelta
     drift_window: timedelta
+    quiet_nights: int
     audit_secret: str = field(repr=False)
     seed: int = 0
 
@@ -78,6 +79,7 @@ class Desk:
             second_review_share=settings.night.second_review_share,
             second_review_takes=timedelta(days=settings.night.second_review_days),
             drift_window=timedelta(days=settings.night.drift_window_days),
+            quiet_nights=settings.night.quiet_nights,
             audit_secret=f"seed {seed}" if own else _live_secret(home),
             seed=seed or 0,
         )

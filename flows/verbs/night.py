@@ -17,10 +17,12 @@ from flows.verbs.generation import champion_generation, current_generation
 from flows.verbs.propose import act_on, waiting
 from flows.verbs.review_desk import review_desk
 from flows.verbs.second_reviews import second_reviews
+from flows.verbs.tickets import file_findings, open_tickets
 from flows.verbs.triage import WINDOW_DAYS as TRIAGE_DAYS
 from flows.verbs.triage import triage
 from flows.verbs.truth import Book, load_book
 from models.hub.entries import EntryKind
+from models.vocabulary.finding import Finding
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,11 @@ def judge_case_types(desk: Desk, book: Book) -> list[Judged]:
     return [*(alarm for alarm in alarms if alarm is not None), *judged]
 
 
+def night_findings(desk: Desk, book: Book) -> list[Finding]:
+    """The night's patterns of errors with their causes; none as long as no cause is tested for."""
+    return []
+
+
 def run_night(
     desk: Desk,
     deliveries: Sequence[Delivery],
@@ -93,6 +100,7 @@ def run_night(
     book = load_book(desk, as_of, earliest_evidence(desk, as_of))
     judged = judge_case_types(desk, book)
     changes = [act_on(desk, one, as_of) for one in judged]
+    file_findings(desk, night_findings(desk, book), as_of)
     return dossier(desk, book, batches, judged, [entry for entry in changes if entry is not None])
 
 
@@ -128,6 +136,7 @@ def dossier(
             for e in waiting(desk, case_type)
         ],
         "triage": triage(desk, book),
+        "tickets": open_tickets(desk, book.as_of),
         "reviews": review_desk(desk, book),
     }
 
@@ -147,5 +156,6 @@ def stopped_dossier(as_of: datetime, batches: list[AdmittedBatch]) -> dict[str, 
         "drift": [],
         "second_reviews": [],
         "triage": [],
+        "tickets": [],
         "reviews": [],
     }

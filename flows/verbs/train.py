@@ -37,16 +37,21 @@ class Challenger:
     note: str
 
 
-def retrain(desk: Desk, book: Book, case_type: str) -> Challenger:
+def retrain(desk: Desk, book: Book, case_type: str, answers: Sequence[str] = ()) -> Challenger:
     """Fit, register and file a new generation; no live decision changes (METHODS 1).
+
+    Args:
+        answers: pattern ids of the findings it answers; they stand in its lineage.
 
     Raises:
         UserError: the case type is not configured.
     """
-    return retrain_all(desk, book, [case_type])[0]
+    return retrain_all(desk, book, [case_type], answers)[0]
 
 
-def retrain_all(desk: Desk, book: Book, case_types: Sequence[str]) -> list[Challenger]:
+def retrain_all(
+    desk: Desk, book: Book, case_types: Sequence[str], answers: Sequence[str] = ()
+) -> list[Challenger]:
     """`retrain` for several case types: fitted side by side, registered and filed in their order.
 
     Raises:
@@ -61,7 +66,7 @@ def retrain_all(desk: Desk, book: Book, case_types: Sequence[str]) -> list[Chall
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as fitting:
         fitted = list(fitting.map(partial(_fit, desk), case_types, rows))
     return [
-        _file(desk, book, name, learned_from, model)
+        _file(desk, book, name, learned_from, model, answers)
         if isinstance(model, TrainedModel)
         else Challenger(
             name, None, None, len(learned_from), int(learned_from["bad"].sum()), None, model
@@ -133,7 +138,12 @@ def _training_rows(desk: Desk, book: Book, case_type: str) -> pd.DataFrame:
 
 
 def _file(
-    desk: Desk, book: Book, case_type: str, rows: pd.DataFrame, fitted: TrainedModel
+    desk: Desk,
+    book: Book,
+    case_type: str,
+    rows: pd.DataFrame,
+    fitted: TrainedModel,
+    answers: Sequence[str],
 ) -> Challenger:
     trained_before = rows["opened_at"].max().to_pydatetime() + timedelta(microseconds=1)
     # Both tables' digests are of what had been observed; a source's own digest never gets here.
@@ -142,6 +152,8 @@ def _file(
         f"{case_type}: {fitted.trees} trees on {fitted.rows:,} labelled cases ({fitted.bad:,} bad); "
         f"AUC {fitted.later_auc:.3f} on the later slice. Not live: it scores in shadow until certified."
     )
+    if answers:
+        note += f" It answers {', '.join(answers)}."
     registered = desk.registry.register(
         case_type,
         fitted.model,
@@ -154,7 +166,11 @@ def _file(
             "data/bad": fitted.bad,
         },
         parameters={"trees": fitted.trees, "trained_before": trained_before.isoformat()},
-        tags={"digest": fitted.model.digest, "data_digest": dataset},
+        tags={
+            "digest": fitted.model.digest,
+            "data_digest": dataset,
+            **({"answers": ", ".join(answers)} if answers else {}),
+        },
         note=note,
     )
     tuned = plug_in_boundary(
@@ -170,6 +186,7 @@ def _file(
                 "model_version": registered.version,
                 "trained_before": trained_before.isoformat(),
                 "data_digest": dataset,
+                "answers": list(answers),
                 "rows": fitted.rows,
                 "later_auc": fitted.later_auc,
                 "tuned_once": {

@@ -6,5 +6,18 @@ from tests.integration.postgres import (
     postgres_server,
     postgres_url,
 )
+from tests.integration.prefect_server import (
+    prefect_deployments,
+    prefect_environment,
+    prefect_server,
+)
 
-__all__ = ["_database_numbers", "postgres_execute", "postgres_server", "postgres_url"]
+__all__ = [
+    "_database_numbers",
+    "postgres_execute",
+    "postgres_server",
+    "postgres_url",
+    "prefect_deployments",
+    "prefect_environment",
+    "prefect_server",
+]

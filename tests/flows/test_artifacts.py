@@ -1,0 +1,40 @@
+"""What a night leaves in Prefect: its verdict names the tickets, and a table lists them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from flows import artifacts
+from flows.verbs.desk import Desk
+from flows.verbs.night import stopped_dossier
+from flows.verbs.tickets import file_findings, open_tickets
+from tests.builders import small_settings
+from tests.findings import a_finding
+
+NIGHT = datetime(2026, 5, 4, 2, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_the_nights_artifact_lists_its_tickets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: bool
+) -> None:
+    """A sentence in any case, a table where there is a ticket."""
+    left: dict[str, str] = {}
+    monkeypatch.setattr(
+        artifacts,
+        "create_markdown_artifact",
+        lambda markdown, key, description: left.update({key: markdown}),
+    )
+    settings = small_settings()
+    desk = Desk.at(tmp_path, settings, settings.load_case_types(), seed=3)
+    file_findings(desk, [a_finding()] if found else [], NIGHT)
+    night = {**stopped_dossier(NIGHT, []), "stopped": False, "tickets": open_tickets(desk)}
+    artifacts.publish_night(night)
+
+    text = left["night-verdict"]
+    assert ("1 pattern of errors is open (\\$3,600 at stake)." in text) == found
+    assert ("No pattern of errors is open." in text) != found
+    assert ("| ato | A | typing_rhythm_distance | network_type=vpn |" in text) == found
