@@ -10,10 +10,10 @@ import numpy.typing as npt
 from scipy.special import expit
 from scipy.stats import poisson
 
-from models.triage.contaminated_logit import clean_chances
 from models.triage.evidence import TriageEvidence
 from models.triage.feature_bias import Unjudged
 from models.triage.miscalibration import Miscalibration, fit_calibration
+from models.triage.offset_logit import fit_offset_logit, independent
 from models.triage.plan import TriagePlan
 from models.triage.procedure import ProcedureGap, procedure_gaps
 from models.triage.weights import BiasedWeights, biased_weights
@@ -92,10 +92,11 @@ def diagnose(evidence: TriageEvidence, plan: TriagePlan | None = None) -> Diagno
     outside = np.ones(size, dtype=np.bool_)
     gaps, not_judged = _gaps(evidence, weights, outside, plan)
     for _ in range(_ROUNDS):
-        smaller = outside & _outside(evidence, gaps)
+        # One gap at a time: while misread cases distort the fit, others show that are none.
+        strongest = min(gaps, key=lambda gap: gap.p_value, default=None)
+        smaller = outside if strongest is None else outside & ~strongest.cases_in(evidence)
         if smaller.sum() == outside.sum() or smaller.mean() < _LEAST_OUTSIDE:
             break
-        # Once more without what was misread; the clearer the fit, the more of it shows.
         outside = smaller
         weights = biased_weights(evidence.rows(outside), plan)
         gaps, not_judged = _gaps(evidence, weights, outside, plan)
@@ -127,15 +128,14 @@ def _gaps(
 ) -> tuple[tuple[ProcedureGap, ...], tuple[Unjudged, ...]]:
     """Procedure gaps against the probabilities that A and B, fitted on some cases, give to all."""
     directions = np.column_stack([evidence.margin, weights.directions(evidence)])
-    chances = clean_chances(directions, evidence.margin, evidence.bad.astype(np.float64), fit_on)
-    return procedure_gaps(evidence, chances, plan)
-
-
-def _outside(evidence: TriageEvidence, gaps: tuple[ProcedureGap, ...]) -> BoolArray:
-    outside = np.ones(len(evidence.margin), dtype=np.bool_)
-    for gap in gaps:
-        outside &= ~gap.cases_in(evidence)
-    return outside
+    learned = directions[fit_on]
+    varied = np.flatnonzero(learned.std(axis=0) > 1e-9)
+    if len(varied):
+        varied = varied[independent(learned[:, varied])[0]]
+    truth = evidence.bad[fit_on].astype(np.float64)
+    fit = fit_offset_logit(learned[:, varied], evidence.margin[fit_on], truth)
+    off = fit.intercept + directions[:, varied] @ fit.slopes if fit.settled else 0.0
+    return procedure_gaps(evidence, np.asarray(expit(evidence.margin + off)), plan)
 
 
 def _cause(

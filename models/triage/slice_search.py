@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -87,7 +87,7 @@ class _Split:
 
 @dataclass(frozen=True, slots=True)
 class _Node:
-    """A node below the root: its ratio, and how much likelihood the excess in it is worth."""
+    """A node below the root: its ratio to the rest, and how much likelihood the excess in it is worth."""
 
     conditions: tuple[Condition, ...]
     ratio: float
@@ -147,6 +147,7 @@ def _nodes(tree: DecisionTreeRegressor, splits: list[_Split]) -> Iterator[_Node]
     fitted = tree.tree_
     ratios: FloatArray = fitted.value[:, 0, 0]
     weights: FloatArray = fitted.weighted_n_node_samples
+    all_errors, all_expected = float(ratios[0] * weights[0]), float(weights[0])
     open_nodes: list[tuple[int, tuple[Condition, ...]]] = [(0, ())]
     while open_nodes:
         node, conditions = open_nodes.pop()
@@ -154,7 +155,11 @@ def _nodes(tree: DecisionTreeRegressor, splits: list[_Split]) -> Iterator[_Node]
             ratio, expected = float(ratios[node]), float(weights[node])
             errors = ratio * expected
             gain = errors * np.log(max(ratio, 1e-12)) - errors + expected
-            yield _Node(_simplified(conditions), ratio, float(gain) if ratio > 1.0 else 0.0)
+            # Against the rest, as the test will: where one slice holds most of the errors, they are
+            # most of the expected ones, too, and its ratio to the whole can hardly exceed 1.
+            rest = (all_errors - errors + 0.5) / max(all_expected - expected, 0.5)
+            found = _Node(_simplified(conditions), ratio / rest, float(gain))
+            yield found if ratio > 1.0 else replace(found, gain=0.0)
         if fitted.children_left[node] >= 0:
             split, threshold = splits[fitted.feature[node]], float(fitted.threshold[node])
             for child, low in (
