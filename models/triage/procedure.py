@@ -11,6 +11,7 @@ from models.triage.error_slices import ErrorSlice, find_error_slices
 from models.triage.evidence import TriageEvidence
 from models.triage.feature_bias import Unjudged
 from models.triage.plan import TriagePlan
+from models.triage.slice_conditions import Condition, Relation
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -40,6 +41,18 @@ class ProcedureGap:
     p_value: float
     also: tuple[str, ...] = ()
     slice: ErrorSlice | None = None
+
+    @property
+    def pattern(self) -> str:
+        """Names the pattern from night to night: of a found slice without its thresholds, which
+        move with every case."""
+        if self.slice is None:
+            return self.value
+        return " and ".join(dict.fromkeys(_direction(one) for one in self.slice.conditions))
+
+    @property
+    def told(self) -> str:
+        return self.value if self.kind == "slice" else f"{self.kind} {self.value}"
 
     def cases_in(self, evidence: TriageEvidence) -> BoolArray:
         """Which cases belong to the group, shape (cases,)."""
@@ -85,3 +98,11 @@ def procedure_gaps(
                 )
             )
     return tuple(found), ()
+
+
+def _direction(condition: Condition) -> str:
+    if condition.relation is Relation.AT_MOST:
+        return f"{condition.column} low"
+    if condition.relation is Relation.ABOVE:
+        return f"{condition.column} high"
+    return condition.text
