@@ -60,6 +60,20 @@ class Night(_Frozen):
     quiet_nights: Annotated[int, Field(ge=1)]
 
 
+class Triage(_Frozen):
+    """How often triage looks, how far back, and what it takes to be a finding."""
+
+    every_days: Annotated[float, Field(gt=0)]
+    window_days: Annotated[float, Field(gt=0)]
+    q: Annotated[float, Field(gt=0, lt=0.5)]
+    weight_margin: Annotated[float, Field(ge=0)]
+    ignored_margin: Annotated[float, Field(ge=0)]
+    least_effect: Annotated[float, Field(ge=0)]
+    calibration_margin: Annotated[float, Field(ge=0)]
+    fewest_errors: Annotated[int, Field(ge=1)]
+    least_ratio: Annotated[float, Field(ge=1)]
+
+
 class Sources(_Frozen):
     """The source files the live loop reads, relative to the clone; none: nothing is pulled."""
 
@@ -77,6 +91,7 @@ class Demo(_Frozen):
     seed: Annotated[int, Field(ge=0)]
     retrain_days: Annotated[int, Field(ge=1)]
     hold_back_share: Annotated[float, Field(ge=0, lt=1)]
+    triage_days: Annotated[int, Field(ge=1)]
 
 
 class Settings(_Frozen):
@@ -88,6 +103,7 @@ class Settings(_Frozen):
     mlflow_tracking_uri: str | None
     training: Training
     night: Night
+    triage: Triage
     sources: Sources
     demo: Demo
 

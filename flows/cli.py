@@ -175,6 +175,46 @@ def certify(
 
 
 @cli.command()
+@click.argument("evidence", type=_FILE)
+@click.option(
+    "--slice", "slices", multiple=True, metavar="COLUMN", help="Look within its values, too."
+)
+@click.option("--margin", type=click.FloatRange(0), help="A weight may be off by this share.")
+@click.option("--json", "as_json", is_flag=True)
+def triage(evidence: Path, slices: tuple[str, ...], margin: float | None, as_json: bool) -> None:
+    """Say why the agent erred in EVIDENCE (Parquet or CSV): a weight (A), the threshold (B), the
+    procedure (C), several (mixed), or unknown.
+
+    Columns: bad, margin or score; phi_<feature> (what each feature adds to the margin) for A,
+    x_<feature> raw values; optional case_type, drawn, opened_at, feedback_path, root_cause,
+    sop_clause, annotation, language.
+    """
+    from configs.settings import load_settings
+    from flows.verbs.triage_file import triage_file
+    from models.triage import TriagePlan
+    from models.vocabulary import Costs
+
+    told = load_settings().triage.model_dump(exclude={"every_days", "window_days"})
+    if margin is not None:
+        told["weight_margin"] = margin
+    found = triage_file(evidence, TriagePlan(**told), Costs(), slices)
+    if as_json:
+        click.echo(json.dumps(found, indent=1))
+        return
+    for case_type, one in found.items():
+        click.echo(
+            f"{case_type}: {one['cause']}. {one['errors']:,} of {one['cases']:,} scores were on the "
+            f"wrong side of even odds; {one['expected_errors']:,.0f} were to be expected."
+        )
+        _table([_finding_row(each) for each in one["findings"]])
+        for each in one["findings"]:
+            click.echo(f"  {each['sentence']}")
+        for each in one["not_judged"]:
+            named = each["feature"] or "everything"
+            click.echo(f"  Not judged: {named} ({each['slice']}): {each['why']}.")
+
+
+@cli.command()
 @click.argument("case_type")
 @click.option("--pass-below", type=click.FloatRange(0, 1), help="Auto-pass at or below this score.")
 @click.option("--block-above", type=click.FloatRange(0, 1), help="Auto-block at or above it.")
@@ -389,6 +429,20 @@ def _certificate_row(one: dict[str, Any]) -> dict[str, Any]:
         "block >=": one["block_at_or_above"],
         "automation": one["automation_rate"],
         "why": " ".join(one["reasons"]),
+    }
+
+
+def _finding_row(one: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "path": one["path"],
+        "what": one["subject"],
+        "where": one["slice"],
+        "effect": one["effect"],
+        "low": one["low"],
+        "high": one["high"],
+        "unit": one["unit"],
+        "errors": one["errors"],
+        "fires": one["fires"],
     }
 
 

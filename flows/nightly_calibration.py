@@ -39,9 +39,10 @@ def nightly_calibration(
         judged = tasks.judge_case_types(quote(desk), quote(book))
         changes = [tasks.act_on(quote(desk), quote(one), moment) for one in judged]
         filed = [entry for entry in changes if entry is not None]
-        findings = tasks.night_findings(quote(desk), quote(book))
-        tasks.file_findings(quote(desk), quote(findings), moment)
-        night = tasks.assemble(quote(desk), quote(book), batches, quote(judged), quote(filed))
+        causes = tasks.find_causes(quote(desk), quote(book))
+        findings = [finding for one in causes for finding in one.findings]
+        told = (quote(judged), quote(filed), quote(causes))
+        night = tasks.assemble(quote(desk), quote(book), batches, *told)
     tasks.file_dossier(quote(desk), night)
     publish_night(night)
     tasks.announce(quote(desk), quote(findings), moment)

@@ -19,6 +19,7 @@ from flows.adapters.ledger import Ledger
 from flows.adapters.model_registry import ModelRegistry
 from models.boundary.audit import audit_key, keyed_uniform
 from models.risk import TrainingPlan
+from models.triage.plan import TriagePlan
 from models.vocabulary import CaseType
 
 NIGHT_ACTOR = "nightly_calibration"
@@ -44,6 +45,9 @@ class Desk:
     second_review_takes: timedelta
     drift_window: timedelta
     quiet_nights: int
+    triage: TriagePlan
+    triage_every: timedelta
+    triage_window_days: float
     audit_secret: str = field(repr=False)
     seed: int = 0
 
@@ -80,6 +84,9 @@ class Desk:
             second_review_takes=timedelta(days=settings.night.second_review_days),
             drift_window=timedelta(days=settings.night.drift_window_days),
             quiet_nights=settings.night.quiet_nights,
+            triage=TriagePlan(**settings.triage.model_dump(exclude={"every_days", "window_days"})),
+            triage_every=timedelta(days=settings.triage.every_days),
+            triage_window_days=settings.triage.window_days,
             audit_secret=f"seed {seed}" if own else _live_secret(home),
             seed=seed or 0,
         )

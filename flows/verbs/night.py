@@ -17,12 +17,12 @@ from flows.verbs.generation import champion_generation, current_generation
 from flows.verbs.propose import act_on, waiting
 from flows.verbs.review_desk import review_desk
 from flows.verbs.second_reviews import second_reviews
-from flows.verbs.tickets import file_findings, open_tickets
-from flows.verbs.triage import WINDOW_DAYS as TRIAGE_DAYS
-from flows.verbs.triage import triage
+from flows.verbs.review_marks import WINDOW_DAYS as MARKS_DAYS
+from flows.verbs.review_marks import review_marks
+from flows.verbs.tickets import file_findings, last_triage, open_tickets
+from flows.verbs.triage import Triaged, triage
 from flows.verbs.truth import Book, load_book
 from models.hub.entries import EntryKind
-from models.vocabulary.finding import Finding
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ def earliest_evidence(desk: Desk, as_of: datetime) -> datetime | None:
     if None in generations:
         return None
     since = [one.evidence_since for one in [*generations, *champions] if one is not None]
-    # Triage and the review desk look four weeks back whatever the evidence.
-    return min(*since, as_of - timedelta(days=TRIAGE_DAYS))
+    # Marks and the review desk look four weeks back whatever the evidence.
+    return min(*since, as_of - timedelta(days=MARKS_DAYS))
 
 
 def judge_case_types(desk: Desk, book: Book) -> list[Judged]:
@@ -73,9 +73,16 @@ def judge_case_types(desk: Desk, book: Book) -> list[Judged]:
     return [*(alarm for alarm in alarms if alarm is not None), *judged]
 
 
-def night_findings(desk: Desk, book: Book) -> list[Finding]:
-    """The night's patterns of errors with their causes; none as long as no cause is tested for."""
-    return []
+def find_causes(desk: Desk, book: Book) -> list[Triaged]:
+    """Why each case type's model erred, filed as findings; nothing while triage is not due."""
+    last = last_triage(desk, book.as_of)
+    if last is not None and last.date() < book.as_of.date():
+        # The same night again is triaged again: rows may have come since.
+        if book.as_of.date() - last.date() < desk.triage_every:
+            return []
+    causes = triage(desk, book)
+    file_findings(desk, [finding for one in causes for finding in one.findings], book.as_of)
+    return causes
 
 
 def run_night(
@@ -100,12 +107,18 @@ def run_night(
     book = load_book(desk, as_of, earliest_evidence(desk, as_of))
     judged = judge_case_types(desk, book)
     changes = [act_on(desk, one, as_of) for one in judged]
-    file_findings(desk, night_findings(desk, book), as_of)
-    return dossier(desk, book, batches, judged, [entry for entry in changes if entry is not None])
+    causes = find_causes(desk, book)
+    filed = [entry for entry in changes if entry is not None]
+    return dossier(desk, book, batches, judged, filed, causes)
 
 
 def dossier(
-    desk: Desk, book: Book, batches: list[AdmittedBatch], judged: list[Judged], changes: list[Any]
+    desk: Desk,
+    book: Book,
+    batches: list[AdmittedBatch],
+    judged: list[Judged],
+    changes: list[Any],
+    causes: Sequence[Triaged] = (),
 ) -> dict[str, Any]:
     """The night's result as plain values: counts, certificates, findings, proposals."""
     return {
@@ -135,7 +148,8 @@ def dossier(
             for case_type in desk.case_types
             for e in waiting(desk, case_type)
         ],
-        "triage": triage(desk, book),
+        "marks": review_marks(desk, book),
+        "triage": [one.summary() for one in causes],
         "tickets": open_tickets(desk, book.as_of),
         "reviews": review_desk(desk, book),
     }
@@ -155,6 +169,7 @@ def stopped_dossier(as_of: datetime, batches: list[AdmittedBatch]) -> dict[str, 
         "waiting": [],
         "drift": [],
         "second_reviews": [],
+        "marks": [],
         "triage": [],
         "tickets": [],
         "reviews": [],

@@ -71,6 +71,9 @@ def open_backtest(settings: Settings, source_file: Path, home: Path) -> OpenedWa
     if admission.quarantined:
         facts.append(reject_report(admission))
         _keep_rejects(admission.rejected, home)
+    # A walk looks for causes as often as it retrains: every look costs seconds.
+    seldom = settings.triage.model_copy(update={"every_days": source.retrain_days})
+    settings = settings.model_copy(update={"triage": seldom})
     walk = Walk(
         Desk.at(home, settings, case_types, seed=source.seed), upstream, source.retrain_days
     )
@@ -86,7 +89,8 @@ def open_demo(settings: Settings, nights: int, home: Path) -> OpenedWalk:
         for name, kind in settings.load_case_types().items()
     }
     held_back = settings.training.model_copy(update={"hold_back_share": demo.hold_back_share})
-    settings = settings.model_copy(update={"training": held_back})
+    seldom = settings.triage.model_copy(update={"every_days": demo.triage_days})
+    settings = settings.model_copy(update={"training": held_back, "triage": seldom})
     volumes = {
         name: max(round(count * demo.scale), 1)
         for name, count in Exchange(demo.seed).cases_per_day.items()

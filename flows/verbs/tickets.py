@@ -78,6 +78,14 @@ def tickets(desk: Desk, as_of: datetime | None = None) -> list[dict[str, Any]]:
     ]
 
 
+def last_triage(desk: Desk, as_of: datetime) -> datetime | None:
+    """The last night that was triaged before or at a moment; None: none was."""
+    if not desk.store.counts(NIGHTS)[0]:
+        return None
+    nights = desk.store.read(NIGHTS, columns=["night_at"], as_of=as_of)["night_at"]
+    return None if nights.empty else nights.max().to_pydatetime()
+
+
 def open_tickets(desk: Desk, as_of: datetime | None = None) -> list[dict[str, Any]]:
     """The tickets that are not quiet: open ones, and those that a challenger answers."""
     return [one for one in tickets(desk, as_of) if one["status"] != "quiet"]
