@@ -1,7 +1,16 @@
-"""Fitting a risk model and scoring cases with it."""
+"""Fitting a risk model, scoring cases with it, and saying what each feature contributed."""
 
 from models.risk.calibration import PlattCalibration, fit_platt
+from models.risk.contributions import Contributions
 from models.risk.model import RiskModel
 from models.risk.training import TrainedModel, TrainingPlan, train
 
-__all__ = ["PlattCalibration", "RiskModel", "TrainedModel", "TrainingPlan", "fit_platt", "train"]
+__all__ = [
+    "Contributions",
+    "PlattCalibration",
+    "RiskModel",
+    "TrainedModel",
+    "TrainingPlan",
+    "fit_platt",
+    "train",
+]

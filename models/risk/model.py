@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,9 @@ import pandas as pd
 import xgboost as xgb
 
 from models.risk.calibration import PlattCalibration
+from models.risk.contributions import Contributions, contributions, tables_of
 from models.risk.encoding import Levels, encode, why_unscorable
+from models.risk.lookup_tables import Tables
 from models.vocabulary import Feature
 
 FloatArray = npt.NDArray[np.float64]
@@ -118,3 +121,31 @@ class RiskModel:
             rows = cases if scorable.all() else cases[scorable]
             scores[scorable] = self.calibration.probability(self.margins(rows))
         return scores, reason
+
+    def contributions(
+        self, cases: pd.DataFrame, *, threads: int = 1, seed: int = 0
+    ) -> Contributions:
+        """What each feature adds to the calibrated log-odds: logit(score) = bias + their sum.
+
+        Cases that cannot be scored (see `why_unscorable`) get NaN.
+
+        Args:
+            cases: one row a case, with every feature column.
+            threads: parts of the rows looked up at a time.
+            seed: of the sample that is compared with XGBoost's own values.
+        """
+        scorable = why_unscorable(cases, self.features, self.levels) == ""
+        rows = encode(cases[scorable], self.features, self.levels)
+        raw = contributions(self.booster, self.lookup, rows, threads=threads, seed=seed)
+        slope, intercept = self.calibration.slope, self.calibration.intercept
+        margin = np.full(len(cases), np.nan)
+        margin[scorable] = slope * raw.margin + intercept
+        by_feature = np.full((len(self.features), len(cases)), np.nan)
+        by_feature[:, scorable] = slope * raw.values.T
+        bias = slope * raw.bias + intercept
+        return replace(raw, margin=margin, bias=bias, values=by_feature.T)
+
+    @cached_property
+    def lookup(self) -> Tables | str:
+        """The tables that contributions are looked up in, made on first use, or why there are none."""
+        return tables_of(self.booster)
