@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.special import expit
 
@@ -44,6 +46,16 @@ def later_cases(
         chance[decided] = audit
     seen = generator.random(cases) < chance
     return ScoredRows(champion, challenger, bad, 1.0 / chance, np.ones(cases, np.bool_)).only(seen)
+
+
+def forgetful(cases: int, seed: int, share: float = 0.1) -> tuple[ScoredRows, np.ndarray]:
+    """A challenger that sees everything but on a share of the cases, where noise spoils its score;
+    and which cases those are."""
+    rows = later_cases(cases, seed, challenger_sees=1.0)
+    generator = np.random.default_rng(seed + 1)
+    new = generator.random(cases) < share
+    odds = rows.challenger / (1.0 - rows.challenger) * np.exp(1.5 * generator.normal(size=cases))
+    return replace(rows, challenger=np.where(new, odds / (1.0 + odds), rows.challenger)), new
 
 
 def judged(rows: ScoredRows, **changes: object) -> Comparison:
