@@ -16,9 +16,9 @@ from flows.verbs.drift_watch import watch_drift
 from flows.verbs.generation import champion_generation, current_generation
 from flows.verbs.propose import act_on, waiting
 from flows.verbs.review_desk import review_desk
-from flows.verbs.second_reviews import second_reviews
 from flows.verbs.review_marks import WINDOW_DAYS as MARKS_DAYS
 from flows.verbs.review_marks import review_marks
+from flows.verbs.second_reviews import second_reviews
 from flows.verbs.tickets import file_findings, last_triage, open_tickets
 from flows.verbs.triage import Triaged, triage
 from flows.verbs.truth import Book, load_book
@@ -76,10 +76,10 @@ def judge_case_types(desk: Desk, book: Book) -> list[Judged]:
 def find_causes(desk: Desk, book: Book) -> list[Triaged]:
     """Why each case type's model erred, filed as findings; nothing while triage is not due."""
     last = last_triage(desk, book.as_of)
-    if last is not None and last.date() < book.as_of.date():
-        # The same night again is triaged again: rows may have come since.
-        if book.as_of.date() - last.date() < desk.triage_every:
-            return []
+    days = None if last is None else book.as_of.date() - last.date()
+    # The same night again is triaged again: rows may have come since.
+    if days is not None and timedelta(0) < days < desk.triage_every:
+        return []
     causes = triage(desk, book)
     file_findings(desk, [finding for one in causes for finding in one.findings], book.as_of)
     return causes

@@ -29,6 +29,7 @@ SURPRISING_RATIO = 1.25
 """Errors this many times as many as the scores expect, and significantly so, need an explanation."""
 _LEAST_OUTSIDE = 0.4
 _ROUNDS = 4
+_KINDS = ("slice", "sop_clause")
 
 
 class Cause(StrEnum):
@@ -93,8 +94,9 @@ def diagnose(evidence: TriageEvidence, plan: TriagePlan | None = None) -> Diagno
     gaps, not_judged = _gaps(evidence, weights, outside, plan)
     for _ in range(_ROUNDS):
         # One gap at a time: while misread cases distort the fit, others show that are none.
-        strongest = min(gaps, key=lambda gap: gap.p_value, default=None)
-        smaller = outside if strongest is None else outside & ~strongest.cases_in(evidence)
+        apart = [gap for gap in gaps if not gap.chosen_by_outcome]
+        strongest = min(apart, key=lambda gap: (_KINDS.index(gap.kind), gap.p_value), default=None)
+        smaller = outside if strongest is None else outside & ~strongest.members
         if smaller.sum() == outside.sum() or smaller.mean() < _LEAST_OUTSIDE:
             break
         outside = smaller

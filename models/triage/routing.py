@@ -104,8 +104,9 @@ class _Desk:
         )  # fmt: skip
 
     def procedure(self, gap: ProcedureGap) -> Finding:
-        mine = gap.cases_in(self._evidence)
-        blamed = mine & (self._false_positive if gap.errors_are == "FP" else self._false_negative)
+        blamed = gap.members & (
+            self._false_positive if gap.errors_are == "FP" else self._false_negative
+        )
         also = f" Also: {', '.join(gap.also)}." if gap.also else ""
         sentence = (
             f"{gap.told} has {gap.errors} {_KINDS[gap.errors_are]}, {gap.ratio:.1f} times as many as "
