@@ -7,6 +7,7 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
+from flows.verbs.contributions import keep_contributions
 from flows.verbs.desk import Desk
 from flows.verbs.generation import current_generation
 from flows.verbs.proposed_policy import advised_policy
@@ -39,13 +40,16 @@ def policy_in_force(desk: Desk, case_type: str) -> Policy:
 
 
 def decide_cases(desk: Desk, case_type: str, cases: pd.DataFrame, now: datetime) -> pd.DataFrame:
-    """Decisions for new cases, by contract `decisions` with the feature columns; and shadow scores.
+    """Decisions for new cases, by contract `decisions` with the feature columns.
+
+    Kept beside them: shadow scores, and the contributions to what people will see.
 
     Every case gets a decision: one that cannot be scored is escalated with the rule's name in
     `override`. The caller delivers the result to admission, as any agent's decisions are.
     """
     policy = policy_in_force(desk, case_type)
     settings = desk.case_types[case_type]
+    model = None
     if policy.model_digest is None or policy.model_version is None:
         scores = np.full(len(cases), np.nan)
         reason = np.full(len(cases), "", dtype="U24")
@@ -63,6 +67,8 @@ def decide_cases(desk: Desk, case_type: str, cases: pd.DataFrame, now: datetime)
         key_user_priority=policy.overrides.key_user_priority,
         never_auto_pass_above_usd=policy.overrides.never_auto_pass_above_usd,
     )
+    if model is not None:
+        keep_contributions(desk, case_type, model, cases, decided, now)
     generation = current_generation(desk, case_type)
     if generation is not None and generation.digest != policy.model_digest:
         # The deciding model's own scores stand in the decisions.

@@ -113,9 +113,13 @@ def _evidence(
         if name in raw and raw[name].nunique() <= _MOST_LEVELS
     }
     notes = _joined(rows, _first_notes(desk, book, since), list(_NOTES))
-    return TriageEvidence(
+    evidence = TriageEvidence(
         margin, rows["bad"].to_numpy() == 1.0, contributions, raw, segments, notes
     )
+    if contributions is None:
+        return evidence
+    # A case whose stored features the model cannot read (corrected since) says nothing about it.
+    return evidence.rows(contributions.notna().all(axis="columns").to_numpy(dtype=np.bool_))
 
 
 def _features(desk: Desk, book: Book, case_type: str, since: datetime) -> pd.DataFrame:

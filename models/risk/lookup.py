@@ -41,8 +41,11 @@ def look_up(
         part = slice(start, stop)
         _add_chunk(tables, [column[part] for column in columns], by_feature[:, part])
 
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(work, edges[:-1], edges[1:]))
+    if threads == 1:
+        list(map(work, edges[:-1], edges[1:]))
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(work, edges[:-1], edges[1:]))
     return by_feature.T
 
 

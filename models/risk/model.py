@@ -97,7 +97,7 @@ class RiskModel:
             booster=booster,
         )
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the bytes: the model's name in a policy."""
         return hashlib.sha256(self.ubj).hexdigest()
@@ -135,7 +135,8 @@ class RiskModel:
             seed: of the sample that is compared with XGBoost's own values.
         """
         scorable = why_unscorable(cases, self.features, self.levels) == ""
-        rows = encode(cases[scorable], self.features, self.levels)
+        some = cases if scorable.all() else cases[scorable]
+        rows = encode(some, self.features, self.levels)
         raw = contributions(self.booster, self.lookup, rows, threads=threads, seed=seed)
         slope, intercept = self.calibration.slope, self.calibration.intercept
         margin = np.full(len(cases), np.nan)

@@ -29,7 +29,6 @@ SURPRISING_RATIO = 1.25
 """Errors this many times as many as the scores expect, and significantly so, need an explanation."""
 _LEAST_OUTSIDE = 0.4
 _ROUNDS = 4
-_KINDS = ("slice", "sop_clause")
 
 
 class Cause(StrEnum):
@@ -94,8 +93,8 @@ def diagnose(evidence: TriageEvidence, plan: TriagePlan | None = None) -> Diagno
     gaps, not_judged = _gaps(evidence, weights, outside, plan)
     for _ in range(_ROUNDS):
         # One gap at a time: while misread cases distort the fit, others show that are none.
-        apart = [gap for gap in gaps if not gap.chosen_by_outcome]
-        strongest = min(apart, key=lambda gap: (_KINDS.index(gap.kind), gap.p_value), default=None)
+        apart = (gap for gap in gaps if not gap.chosen_by_outcome)
+        strongest = next(apart, None)
         smaller = outside if strongest is None else outside & ~strongest.members
         if smaller.sum() == outside.sum() or smaller.mean() < _LEAST_OUTSIDE:
             break

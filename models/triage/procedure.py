@@ -22,10 +22,12 @@ BoolArray = npt.NDArray[np.bool_]
 
 FEWEST_CASES = 100
 NO_CLAUSE = "no clause cited"
-_SEARCHES = 4
-"""Slices, clauses, root causes and topics, each for false positives and for false negatives."""
+BOTH = "errors"
+_SEARCHES = 8
+"""Slices and clauses among all errors; slices, clauses and codes among those of either kind."""
 _SAME = 0.5
 _MARKED = ("A", "B", "C")
+_ORDER = ("slice", "sop_clause", "root_cause", "topic")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class ProcedureGap:
         kind: "slice", "sop_clause", "root_cause" or "topic". value: which one, for people.
         pattern: which one, from night to night: of a found slice without its thresholds, which move
             with every case.
-        errors_are: "FP" or "FN".
+        errors_are: "errors" of both kinds, or only "FP" or "FN".
         cases, errors, expected: in the group, its errors and as many as A and B explain.
         ratio, low, high: times as many errors as there should be, with a 95 % interval.
         chosen_by_outcome: whether a case is in the group *because* the agent erred (a root cause, a
@@ -70,30 +72,36 @@ def procedure_gaps(
 ) -> tuple[tuple[ProcedureGap, ...], tuple[Unjudged, ...]]:
     """Groups of cases whose errors exceed what the probabilities explain (METHODS 4.3).
 
-    False positives and false negatives apart, each among the cases that the score leans that way;
-    q is split over both and over four searches: slices of the raw features, SOP clauses (none cited
-    is one, too), root causes, and topics of annotations in English and Chinese. Of several names for
-    the same errors the surest is the gap and the others stand beside it.
+    First among all errors, as what a procedure misreads it misreads both ways, then among false
+    positives and false negatives, each where the score leans that way (there a misread case stands
+    out by looking harmless, so a pattern found among all errors says more). q is split over the
+    searches: slices of the raw features, SOP clauses (none cited is one, too), root causes, and
+    topics of annotations in English and Chinese. Of several names for the same errors the first is
+    the gap, and names of another kind stand beside it.
 
     Args:
         evidence: of one case type. chances: P(bad) after A and B, shape (cases,).
     """
     leans_to_block = evidence.margin >= 0.0
+    everything = np.ones(len(leans_to_block), dtype=np.bool_)
+    wrong_either_way = leans_to_block != evidence.bad
+    either = np.where(leans_to_block, 1.0 - chances, chances)
     found: list[ProcedureGap] = []
     unjudged: list[Unjudged] = []
     for errors_are, side, wrong, expected in (
+        (BOTH, everything, wrong_either_way, either),
         ("FP", leans_to_block, ~evidence.bad, 1.0 - chances),
         ("FN", ~leans_to_block, evidence.bad, chances),
     ):
         if side.sum() < FEWEST_CASES:
             continue
-        bar = _Bar(plan.q / (2 * _SEARCHES), plan.fewest_errors, plan.least_ratio)
+        bar = _Bar(plan.q / _SEARCHES, plan.fewest_errors, plan.least_ratio)
         part = _Side(errors_are, side, wrong[side], np.maximum(expected[side], 1e-9), bar)
         told = list(_slices(evidence, part, unjudged))
         told += _clauses(evidence, part)
-        told += _codes(evidence, part)
-        found += _without_doubles(told, side & wrong)
-    return tuple(sorted(found, key=lambda gap: gap.p_value)), tuple(dict.fromkeys(unjudged))
+        told += [] if errors_are == BOTH else _codes(evidence, part)
+        found = _without_doubles(found, told, wrong_either_way)
+    return tuple(found), tuple(dict.fromkeys(unjudged))
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,25 +236,26 @@ def _gap(
     )
 
 
-def _without_doubles(found: list[ProcedureGap], errors: BoolArray) -> list[ProcedureGap]:
-    """Of gaps that share most of their errors the first kind in the search's order, the others named
-    beside it: a slice says which cases, a clause which text, a code only what people called it."""
-    kept: list[ProcedureGap] = []
-    for gap in found:
+def _without_doubles(
+    known: list[ProcedureGap], told: list[ProcedureGap], errors: BoolArray
+) -> list[ProcedureGap]:
+    """Known gaps and those that say something new: a gap that shares most of its errors with a
+    known one is the same, and is named beside it where it is of another kind."""
+    kept = list(known)
+    for gap in sorted(told, key=lambda one: (_ORDER.index(one.kind), one.p_value)):
         mine = gap.members & errors
         same = next(
             (
                 place
                 for place, other in enumerate(kept)
-                if other.kind != gap.kind
-                and (mine & other.members).sum()
+                if (mine & other.members).sum()
                 >= _SAME * min(mine.sum(), (other.members & errors).sum())
             ),
             None,
         )
         if same is None:
             kept.append(gap)
-        else:
+        elif kept[same].kind != gap.kind and gap.told not in kept[same].also:
             kept[same] = replace(kept[same], also=(*kept[same].also, gap.told))
     return kept
 

@@ -11,7 +11,7 @@ from models.triage.counterfactual import blamed_errors
 from models.triage.diagnosis import Diagnosis
 from models.triage.evidence import TriageEvidence
 from models.triage.miscalibration import recalibrated
-from models.triage.procedure import ProcedureGap
+from models.triage.procedure import BOTH, ProcedureGap
 from models.triage.weights import BiasedWeight
 from models.vocabulary import EVERYWHERE, Costs, Counterfactual, FeedbackPath, Finding
 
@@ -104,9 +104,9 @@ class _Desk:
         )  # fmt: skip
 
     def procedure(self, gap: ProcedureGap) -> Finding:
-        blamed = gap.members & (
-            self._false_positive if gap.errors_are == "FP" else self._false_negative
-        )
+        kinds = {"FP": self._false_positive, "FN": self._false_negative}
+        either = self._false_positive | self._false_negative
+        blamed = gap.members & kinds.get(gap.errors_are, either)
         also = f" Also: {', '.join(gap.also)}." if gap.also else ""
         sentence = (
             f"{gap.told} has {gap.errors} {_KINDS[gap.errors_are]}, {gap.ratio:.1f} times as many as "
@@ -150,7 +150,7 @@ class _Desk:
         return {path: int(said.get(path, 0)) for path in _MARKS}
 
 
-_KINDS = {"FP": "false positives", "FN": "false negatives"}
+_KINDS = {BOTH: "errors", "FP": "false positives", "FN": "false negatives"}
 
 
 def _remedy_told(made: Counterfactual | None) -> str:

@@ -1,0 +1,108 @@
+"""What happened to one case, by whose rule, and what did each feature add to its score?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from configs.errors import UserError
+from flows.verbs.contributions import PHI, kept_contributions
+from flows.verbs.desk import Desk
+from models.hub.policy import Policy
+from models.vocabulary import Action
+
+KEPT, COMPUTED, NONE = "kept", "computed", "none"
+
+_DECIDED = [
+    "case_id", "case_type", "opened_at", "decided_at", "action", "recommendation", "override",
+    "score", "policy_id", "model_version", "propensity", "audited",
+]  # fmt: skip
+
+
+def explain(desk: Desk, case_id: str) -> dict[str, Any]:
+    """The decision on a case as plain values, and the deciding model's contributions.
+
+    Returns:
+        The decision's columns; `drawn` (a person was to see it); `contributions`: `source` is
+        "kept" with the case, "computed" now from the stored case by the model that decided it, or
+        "none" with `why`; `margin` and `bias` in calibrated log-odds, and `by_feature`, largest
+        first: feature, the case's value, contribution.
+
+    Raises:
+        UserError: no such case was admitted.
+        GateRefused: the model that decided it no longer has the bytes the policy names.
+    """
+    kept = [name for name in _DECIDED if name in desk.store.columns("decisions")]
+    found = desk.store.read("decisions", columns=kept, filters={"case_id": [case_id]})
+    if found.empty:
+        raise UserError(
+            f"no decision on case {case_id!r} was admitted, so there is nothing to explain. Ids are "
+            "compared to the letter; a case decided since the last night is admitted with the next one."
+        )
+    row = found.iloc[0]
+    decision = {name: _plain(row[name]) if name in found else None for name in _DECIDED}
+    drawn = decision["action"] == Action.ESCALATE.value or bool(decision["audited"])
+    return {**decision, "drawn": drawn, "contributions": _contributions(desk, decision)}
+
+
+def _contributions(desk: Desk, decision: dict[str, Any]) -> dict[str, Any]:
+    case_type, case_id = str(decision["case_type"]), str(decision["case_id"])
+    if case_type not in desk.case_types:
+        return _none(f"the case type {case_type!r} is no longer configured")
+    policy = _policy(desk, str(decision["policy_id"]))
+    if policy is None or policy.model_digest is None or policy.model_version is None:
+        return _none("no model of this registry scored the case")
+    # Admitted rows hold what a model was shown; features a newer configuration adds are missing.
+    stored = desk.store.columns("decisions")
+    features = [name for name in desk.case_types[case_type].feature_names if name in stored]
+    case = desk.store.read("decisions", columns=features, filters={"case_id": [case_id]}).head(1)
+    kept = kept_contributions(desk, case_type, policy.model_digest, case_ids=[case_id])
+    if len(kept):
+        phi = {name: float(kept[f"{PHI}{name}"].iloc[0]) for name in features}
+        return _told(KEPT, float(kept["margin"].iloc[0]), phi, case)
+    model = desk.registry.load(case_type, policy.model_version, policy.model_digest)
+    lost = [name for name in model.feature_names if name not in features]
+    if lost:
+        return _none(f"the stored case has no {', '.join(lost)}")
+    told = model.contributions(case)
+    if not np.isfinite(told.margin[0]):
+        return _none(f"the case cannot be scored ({model.score(case)[1][0]})")
+    values = dict(zip(told.features, told.values[0].tolist(), strict=True))
+    return _told(COMPUTED, float(told.margin[0]), values, case)
+
+
+def _policy(desk: Desk, policy_id: str) -> Policy | None:
+    """The policy that decided a case; None where the agent was somebody else's."""
+    try:
+        return desk.ledger.policy(policy_id)
+    except UserError:
+        return None
+
+
+def _told(source: str, margin: float, phi: dict[str, float], case: pd.DataFrame) -> dict[str, Any]:
+    largest_first = sorted(phi.items(), key=lambda pair: -abs(pair[1]))
+    return {
+        "source": source,
+        "why": "",
+        "margin": margin,
+        "bias": margin - sum(phi.values()),
+        "by_feature": [
+            {"feature": name, "value": _plain(case[name].iloc[0]), "contribution": value}
+            for name, value in largest_first
+        ],
+    }
+
+
+def _none(why: str) -> dict[str, Any]:
+    return {"source": NONE, "why": why, "margin": None, "bias": None, "by_feature": []}
+
+
+def _plain(value: Any) -> Any:
+    """As JSON has it: missing is null, stamps are text, numbers are Python's."""
+    if pd.isna(value):
+        return None
+    if isinstance(value, pd.Timestamp):
+        return value.isoformat()
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,60 @@
+"""A live home in which a first model advises on simulated cases that people all review."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+
+from flows.verbs.admit import admit_batch
+from flows.verbs.decide import decide_cases
+from flows.verbs.desk import Desk
+from flows.verbs.train import retrain
+from flows.verbs.truth import load_book
+from models.risk import RiskModel
+from models.simulation import Exchange, RevealedHistory
+from tests.builders import START, small_settings
+
+CASE_TYPE = "ato"
+WARM_UP_DAYS, DAYS = 36, 40
+
+
+@dataclass(frozen=True)
+class Advised:
+    """`past` cases taught the model; `decided` came after it, with all columns of a decision."""
+
+    home: Path
+    desk: Desk
+    model: RiskModel
+    past: pd.DataFrame
+    cases: pd.DataFrame
+    decided: pd.DataFrame
+    now: datetime
+
+
+def advised_desk(home: Path) -> Advised:
+    """One retrain after `WARM_UP_DAYS`; the cases since are decided once, and admitted."""
+    settings = small_settings()
+    kinds = {CASE_TYPE: settings.load_case_types()[CASE_TYPE]}
+    exchange = Exchange(11, cases_per_day={CASE_TYPE: 150}, start=START, burst=None)
+    cases = exchange.cases(CASE_TYPE, 0, DAYS).drop(columns=["true_logit", "matures_at"])
+    desk = Desk.at(home / "live", settings, kinds, seed=3)
+    upstream = RevealedHistory(cases, kinds, WARM_UP_DAYS, step_days=1)
+    now = upstream.start
+    (past,) = upstream.warm_up()
+    taught = decide_cases(desk, CASE_TYPE, past, now)
+    upstream.note(taught)
+    admit_batch(desk, "decisions", taught, now, source="walk decisions", watermark=None)
+    outcomes = upstream.deliveries(now)["outcomes"]
+    admit_batch(desk, "outcomes", outcomes, now, source="walk outcomes", watermark=None)
+    challenger = retrain(desk, load_book(desk, now), CASE_TYPE)
+    assert challenger.version is not None, challenger.note
+    model = desk.registry.load(CASE_TYPE, challenger.version, str(challenger.digest))
+    new = pd.concat([part for step in range(upstream.steps) for part in upstream.arrivals(step)])
+    new = new.reset_index(drop=True)
+    later = now + timedelta(days=DAYS - WARM_UP_DAYS)
+    decided = decide_cases(desk, CASE_TYPE, new, later)
+    admit_batch(desk, "decisions", decided, later, source="walk decisions", watermark=None)
+    return Advised(home, desk, model, past, new, decided, later)
