@@ -15,6 +15,8 @@ _SETTLED = 1e-8
 _CHUNK = 1 << 15
 _ALIASED = 1e-7
 _RUNAWAY = 12.0
+_LONGEST_STEP = 4.0
+_HALVINGS = 12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,8 +45,8 @@ class OffsetFit:
 def fit_offset_logit(directions: FloatArray, offset: FloatArray, bad: FloatArray) -> OffsetFit:
     """Maximum likelihood of `bad ~ Bernoulli(sigmoid(offset + intercept + directions @ slopes))`.
 
-    Newton's method, each step halved until the likelihood does not fall: plain steps overshoot where
-    a strong feature is reversed. Robust variance after Huber 1967 and White 1982, floored by the
+    Newton's method with bounded steps, each halved until the likelihood does not fall: plain steps
+    overshoot where a strong feature is reversed. Robust variance after Huber 1967 and White 1982, floored by the
     model-based one (METHODS 4.1).
 
     Args:
@@ -54,6 +56,7 @@ def fit_offset_logit(directions: FloatArray, offset: FloatArray, bad: FloatArray
     size = directions.shape[1] + 1
     beta = np.zeros(size)
     value, gradient, information = _moments(directions, offset, bad, beta)
+    spread = directions.std(axis=0)
     settled = False
     for _ in range(MOST_STEPS):
         step = _solved(information, gradient)
@@ -61,14 +64,15 @@ def fit_offset_logit(directions: FloatArray, offset: FloatArray, bad: FloatArray
         if gain < _SETTLED:
             settled = True
             break
-        for _ in range(12):
+        # Where the score is sure and wrong there is hardly any information, and a step without end.
+        step = step / max(1.0, float(np.abs(step[1:]) @ spread + abs(step[0])) / _LONGEST_STEP)
+        for _ in range(_HALVINGS):
             trial = _moments(directions, offset, bad, beta + step)
             if trial[0] >= value - 1e-9 * abs(value):
                 break
             step = step / 2.0
         beta = beta + step
         value, gradient, information = trial
-    spread = directions.std(axis=0) if len(directions) else np.zeros(size - 1)
     moved = np.abs(beta[1:]) * spread
     runaway = int(moved.argmax()) if size > 1 else -1
     if size > 1 and moved[runaway] > _RUNAWAY:
