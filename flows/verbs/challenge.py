@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 
 import numpy as np
 import pandas as pd
 
 from flows.verbs.desk import Desk
-from flows.verbs.training_rows import PresentModel, TrainingRows, why_not_compared
+from flows.verbs.training_rows import PresentModel, TrainingRows, why_not_compared, with_features
 from flows.verbs.truth import Book
 from models.boundary import Evidence, certify, delta_of_look, sequential
 from models.comparison import Comparison, GateVerdict, ScoredRows, compare, gate
@@ -18,6 +17,7 @@ from models.risk import RiskModel
 from models.risk.correction import Correction, corrections
 from models.vocabulary import Boundary, CaseType, CertificateVerdict, Targets
 
+_EVIDENCE = ["case_id", "opened_at", "propensity", "automatable", "bad", "drawn", "surfaced"]
 DRAWS, DRAWS_IN_A_WALK = 1_000, 200
 
 
@@ -71,7 +71,8 @@ def terms_of(
     window = None
     if thorough and len(rows.compared):
         since = rows.compared["opened_at"].iloc[0].to_pydatetime()
-        window = _window(desk, book, rows.case_type, since)
+        mature = book.mature(desk, rows.case_type, since)[_EVIDENCE]
+        window = with_features(desk, book, rows.case_type, mature, rows.present, since)
     return Terms(
         case_type=kind,
         boundary=live.boundary if decides and live else Boundary.everything_reviewed(),
@@ -101,6 +102,7 @@ def challenge(
         weight=1.0 / compared["propensity"].to_numpy(dtype=np.float64),
         automatable=compared["automatable"].to_numpy(dtype=np.bool_),
     )
+    shared = [one for one in terms.features if one in present.model.feature_names]
     told = compare(
         scored,
         champion_boundary=terms.boundary,
@@ -118,7 +120,7 @@ def challenge(
     return Challenge(
         comparison=told,
         gate=gate(told),
-        corrections=tuple(corrections(present.model, challenger, compared, terms.features)),
+        corrections=tuple(corrections(present.model, challenger, compared, shared)),
         rows=compared,
         scores={present.digest: old, challenger.digest: new},
     )
@@ -139,18 +141,3 @@ def _certified(terms: Terms, model: RiskModel) -> Boundary | None:
     reference = np.asarray(model.reference_scores) if sequential(evidence, None) else None
     found = certify(evidence, terms.targets, None, reference)
     return found.boundary if found.verdict is CertificateVerdict.CERTIFIED else None
-
-
-def _window(desk: Desk, book: Book, case_type: str, since: datetime) -> pd.DataFrame:
-    evidence = ["case_id", "opened_at", "propensity", "automatable", "bad", "drawn", "surfaced"]
-    mature = book.mature(desk, case_type, since)[evidence]
-    features = [one for one in desk.case_types[case_type].feature_names if one not in evidence]
-    stored = desk.store.read(
-        "decisions",
-        columns=["case_id", *features],
-        filters={"case_type": [case_type]},
-        since=since,
-        stamp="opened_at",
-        as_of=book.as_of,
-    )
-    return mature.merge(stored[["case_id", *features]], on="case_id", validate="one_to_one")

@@ -108,10 +108,11 @@ class Challenger:
 def note_of(case_type: str, fitted: Fitted, version: str, refused: str) -> str:
     """The whole retrain in a paragraph."""
     trained = fitted.choice.trained
+    beyond = " beyond those of its parent" if fitted.choice.chosen.parent_digest else ""
     ending = f"Registered, but not filed: {refused}" if refused else NOT_LIVE
     return (
         f"{case_type}: version {version} learned from {trained.rows:,} labelled cases "
-        f"({trained.bad:,} bad). {fitted.choice.sentence} {fitted.sentence()} {ending}"
+        f"({trained.bad:,} bad){beyond}. {fitted.choice.sentence} {fitted.sentence()} {ending}"
     )
 
 

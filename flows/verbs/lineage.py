@@ -63,7 +63,7 @@ def reproduced(desk: Desk, case_type: str, told: Mapping[str, Any]) -> RiskModel
     """
     book = load_book(desk, datetime.fromisoformat(told["as_of"]))
     present = _present(desk, case_type, told["present"])
-    known = known_rows(desk, book, case_type)
+    known = known_rows(desk, book, case_type, present)
     rows = cut_rows(case_type, known, present, told["held_back"], told["compare_share"])
     if rows.digests() != told["rows"]:
         raise GateRefused(

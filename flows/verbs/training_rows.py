@@ -66,12 +66,15 @@ class TrainingRows:
 
 
 def training_rows(desk: Desk, book: Book, case_type: str) -> TrainingRows:
-    """All that is known as of the book, cut at the present model (if there is one)."""
+    """All that is known as of the book, cut at the present model (if there is one that can score)."""
     present, why_none = present_model(desk, case_type)
     # A fully reviewed past can both teach a first model and, its later part, certify it.
     first = current_generation(desk, case_type) is None
     held_back = desk.training.hold_back_share if first else 0.0
-    known = known_rows(desk, book, case_type)
+    known = known_rows(desk, book, case_type, present)
+    if present is not None and (gone := set(present.model.feature_names) - set(known)):
+        why_none = f"no decision holds the present model's {', '.join(sorted(gone))} any more"
+        present = None
     rows = cut_rows(case_type, known, present, held_back, desk.training.compare_share)
     return rows if present else replace(rows, not_compared=why_none)
 
@@ -151,24 +154,40 @@ def _present(generation: Generation, model: RiskModel) -> PresentModel:
     )
 
 
-def known_rows(desk: Desk, book: Book, case_type: str) -> pd.DataFrame:
-    """Mature, drawn and labelled cases with their features and segments, in order of time."""
+def known_rows(
+    desk: Desk, book: Book, case_type: str, present: PresentModel | None
+) -> pd.DataFrame:
+    """Mature, drawn and labelled cases in order of time, with the configured features, what the
+    present model reads, and the segments."""
     mature = book.mature(desk, case_type)
-    known = mature[mature["bad"].notna()]
+    known = mature[mature["bad"].notna()][_EVIDENCE]
+    return with_features(desk, book, case_type, known, present)
+
+
+def with_features(
+    desk: Desk,
+    book: Book,
+    case_type: str,
+    cases: pd.DataFrame,
+    present: PresentModel | None,
+    since: datetime | None = None,
+) -> pd.DataFrame:
+    """These cases, opened since, with every stored column that a model or a segment asks for."""
     kind = desk.case_types[case_type]
-    # A segment may be configured before any decision carries it.
-    segments = desk.store.columns("decisions", book.as_of).intersection(kind.segments)
-    columns = list(dict.fromkeys([*kind.feature_names, *sorted(segments)]))
+    asked = {*kind.segments, *(present.model.feature_names if present else ())}
+    # A segment, or what an older configuration had, may be in no decision; a feature must be.
+    asked &= desk.store.columns("decisions", book.as_of)
+    columns = list(dict.fromkeys([*kind.feature_names, *sorted(asked)]))
     stored = desk.store.read(
         "decisions",
         columns=["case_id", *columns],
         filters={"case_type": [case_type]},
+        since=since,
+        stamp="opened_at",
         as_of=book.as_of,
     )
-    asked = [name for name in columns if name not in _EVIDENCE]
-    return known[_EVIDENCE].merge(
-        stored[["case_id", *asked]], on="case_id", how="inner", validate="one_to_one"
-    )
+    new = [name for name in columns if name not in cases]
+    return cases.merge(stored[["case_id", *new]], on="case_id", validate="one_to_one")
 
 
 def _after_last(rows: pd.DataFrame) -> datetime:
