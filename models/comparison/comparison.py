@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from models.comparison.figures import PRIMARY, Compared
+from models.comparison.figures import GUARDS, PRIMARY, Compared
 from models.vocabulary import Boundary
 
 ComparisonVerdict = Literal["better", "worse", "no_difference", "mixed", "not_estimable"]
@@ -82,6 +82,7 @@ class Comparison:
         cases, bad: rows compared. effective_cases: Kish's (1965) number of equally weighted ones.
         champion_curves, challenger_curves: for figures; None where one class is missing.
         confidence, draws, seed: as asked.
+        why_not: why nothing could be compared, or "".
     """
 
     verdict: ComparisonVerdict
@@ -120,8 +121,110 @@ class Comparison:
 
     def sentence(self) -> str:
         """The verdict in one sentence with its figures."""
-        raise NotImplementedError
+        if self.verdict == "not_estimable":
+            return f"Champion and challenger cannot be compared yet: {self.why_not}."
+        return (
+            f"{_VERDICTS[self.verdict]}{_worse_where(self.slices)}: "
+            + "; ".join([self._primary_told(), self._beside(), *self._worse_guards()])
+            + "."
+        )
 
     def plain(self) -> dict[str, object]:
         """For JSON: plain values, no row; what is not estimable is None, with a reason beside it."""
-        raise NotImplementedError
+        return {
+            "verdict": self.verdict,
+            "sentence": self.sentence(),
+            "primary": PRIMARY,
+            "metrics": {compared.metric.name: compared.plain() for compared in self.metrics},
+            "slices": [one.plain() for one in self.slices],
+            "regressions": list(self.regressions),
+            "boundaries": {
+                "live": _sides(self.live),
+                "matched": _sides(self.matched),
+                "champion_certified": _sides(self.champion_certified),
+                "challenger_certified": _sides(self.challenger_certified),
+            },
+            "cases": self.cases,
+            "bad": self.bad,
+            "effective_cases": self.effective_cases,
+            "confidence": self.confidence,
+            "draws": self.draws,
+            "seed": self.seed,
+            "why_not": self.why_not,
+        }
+
+    def _primary_told(self) -> str:
+        primary = self.primary
+        assert primary.champion is not None
+        assert primary.challenger is not None
+        told = primary.metric.told
+        return (
+            f"{primary.metric.title} {told(primary.challenger.value)} against the champion's "
+            f"{told(primary.champion.value)} ({primary.told_change(self.confidence)}) on {self.cases:,} "
+            f"later cases, {self.bad:,} of them bad"
+        )
+
+    def _beside(self) -> str:
+        auc = self.metric("auc")
+        assert auc.champion is not None
+        assert auc.challenger is not None
+        return (
+            f"AUC {auc.metric.told(auc.challenger.value)} against {auc.metric.told(auc.champion.value)} "
+            f"({auc.told_change(self.confidence)})"
+        )
+
+    def _worse_guards(self) -> list[str]:
+        return [
+            f"{compared.metric.title} is worse ({compared.told_change(compared.judged_at)})"
+            for compared in self.metrics
+            if compared.metric.name in GUARDS and compared.change == "worse"
+        ]
+
+
+def regression_sentences(
+    metrics: tuple[Compared, ...], slices: tuple[SliceCompared, ...], confidence: float
+) -> tuple[str, ...]:
+    """One for each judged metric that got significantly worse, then for each slice that did."""
+    judged = (PRIMARY, *GUARDS)
+    overall = [
+        f"Worse overall: {compared.metric.title} ({compared.told_change(compared.judged_at)})."
+        for compared in metrics
+        if compared.metric.name in judged and compared.change == "worse"
+    ]
+    return (*overall, *(_slice_sentence(one, confidence) for one in slices if one.worse_on))
+
+
+_VERDICTS = {
+    "better": "The challenger is better",
+    "worse": "The challenger is worse",
+    "no_difference": "No difference between challenger and champion is proven",
+    "mixed": "The challenger is better on log loss but worse elsewhere, so it is not better",
+}
+_MOST_NAMED = 3
+
+
+def _worse_where(slices: tuple[SliceCompared, ...]) -> str:
+    """ "overall, worse on ...", or nothing where no slice got worse."""
+    worse = [one.slice for one in slices if one.worse_on]
+    if not worse:
+        return ""
+    more = f" and {len(worse) - _MOST_NAMED} more" if len(worse) > _MOST_NAMED else ""
+    return f" overall, worse on {', '.join(worse[:_MOST_NAMED])}{more}"
+
+
+def _slice_sentence(one: SliceCompared, confidence: float) -> str:
+    changes = "; ".join(
+        f"{compared.metric.title} {compared.told_change(confidence)}"
+        for compared in one.metrics
+        if compared.metric.name in one.worse_on
+    )
+    return f"Worse on {one.slice}: {changes} ({one.cases:,} cases, {one.bad:,} bad)."
+
+
+def _sides(boundary: Boundary | None) -> dict[str, float | None] | None:
+    if boundary is None:
+        return None
+    return {
+        "pass_at_or_below": boundary.pass_at_or_below,
+        "block_at_or_above": boundary.block_at_or_above,
+    }

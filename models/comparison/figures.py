@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
@@ -25,12 +26,26 @@ class Metric:
     name: str
     title: str
     higher_is_better: bool
-    unit: Literal["nats", "share", "usd"]
+    unit: Literal["nats", "area", "share", "usd"]
+
+    def told(self, value: float) -> str:
+        """A figure as people write it."""
+        return _FORMATS[self.unit].format(value)
+
+    def told_change(self, value: float) -> str:
+        """A difference with its sign; of shares in percentage points."""
+        if self.unit == "share":
+            return f"{100.0 * value:+.2f} points"
+        return _CHANGES[self.unit].format(value)
+
+
+_FORMATS = {"nats": "{:.4f}", "area": "{:.4f}", "share": "{:.2%}", "usd": "{:.3f} USD"}
+_CHANGES = {"nats": "{:+.4f}", "area": "{:+.4f}", "usd": "{:+.3f} USD"}
 
 
 _CATALOGUE = (
     Metric("log_loss", "log loss", False, "nats"),
-    Metric("auc", "AUC", True, "share"),
+    Metric("auc", "AUC", True, "area"),
     Metric("recall", "recall at the live boundary", True, "share"),
     Metric("precision", "precision at the live boundary", True, "share"),
     Metric("automation", "automation at the live boundary", True, "share"),
@@ -72,6 +87,7 @@ class Difference:
         low, high: its interval at the comparison's confidence, or None: not estimable.
         standard_error, degrees_of_freedom: of Student's t, from which the interval is made.
         p_value: two-sided, against no difference.
+        largest: no difference of this metric can be larger (1 for shares).
     """
 
     value: float
@@ -80,6 +96,7 @@ class Difference:
     standard_error: float | None = None
     degrees_of_freedom: float | None = None
     p_value: float | None = None
+    largest: float = math.inf
 
     def at(self, confidence: float) -> tuple[float, float] | None:
         """The interval at another confidence; None: not estimable."""
@@ -88,7 +105,7 @@ class Difference:
         reach = self.standard_error * float(
             stats.t.ppf(0.5 + confidence / 2.0, self.degrees_of_freedom)
         )
-        return self.value - reach, self.value + reach
+        return max(self.value - reach, -self.largest), min(self.value + reach, self.largest)
 
     def plain(self) -> dict[str, float | None]:
         return {"value": self.value, "low": self.low, "high": self.high, "p_value": self.p_value}
@@ -126,6 +143,16 @@ class Compared:
         if high < 0.0:
             return "worse" if self.metric.higher_is_better else "better"
         return "unclear"
+
+    def told_change(self, confidence: float) -> str:
+        """The difference with its interval at the given confidence, for a sentence."""
+        if self.difference is None:
+            return "not estimable"
+        told, interval = self.metric.told_change, self.difference.at(confidence)
+        value = told(self.difference.value)
+        if interval is None:
+            return f"{value}, interval not estimable"
+        return f"{value}, {100.0 * confidence:.4g} % interval {told(interval[0])} to {told(interval[1])}"
 
     def plain(self) -> dict[str, object]:
         return {
