@@ -25,7 +25,7 @@ class Correction:
     """One feature in two models, on the same cases.
 
     Attributes:
-        mean_before, mean_after: mean absolute contribution, in logits.
+        mean_before, mean_after: mean absolute contribution to the calibrated log-odds.
         slope: of the new contributions on the old ones by least squares: 0.67 means that the weight
             fell by a third, 1 that it stayed. None where the feature was dead before.
         cases: it was measured on.
@@ -42,14 +42,17 @@ class Correction:
 
 
 def contributions_of(model: RiskModel, cases: pd.DataFrame) -> pd.DataFrame:
-    """What each feature adds to each case's margin (logits): shape (cases, features), index as
-    `cases`. Exact, by path-dependent TreeSHAP (Lundberg et al. 2020)."""
+    """What each feature adds to each case's calibrated log-odds: shape (cases, features), index as
+    `cases`. Exact, by path-dependent TreeSHAP (Lundberg et al. 2020).
+
+    Calibrated, because a model that stopped early has small margins and a steep calibration, and its
+    weights are not small for that.
+    """
     rows = encode(cases, model.features, model.levels)
     data = xgb.DMatrix(rows, enable_categorical=True)
     told = model.booster.predict(data, pred_contribs=True)[:, :-1]  # the last column is the bias
-    return pd.DataFrame(
-        told.astype(np.float64), columns=pd.Index(model.feature_names), index=cases.index
-    )
+    values = told.astype(np.float64) * model.calibration.slope
+    return pd.DataFrame(values, columns=pd.Index(model.feature_names), index=cases.index)
 
 
 def corrections(

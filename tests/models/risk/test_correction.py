@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import logit
 
 from models.risk import RiskModel, TrainingPlan, train
 from models.risk.correction import MOST_CASES, contributions_of, corrections
@@ -36,10 +37,10 @@ def right() -> RiskModel:
     return fitted(simulated(weight=1.0))
 
 
-def test_contributions_add_up_to_the_margin(heavy: RiskModel) -> None:
+def test_contributions_add_up_to_the_calibrated_log_odds(heavy: RiskModel) -> None:
     """But for the bias, the same for every case (float32 sums: within 1e-4)."""
     cases = simulated(weight=1.5, count=300)
-    rest = heavy.margins(cases) - contributions_of(heavy, cases).sum(axis="columns")
+    rest = logit(heavy.score(cases)[0]) - contributions_of(heavy, cases).sum(axis="columns")
     np.testing.assert_allclose(rest, rest.iloc[0], atol=1e-4)
 
 
@@ -71,10 +72,24 @@ def test_a_model_against_itself_changed_nothing(heavy: RiskModel) -> None:
     assert told.mean_before == told.mean_after
 
 
-def test_a_dead_feature_has_no_slope(heavy: RiskModel, right: RiskModel) -> None:
-    """A constant column contributes the same to every case."""
-    cases = simulated(1.0, count=500).assign(noise=0.0)
-    assert corrections(heavy, right, cases, ["noise"])[0].slope is None
+def test_a_model_that_stopped_early_is_not_called_light() -> None:
+    """12 rounds leave margins at about half; its calibration makes up for it (within .15)."""
+    cases = simulated(weight=1.0, count=8_000)
+    short = TrainingPlan(rounds=12, learning_rate=0.08, seed=1)
+    early = train(cases, cases["bad"].to_numpy(), np.ones(len(cases)), FEATURES, short).model
+    (told,) = corrections(early, fitted(cases), cases, ["first"])
+    assert early.calibration.slope > 1.5
+    assert told.slope == pytest.approx(1.0, abs=0.15)
+
+
+def test_a_dead_feature_has_no_slope(heavy: RiskModel) -> None:
+    """A model that never saw `noise` vary gives it nothing, and no multiple of nothing is known."""
+    cases = simulated(1.0, count=8_000)
+    dead = fitted(cases.assign(noise=0.0))
+    (told,) = corrections(dead, heavy, cases, ["noise"])
+    assert told.slope is None
+    assert told.mean_before == 0.0
+    assert told.mean_after > 0.0
 
 
 def test_nothing_asked_or_no_case_gives_nothing(heavy: RiskModel) -> None:
