@@ -117,6 +117,8 @@ def challenge(
         draws=terms.draws,
         seed=terms.seed,
     )
+    if told.verdict == "not_estimable":
+        return told.why_not
     return Challenge(
         comparison=told,
         gate=gate(told),
