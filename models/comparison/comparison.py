@@ -124,7 +124,7 @@ class Comparison:
         if self.verdict == "not_estimable":
             return f"Champion and challenger cannot be compared yet: {self.why_not}."
         return (
-            f"{_VERDICTS[self.verdict]}{_worse_where(self.slices)}: "
+            f"{_VERDICTS[self.verdict]}{self._worse_where()}: "
             + "; ".join([self._primary_told(), self._beside(), *self._worse_guards()])
             + "."
         )
@@ -173,6 +173,15 @@ class Comparison:
             f"({auc.told_change(self.confidence)})"
         )
 
+    def _worse_where(self) -> str:
+        """ "overall, worse on ...", or nothing where no slice got worse."""
+        worse = [one.slice for one in self.slices if one.worse_on]
+        if not worse:
+            return ""
+        more = f" and {len(worse) - _MOST_NAMED} more" if len(worse) > _MOST_NAMED else ""
+        joined = "most surely" if self.verdict == "worse" else "worse"
+        return f" overall, {joined} on {', '.join(worse[:_MOST_NAMED])}{more}"
+
     def _worse_guards(self) -> list[str]:
         return [
             f"{compared.metric.title} is worse ({compared.told_change(compared.judged_at)})"
@@ -201,15 +210,6 @@ _VERDICTS = {
     "mixed": "The challenger is better on log loss but worse elsewhere, so it is not better",
 }
 _MOST_NAMED = 3
-
-
-def _worse_where(slices: tuple[SliceCompared, ...]) -> str:
-    """ "overall, worse on ...", or nothing where no slice got worse."""
-    worse = [one.slice for one in slices if one.worse_on]
-    if not worse:
-        return ""
-    more = f" and {len(worse) - _MOST_NAMED} more" if len(worse) > _MOST_NAMED else ""
-    return f" overall, worse on {', '.join(worse[:_MOST_NAMED])}{more}"
 
 
 def _slice_sentence(one: SliceCompared, confidence: float) -> str:

@@ -28,19 +28,34 @@ class Metric:
     higher_is_better: bool
     unit: Literal["nats", "area", "share", "usd"]
 
-    def told(self, value: float) -> str:
-        """A figure as people write it."""
-        return _FORMATS[self.unit].format(value)
+    def told(self, value: float, low: float | None = None, high: float | None = None) -> str:
+        """A figure as people write it, with its interval where there is one."""
+        return _told(_FIGURES[self.unit], value, low, high)
 
-    def told_change(self, value: float) -> str:
+    def told_change(self, value: float, low: float | None = None, high: float | None = None) -> str:
         """A difference with its sign; of shares in percentage points."""
-        if self.unit == "share":
-            return f"{100.0 * value:+.2f} points"
-        return _CHANGES[self.unit].format(value)
+        number, unit, scale = _FIGURES[self.unit]
+        points = " points" if self.unit == "share" else unit
+        return _told((f"+{number}", points, scale), value, low, high)
 
 
-_FORMATS = {"nats": "{:.4f}", "area": "{:.4f}", "share": "{:.2%}", "usd": "{:.3f} USD"}
-_CHANGES = {"nats": "{:+.4f}", "area": "{:+.4f}", "usd": "{:+.3f} USD"}
+_FIGURES = {
+    "nats": (".4f", "", 1.0),
+    "area": (".4f", "", 1.0),
+    "share": (".2f", " %", 100.0),
+    "usd": (".3f", " USD", 1.0),
+}
+"""Format, unit and scale of a figure."""
+
+
+def _told(
+    figure: tuple[str, str, float], value: float, low: float | None, high: float | None
+) -> str:
+    number, unit, scale = figure
+    text = f"{value * scale:{number}}{unit}"
+    if low is None or high is None:
+        return text
+    return f"{text} ({low * scale:{number}} to {high * scale:{number}})"
 
 
 _CATALOGUE = (
@@ -49,7 +64,7 @@ _CATALOGUE = (
     Metric("recall", "recall at the live boundary", True, "share"),
     Metric("precision", "precision at the live boundary", True, "share"),
     Metric("automation", "automation at the live boundary", True, "share"),
-    Metric("expected_loss_usd", "expected loss a case at the live boundary", False, "usd"),
+    Metric("expected_loss_usd", "expected loss at the live boundary", False, "usd"),
     Metric("recall_same_automation", "recall at the same automation", True, "share"),
     Metric("precision_same_automation", "precision at the same automation", True, "share"),
     Metric("automation_certified", "automation at the certified boundary", True, "share"),
@@ -152,7 +167,8 @@ class Compared:
         value = told(self.difference.value)
         if interval is None:
             return f"{value}, interval not estimable"
-        return f"{value}, {100.0 * confidence:.4g} % interval {told(interval[0])} to {told(interval[1])}"
+        low, high = (told(bound).split()[0] for bound in interval)
+        return f"{value}, {100.0 * confidence:.4g} % interval {low} to {high}"
 
     def plain(self) -> dict[str, object]:
         return {

@@ -135,7 +135,7 @@ def _failure(compared: Compared, threshold: Threshold, confidence: float) -> str
     """Why a metric fails its threshold, or ""."""
     wanted = _wanted(compared, threshold)
     interval = compared.difference.at(confidence) if compared.difference is not None else None
-    title = compared.metric.title
+    title = compared.metric.title[0].upper() + compared.metric.title[1:]
     if interval is None:
         asked = any(one > 0.0 for one in wanted)
         return f"{title} is not estimable, and an improvement was asked for." if asked else ""
