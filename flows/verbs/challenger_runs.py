@@ -8,6 +8,12 @@ from typing import Any
 import numpy as np
 
 from flows.reports.comparison_page import comparison_page
+from flows.reports.comparison_plots import (
+    contributions_before_and_after,
+    differences,
+    rank_and_reliability,
+    slice_differences,
+)
 from flows.reports.page import Section, markdown, page
 from flows.verbs.challenge import Challenge
 from flows.verbs.challenger import Fitted, correction_table
@@ -49,7 +55,7 @@ def log_challenger(
         desk.registry.log(
             metrics=_candidate_metrics(fitted, fitted.choice.chosen, rows) | _corrections(told),
             parameters=_varied(fitted.choice.chosen),
-            texts={"report.html": report} if report else None,
+            texts={"report.html": report, **_figures(told)} if report else None,
             tables=tables,
             dataset=(f"{rows.case_type} evidence", lineage["rows"]["learned"], trained.rows),
         )
@@ -151,6 +157,7 @@ def _note(fitted: Fitted, told: Challenge | None) -> str:
 
 
 def _page(rows: TrainingRows, fitted: Fitted, version: str) -> str:
+    """The comparison's page; without a comparison, what there is to say."""
     told, present = fitted.challenge, rows.present
     if not isinstance(told, Challenge) or present is None:
         title = f"Retrain: {rows.case_type}, version {version}"
@@ -162,15 +169,35 @@ def _page(rows: TrainingRows, fitted: Fitted, version: str) -> str:
         case_type=rows.case_type,
         champion=f"version {present.version}",
         challenger=f"version {version}",
-        contributions=[
-            {
-                "feature": one.feature,
-                "slice": EVERYWHERE,
-                "mean_before": one.mean_before,
-                "mean_after": one.mean_after,
-                "weight_before": 1.0,
-                "weight_after": one.slope,
-            }
-            for one in told.corrections
-        ],
+        contributions=_before_and_after(told),
     )
+
+
+def _figures(told: Challenge | None) -> dict[str, str]:
+    """The page's figures, each as a file of its own."""
+    if told is None:
+        return {}
+    found = {"differences": differences(told.comparison)}
+    if any(one.metrics for one in told.comparison.slices):
+        found["slices"] = slice_differences(told.comparison)
+    champion, challenger = told.comparison.champion_curves, told.comparison.challenger_curves
+    if champion is not None and challenger is not None:
+        found["ranking_and_reliability"] = rank_and_reliability(champion, challenger)
+    if told.corrections:
+        found["contributions"] = contributions_before_and_after(_before_and_after(told))
+    return {f"figures/{name}.svg": svg for name, svg in found.items()}
+
+
+def _before_and_after(told: Challenge) -> list[dict[str, Any]]:
+    """Weights relative to the present model's, so that .67 is a fall by a third."""
+    return [
+        {
+            "feature": one.feature,
+            "slice": EVERYWHERE,
+            "mean_before": one.mean_before,
+            "mean_after": one.mean_after,
+            "weight_before": None if one.slope is None else 1.0,
+            "weight_after": one.slope,
+        }
+        for one in told.corrections
+    ]

@@ -222,7 +222,7 @@ def test_mlflow_shows_a_parent_with_a_child_for_each_candidate_and_the_present_m
     assert parent.data.metrics["contribution/signal/slope"] == second.corrections[1]["slope"]
     assert "signal" in parent.data.tags["mlflow.note.content"]
     files = {one.path for one in client.list_artifacts(parent.info.run_id)}
-    assert {"lineage.json", "comparison.json", "report.html"} <= files
+    assert {"lineage.json", "comparison.json", "report.html", "figures"} <= files
     lineage = json.loads(
         Path(client.download_artifacts(parent.info.run_id, "lineage.json")).read_text()
     )
