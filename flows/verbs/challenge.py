@@ -43,16 +43,13 @@ class Terms:
 
 @dataclass(frozen=True)
 class Challenge:
-    """A comparison, the gate's word on it, and what became of the features in question.
-
-    scores: by digest, each model's scores of `rows`, the labelled cases that both can score.
-    """
+    """A comparison, the gate's word on it, and what became of the features in question; `rows` are
+    the labelled cases that both models can score."""
 
     comparison: Comparison
     gate: GateVerdict
     corrections: tuple[Correction, ...]
     rows: pd.DataFrame = field(repr=False)
-    scores: dict[str, np.ndarray] = field(repr=False)
 
 
 def terms_of(
@@ -124,7 +121,6 @@ def challenge(
         gate=gate(told),
         corrections=tuple(corrections(present.model, challenger, compared, shared)),
         rows=compared,
-        scores={present.digest: old, challenger.digest: new},
     )
 
 

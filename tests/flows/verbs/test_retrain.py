@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 import shutil
@@ -18,6 +19,7 @@ from scipy.special import expit
 
 from configs.errors import GateRefused, UserError
 from flows.adapters.model_registry import ModelRegistry
+from flows.retrain import retrain as retrain_flow
 from flows.verbs.challenger import Challenger
 from flows.verbs.decide import decide_cases
 from flows.verbs.desk import Desk
@@ -29,6 +31,7 @@ from flows.verbs.proposed_policy import advised_policy
 from flows.verbs.train import retrain, retrain_all
 from flows.verbs.training_rows import training_rows
 from flows.verbs.truth import load_book
+from flows.verbs.walk import Walk
 from models.hub.entries import EntryKind
 from models.hub.transitions import Propose
 from models.risk.candidates import FRESH, WARM
@@ -342,3 +345,25 @@ def promoted(desk: Desk, now: datetime, boundary: Boundary) -> None:
         now,
     )  # fmt: skip
     approve_and_promote(desk, NAME, policy.policy_id, "somebody else", now)
+
+
+def test_a_walk_does_not_try_a_refused_challenger_again_the_next_night(
+    tmp_path: Path, mlflow_database: Path
+) -> None:
+    """The gate left no generation behind, so the walk itself remembers when it last tried."""
+    desk, now = opened(tmp_path, small_history(DAYS, PER_DAY), mlflow_database)
+    again(desk, now)
+    walk = Walk(desk, RevealedHistory(small_history(DAYS, PER_DAY), desk.case_types, 20, 1), 14)
+    promoted(desk, now, Boundary(0.02, 0.9))
+    later = now + timedelta(days=14)
+    assert walk._retrain_is_due(NAME, later)
+    walk._tried[NAME] = later
+    assert not walk._retrain_is_due(NAME, later + timedelta(days=1))
+    assert walk._retrain_is_due(NAME, later + timedelta(days=14))
+
+
+def test_an_events_payload_fits_the_flow() -> None:
+    """`case_type`, `pattern_id` and `feature` are parameters, beside lists for a person's form."""
+    names = inspect.signature(retrain_flow.fn).parameters
+    assert {"case_type", "pattern_id", "feature", "answers", "features"} <= set(names)
+    assert retrain_flow.parameters.required == ["case_type"]
