@@ -150,8 +150,9 @@ def retrain(
         click.echo(json.dumps(told.plain(), indent=1))
     else:
         click.echo(told.note)
-        _table(challenger_table(told))
-        _table(correction_table(told.corrections))
+        for table in (challenger_table(told), correction_table(told.corrections)):
+            click.echo(nl=bool(table))
+            _table(table)
     if report is not None and told.page is not None:
         from flows.adapters.files import write_atomically
 
