@@ -106,7 +106,7 @@ def _metrics(comparison: Comparison) -> Section:
 
 def _note(comparison: Comparison) -> str:
     notes = [
-        f"Intervals: {comparison.confidence:.0%}. Only log loss decides the verdict. AUC, expected loss, and "
+        f"In brackets: {comparison.confidence:.0%} intervals. Only log loss decides the verdict. AUC, expected loss, and "
         "recall and precision at the same automation are guarded: they share one error rate, so "
         "their change is judged at a higher confidence than the interval in the table (the figure "
         "draws what is judged). Amounts are US dollars a case."
@@ -128,10 +128,10 @@ def _metric_row(compared: Compared, comparison: Comparison) -> dict[str, Any]:
 
 
 def _bare(told: str) -> str:
-    """A figure without its unit, which stands in the row's or the column's name."""
+    """A figure short enough for a wide table: the unit stands in the row's or the column's name."""
     for unit in (" points", " %", " USD"):
         told = told.replace(unit, "")
-    return told
+    return told.replace(" to ", ", ")
 
 
 def _slices(comparison: Comparison) -> Section:
@@ -141,7 +141,7 @@ def _slices(comparison: Comparison) -> Section:
     text = f"{len(judged)} slices were judged, {len(worse)} of them got worse"
     text += f": {', '.join(worse)}." if worse else "."
     if left_out:
-        text += f" {len(left_out)} have too few cases: {', '.join(one.slice for one in left_out)}."
+        text += f" Too few cases to judge: {', '.join(one.slice for one in left_out)}."
     note = (
         f"The share of false findings is held at {1.0 - comparison.confidence:.0%} over all slices and metrics "
         "(Benjamini and Hochberg 1995), so a single interval that excludes zero is not yet a change. Differences; recall and precision are those at the same "
@@ -165,7 +165,7 @@ def _slice_row(one: SliceCompared, confidence: float) -> dict[str, Any]:
     row: dict[str, Any] = {
         "slice": one.slice,
         "change": ", ".join(f"{word}: {_SHORT[name]}" for word, name in changes) or "unclear",
-        "cases (bad)": f"{one.cases:,} ({one.bad:,})",
+        "cases": f"{one.cases:,}, {one.bad:,} bad",
     }
     for compared in one.metrics:
         unit = " (%)" if compared.metric.unit == "share" else ""

@@ -216,7 +216,7 @@ def _reliability_scale(axes: Axes, bins: Sequence[Any]) -> None:
     axes.minorticks_off()
     axes.set_xlim(-0.0001 * top, top)
     axes.set_ylim(-0.0001 * top, top)
-    axes.set_title("Reliability (bars: 95 % intervals)")
+    axes.set_title("Reliability (bars: intervals)")
     axes.set_xlabel("predicted probability of bad (square-root scale)")
     axes.set_ylabel("observed share of bad")
     axes.legend(loc="upper left", frameon=False)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy.special import pdtr
 
 from models.comparison.auc import Counts, Ranking, resampled_auc
 from models.comparison.rows import FloatArray
@@ -70,5 +70,5 @@ def _poisson_counts(generator: np.random.Generator, shape: tuple[int, int]) -> C
 
 def _table() -> npt.NDArray[np.uint8]:
     most = 9  # a tenth draw of one row has a chance of 1e-7, below the table's resolution
-    upper = np.round(stats.poisson.cdf(np.arange(most + 1), 1.0) * _LEVELS)
+    upper = np.round(pdtr(np.arange(most + 1), 1.0) * _LEVELS)
     return np.searchsorted(upper, np.arange(_LEVELS), side="right").astype(np.uint8)

@@ -51,9 +51,9 @@ def compare(
     are called `no_difference` with probability `confidence`. The guards (see `GUARDS`) share
     another `1 - confidence`: where one of them is worse, a better log loss is `mixed`.
 
-    Standard errors are DeLong's (1988) for AUC with equal weights, the paired bootstrap's for every
-    other metric, and linearised in slices; intervals of differences are Student's (see
-    `models.comparison.intervals.student`), those of shares are exact.
+    Standard errors: DeLong's (1988) for AUC with equal weights, the paired bootstrap's for all else,
+    linearised in slices. Intervals: Student's for differences, exact at effective counts for shares
+    (`models.comparison.intervals`).
 
     A boundary's value means another thing on another model's score, so recall and precision come
     twice: at the live boundary's own scores, and at the same automation, where the challenger's cuts
@@ -72,20 +72,13 @@ def compare(
     Raises:
         ValueError: `confidence` or `draws` is out of range, or a column of labels does not fit.
     """
-    if not 0.5 <= confidence < 1.0:
-        raise ValueError(f"confidence must lie in [0.5, 1), got {confidence!r}")
-    if draws < 100:
-        raise ValueError(f"a bootstrap needs at least 100 draws to know a scatter, got {draws!r}")
+    _check(confidence, draws)
     live = decisions(rows.champion, rows.automatable, champion_boundary)
     matched = matched_boundary(rows.challenger, rows.weight, rows.automatable, live)
     boundaries = Boundaries(champion_boundary, matched, champion_certified, challenger_certified)
     empty = _empty(rows, boundaries, confidence, draws, seed)
-    if min(empty.bad, empty.cases - empty.bad) < FEWEST_OF_A_CLASS:
-        why = (
-            f"{empty.cases:,} later labelled cases, {empty.bad:,} of them bad; at least {FEWEST_OF_A_CLASS} "
-            f"bad and {FEWEST_OF_A_CLASS} good ones are needed"
-        )
-        return replace(empty, why_not=why)
+    if empty.why_not:
+        return empty
     pairs = ratio_pairs(rows, boundaries, costs)
     labelled = Labelled(rows.bad, rows.weight, 0.5 * (rows.champion + rows.challenger))
     metrics = _metrics(rows, labelled, pairs, confidence, draws, seed)
@@ -102,9 +95,23 @@ def compare(
     )
 
 
+def _check(confidence: float, draws: int) -> None:
+    if not 0.5 <= confidence < 1.0:
+        raise ValueError(f"confidence must lie in [0.5, 1), got {confidence!r}")
+    if draws < 100:
+        raise ValueError(f"a bootstrap needs at least 100 draws to know a scatter, got {draws!r}")
+
+
 def _empty(
     rows: ScoredRows, boundaries: Boundaries, confidence: float, draws: int, seed: int
 ) -> Comparison:
+    """What is known before anything is compared, and why nothing can be, if so."""
+    cases, bad = len(rows), int(rows.bad.sum())
+    enough = min(bad, cases - bad) >= FEWEST_OF_A_CLASS
+    why = (
+        f"{cases:,} later labelled cases, {bad:,} of them bad; at least {FEWEST_OF_A_CLASS} bad and "
+        f"{FEWEST_OF_A_CLASS} good ones are needed"
+    )
     return Comparison(
         verdict="not_estimable",
         metrics=(),
@@ -114,14 +121,15 @@ def _empty(
         matched=boundaries.matched,
         champion_certified=boundaries.champion_certified,
         challenger_certified=boundaries.challenger_certified,
-        cases=len(rows),
-        bad=int(rows.bad.sum()),
+        cases=cases,
+        bad=bad,
         effective_cases=effective_number(rows.weight),
         champion_curves=None,
         challenger_curves=None,
         confidence=confidence,
         draws=draws,
         seed=seed,
+        why_not="" if enough else why,
     )
 
 

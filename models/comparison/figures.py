@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from scipy import stats
+from scipy.special import ndtri, stdtrit
 
 Change = Literal["better", "worse", "unclear"]
 
@@ -117,13 +117,19 @@ class Difference:
         """The interval at another confidence; None: not estimable."""
         if self.standard_error is None or self.degrees_of_freedom is None:
             return None
-        reach = self.standard_error * float(
-            stats.t.ppf(0.5 + confidence / 2.0, self.degrees_of_freedom)
-        )
+        reach = self.standard_error * student_quantile(confidence, self.degrees_of_freedom)
         return max(self.value - reach, -self.largest), min(self.value + reach, self.largest)
 
     def plain(self) -> dict[str, float | None]:
         return {"value": self.value, "low": self.low, "high": self.high, "p_value": self.p_value}
+
+
+def student_quantile(confidence: float, degrees_of_freedom: float) -> float:
+    """How many standard errors an interval reaches to either side."""
+    upper = 0.5 + 0.5 * confidence
+    # The library's own function knows no infinite degrees of freedom.
+    normal = math.isinf(degrees_of_freedom)
+    return float(ndtri(upper) if normal else stdtrit(degrees_of_freedom, upper))
 
 
 @dataclass(frozen=True, slots=True)

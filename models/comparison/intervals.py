@@ -6,10 +6,9 @@ import math
 from dataclasses import replace
 
 import numpy as np
-from scipy import stats
-from scipy.special import betaincinv, expit, logit
+from scipy.special import betaincinv, expit, logit, ndtr, stdtr
 
-from models.comparison.figures import Difference
+from models.comparison.figures import Difference, student_quantile
 from models.comparison.influence import Influence
 from models.comparison.rows import BoolArray, FloatArray
 
@@ -26,11 +25,12 @@ def share_interval(
 
     Args:
         errors, among: masks of shape (cases,); errors count only among `among`.
-        exposed: where an error could have been seen at all (of the misses: the passed cases).
+        exposed: where an error could have been seen, had the truth been another (of the misses: the
+            passed cases, good or bad).
         weight: shape (cases,).
     """
     total = float(weight[among].sum())
-    if not (among & exposed).any():
+    if not exposed.any():
         return 0.0, 0.0  # no such error can happen, whatever the cases
     tail = 0.5 * (1.0 - confidence)
     seen = weight[among & errors]
@@ -52,7 +52,7 @@ def auc_interval(
     """Interval on the logit scale, so that it stays within (0, 1); None where nothing scatters."""
     if not 0.0 < auc < 1.0 or not standard_error > 0.0:
         return None, None
-    reach = float(stats.norm.ppf(0.5 + confidence / 2.0)) * standard_error / (auc * (1.0 - auc))
+    reach = student_quantile(confidence, math.inf) * standard_error / (auc * (1.0 - auc))
     return float(expit(logit(auc) - reach)), float(expit(logit(auc) + reach))
 
 
@@ -76,7 +76,8 @@ def student(
     if not error > 0.0:
         return Difference(value)
     freedom = moved.degrees_of_freedom()
-    p_value = 2.0 * float(stats.t.sf(abs(value) / error, freedom))
+    away = -abs(value) / error
+    p_value = 2.0 * float(ndtr(away) if math.isinf(freedom) else stdtr(freedom, away))
     made = Difference(value, None, None, error, freedom, p_value, largest)
     low, high = made.at(confidence) or (None, None)
     return replace(made, low=low, high=high)
