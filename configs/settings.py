@@ -35,7 +35,8 @@ class _Frozen(BaseModel):
 
 
 class Training(_Frozen):
-    """How a risk model is fitted; the later share of the rows stops the fit and calibrates it."""
+    """How a risk model is fitted; the later share of the rows stops the fit and calibrates it, and
+    the newest are kept to compare it with the present one."""
 
     rounds: Annotated[int, Field(ge=1, le=5000)]
     max_depth: Annotated[int, Field(ge=1, le=12)]
@@ -45,6 +46,7 @@ class Training(_Frozen):
     column_share: Annotated[float, Field(gt=0, le=1)]
     early_stopping_rounds: Annotated[int, Field(ge=1)]
     later_share: Annotated[float, Field(gt=0, lt=1)]
+    compare_share: Annotated[float, Field(ge=0, lt=1)]
     retrain_days: Annotated[float, Field(gt=0)]
     hold_back_share: Annotated[float, Field(ge=0, lt=1)]
 

@@ -113,21 +113,53 @@ def night(as_of: datetime | None, as_json: bool) -> None:
 
 @cli.command()
 @click.argument("case_type")
+@click.option("--answers", multiple=True, metavar="PATTERN_ID", help="A finding that it answers.")
+@click.option("--feature", "features", multiple=True, metavar="NAME",
+              help="Show this feature's contribution before and after.")  # fmt: skip
 @click.option("--as-of", type=_UTC_STAMP, help="Train on what was known by then.")
+@click.option("--report", type=_FILE, help="Write the page (.html) here, too.")
 @click.option("--json", "as_json", is_flag=True)
-def retrain(case_type: str, as_of: datetime | None, as_json: bool) -> None:
-    """Fit and register a challenger for CASE_TYPE; it scores in shadow and decides nothing."""
-    from dataclasses import asdict
+def retrain(
+    case_type: str,
+    answers: tuple[str, ...],
+    features: tuple[str, ...],
+    as_of: datetime | None,
+    report: Path | None,
+    as_json: bool,
+) -> None:
+    """Fit a challenger for CASE_TYPE and compare it with today's model; it decides nothing.
 
+    A fresh fit and a warm start are tried, and the better one is registered. Unless it is
+    significantly worse than today's model on later cases it scores in shadow from now on; else, or
+    where nothing could be fitted, the exit code is 3.
+    """
+    from flows.reports.move_page import report_kind
     from flows.verbs import live
+    from flows.verbs.challenger import challenger_table, correction_table
     from flows.verbs.train import retrain as fit
     from flows.verbs.truth import load_book
 
+    if report is not None and report_kind(report) != ".html":
+        raise click.UsageError(
+            f"a report {report.name!r} was asked for; its name must end in .html."
+        )
     moment = live.night_of(as_of)
     desk = live.open_desk()
-    challenger = fit(desk, load_book(desk, moment), case_type)
-    click.echo(json.dumps(asdict(challenger), indent=1) if as_json else challenger.note)
-    if challenger.version is None:
+    told = fit(desk, load_book(desk, moment), case_type, answers, features)
+    if as_json:
+        click.echo(json.dumps(told.plain(), indent=1))
+    else:
+        click.echo(told.note)
+        for table in (challenger_table(told), correction_table(told.corrections)):
+            click.echo(nl=bool(table))
+            _table(table)
+    if report is not None and told.page is not None:
+        from flows.adapters.files import write_atomically
+
+        content = told.page.encode("utf-8")
+        write_atomically(report, lambda file: file.write(content))
+        click.echo(f"Report: {report}", err=as_json)
+    if not told.filed:
         raise SystemExit(EXIT_GATE)
 
 

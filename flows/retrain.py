@@ -1,4 +1,4 @@
-"""Fit a challenger on all mature truth; it scores in shadow and moves no live decision."""
+"""Fit a challenger on all mature truth and compare it; it scores in shadow and moves no live decision."""
 
 from __future__ import annotations
 
@@ -10,47 +10,55 @@ from prefect.utilities.annotations import quote
 
 from flows import tasks
 from flows.artifacts import publish
+from flows.verbs.challenger import challenger_table, correction_table
 from flows.verbs.live import night_of
 
 
 @flow(name="retrain", persist_result=False)
 def retrain(
     case_type: str,
-    as_of: datetime | None = None,
-    profile: str | None = None,
+    answers: list[str] | None = None,
+    features: list[str] | None = None,
     pattern_id: str | None = None,
     feature: str | None = None,
+    as_of: datetime | None = None,
+    profile: str | None = None,
 ) -> dict[str, Any]:
-    """Train, calibrate and register a model of one case type, and start its shadow scores.
+    """Train, calibrate, compare and register a model of one case type, and start its shadow scores.
 
     Started for a pattern, it answers that ticket and every other open one of the case type that
     asks for a retrain; where a challenger answers it already, nothing is fitted.
 
     Args:
         case_type: which one, as configured in configs/case_types/.
+        answers: pattern ids of the findings that it answers.
+        features: those whose contributions are shown before and after.
+        pattern_id: the ticket that asks for it (see `ratchet tickets`); an event names one.
+        feature: one more feature to show; an event names the one its ticket blames.
         as_of: train on what was known by then (with a time zone); empty: now.
         profile: the settings' profile; empty: RATCHET_PROFILE or `local`.
-        pattern_id: the ticket that asks for it (see `ratchet tickets`); empty: none.
-        feature: the feature that the ticket blames, for people who read the run's parameters.
     """
     moment = night_of(as_of)
     desk = tasks.open_desk(profile)
-    told: dict[str, Any] = {"case_type": case_type, "pattern_id": pattern_id, "feature": feature}
     due = tasks.to_answer(quote(desk), case_type, pattern_id) if pattern_id else []
     if pattern_id and not due:
         note = f"{case_type}: {pattern_id} is answered by a challenger already; nothing was fitted."
+        told: dict[str, Any] = {"case_type": case_type, "pattern_id": pattern_id, "version": None}
         publish(f"retrain-{case_type}", note, [told])
-        return {**told, "version": None, "note": note}
+        return {**told, "note": note}
     book = tasks.establish_truth(quote(desk), moment)
-    answers = [one["pattern_id"] for one in due]
-    challenger = tasks.retrain(quote(desk), quote(book), case_type, answers)
-    told |= {
-        "answers": ", ".join(answers),
-        "version": challenger.version,
-        "digest": challenger.digest,
-        "rows": challenger.rows,
-        "bad": challenger.bad,
-        "later_auc": challenger.later_auc,
-    }
-    publish(f"retrain-{case_type}", challenger.note, [told])
-    return {**told, "note": challenger.note}
+    patterns = _all(answers, *(one["pattern_id"] for one in due))
+    known = set(desk.case_types[case_type].feature_names)
+    blamed = [one["subject"] for one in due if one["subject"] in known]
+    shown = _all(features, feature, *blamed)
+    challenger = tasks.retrain(quote(desk), quote(book), case_type, patterns, shown)
+    publish(f"retrain-{case_type}", challenger.note, challenger_table(challenger))
+    if challenger.corrections:
+        corrected = correction_table(challenger.corrections)
+        publish(f"retrain-{case_type}-features", "Contributions before and after.", corrected)
+    whole: dict[str, Any] = challenger.plain()
+    return whole
+
+
+def _all(several: list[str] | None, *more: str | None) -> list[str]:
+    return list(dict.fromkeys([*(several or ()), *(one for one in more if one)]))

@@ -233,6 +233,11 @@ class EvidenceStore:
             expression = decided if expression is None else expression & decided
         return as_frame(tables, [s.schema for s in shapes], wanted, expression, categories)
 
+    def columns(self, table: str, as_of: datetime | None = None) -> frozenset[str]:
+        """Every column that some row received by `as_of` came with."""
+        shapes = [self._files.shape(table, part.name) for part in self._parts(table, as_of)]
+        return frozenset(name for shape in shapes for name in shape.schema.names)
+
     def _with_numbers(
         self, table: str, parts: Sequence[Part], rows: Sequence[pa.Table]
     ) -> list[pa.Table]:

@@ -11,6 +11,7 @@ import hashlib
 import io
 import logging
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
@@ -62,46 +63,33 @@ class ModelRegistry:
             )
         self._bytes: dict[tuple[str, str], RiskModel] = {}
 
-    def register(
-        self,
-        case_type: str,
-        model: RiskModel,
-        sample: pd.DataFrame,
-        *,
-        dataset_digest: str,
-        metrics: Mapping[str, float],
-        parameters: Mapping[str, Any],
-        tags: Mapping[str, str],
-        note: str,
+    def add_version(
+        self, case_type: str, model: RiskModel, sample: pd.DataFrame
     ) -> RegisteredModel:
-        """Log one fitted model as a run of `retrain` and register it under its case type.
+        """Register a fitted model under its case type, as the model of the open run.
 
         Args:
             sample: a few encoded rows, for the signature only; their values are not stored.
-            dataset_digest: digest of the evidence it was fitted on.
-            note: the verdict in a sentence, shown first in MLflow.
+
+        Raises:
+            GateRefused: what MLflow stored is not what was fitted.
         """
         mlflow = self._mlflow()
         from mlflow.models import infer_signature
 
-        with self.run("retrain", case_type, note, tags={**tags, "case_type": case_type}) as run:
-            mlflow.log_params(dict(parameters))
-            mlflow.log_metrics(dict(metrics))
-            mlflow.log_input(_dataset(case_type, dataset_digest, metrics), context="training")
-            example = _without_categories(sample)
-            # MLflow prints a line to stderr for each version; what fails still raises.
-            with redirect_stderr(io.StringIO()):
-                info = mlflow.xgboost.log_model(
-                    model.booster,
-                    name="model",
-                    model_format="ubj",
-                    signature=infer_signature(example, np.zeros(len(example), dtype=np.float64)),
-                    pip_requirements=_requirements(),
-                    registered_model_name=case_type,
-                )
-            version = str(info.registered_model_version)
-            self._client().set_model_version_tag(case_type, version, "digest", model.digest)
-            registered = RegisteredModel(case_type, version, model.digest, run.info.run_id)
+        example = _without_categories(sample)
+        # MLflow prints a line to stderr for each version; what fails still raises.
+        with redirect_stderr(io.StringIO()):
+            info = mlflow.xgboost.log_model(
+                model.booster,
+                name="model",
+                model_format="ubj",
+                signature=infer_signature(example, np.zeros(len(example), dtype=np.float64)),
+                pip_requirements=_requirements(),
+                registered_model_name=case_type,
+            )
+        version = str(info.registered_model_version)
+        self._client().set_model_version_tag(case_type, version, "digest", model.digest)
         stored = hashlib.sha256(self._stored_bytes(case_type, version)).hexdigest()
         if stored != model.digest:
             raise GateRefused(
@@ -109,7 +97,7 @@ class ModelRegistry:
                 "(digests differ); the version must not be used. Train again."
             )
         self._bytes[case_type, model.digest] = model
-        return registered
+        return RegisteredModel(case_type, version, model.digest, mlflow.active_run().info.run_id)
 
     def load(self, case_type: str, version: str, digest: str) -> RiskModel:
         """The model of a version, if and only if its bytes have this digest.
@@ -147,6 +135,38 @@ class ModelRegistry:
         with mlflow.start_run(run_name=name, nested=nested, tags=described) as run:
             yield run
 
+    def child(
+        self,
+        name: str,
+        note: str,
+        metrics: Mapping[str, float],
+        *,
+        tags: Mapping[str, str] | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        dataset: tuple[str, str, int] | None = None,
+    ) -> None:
+        """A finished run of numbers below the open one, in as few writes as MLflow allows."""
+        from mlflow.entities import DatasetInput, InputTag, Metric, Param
+
+        client, parent = self._client(), self._mlflow().active_run()
+        described = {
+            **(tags or {}),
+            "mlflow.parentRunId": parent.info.run_id,
+            "mlflow.note.content": note,
+        }
+        run = client.create_run(parent.info.experiment_id, tags=described, run_name=name)
+        now = time.time_ns() // 1_000_000
+        client.log_batch(
+            run.info.run_id,
+            [Metric(key, float(value), now, 0) for key, value in metrics.items()],
+            [Param(key, str(value)) for key, value in (parameters or {}).items()],
+        )
+        if dataset:
+            used = _dataset(*dataset)._to_mlflow_entity()
+            context = [InputTag("mlflow.data.context", "comparison")]
+            client.log_inputs(run.info.run_id, [DatasetInput(used, context)])
+        client.set_terminated(run.info.run_id)
+
     def log(
         self,
         *,
@@ -154,9 +174,13 @@ class ModelRegistry:
         parameters: Mapping[str, Any] | None = None,
         texts: Mapping[str, str] | None = None,
         tables: Mapping[str, Any] | None = None,
+        dataset: tuple[str, str, int] | None = None,
     ) -> None:
-        """Add to the open run: numbers, varied parameters, text artifacts and JSON artifacts."""
+        """Add to the open run: numbers, varied parameters, text artifacts, JSON artifacts, and the
+        name, digest and number of rows of a data set (never a row)."""
         mlflow = self._mlflow()
+        if dataset:
+            mlflow.log_input(_dataset(*dataset), context="training")
         if metrics:
             mlflow.log_metrics({name: float(value) for name, value in metrics.items()})
         if parameters:
@@ -225,14 +249,14 @@ def _initialise(tracking_uri: str) -> None:
             ) from None
 
 
-def _dataset(case_type: str, digest: str, metrics: Mapping[str, float]) -> Any:
+def _dataset(name: str, digest: str, rows: int) -> Any:
     """The data set as MLflow shows it: a digest and a size, and not one row."""
     from mlflow.data.code_dataset_source import CodeDatasetSource
     from mlflow.data.meta_dataset import MetaDataset
 
-    source = CodeDatasetSource(tags={"rows": str(int(metrics.get("data/rows", 0)))})
+    source = CodeDatasetSource(tags={"rows": str(rows)})
     kind: Any = MetaDataset  # its type stubs leave it abstract
-    return kind(source=source, name=f"{case_type} evidence", digest=digest[:36])
+    return kind(source=source, name=name, digest=digest[:36])
 
 
 def _without_categories(sample: pd.DataFrame) -> pd.DataFrame:

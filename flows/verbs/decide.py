@@ -11,7 +11,7 @@ from flows.verbs.contributions import keep_contributions
 from flows.verbs.desk import Desk
 from flows.verbs.generation import current_generation
 from flows.verbs.proposed_policy import advised_policy
-from flows.verbs.train import score_in_shadow
+from flows.verbs.shadow import score_in_shadow
 from models.boundary import decide
 from models.hub.policy import Overrides, Policy
 from models.vocabulary import Boundary

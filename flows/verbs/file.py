@@ -13,15 +13,10 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 from flows.adapters.files import write_atomically
 from flows.reports.walk_page import compared, walk_page
+from flows.verbs.headlines import HEADLINES
 from flows.verbs.open_walk import OpenedWalk
 from flows.verbs.reckon import Reckoning, desk_table, observed_list, reckon
 from flows.verbs.walk import Walk
-
-HEADLINES = (
-    "val/auc", "val/log_loss", "val/precision_lower", "val/recall_lower", "sim/automation_rate",
-    "sim/escalated_per_day", "sim/within_sla", "sim/expected_loss_usd", "data/rows",
-    "data/quarantined",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,9 @@ class Generation:
 
     Attributes:
         version, digest: in the registry.
-        trained_before: it learned from no case opened at or after this instant, so cases opened
-            since may certify it.
+        learned_before: it learned from no case opened at or after this instant.
+        trained_before: cases opened since may certify it; between the two it was compared with its
+            champion, on rows that therefore may not.
         evidence_since: rows opened before this instant chose today's boundary, trained the model,
             or are of a population that has drifted away, so they cannot certify the next boundary.
         looks: looks and betting streams spent so far; each has a share of delta.
@@ -32,6 +33,7 @@ class Generation:
     case_type: str
     version: str
     digest: str
+    learned_before: datetime
     trained_before: datetime
     evidence_since: datetime
     looks: int
@@ -111,6 +113,9 @@ def _generation(
         case_type=case_type,
         version=started.dossier["model_version"],
         digest=str(started.evidence_digest),
+        learned_before=datetime.fromisoformat(
+            started.dossier.get("learned_before", started.dossier["trained_before"])
+        ),
         trained_before=trained_before,
         evidence_since=evidence_since,
         looks=len(looks),

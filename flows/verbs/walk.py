@@ -67,6 +67,7 @@ class Walk:
     steps: list[dict[str, Any]] = field(default_factory=list)
     warm_up_cases: int = 0
     _undelivered: list[pd.DataFrame] = field(default_factory=list)
+    _tried: dict[str, datetime] = field(default_factory=dict)
     _labels: LabelWatch = field(init=False)
 
     def __post_init__(self) -> None:
@@ -168,14 +169,17 @@ class Walk:
         due = [name for name in self.desk.case_types if self._retrain_is_due(name, as_of)]
         if due:
             retrain_all(self.desk, load_book(self.desk, as_of), due)
+            self._tried |= dict.fromkeys(due, as_of)
 
     def _retrain_is_due(self, case_type: str, as_of: datetime) -> bool:
         """A new model starts its evidence afresh, so while nothing is automated yet the first one
-        is given three looks, or three intervals, before it is replaced."""
+        is given three looks, or three intervals, before it is replaced. A challenger that the gate
+        turned down is not tried again the next night."""
         generation = current_generation(self.desk, case_type)
         if generation is None:
             return True
-        age = (as_of - generation.started_at) / timedelta(days=self.retrain_days)
+        last = max(generation.started_at, self._tried.get(case_type, generation.started_at))
+        age = (as_of - last) / timedelta(days=self.retrain_days)
         nothing_automated = self.desk.ledger.live_policy(case_type) is None
         if nothing_automated and generation.looks < LOOKS_BEFORE_RETRAIN:
             return age >= LOOKS_BEFORE_RETRAIN

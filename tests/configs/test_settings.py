@@ -185,3 +185,12 @@ def test_a_case_type_with_an_impossible_promise_is_refused(tmp_path: Path) -> No
     )
     with pytest.raises(UserError, match=r"x\.yaml:4: targets: .*recall must be a share"):
         load_case_type(file)
+
+
+def test_the_share_kept_to_compare_may_be_nothing_and_never_everything(folder: Path) -> None:
+    """0 learns from all rows and compares on none; 1 would leave nothing to learn from."""
+    name = "RATCHET_TRAINING__COMPARE_SHARE"
+    assert load_settings(env={}, folder=folder).training.compare_share == 0.2
+    assert load_settings(env={name: "0"}, folder=folder).training.compare_share == 0.0
+    with pytest.raises(UserError, match=f"{name}: training.compare_share: .*less than 1"):
+        load_settings(env={name: "1.0"}, folder=folder)

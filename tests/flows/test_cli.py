@@ -62,6 +62,12 @@ def test_every_command_is_documented() -> None:
         (["night"], {"RATCHET_TRAINNG__ROUNDS": "3"}, "unknown key 'trainng.rounds'"),
         (["admit", "nowhere.csv", "--contract", "reviews"], {}, "does not exist"),
         (["retrain", "nothing"], {}, "no case type 'nothing'"),
+        (
+            ["retrain", "ato", "--feature", "colour"],
+            {},
+            "ato has no feature colour; it has new_device",
+        ),
+        (["retrain", "ato", "--report", "page.png"], {}, "must end in .html"),
         (["whatif", "ato", "--pass-below", "0.9", "--block-above", "0.1"], {}, "must lie below"),
         (["whatif", "ato", "--best", "--pass-below", "0.1"], {}, "ask for one of them"),
         (["whatif", "ato", "--best", "--report", "move.pdf"], {}, "must end in .html"),

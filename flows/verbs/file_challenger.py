@@ -1,0 +1,101 @@
+"""File a challenger: register it with its lineage, and put it under test unless the gate says no."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from flows.verbs.challenge import Challenge
+from flows.verbs.challenger import Challenger, Fitted
+from flows.verbs.challenger_runs import log_challenger
+from flows.verbs.desk import RETRAIN_ACTOR, Desk
+from flows.verbs.generation import last_version
+from flows.verbs.lineage import lineage
+from flows.verbs.shadow import score_in_shadow
+from flows.verbs.training_rows import TrainingRows
+from flows.verbs.truth import Book
+from models.boundary.hindsight import plug_in_boundary
+from models.hub.transitions import Refusal, StartGeneration
+
+
+def file_challenger(
+    desk: Desk,
+    book: Book,
+    rows: TrainingRows,
+    fitted: Fitted,
+    answers: Sequence[str],
+    *,
+    thorough: bool,
+) -> Challenger:
+    """Register in MLflow; file in the ledger; score in shadow what may certify it.
+
+    A model that the gate turns down keeps its version and its runs, and nothing else happens: the
+    present model's evidence goes on as it was (docs/adr/0013).
+
+    Args:
+        answers: the pattern ids of the findings that it answers.
+    """
+    told = lineage(desk, book, rows, fitted.choice, answers)
+    version, page = log_challenger(desk, rows, fitted, told, thorough=thorough)
+    if fitted.turned_down:
+        refused = "the gate said no, so the present model stays under test."
+        return Challenger.of(rows.case_type, fitted, version, refused, page)
+    refused = _start_generation(desk, book, rows, fitted, version, told)
+    if not refused:
+        _shadow_scores(desk, book, rows, fitted)
+    return Challenger.of(rows.case_type, fitted, version, refused, page)
+
+
+def _start_generation(
+    desk: Desk,
+    book: Book,
+    rows: TrainingRows,
+    fitted: Fitted,
+    version: str,
+    told: Mapping[str, Any],
+) -> str:
+    """Tell the ledger; why it refused, or ""."""
+    trained, compared = fitted.choice.trained, fitted.challenge
+    tuned = plug_in_boundary(
+        trained.later_scores, trained.later_bad, desk.case_types[rows.case_type].targets
+    )
+    filed = desk.ledger.submit(
+        StartGeneration(
+            case_type=rows.case_type,
+            model_digest=trained.model.digest,
+            actor=RETRAIN_ACTOR,
+            base_version=last_version(desk, rows.case_type),
+            dossier={
+                "model_version": version,
+                "learned_before": rows.learned_before.isoformat(),
+                "trained_before": rows.trained_before.isoformat(),
+                "lineage": dict(told),
+                "rows": trained.rows,
+                "later_auc": trained.later_auc,
+                "verdict": fitted.verdict,
+                "compared": fitted.sentence(),
+                "corrections": [one.plain() for one in compared.corrections]
+                if isinstance(compared, Challenge)
+                else [],
+                "tuned_once": {
+                    "pass_at_or_below": tuned.pass_at_or_below,
+                    "block_at_or_above": tuned.block_at_or_above,
+                },
+            },
+        ),
+        book.as_of,
+    )
+    return filed.reason if isinstance(filed, Refusal) else ""
+
+
+def _shadow_scores(desk: Desk, book: Book, rows: TrainingRows, fitted: Fitted) -> None:
+    model = fitted.choice.trained.model
+    later = desk.store.read(
+        "decisions",
+        columns=["case_id", *model.feature_names],
+        filters={"case_type": [rows.case_type]},
+        since=rows.trained_before,
+        stamp="opened_at",
+        as_of=book.as_of,
+    )
+    score_in_shadow(desk, rows.case_type, model, later, book.as_of)
