@@ -6,6 +6,7 @@ from collections.abc import Collection
 from datetime import datetime
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from flows.adapters.case_numbers import CASE_NUMBER
@@ -25,6 +26,7 @@ def keep_contributions(
     model: RiskModel,
     cases: pd.DataFrame,
     decided: pd.DataFrame,
+    reason: npt.NDArray[np.str_],
     now: datetime,
 ) -> None:
     """Write down the deciding model's contributions to every escalated or audited case.
@@ -35,21 +37,19 @@ def keep_contributions(
         model: the one whose scores stand in the decisions.
         cases: with the model's features.
         decided: `action` and `audited` of the same cases, with the same index.
+        reason: why each case cannot be scored, or "".
     """
     drawn = ((decided["action"] == Action.ESCALATE.value) | decided["audited"]).to_numpy(
         dtype=np.bool_
     )
     some = cases[drawn]
-    told = model.contributions(some)
+    told = model.contributions(some, reason=reason[drawn])
     scored = np.isfinite(told.margin)
     if not scored.any():
         return
     whose = some[["case_id", "opened_at"]][scored].reset_index(drop=True)
     phi = pd.DataFrame(
-        {
-            f"{PHI}{name}": told.values[scored, place].astype(np.float32)
-            for place, name in enumerate(told.features)
-        }
+        told.values[scored].astype(np.float32), columns=[f"{PHI}{name}" for name in told.features]
     )
     told_of = whose.assign(
         case_type=case_type, model_version=model.digest, margin=told.margin[scored]
