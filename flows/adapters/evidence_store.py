@@ -295,12 +295,6 @@ class EvidenceStore:
         names = sorted(part.name for part in self._parts(table, as_of))
         return hashlib.sha256("\n".join([table, *names]).encode("utf-8")).hexdigest()
 
-    def columns(self, table: str, as_of: datetime | None = None) -> frozenset[str]:
-        """The columns that any part received by `as_of` has."""
-        parts = self._parts(table, as_of)
-        shapes = (self._files.shape(table, part.name) for part in parts)
-        return frozenset[str]().union(*(shape.names for shape in shapes))
-
     def sizes(self, table: str, column: str, as_of: datetime | None = None) -> pd.DataFrame:
         """How many rows of each value of a column came in each part received by `as_of`: the
         column, `rows` and `received_at`."""

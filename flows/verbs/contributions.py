@@ -29,6 +29,7 @@ def keep_contributions(
     model: RiskModel,
     cases: pd.DataFrame,
     decided: pd.DataFrame,
+    reason: npt.NDArray[np.str_],
     now: datetime,
 ) -> None:
     """Write down the deciding model's contributions to every escalated or audited case.
@@ -39,12 +40,13 @@ def keep_contributions(
         model: the one whose scores stand in the decisions.
         cases: with the model's features.
         decided: `action` and `audited` of the same cases, with the same index.
+        reason: why each case cannot be scored, or "".
     """
     drawn = ((decided["action"] == Action.ESCALATE.value) | decided["audited"]).to_numpy(
         dtype=np.bool_
     )
     some = cases[drawn]
-    told = model.contributions(some)
+    told = model.contributions(some, reason=reason[drawn])
     scored = np.isfinite(told.margin)
     if not scored.any():
         return

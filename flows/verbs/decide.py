@@ -68,7 +68,7 @@ def decide_cases(desk: Desk, case_type: str, cases: pd.DataFrame, now: datetime)
         never_auto_pass_above_usd=policy.overrides.never_auto_pass_above_usd,
     )
     if model is not None:
-        keep_contributions(desk, case_type, model, cases, decided, now)
+        keep_contributions(desk, case_type, model, cases, decided, reason, now)
     generation = current_generation(desk, case_type)
     if generation is not None and generation.digest != policy.model_digest:
         # The deciding model's own scores stand in the decisions.

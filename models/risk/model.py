@@ -123,7 +123,12 @@ class RiskModel:
         return scores, reason
 
     def contributions(
-        self, cases: pd.DataFrame, *, threads: int = 1, seed: int = 0
+        self,
+        cases: pd.DataFrame,
+        *,
+        reason: npt.NDArray[np.str_] | None = None,
+        threads: int = 1,
+        seed: int = 0,
     ) -> Contributions:
         """What each feature adds to the calibrated log-odds: logit(score) = bias + their sum.
 
@@ -131,10 +136,13 @@ class RiskModel:
 
         Args:
             cases: one row a case, with every feature column.
+            reason: why each cannot be scored (""), where `score` has already said so.
             threads: parts of the rows looked up at a time.
             seed: of the sample that is compared with XGBoost's own values.
         """
-        scorable = why_unscorable(cases, self.features, self.levels) == ""
+        if reason is None:
+            reason = why_unscorable(cases, self.features, self.levels)
+        scorable = reason == ""
         some = cases if scorable.all() else cases[scorable]
         rows = encode(some, self.features, self.levels)
         raw = contributions(self.booster, self.lookup, rows, threads=threads, seed=seed)

@@ -64,7 +64,8 @@ def test_only_escalated_and_audited_cases_that_were_scored_are_kept(
             "audited": [False, True, False, False],
         }
     )
-    keep_contributions(empty, CASE_TYPE, advised.model, cases, decided, advised.now)
+    reason = advised.model.score(cases)[1]
+    keep_contributions(empty, CASE_TYPE, advised.model, cases, decided, reason, advised.now)
     rows = kept_contributions(empty, CASE_TYPE, advised.model.digest)
     assert rows["case_id"].tolist() == cases["case_id"].tolist()[:2]
     pd.testing.assert_frame_equal(rows, kept(advised).head(2))
@@ -95,7 +96,8 @@ def test_a_desk_that_has_kept_nothing_says_so_in_the_same_columns(
     """No table yet, and no case to keep, are no errors."""
     none = advised.cases.head(0)
     decided = advised.decided.head(0)
-    keep_contributions(empty, CASE_TYPE, advised.model, none, decided, advised.now)
+    reason = np.empty(0, dtype="U24")
+    keep_contributions(empty, CASE_TYPE, advised.model, none, decided, reason, advised.now)
     rows = kept_contributions(empty, CASE_TYPE, advised.model.digest)
     assert len(rows) == 0
     assert list(rows) == list(kept(advised))
