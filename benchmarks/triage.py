@@ -51,8 +51,8 @@ FACTORS = {"over": 1.5, "under": 0.5, "zeroed": 0.0, "inverted": -1.0, "weak": 1
 CAUSES = ("none", "A", "B", "C", "mixed")
 PEERS = ("shap_t_test", "permutation", "slice_finder")
 PEER_SIZE = 20_000
-PEER_REPETITIONS = 20
-REPETITIONS = {"power": {5_000: 100, 20_000: 100, 100_000: 30}, "confusion": 40, "cards": 30}
+PEER_REPETITIONS = 10
+REPETITIONS = {"power": {5_000: 100, 20_000: 60, 100_000: 20}, "confusion": 30, "cards": 20}
 CONFUSION_SIZE = 20_000
 
 Record = dict[str, Any]

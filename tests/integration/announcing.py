@@ -1,4 +1,4 @@
-"""A process on a live home where a finding fires: admit, file it, and announce it twice."""
+"""A process on a live home whose model learned a biased weight: find out why, and announce it twice."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ import sys
 
 from flows.events import announce
 from flows.verbs import live
-from flows.verbs.night import admit_deliveries
-from flows.verbs.tickets import file_findings
-from tests.findings import a_finding
+from flows.verbs.night import find_causes
+from flows.verbs.truth import load_book
+from tests.planted_bias import CASE_TYPE, FEATURE, with_a_model
 
 
 def main() -> None:
-    """Prints the pattern and what each announcement sent, as JSON."""
+    """Prints the planted pattern and what each announcement sent, as JSON."""
     moment = live.night_of(None)
     desk = live.open_desk()
-    admit_deliveries(desk, live.load_deliveries(desk, moment), moment)
-    finding = a_finding()
-    file_findings(desk, [finding], moment)
-    sent = [announce(desk, [finding], moment) for _ in range(2)]
-    sys.stdout.write(json.dumps({"pattern_id": finding.pattern_id, "sent": sent}))
+    with_a_model(desk, moment, biased=True)
+    causes = find_causes(desk, load_book(desk, moment))
+    findings = [finding for one in causes for finding in one.findings]
+    (planted,) = [f for f in findings if (f.case_type, f.subject) == (CASE_TYPE, FEATURE)]
+    sent = [announce(desk, findings, moment) for _ in range(2)]
+    sys.stdout.write(json.dumps({"pattern_id": planted.pattern_id, "sent": sent}))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A found feature bias starts its retrain: a real event, a real server, a real fit."""
+"""A planted bias ends, through a real event, in a challenger that is better."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.integration.prefect_server import ROOT, finished, post, runs_of, wait_for, working
-from tests.live_sources import write_live_sources
+from tests.planted_bias import CASE_TYPE, FEATURE
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -22,25 +22,24 @@ def test_a_finding_that_fires_starts_one_retrain_that_answers_its_ticket(
     prefect_environment: dict[str, str],
     tmp_path: Path,
 ) -> None:
-    """The event's payload becomes the run's parameters; announced again, nothing is sent; a second
-    run for the same ticket, as a doubled event would start it, fits nothing."""
-    environment = {
-        **prefect_environment,
-        **write_live_sources(tmp_path / "upstream", days=40, scale=0.06),
-        "RATCHET_HOME": str(tmp_path / "ratchet"),
-    }
+    """Triage finds what was planted in the trained model (simulated) and the counterfactual supports
+    it; the event's payload becomes the run's parameters, and the run's challenger is better on later
+    rows. Announced again, nothing is sent; a second run for the same ticket, as a doubled event
+    would start it, fits nothing."""
+    environment = {**prefect_environment, "RATCHET_HOME": str(tmp_path / "ratchet")}
     retrain = next(one for one in prefect_deployments if "retrain.py" in one["entrypoint"])
     before = {run["id"] for run in runs_of(prefect_server, retrain["id"])}
 
     told = _output(environment, "-m", "tests.integration.announcing")
-    assert told["sent"] == [[told["pattern_id"]], []]
+    assert told["pattern_id"] in told["sent"][0]
+    assert told["sent"][1] == []
 
     with working(environment, tmp_path) as log:
         wait_for(lambda: len(finished(prefect_server, retrain["id"])) > len(before), 240)
         asked = {
-            "case_type": "ato",
+            "case_type": CASE_TYPE,
             "pattern_id": told["pattern_id"],
-            "feature": "typing_rhythm_distance",
+            "feature": FEATURE,
         }
         post(prefect_server, f"/deployments/{retrain['id']}/create_flow_run", {"parameters": asked})
         wait_for(lambda: len(finished(prefect_server, retrain["id"])) > len(before) + 1, 240)
@@ -50,12 +49,12 @@ def test_a_finding_that_fires_starts_one_retrain_that_answers_its_ticket(
     assert runs[0]["created_by"]["type"] == "AUTOMATION"
     assert {name: runs[0]["parameters"][name] for name in asked} == asked
 
-    (ticket,) = _output(environment, "-m", "flows.cli", "tickets", "--json")
-    assert ticket["pattern_id"] == told["pattern_id"]
-    assert (ticket["status"], ticket["answered_by"]) == ("answered", "1")
+    tickets = _output(environment, "-m", "flows.cli", "tickets", "--json")
+    (ticket,) = [one for one in tickets if one["pattern_id"] == told["pattern_id"]]
+    assert (ticket["status"], ticket["answered_by"]) == ("answered", "2")
     assert ticket["fired_at"] is not None
     assert "by a challenger already; nothing was fitted" in _notes(prefect_server, runs[1])
-    assert "trees on" in _notes(prefect_server, runs[0])
+    assert "The challenger is better" in _notes(prefect_server, runs[0])
 
 
 def _output(environment: dict[str, str], *arguments: str) -> Any:
