@@ -1,6 +1,6 @@
 """A fresh fit or a warm start: which is better, and does the later slice choose the better one?
 
-Simulated. The present model learned from 90 days. Then either nothing changes, or attackers come
+Simulated. The present model learned from 60 days. Then either nothing changes, or attackers come
 half disguised and more often, and stay. After so many further days a retrain fits both candidates;
 each is judged on the 21 days that follow, whose truth nobody has used.
 
@@ -25,7 +25,7 @@ from models.risk import RiskModel, TrainingPlan, choose, train
 from models.simulation import Burst, Exchange
 
 RESULTS = Path("benchmarks/results/warm_start.jsonl")
-PAST_DAYS, LATER_DAYS = 90, 21
+PAST_DAYS, LATER_DAYS = 60, 21
 FIRST_SEED = 7_300
 CASE_TYPES = ("ato", "withdrawal_anomaly")
 
