@@ -43,7 +43,7 @@ def answers(desk: Desk, as_of: datetime | None = None) -> dict[str, Answer]:
         entries = desk.ledger.history(case_type, as_of)
         for entry in entries:
             if entry.kind is EntryKind.GENERATION_STARTED:
-                for pattern_id in entry.dossier.get("answers", ()):
+                for pattern_id in entry.dossier.get("lineage", {}).get("answers", ()):
                     settled = _settled_at(desk, entry, entries)
                     found[str(pattern_id)] = Answer(
                         str(entry.dossier["model_version"]), entry.at, settled

@@ -238,6 +238,8 @@ class _Design:
     spreads: FloatArray
 
     def only(self, kept: Sequence[int] | npt.NDArray[np.intp]) -> _Design:
+        if len(kept) == len(self.names):
+            return self
         names = [self.names[int(place)] for place in kept]
         return _Design(names, self.dead[kept], self.columns[:, kept], self.spreads[kept])
 

@@ -11,6 +11,7 @@ from scipy.special import expit
 FloatArray = npt.NDArray[np.float64]
 
 MOST_STEPS = 25
+MANY_ROWS = 100_000
 _SETTLED = 1e-8
 _CHUNK = 1 << 15
 _ALIASED = 1e-7
@@ -54,25 +55,14 @@ def fit_offset_logit(directions: FloatArray, offset: FloatArray, bad: FloatArray
         offset: log-odds, shape (rows,). bad: 0.0 or 1.0, shape (rows,); both occur.
     """
     size = directions.shape[1] + 1
-    beta = np.zeros(size)
-    value, gradient, information = _moments(directions, offset, bad, beta)
     spread = directions.std(axis=0)
-    settled = False
-    for _ in range(MOST_STEPS):
-        step = _solved(information, gradient)
-        gain = float(gradient @ step)
-        if gain < _SETTLED:
-            settled = True
-            break
-        # Where the score is sure and wrong there is hardly any information, and a step without end.
-        step = step / max(1.0, float(np.abs(step[1:]) @ spread + abs(step[0])) / _LONGEST_STEP)
-        for _ in range(_HALVINGS):
-            trial = _moments(directions, offset, bad, beta + step)
-            if trial[0] >= value - 1e-9 * abs(value):
-                break
-            step = step / 2.0
-        beta = beta + step
-        value, gradient, information = trial
+    start = np.zeros(size)
+    part = slice(None, None, max(1, len(bad) // MANY_ROWS))
+    few = min(bad[part].sum(), (1.0 - bad[part]).sum()) < 10 * size
+    if part.step > 1 and not few:
+        # Most steps are taken on a part; from its maximum the whole is a step or two away.
+        start = _climbed(directions[part], offset[part], bad[part], spread, start)[0]
+    beta, information, settled = _climbed(directions, offset, bad, spread, start)
     moved = np.abs(beta[1:]) * spread
     runaway = int(moved.argmax()) if size > 1 else -1
     if size > 1 and moved[runaway] > _RUNAWAY:
@@ -85,6 +75,32 @@ def fit_offset_logit(directions: FloatArray, offset: FloatArray, bad: FloatArray
     covariance = robust * np.outer(ratio, ratio)
     ses = np.sqrt(np.diag(covariance))
     return OffsetFit(float(beta[0]), float(ses[0]), beta[1:], ses[1:], covariance, settled, runaway)
+
+
+def _climbed(
+    directions: FloatArray,
+    offset: FloatArray,
+    bad: FloatArray,
+    spread: FloatArray,
+    start: FloatArray,
+) -> tuple[FloatArray, FloatArray, bool]:
+    """Where the likelihood is highest, the information there, and whether it was reached."""
+    beta = start
+    value, gradient, information = _moments(directions, offset, bad, beta)
+    for _ in range(MOST_STEPS):
+        step = _solved(information, gradient)
+        if float(gradient @ step) < _SETTLED:
+            return beta, information, True
+        # Where the score is sure and wrong there is hardly any information, and a step without end.
+        step = step / max(1.0, float(np.abs(step[1:]) @ spread + abs(step[0])) / _LONGEST_STEP)
+        for _ in range(_HALVINGS):
+            trial = _moments(directions, offset, bad, beta + step)
+            if trial[0] >= value - 1e-9 * abs(value):
+                break
+            step = step / 2.0
+        beta = beta + step
+        value, gradient, information = trial
+    return beta, information, False
 
 
 def independent(directions: FloatArray) -> tuple[npt.NDArray[np.intp], dict[int, int]]:
@@ -119,10 +135,11 @@ def _moments(
     value, gradient, information = 0.0, np.zeros(size), np.zeros((size, size))
     for start in range(0, len(bad), _CHUNK):
         part = slice(start, start + _CHUNK)
-        design, eta, chance = _at(directions[part], offset[part], beta)
-        value += float(bad[part] @ eta - np.logaddexp(0.0, eta).sum())
-        gradient += design.T @ (bad[part] - chance)
-        information += (design * (chance * (1.0 - chance))[:, None]).T @ design
+        along, truth = directions[part], bad[part]
+        eta, chance = _at(along, offset[part], beta)
+        value += float(truth @ eta - np.logaddexp(0.0, eta).sum())
+        gradient += _with_constant(along, truth - chance)
+        information += _crossed(along, chance * (1.0 - chance))
     return value, gradient, information
 
 
@@ -132,18 +149,31 @@ def _meat(
     meat = np.zeros((len(beta), len(beta)))
     for start in range(0, len(bad), _CHUNK):
         part = slice(start, start + _CHUNK)
-        design, _, chance = _at(directions[part], offset[part], beta)
-        scores = design * (bad[part] - chance)[:, None]
-        meat += scores.T @ scores
+        _, chance = _at(directions[part], offset[part], beta)
+        meat += _crossed(directions[part], (bad[part] - chance) ** 2)
     return meat
 
 
 def _at(
     directions: FloatArray, offset: FloatArray, beta: FloatArray
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    design = np.column_stack([np.ones(len(directions)), directions])
-    eta = offset + design @ beta
-    return design, eta, np.asarray(expit(eta), dtype=np.float64)
+) -> tuple[FloatArray, FloatArray]:
+    """Log-odds and probabilities, both of shape (rows,)."""
+    eta = offset + beta[0] + directions @ beta[1:]
+    return eta, np.asarray(expit(eta), dtype=np.float64)
+
+
+def _with_constant(directions: FloatArray, values: FloatArray) -> FloatArray:
+    """Sums of the values times (1, directions), shape (k + 1,)."""
+    return np.concatenate([[values.sum()], directions.T @ values])
+
+
+def _crossed(directions: FloatArray, weights: FloatArray) -> FloatArray:
+    """Weighted cross products of (1, directions), shape (k + 1, k + 1)."""
+    size = directions.shape[1] + 1
+    crossed = np.empty((size, size))
+    crossed[0] = crossed[:, 0] = _with_constant(directions, weights)
+    crossed[1:, 1:] = (directions * weights[:, None]).T @ directions
+    return crossed
 
 
 def _solved(information: FloatArray, gradient: FloatArray) -> FloatArray:

@@ -43,7 +43,7 @@ def start_generation(
         model_digest=digest,
         actor="retrain",
         base_version=entries[-1].version if entries else 0,
-        dossier={"model_version": str(number), "answers": answers or []},
+        dossier={"model_version": str(number), "lineage": {"answers": answers or []}},
     )
     assert desk.ledger.submit(command, at).kind == "generation_started"
 
