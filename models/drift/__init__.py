@@ -3,7 +3,7 @@
 from models.drift.check import DriftFinding, DriftVerdict, check_drift
 from models.drift.pooling import PooledEvidence, evidence_to_pool
 from models.drift.sample import Sample
-from models.drift.windows import Pool, Restart, split_into_windows, windows_to_pool
+from models.drift.windows import Pool, Restart, windows_to_pool
 
 __all__ = [
     "DriftFinding",
@@ -14,6 +14,5 @@ __all__ = [
     "Sample",
     "check_drift",
     "evidence_to_pool",
-    "split_into_windows",
     "windows_to_pool",
 ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from itertools import pairwise
 
 import numpy as np
@@ -61,38 +60,6 @@ def windows_to_pool(windows: Sequence[Sample], alpha: float = 0.01) -> Pool:
             return Pool(first, tuple(restarts), comparisons)
         restarts.append(found)
         first = found.window
-
-
-def split_into_windows(
-    sample: Sample, stamps: pd.Series, length: timedelta
-) -> list[tuple[pd.Timestamp, Sample]]:
-    """Consecutive windows of one length, oldest first, each with the instant at which it begins.
-
-    Windows are counted from the Unix epoch, so that a case falls into the same one on every night;
-    the oldest and the newest may hold only a part of theirs, and empty ones are left out.
-
-    Args:
-        stamps: tz-aware UTC, one a case, in any order.
-
-    Raises:
-        ValueError: a stamp is missing or has no zone, their number is wrong, or the length is not
-            positive.
-    """
-    if length <= timedelta(0):
-        raise ValueError(f"windows need a positive length, got {length}")
-    if len(stamps) != len(sample) or stamps.isna().any() or stamps.dt.tz is None:
-        raise ValueError(
-            f"stamps must hold one tz-aware UTC stamp a case ({len(sample)}), got {len(stamps)} of "
-            f"type {stamps.dtype}, {int(stamps.isna().sum())} of them missing"
-        )
-    epoch = pd.Timestamp(0, tz="UTC")
-    number = ((stamps - epoch) // length).to_numpy(dtype=np.int64)
-    if (np.diff(number) < 0).any():
-        order = np.argsort(number, kind="stable")
-        sample, number = sample.ordered(order), number[order]
-    parts = consecutive(sample, number.astype(np.int64))
-    begins = [epoch + int(one) * pd.Timedelta(length) for one in pd.unique(number)]
-    return list(zip(begins, parts, strict=True))
 
 
 def consecutive(sample: Sample, window: IntArray) -> list[Sample]:

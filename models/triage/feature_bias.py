@@ -25,6 +25,7 @@ ALIKE = 0.01
 NOISE_BELOW = 0.15
 """A contribution that spreads less than this (logits) and may carry no signal at all is noise."""
 _SHAPE_BINS = 10
+_ONE_SIDED = float(norm.ppf(0.95) / norm.ppf(0.975))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,16 @@ class FeatureBias:
         """Whether it is a small contribution that means nothing: fitted trees spread a little
         weight over features without signal. No weight of theirs is right, and none does harm."""
         return not self.dead and self.spread < NOISE_BELOW and self.low <= -1.0
+
+    def beyond(self, margin: float) -> bool:
+        """Whether the weight is off by more than a margin of interest, at one-sided 95 %.
+
+        Significance against zero is not enough: no trained weight is exact, and with many cases one
+        that is off by just less than the margin would be told of every other night.
+        """
+        if margin == 0.0:
+            return True
+        return abs(self.delta) - margin > _ONE_SIDED * (self.high - self.low) / 2.0
 
     def surely_beyond(self, margin: float, effect: float) -> bool:
         """Whether the whole interval lies beyond a margin of interest, and moves the log-odds of a
@@ -132,7 +143,8 @@ def find_feature_bias(
         raw: the features' raw values by the same names, for those that contribute nothing.
         slices: a label a row (case type, or a configured column); None: one slice, "all".
         q: false-discovery rate.
-        margin_of_interest: findings with `|delta|` up to this are not reported.
+        margin_of_interest: findings whose `|delta|` is not proven to exceed this (one-sided, 95 %)
+            are not reported.
 
     Raises:
         ValueError: shapes disagree, a contribution or margin of a labelled row is not finite, or q
@@ -190,7 +202,7 @@ def assess_rows(
         (
             one
             for one in _discoveries(cells, q)
-            if abs(one.delta) > (dead_limit if one.dead else margin_of_interest)
+            if one.beyond(dead_limit if one.dead else margin_of_interest)
         ),
         key=lambda one: (one.p_value, one.feature, one.slice),
     )

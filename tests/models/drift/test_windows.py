@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import numpy as np
 import pandas as pd
 import pytest
 
-from models.drift import Sample, split_into_windows, windows_to_pool
+from models.drift import Sample, windows_to_pool
 from tests.models.drift.samples import window
 
 
@@ -69,38 +67,6 @@ def test_false_restarts_stay_below_alpha_over_a_whole_walk() -> None:
         for _ in range(20)
     )
     assert restarted <= 4
-
-
-def test_a_sample_is_cut_into_the_same_windows_whichever_night_asks() -> None:
-    """Ten daily cases in windows of four days since 1970 (one began on 2026-02-28): three cases,
-    four, three. A later night adds cases and moves no window, nor does the order of the rows."""
-    sample = window(np.random.default_rng(7), 10)
-    stamps = pd.Series(pd.date_range("2026-03-01", periods=10, freq="D", tz="UTC", unit="us"))
-    windows = split_into_windows(sample, stamps, timedelta(days=4))
-    assert [(str(begin.date()), len(part)) for begin, part in windows] == [
-        ("2026-02-28", 3), ("2026-03-04", 4), ("2026-03-08", 3),
-    ]  # fmt: skip
-    joined = np.concatenate([part.scores for _, part in windows])
-    assert (joined == sample.scores).all()
-    night_before = split_into_windows(sample.rows(0, 9), stamps[:9], timedelta(days=4))
-    assert [begin for begin, _ in night_before] == [begin for begin, _ in windows]
-    backwards = np.arange(10)[::-1]
-    again = split_into_windows(sample.ordered(backwards), stamps[::-1], timedelta(days=4))
-    assert [(begin, set(part.scores)) for begin, part in again] == [
-        (begin, set(part.scores)) for begin, part in windows
-    ]
-
-
-def test_windows_need_a_length_and_a_stamp_with_a_zone_for_each_case() -> None:
-    """No length, naive stamps, too few stamps."""
-    sample = window(np.random.default_rng(8), 3)
-    stamps = pd.Series(pd.date_range("2026-03-01", periods=3, freq="D", tz="UTC", unit="us"))
-    with pytest.raises(ValueError, match="positive length"):
-        split_into_windows(sample, stamps, timedelta(0))
-    with pytest.raises(ValueError, match="tz-aware UTC stamp a case"):
-        split_into_windows(sample, stamps.dt.tz_localize(None), timedelta(days=1))
-    with pytest.raises(ValueError, match=r"\(3\), got 2"):
-        split_into_windows(sample, stamps[:2], timedelta(days=1))
 
 
 def test_a_sample_refuses_values_that_are_none() -> None:
