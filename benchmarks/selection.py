@@ -117,7 +117,7 @@ def _paired(by_variant: Mapping[str, pd.DataFrame], name: str, figure: str) -> s
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--worlds", type=int, default=10, help="seeds a case type and length")
+    parser.add_argument("--worlds", type=int, default=8, help="seeds a case type and length")
     parser.add_argument("--days", type=int, nargs="+", default=[30, 90])
     parser.add_argument("--case-type", nargs="+", default=list(CASE_TYPES), choices=CASE_TYPES)
     parser.add_argument("--jobs", type=int, default=2)

@@ -76,7 +76,7 @@ def table(rows: pd.DataFrame) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--worlds", type=int, default=8, help="seeds a row of the table")
+    parser.add_argument("--worlds", type=int, default=4, help="seeds a row of the table")
     parser.add_argument("--days", type=int, nargs="+", default=[14, 42])
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--results", type=Path, default=RESULTS)
