@@ -8,9 +8,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import xgboost as xgb
 
-from models.risk.encoding import encode
 from models.risk.model import RiskModel
 
 FloatArray = npt.NDArray[np.float64]
@@ -48,10 +46,7 @@ def contributions_of(model: RiskModel, cases: pd.DataFrame) -> pd.DataFrame:
     Calibrated, because a model that stopped early has small margins and a steep calibration, and its
     weights are not small for that.
     """
-    rows = encode(cases, model.features, model.levels)
-    data = xgb.DMatrix(rows, enable_categorical=True)
-    told = model.booster.predict(data, pred_contribs=True)[:, :-1]  # the last column is the bias
-    values = told.astype(np.float64) * model.calibration.slope
+    values = model.contributions(cases).values
     return pd.DataFrame(values, columns=pd.Index(model.feature_names), index=cases.index)
 
 
