@@ -10,6 +10,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from flows.reports.page import Section, markdown
 from flows.reports.tickets import tickets_sentence, tickets_table
+from flows.verbs.challenger import Challenger, challenger_table, correction_table
 
 
 def publish(
@@ -46,3 +47,12 @@ def publish_night(night: dict[str, Any]) -> None:
     ]
     found = Section("Tickets", table=tickets_table(night["tickets"]))
     publish("night", verdict, rows, [found] if night["tickets"] else [])
+
+
+def publish_retrain(challenger: Challenger) -> None:
+    """A retrain's note, its comparison as a table, and the named features before and after."""
+    name = f"retrain-{challenger.case_type}"
+    publish(name, challenger.note, challenger_table(challenger))
+    if challenger.corrections:
+        corrected = correction_table(challenger.corrections)
+        publish(f"{name}-features", "Contributions before and after.", corrected)

@@ -9,9 +9,9 @@ from prefect import flow
 from prefect.utilities.annotations import quote
 
 from flows import tasks
-from flows.artifacts import publish
-from flows.verbs.challenger import challenger_table, correction_table
+from flows.artifacts import publish, publish_retrain
 from flows.verbs.live import night_of
+from flows.verbs.tickets import due_patterns
 
 
 @flow(name="retrain", persist_result=False)
@@ -47,18 +47,8 @@ def retrain(
         publish(f"retrain-{case_type}", note, [told])
         return {**told, "note": note}
     book = tasks.establish_truth(quote(desk), moment)
-    patterns = _all(answers, *(one["pattern_id"] for one in due))
-    known = set(desk.case_types[case_type].feature_names)
-    blamed = [one["subject"] for one in due if one["subject"] in known]
-    shown = _all(features, feature, *blamed)
-    challenger = tasks.retrain(quote(desk), quote(book), case_type, patterns, shown)
-    publish(f"retrain-{case_type}", challenger.note, challenger_table(challenger))
-    if challenger.corrections:
-        corrected = correction_table(challenger.corrections)
-        publish(f"retrain-{case_type}-features", "Contributions before and after.", corrected)
+    told_of = due_patterns(desk, case_type, due, answers or (), [*(features or ()), feature])
+    challenger = tasks.retrain(quote(desk), quote(book), case_type, *told_of)
+    publish_retrain(challenger)
     whole: dict[str, Any] = challenger.plain()
     return whole
-
-
-def _all(several: list[str] | None, *more: str | None) -> list[str]:
-    return list(dict.fromkeys([*(several or ()), *(one for one in more if one)]))

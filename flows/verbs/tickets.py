@@ -135,6 +135,22 @@ def to_answer(desk: Desk, case_type: str, pattern_id: str) -> list[dict[str, Any
     ]
 
 
+def due_patterns(
+    desk: Desk,
+    case_type: str,
+    due: Sequence[Mapping[str, Any]],
+    answers: Sequence[str],
+    features: Sequence[str | None],
+) -> tuple[list[str], list[str]]:
+    """What a retrain answers and which features it shows before and after: those asked for, and
+    those of the tickets due."""
+    known = set(desk.case_types[case_type].feature_names) if case_type in desk.case_types else set()
+    blamed = [one["subject"] for one in due if one["subject"] in known]
+    patterns = dict.fromkeys([*answers, *(str(one["pattern_id"]) for one in due)])
+    shown = dict.fromkeys([*(one for one in features if one), *blamed])
+    return list(patterns), list(shown)
+
+
 def _night(as_of: datetime) -> pd.Timestamp:
     """The night's date, as midnight in UTC."""
     return pd.Timestamp(in_utc(as_of)).normalize().as_unit("us")
