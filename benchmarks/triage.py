@@ -52,7 +52,7 @@ CAUSES = ("none", "A", "B", "C", "mixed")
 PEERS = ("shap_t_test", "permutation", "slice_finder")
 PEER_SIZE = 20_000
 PEER_REPETITIONS = 10
-REPETITIONS = {"power": {5_000: 100, 20_000: 50, 100_000: 20}, "confusion": 30, "cards": 20}
+REPETITIONS = {"power": {5_000: 100, 20_000: 50, 100_000: 20}, "confusion": 20, "cards": 20}
 CONFUSION_SIZE = 20_000
 
 Record = dict[str, Any]

@@ -102,7 +102,8 @@ def labelled_rows(evidence: TriageEvidence, column: str | None) -> LabelledRows:
 def biased_weights(evidence: TriageEvidence, plan: TriagePlan) -> BiasedWeights:
     """Search the case type as one slice, then each configured column, q split over the searches.
 
-    A feature found everywhere is one finding, whichever search found it.
+    A feature found everywhere is one finding, whichever search found it. One whose slices differ is
+    found in those, and its average over all cases, which is wrong in each of them, is not told.
     """
     if evidence.contributions is None:
         why = "the scoring model's contributions are not known, so Type A is not estimable"
@@ -123,10 +124,16 @@ def biased_weights(evidence: TriageEvidence, plan: TriagePlan) -> BiasedWeights:
             if not one.surely_beyond(margin, plan.least_effect):
                 continue
             told = _with_error(rows, column, one)
-            if told is not None and (one.feature, EVERYWHERE) not in found:
+            if told is not None:
                 found.setdefault((one.feature, told.slice), told)
-    kept = tuple(sorted(found.values(), key=lambda one: one.found.p_value))
-    return BiasedWeights(kept, tuple(noise.values()), tuple(unjudged))
+    within = {feature for feature, where in found if where != EVERYWHERE}
+    kept = [
+        told
+        for (feature, where), told in found.items()
+        if where != EVERYWHERE or feature not in within
+    ]
+    kept.sort(key=lambda one: one.found.p_value)
+    return BiasedWeights(tuple(kept), tuple(noise.values()), tuple(unjudged))
 
 
 def _with_error(rows: LabelledRows, column: str | None, one: FeatureBias) -> BiasedWeight | None:
