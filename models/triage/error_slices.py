@@ -88,6 +88,9 @@ def find_error_slices(
     together (Benjamini and Hochberg 1995). Of slices that catch the same errors, the simplest that
     explains them is kept. The order of rows changes nothing.
 
+    A large pattern bends the calibration that `expected` comes from, and the bend shows as an excess
+    of the opposite error elsewhere: after a finding, refit without its cases and look again.
+
     Args:
         columns: raw feature columns (numbers, booleans, text; missing allowed), one row a case.
         wrong: whether the agent erred in the way under study (false positive, or false negative).
