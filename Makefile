@@ -37,9 +37,10 @@ lint: setup
 mutants: setup
 	$(BIN)/python .ci/mutants.py
 
-# Recomputes a small cell of the certificate benchmark and compares with the committed results.
+# Recomputes a slice of the benchmarks of certificate and triage, and compares with the committed results.
 bench-check: setup
 	$(BIN)/python -m benchmarks.certificate --check
+	$(BIN)/python -m benchmarks.triage --check
 
 # Needs the public data (RATCHET_DATA); several minutes.
 bench: setup

@@ -101,6 +101,11 @@ def night(as_of: datetime | None, as_json: bool) -> None:
     _table([_certificate_row(one) for one in dossier["certificates"]])
     for drifted in dossier["drift"]:
         click.echo(f"{drifted['case_type']}: {drifted['why']}")
+    for one in dossier["triage"]:
+        click.echo(f"{one['case_type']}: cause of errors {one['cause']}.")
+        click.echo(
+            "\n".join(f"  {sentence}" for sentence in one["findings"]), nl=bool(one["findings"])
+        )
     if dossier["second_reviews"]:
         click.echo(
             f"{len(dossier['second_reviews']):,} second reviews are needed; the dossier names the "

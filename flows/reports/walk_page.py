@@ -15,6 +15,7 @@ from flows.reports.plots import (
     reliability,
     sla_by_type,
 )
+from flows.reports.tickets import tickets_sentence, tickets_table
 from models.vocabulary import Boundary, Targets
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def walk_page(
         )
         rows = [{"case_type": name, **figures} for name, figures in reckoning.desk.items()]
         sections.append(Section("Resolution times", svg=sla_by_type(rows, {"SLA": 4.0})))
+    open_tickets = last_night["tickets"]
     sections += [
         Section("By case type", table=_by_case_type(reckoning), formats=SHARES),
         Section("Automation by night", svg=automation_by_night(reckoning.steps)),
@@ -84,6 +86,13 @@ def walk_page(
             table=_held_back(reckoning) or None,
         ),
         *_reliabilities(reckoning),
+        Section(
+            "Why the agent erred",
+            "\n\n".join(
+                [tickets_sentence(open_tickets), *(one["sentence"] for one in open_tickets)]
+            ),
+            table=tickets_table(open_tickets) or None,
+        ),
         Section("The last night", table=_last_night(last_night)),
     ]
     return page(title, sections)
