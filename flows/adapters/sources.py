@@ -80,6 +80,21 @@ def read_evidence(path: Path) -> pd.DataFrame:
     return table
 
 
+def evidence_by_case_type(path: Path) -> dict[str, pd.DataFrame]:
+    """An EVIDENCE table by `case_type`, sorted; without that column all rows are one type.
+
+    Raises:
+        UserError: as `read_evidence`, or rows without a case type.
+    """
+    table = read_evidence(path)
+    if "case_type" not in table:
+        table = table.assign(case_type="all cases")
+    if table["case_type"].isna().any():
+        count = int(table["case_type"].isna().sum())
+        raise UserError(f"{path.name}: {count:,} rows have no case_type; name it in every row.")
+    return {str(name): rows for name, rows in table.groupby("case_type", sort=True)}
+
+
 def _read_files(source: SourceSettings) -> pd.DataFrame:
     path = str(source.path)
     with _clear_file_errors(source, path):

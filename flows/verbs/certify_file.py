@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from configs.errors import UserError
-from flows.adapters.sources import read_evidence
+from flows.adapters.sources import evidence_by_case_type
 from models.boundary import Evidence, certify
 from models.boundary.waiting import in_days
 from models.vocabulary import Boundary, Certificate, Targets
@@ -32,13 +32,7 @@ def certify_file(
         UserError: the file cannot be read, or a column or value cannot be used; the message names
             the case type.
     """
-    table = read_evidence(file)
-    if "case_type" not in table:
-        table = table.assign(case_type="all cases")
-    if table["case_type"].isna().any():
-        count = int(table["case_type"].isna().sum())
-        raise UserError(f"{file.name}: {count:,} rows have no case_type; name it in every row.")
-    groups = {str(name): rows for name, rows in table.groupby("case_type", sort=True)}
+    groups = evidence_by_case_type(file)
     return {
         name: _judge(name, rows, targets, incumbent, len(groups), days)
         for name, rows in groups.items()

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.special import logit
 
 from configs.errors import UserError
-from flows.adapters.sources import read_evidence
+from flows.adapters.sources import evidence_by_case_type
 from models.triage import TriageEvidence, TriagePlan, diagnose, findings_of
 from models.triage.evidence import NOTES
 from models.vocabulary import Costs
@@ -36,31 +36,30 @@ def triage_file(
         UserError: the file cannot be read, or a column or value cannot be used; the message names
             the case type.
     """
-    table = read_evidence(file)
-    if "case_type" not in table:
-        table = table.assign(case_type="all cases")
-    missing = sorted({"bad"} - set(table.columns))
-    if not {"margin", "score"} & set(table.columns):
+    groups = evidence_by_case_type(file)
+    return {
+        name: _judge(name, _usable(file, rows, segments), plan, costs, segments)
+        for name, rows in groups.items()
+    }
+
+
+def _usable(file: Path, rows: pd.DataFrame, segments: tuple[str, ...]) -> pd.DataFrame:
+    """The rows in order of time, if they have the columns that triage takes."""
+    missing = sorted({"bad"} - set(rows.columns))
+    if not {"margin", "score"} & set(rows.columns):
         missing.append("margin (or score)")
     if missing:
         raise UserError(
-            f"{file.name} has no column {', '.join(missing)}; it has: {', '.join(table.columns)}."
+            f"{file.name} has no column {', '.join(missing)}; it has: {', '.join(rows.columns)}."
         )
-    unknown = [name for name in segments if _column(table, name) is None]
+    unknown = [name for name in segments if _column(rows, name) is None]
     if unknown:
         raise UserError(
             f"--slice {unknown[0]}: {file.name} has no such column, and no {RAW}{unknown[0]}."
         )
-    if table["case_type"].isna().any():
-        count = int(table["case_type"].isna().sum())
-        raise UserError(f"{file.name}: {count:,} rows have no case_type; name it in every row.")
-    if "opened_at" in table:
-        table = table.sort_values("opened_at", kind="stable")
-    groups = {str(name): rows for name, rows in table.groupby("case_type", sort=True)}
-    return {
-        name: _judge(name, rows.reset_index(drop=True), plan, costs, segments)
-        for name, rows in groups.items()
-    }
+    if "opened_at" in rows:
+        rows = rows.sort_values("opened_at", kind="stable")
+    return rows.reset_index(drop=True)
 
 
 def _judge(
