@@ -98,7 +98,8 @@ def kept_contributions(
             decision was not admitted is left out).
     """
     asked = [f"{PHI}{name}" for name in desk.case_types[case_type].feature_names]
-    phi = [name for name in asked if name in desk.store.columns(TABLE)]
+    known = desk.store.columns(TABLE)
+    phi = [name for name in asked if name in known]
     filters: dict[str, Collection[str]] = {
         "case_type": [case_type],
         "model_version": [model_digest],
