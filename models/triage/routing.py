@@ -156,10 +156,12 @@ _KINDS = {BOTH: "errors", "FP": "false positives", "FN": "false negatives"}
 def _remedy_told(made: Counterfactual | None) -> str:
     if made is None:
         return "Whether a correction would help cannot be told yet."
+    way = "falls" if made.fall >= 0.0 else "rises"
+    low, high = (made.low, made.high) if made.fall >= 0.0 else (-made.high, -made.low)
     return (
         f"Put right on the earlier half, the errors it is blamed for on the later half go from "
         f"{made.errors_before} to {made.errors_after}, and the log loss of the {made.later_cases:,} "
-        f"cases it moves falls by {made.fall:.1%} (95 % interval {made.low:.1%} to {made.high:.1%})."
+        f"cases it moves {way} by {abs(made.fall):.1%} (95 % interval {low:.1%} to {high:.1%})."
     )
 
 
