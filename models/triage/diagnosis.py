@@ -12,6 +12,7 @@ from scipy.stats import poisson
 
 from models.triage.evidence import TriageEvidence
 from models.triage.feature_bias import Unjudged
+from models.triage.labelled_rows import FEWEST_OF_A_CLASS
 from models.triage.miscalibration import Miscalibration, fit_calibration
 from models.triage.offset_logit import fit_offset_logit, independent
 from models.triage.plan import TriagePlan
@@ -23,7 +24,6 @@ FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 FEWEST_CASES = 200
-FEWEST_OF_A_CLASS = 10
 SURPRISE = 0.001
 SURPRISING_RATIO = 1.25
 """Errors this many times as many as the scores expect, and significantly so, need an explanation."""

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import chi2, false_discovery_control, norm, t
 
-from models.triage.labelled_rows import Columns, LabelledRows
+from models.triage.labelled_rows import FEWEST_OF_A_CLASS, Columns, LabelledRows
 from models.triage.offset_logit import fit_offset_logit, independent
 from models.vocabulary import EVERYWHERE
 
@@ -19,7 +19,6 @@ FloatArray = npt.NDArray[np.float64]
 
 DEAD_BELOW = 0.03
 """A feature whose contributions spread less than this (logits, standard deviation) is dead."""
-FEWEST_OF_A_CLASS = 10
 ALIKE = 0.01
 """Slices tell one story about a feature while Cochran's Q has a p-value above this."""
 NOISE_BELOW = 0.15

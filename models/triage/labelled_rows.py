@@ -12,6 +12,9 @@ import pandas as pd
 from models.vocabulary import EVERYWHERE
 
 FloatArray = npt.NDArray[np.float64]
+FEWEST_OF_A_CLASS = 10
+"""Fewer bad or fewer good cases than this say nothing of any weight or calibration (METHODS 4.1)."""
+
 Columns = pd.DataFrame | Mapping[str, npt.ArrayLike]
 
 

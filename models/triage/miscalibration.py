@@ -10,11 +10,11 @@ import numpy.typing as npt
 from scipy.special import expit
 from scipy.stats import beta, chi2, norm
 
+from models.triage.labelled_rows import FEWEST_OF_A_CLASS
 from models.triage.offset_logit import fit_offset_logit, independent
 
 FloatArray = npt.NDArray[np.float64]
 
-FEWEST_OF_A_CLASS = 10
 CURVE_BINS = 10
 _WIDTH = float(norm.ppf(0.975))
 

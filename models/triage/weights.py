@@ -52,19 +52,21 @@ class BiasedWeight:
 
     def correction(self, evidence: TriageEvidence) -> FloatArray:
         """Logits that putting it right would add to each case's margin, shape (cases,)."""
-        table = evidence.raw if self.error.dead else evidence.contributions
-        assert table is not None
-        values = table[self.found.feature].to_numpy(dtype=np.float64, na_value=np.nan)
+        values = self._values(evidence)
         return np.where(self.inside(evidence), self.error.correction(values), 0.0)
 
     def direction(self, evidence: TriageEvidence) -> FloatArray:
         """What its weight multiplies, uncentred, shape (cases,); zero outside the slice."""
-        table = evidence.raw if self.error.dead else evidence.contributions
-        assert table is not None
-        values = table[self.found.feature].to_numpy(dtype=np.float64, na_value=np.nan)
+        values = self._values(evidence)
         if self.error.dead:
             values = (values - self.error.middle) / self.error.spread
         return np.where(self.inside(evidence), np.nan_to_num(values, nan=0.0), 0.0)
+
+    def _values(self, evidence: TriageEvidence) -> FloatArray:
+        """The feature's contributions, or where it has none its raw values."""
+        table = evidence.raw if self.error.dead else evidence.contributions
+        assert table is not None
+        return table[self.found.feature].to_numpy(dtype=np.float64, na_value=np.nan)
 
     def remedy(self, evidence: TriageEvidence) -> Counterfactual | None:
         """Put right on the earlier half of its cases, judged on the later half."""
