@@ -12,7 +12,7 @@ from typing import Any
 from models.hub.audit_plan import AuditPlan
 from models.hub.canonical import canonical_json, in_utc, is_sha256, sha256_of, utc_stamp
 from models.hub.checked import check_names, number
-from models.vocabulary import KEY_USER_PRIORITY, Boundary
+from models.vocabulary import KEY_USER_PRIORITY, AbPlan, Boundary, Pattern
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Overrides:
 
     `key_user_priority`: at or above it (0 to 100) a case goes to a senior; it may be lowered, never
     raised over the promised 75. `never_auto_pass_above_usd`: an amount in US dollars.
-    `senior_patterns`: names of high-risk patterns that go to a senior.
+    `senior_patterns`: high-risk patterns, each with a name of its own, that go to a senior.
 
     Raises:
         ValueError: a value is outside its range.
@@ -29,7 +29,7 @@ class Overrides:
 
     key_user_priority: int = KEY_USER_PRIORITY
     never_auto_pass_above_usd: float | None = None
-    senior_patterns: tuple[str, ...] = ()
+    senior_patterns: tuple[Pattern, ...] = ()
 
     def __post_init__(self) -> None:
         priority = self.key_user_priority
@@ -47,8 +47,11 @@ class Overrides:
                 raise ValueError(f"never_auto_pass_above_usd must be zero or more, got {limit!r}")
             object.__setattr__(self, "never_auto_pass_above_usd", amount)
         patterns = tuple(self.senior_patterns)
-        if not all(isinstance(pattern, str) and pattern for pattern in patterns):
-            raise ValueError(f"senior_patterns must be names, got {patterns!r}")
+        if not all(isinstance(pattern, Pattern) for pattern in patterns):
+            raise ValueError(f"senior_patterns must be patterns, got {patterns!r}")
+        names = [pattern.name for pattern in patterns]
+        if len(set(names)) < len(names):
+            raise ValueError(f"senior_patterns must have names of their own, got {names}")
         object.__setattr__(self, "senior_patterns", patterns)
 
 
@@ -58,7 +61,9 @@ class Policy:
 
     `model_digest` is the SHA-256 (hex) of the model's files; without one the policy must review
     everything. `calibration` holds the named numbers that turn a raw score into a probability.
-    `valid_until` is when its certificate expires (None: it rests on no certificate).
+    `valid_until` is when its certificate expires (None: it rests on no certificate). `ab_plan`: how
+    it must be tried against the live policy before it may take its place (None: approval is enough);
+    a policy without one is written as it was before there were such plans, and keeps its name.
 
     Raises:
         ValueError: a number is not finite, a digest is malformed, a stamp has no time zone, or a
@@ -74,6 +79,7 @@ class Policy:
     boundary: Boundary = field(default_factory=Boundary.everything_reviewed)
     overrides: Overrides = field(default_factory=Overrides)
     valid_until: datetime | None = None
+    ab_plan: AbPlan | None = None
 
     def __post_init__(self) -> None:
         if not (isinstance(self.case_type, str) and self.case_type):
@@ -111,7 +117,10 @@ class Policy:
         Raises:
             ValueError: a key is unknown or missing, or a value cannot be used.
         """
-        _check_keys("policy", document, cls)
+        plan = document.get("ab_plan")
+        if plan is None and "ab_plan" in document:
+            raise ValueError("policy ab_plan is empty; a policy without one does not name it")
+        _check_keys("policy", {"ab_plan": None, **document}, cls)
         boundary, overrides, audit = (
             _section(document, name) for name in ("boundary", "overrides", "audit")
         )
@@ -124,17 +133,17 @@ class Policy:
             name: None if side is None else number(name, side) for name, side in boundary.items()
         }
         if not isinstance(overrides["senior_patterns"], list | tuple):
-            raise ValueError("policy senior_patterns must be a list of names")
+            raise ValueError("policy senior_patterns must be a list of patterns")
+        patterns = tuple(Pattern.from_document(one) for one in overrides["senior_patterns"])
         return cls(
             **{
                 **document,
                 "calibration": _section(document, "calibration"),
                 "boundary": Boundary(**sides),
-                "overrides": Overrides(
-                    **{**overrides, "senior_patterns": tuple(overrides["senior_patterns"])}
-                ),
+                "overrides": Overrides(**{**overrides, "senior_patterns": patterns}),
                 "audit": AuditPlan.from_document(audit),
                 "valid_until": None if until is None else datetime.fromisoformat(until),
+                "ab_plan": None if plan is None else AbPlan.from_document(plan),
             }
         )
 
@@ -148,7 +157,9 @@ class Policy:
 
     def document(self) -> dict[str, Any]:
         """The policy as plain JSON values; every field is spelled out, so defaults may change."""
+        plan = {} if self.ab_plan is None else {"ab_plan": self.ab_plan.document()}
         return {
+            **plan,
             "audit": self.audit.document(),
             "boundary": {
                 "block_at_or_above": self.boundary.block_at_or_above,
@@ -162,7 +173,7 @@ class Policy:
             "overrides": {
                 "key_user_priority": self.overrides.key_user_priority,
                 "never_auto_pass_above_usd": self.overrides.never_auto_pass_above_usd,
-                "senior_patterns": list(self.overrides.senior_patterns),
+                "senior_patterns": [one.document() for one in self.overrides.senior_patterns],
             },
             "valid_until": None if self.valid_until is None else utc_stamp(self.valid_until),
         }

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
+from models.vocabulary.ab_plan import AbPlan
+from models.vocabulary.pattern import Pattern
 from models.vocabulary.targets import Targets
 
 FeatureKind = Literal["numeric", "boolean", "categorical"]
@@ -133,7 +135,10 @@ class CaseType:
     arrive before it). `audit_rate` is the designed probability that an automatically decided case
     is reviewed all the same; with an `audit_budget` it holds until there is evidence to plan from,
     and each proposed boundary brings a plan of its own. `choose` says which of the proven boundaries
-    is proposed: the widest, or the one that costs least at `costs`. `segments` are columns every dossier breaks its figures down by.
+    is proposed: the widest, or the one that costs least at `costs`. `segments` are columns every dossier
+    breaks its figures down by. `ab_plan` is how a proposed boundary is tried before it is promoted
+    (None: approval is enough), `certificate_days` how long a proof is believed (None: until it is
+    refuted), and `senior_patterns` are the high-risk patterns that go to a senior.
     """
 
     name: str
@@ -149,6 +154,9 @@ class CaseType:
     segments: tuple[str, ...] = ()
     scorer: Literal["internal", "external"] = "internal"
     never_auto_pass_above_usd: float | None = None
+    senior_patterns: tuple[Pattern, ...] = ()
+    ab_plan: AbPlan | None = None
+    certificate_days: float | None = None
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
@@ -163,6 +171,8 @@ class CaseType:
             raise ValueError(f"audit_rate must lie in (0, 1], got {self.audit_rate!r}")
         if not self.maturity_days >= 0.0:
             raise ValueError(f"maturity_days must be zero or more, got {self.maturity_days!r}")
+        if self.certificate_days is not None and not self.certificate_days > 0.0:
+            raise ValueError(f"certificate_days must be positive, got {self.certificate_days!r}")
 
     @property
     def feature_names(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.hub import AuditPlan, Overrides, Policy
-from models.vocabulary import Boundary
+from models.vocabulary import AbPlan, Boundary, Condition, Pattern, Targets
 
 SHARES = st.floats(0.0, 1.0)
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
@@ -28,12 +28,24 @@ def a_policy(**changes):
     return Policy(**{**said, **changes})
 
 
+CONDITIONS = st.builds(
+    Condition, st.text(min_size=1), st.just("at_least"), st.floats(-1e9, 1e9)
+) | st.builds(Condition, st.text(min_size=1), st.just("is"), st.text() | st.booleans())
+AB_PLANS = st.builds(
+    AbPlan,
+    st.builds(Targets, st.none() | st.just(0.95), st.just(0.99)),
+    treatment_share=st.floats(0.1, 0.9),
+    moved_audit=st.sampled_from([((0.0, 1.0),), ((0.0, 1.0), (7.0, 0.5))]),
+)
+
+
 @st.composite
 def policies(draw):
     low, high = sorted(draw(st.lists(SHARES, min_size=2, max_size=2, unique=True)))
     sides = [draw(st.sampled_from([low, None])), draw(st.sampled_from([high, None]))]
     limit = draw(st.none() | st.floats(0, 1e12))
-    patterns = tuple(draw(st.lists(st.text(min_size=1), max_size=3)))
+    names = draw(st.lists(st.text(min_size=1), max_size=3, unique=True))
+    patterns = tuple(Pattern(name, (draw(CONDITIONS),)) for name in names)
     moments = st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=8))]))
     return a_policy(
         case_type=draw(st.text(min_size=1)),
@@ -45,6 +57,7 @@ def policies(draw):
             st.none()
             | moments.filter(lambda at: 2 < at.year < 9998)  # a shift to UTC must stay in range
         ),
+        ab_plan=draw(st.none() | AB_PLANS),
     )
 
 
