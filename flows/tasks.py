@@ -18,6 +18,7 @@ from flows.verbs import (
     live,
     night,
     open_walk,
+    promote,
     propose,
     tickets,
     train,
@@ -52,8 +53,8 @@ to_answer = _as_task(tickets.to_answer, "what to answer")
 announce = _as_task(events.announce, "announce")
 retrain = _as_task(train.retrain, "retrain")
 replay_move = _as_task(whatif.replay_move, "replay the move")
-approve_and_promote = _as_task(propose.approve_and_promote, "approve and promote")
-roll_back = _as_task(propose.roll_back, "roll back")
+approve_and_promote = _as_task(promote.approve_and_promote, "approve and promote")
+roll_back = _as_task(promote.roll_back, "roll back")
 
 open_backtest = _as_task(open_walk.open_backtest, "open the backtest")
 open_demo = _as_task(open_walk.open_demo, "open the demo")

@@ -46,10 +46,13 @@ from models.hub import (
     Entry,
     Narrow,
     Policy,
+    Propose,
     Refusal,
+    RequestForce,
     Rule,
     decide,
     live_policy_id,
+    may_act,
 )
 from models.hub.canonical import canonical_json, in_utc, sha256_of, utc_stamp
 
@@ -123,9 +126,18 @@ class Ledger:
     """The append-only record of every case type's policies (DESIGN 5)."""
 
     def __init__(
-        self, url: str, head_file: Path, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS
+        self,
+        url: str,
+        head_file: Path,
+        busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS,
+        *,
+        enrolled_only: bool = True,
     ) -> None:
         """Open the ledger at a SQLAlchemy URL, creating it when it is not there.
+
+        Args:
+            enrolled_only: only people enrolled in it may act, in their roles, and the flows within
+                theirs. A demo's or backtest's own ledger, whose approver is `backtest`, is open.
 
         Raises:
             UserError: the URL cannot be understood.
@@ -133,6 +145,7 @@ class Ledger:
         """
         self._engine = open_database(url, busy_timeout_seconds)
         self._head_file = Path(head_file)
+        self._enrolled_only = enrolled_only
         self._verified: tuple[tuple[RowMapping, ...], tuple[Entry, ...]] = ((), ())
         create_tables(self._engine, _METADATA)
         self._start_head()
@@ -241,12 +254,15 @@ class Ledger:
         problems, _ = self._compare_head(head, {entry.seq: entry.own_hash for entry in history})
         if problems:
             raise GateRefused(_broken(problems))
-        said = _unknown_policy(connection, command) or decide(history, command, at)
+        refused = may_act(history, command) if self._enrolled_only else None
+        said = refused or _unknown_policy(connection, command) or decide(history, command, at)
         if isinstance(said, Refusal):
             connection.execute(insert(_REFUSALS).values(_refusal_row(said, command, at)))
             return said
         if isinstance(command, Narrow):
             _keep_policy(connection, command.narrowed)
+        elif isinstance(command, Propose | RequestForce):
+            _keep_policy(connection, command.policy)
         connection.execute(insert(_ENTRIES).values(_entry_row(said)))
         return said
 

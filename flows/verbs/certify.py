@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -154,14 +154,19 @@ def evidence_digest(frame: pd.DataFrame, model_digest: str) -> str:
 
 
 def policy_for(desk: Desk, judged: Judged) -> Policy:
-    """The policy a certificate speaks for: its model, its boundary, the configured overrides."""
+    """The policy a certificate speaks for: its model, its boundary, the configured overrides, how it
+    must be tried first, and when its proof expires."""
     generation = judged.generation
     if generation is None:
         raise GateRefused(f"{judged.case_type} has no model, so there is no boundary to propose.")
     audit = None
     if (planned := judged.audit) is not None:
         audit = AuditPlan(planned.rate, steps=planned.steps, block_rate=planned.block_rate)
-    return advised_policy(desk, generation, judged.certificate.boundary, audit)
+    advised = advised_policy(desk, generation, judged.certificate.boundary, audit)
+    case_type = desk.case_types[judged.case_type]
+    days = case_type.certificate_days
+    until = None if days is None else judged.evidence_until + timedelta(days=days)
+    return replace(advised, ab_plan=case_type.ab_plan, valid_until=until)
 
 
 def _against_champion(certificate: Certificate, frame: pd.DataFrame) -> tuple[Certificate, bool]:

@@ -22,9 +22,6 @@ from models.risk import TrainingPlan
 from models.triage.plan import TriagePlan
 from models.vocabulary import CaseType
 
-NIGHT_ACTOR = "nightly_calibration"
-RETRAIN_ACTOR = "retrain"
-
 
 @dataclass(frozen=True)
 class Desk:
@@ -73,7 +70,11 @@ class Desk:
             home=home,
             case_types=dict(case_types),
             store=EvidenceStore(home / "evidence", database),
-            ledger=Ledger(database or f"sqlite:///{home / 'ledger.db'}", home / "ledger.head"),
+            ledger=Ledger(
+                database or f"sqlite:///{home / 'ledger.db'}",
+                home / "ledger.head",
+                enrolled_only=not own,
+            ),
             registry=ModelRegistry(
                 tracking or f"sqlite:///{home / 'mlflow' / 'mlflow.db'}",
                 home / "mlflow" / "artifacts",

@@ -10,12 +10,13 @@ import pandas as pd
 from configs.errors import GateRefused
 from flows.adapters.case_numbers import CASE_NUMBER
 from flows.adapters.ledger import Ledger
-from flows.verbs.desk import NIGHT_ACTOR, Desk
+from flows.verbs.desk import Desk
 from flows.verbs.generation import Generation, current_generation, last_version
 from flows.verbs.truth import Book, evidence_for
 from models.drift import evidence_to_pool
+from models.hub import Refusal, RestartEvidence
 from models.hub.entries import Entry
-from models.hub.transitions import Refusal, RestartEvidence
+from models.hub.people import NIGHT
 from models.vocabulary import Boundary
 
 
@@ -55,7 +56,7 @@ def watch_drift(desk: Desk, book: Book, case_type: str) -> Entry | None:
     said = desk.ledger.submit(
         RestartEvidence(
             case_type=case_type,
-            actor=NIGHT_ACTOR,
+            actor=NIGHT,
             base_version=last_version(desk, case_type),
             evidence_since=begins,
             dossier={"why": pooled.sentence},

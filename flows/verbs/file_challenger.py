@@ -8,14 +8,15 @@ from typing import Any
 from flows.verbs.challenge import Challenge
 from flows.verbs.challenger import Challenger, Fitted
 from flows.verbs.challenger_runs import log_challenger
-from flows.verbs.desk import RETRAIN_ACTOR, Desk
+from flows.verbs.desk import Desk
 from flows.verbs.generation import last_version
 from flows.verbs.lineage import lineage
 from flows.verbs.shadow import score_in_shadow
 from flows.verbs.training_rows import TrainingRows
 from flows.verbs.truth import Book
 from models.boundary.hindsight import plug_in_boundary
-from models.hub.transitions import Refusal, StartGeneration
+from models.hub import Refusal, StartGeneration
+from models.hub.people import RETRAIN
 
 
 def file_challenger(
@@ -63,7 +64,7 @@ def _start_generation(
         StartGeneration(
             case_type=rows.case_type,
             model_digest=trained.model.digest,
-            actor=RETRAIN_ACTOR,
+            actor=RETRAIN,
             base_version=last_version(desk, rows.case_type),
             dossier={
                 "model_version": version,

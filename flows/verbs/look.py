@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from configs.errors import GateRefused
-from flows.verbs.desk import NIGHT_ACTOR, Desk
+from flows.verbs.desk import Desk
 from flows.verbs.generation import Generation, last_version
 from flows.verbs.label_trust import believed, held, past_the_gates
 from flows.verbs.truth import Book, FloatArray
@@ -25,7 +25,8 @@ from models.boundary import (
 from models.boundary.hindsight import plug_in_boundary
 from models.boundary.influence import Decide
 from models.boundary.price import price_named
-from models.hub.transitions import Refusal, TakeLook
+from models.hub import Refusal, TakeLook
+from models.hub.people import NIGHT
 from models.truth import contradictions
 from models.vocabulary import Boundary, Certificate, CertificateVerdict, Costs, Targets
 
@@ -180,7 +181,7 @@ def _spend(given: Given, test: str, number: int, delta: float, effective: float)
     said = given.desk.ledger.submit(
         TakeLook(
             case_type=case_type,
-            actor=NIGHT_ACTOR,
+            actor=NIGHT,
             base_version=last_version(given.desk, case_type),
             evidence_digest=given.digest,
             look_index=number,

@@ -1,25 +1,16 @@
-"""Propose, approve, promote, narrow: what a certificate may change, each as a ledger entry."""
+"""Propose or narrow: what a certificate may change by itself, as a ledger entry."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
 
-from configs.errors import GateRefused, UserError
 from flows.verbs.certify import Judged, policy_for
-from flows.verbs.desk import NIGHT_ACTOR, Desk
+from flows.verbs.desk import Desk
 from flows.verbs.generation import last_version
-from models.hub.entries import Entry, EntryKind
-from models.hub.transitions import (
-    Approve,
-    Narrow,
-    Promote,
-    Propose,
-    Refusal,
-    RollBack,
-    is_narrower,
-    open_proposals,
-)
+from flows.verbs.submit import submitted
+from models.hub import Entry, Narrow, Propose, Refusal, is_narrower, open_proposals
+from models.hub.people import NIGHT
 from models.vocabulary import CertificateVerdict
 
 
@@ -34,7 +25,7 @@ def act_on(desk: Desk, judged: Judged, at: datetime) -> Entry | None:
     if verdict is CertificateVerdict.CERTIFIED:
         return _propose(desk, judged, at)
     if verdict is CertificateVerdict.INCUMBENT_UNCERTIFIED:
-        return _narrow(desk, judged, at)
+        return narrow_to(desk, judged, NIGHT, at)
     return None
 
 
@@ -43,129 +34,34 @@ def waiting(desk: Desk, case_type: str) -> tuple[Entry, ...]:
     return open_proposals(desk.ledger.history(), case_type)
 
 
-def approve_and_promote(
-    desk: Desk, case_type: str, policy_id: str | None, approver: str, at: datetime
-) -> Entry:
-    """A second person's approval of one waiting proposal, and its promotion.
-
-    Args:
-        policy_id: which proposal (its first characters are enough); None: the only one waiting.
-
-    Raises:
-        UserError: no such proposal waits, or the prefix fits several.
-        GateRefused: the ledger refuses the approval or the promotion; the refusal is kept.
-    """
-    proposal = _chosen(waiting(desk, case_type), case_type, policy_id)
-    approved = desk.ledger.submit(
-        Approve(
-            case_type=case_type,
-            proposal_policy_id=str(proposal.policy_id),
-            actor=approver,
-            base_version=last_version(desk, case_type),
-            evidence_digest=str(proposal.evidence_digest),
-        ),
-        at,
-    )
-    if isinstance(approved, Refusal):
-        raise GateRefused(approved.reason)
-    promoted = desk.ledger.submit(
-        Promote(
-            case_type=case_type,
-            policy_id=str(proposal.policy_id),
-            actor=approver,
-            base_version=last_version(desk, case_type),
-            dossier={"evidence_until": proposal.dossier["evidence_until"]},
-        ),
-        at,
-    )
-    if isinstance(promoted, Refusal):
-        raise GateRefused(promoted.reason)
-    desk.registry.project_champion(case_type, str(proposal.dossier["model_version"]))
-    return promoted
-
-
-def roll_back(desk: Desk, case_type: str, actor: str, reason: str, at: datetime) -> Entry:
-    """Return to the policy promoted before the live one.
-
-    Raises:
-        GateRefused: there is none, or somebody changed the policy in between.
-    """
-    said = desk.ledger.submit(
-        RollBack(
-            case_type=case_type,
-            actor=actor,
-            base_version=last_version(desk, case_type),
-            dossier={"reason": reason},
-        ),
-        at,
-    )
-    if isinstance(said, Refusal):
-        raise GateRefused(said.reason)
-    live = desk.ledger.live_policy(case_type)
-    if live is not None and live.model_version is not None:
-        desk.registry.project_champion(case_type, live.model_version)
-    return said
-
-
-def _propose(desk: Desk, judged: Judged, at: datetime) -> Entry | None:
-    policy = policy_for(desk, judged)
-    desk.ledger.record_policy(policy)
-    said = desk.ledger.submit(
-        Propose(
-            case_type=judged.case_type,
-            policy_id=policy.policy_id,
-            actor=NIGHT_ACTOR,
-            base_version=last_version(desk, judged.case_type),
-            evidence_digest=judged.evidence_digest,
-            dossier={
-                **judged.summary(),
-                "evidence_until": judged.evidence_until.isoformat(),
-                "model_version": policy.model_version,
-            },
-        ),
-        at,
-    )
-    return None if isinstance(said, Refusal) else said
-
-
-def _narrow(desk: Desk, judged: Judged, at: datetime) -> Entry | None:
+def narrow_to(desk: Desk, judged: Judged, actor: str, at: datetime) -> Entry | None:
+    """Narrow the live boundary to the judged certificate's; None where that would not narrow it."""
     incumbent = desk.ledger.live_policy(judged.case_type)
     boundary = judged.certificate.boundary
     if incumbent is None or not is_narrower(boundary, than=incumbent.boundary):
         return None
-    narrowed = replace(incumbent, boundary=boundary)
-    desk.ledger.record_policy(narrowed)
-    said = desk.ledger.submit(
-        Narrow(
-            case_type=judged.case_type,
-            incumbent=incumbent,
-            narrowed=narrowed,
-            actor=NIGHT_ACTOR,
-            base_version=last_version(desk, judged.case_type),
-            dossier={**judged.summary(), "evidence_until": judged.evidence_until.isoformat()},
-        ),
-        at,
+    command = Narrow(
+        case_type=judged.case_type,
+        incumbent=incumbent,
+        narrowed=replace(incumbent, boundary=boundary),
+        actor=actor,
+        base_version=last_version(desk, judged.case_type),
+        dossier={**judged.summary(), "evidence_until": judged.evidence_until.isoformat()},
     )
-    if isinstance(said, Refusal):
-        raise GateRefused(f"{judged.case_type} was not narrowed: {said.reason}")
-    return said
+    return submitted(desk, command, at)
 
 
-def _chosen(proposals: tuple[Entry, ...], case_type: str, policy_id: str | None) -> Entry:
-    fitting = [p for p in proposals if str(p.policy_id).startswith(policy_id or "")]
-    if len(fitting) == 1:
-        return fitting[0]
-    names = ", ".join(str(p.policy_id)[:12] for p in proposals) or "none"
-    asked = f"a proposal {policy_id!r}" if policy_id else "the only proposal"
-    raise UserError(
-        f"{case_type}: {asked} was asked for; waiting are: {names}. Run `ratchet night`, or name one."
+def _propose(desk: Desk, judged: Judged, at: datetime) -> Entry | None:
+    generation = judged.generation
+    command = Propose(
+        case_type=judged.case_type,
+        policy=policy_for(desk, judged),
+        actor=NIGHT,
+        base_version=last_version(desk, judged.case_type),
+        evidence_digest=judged.evidence_digest,
+        evidence_since=None if generation is None else generation.evidence_since,
+        evidence_until=judged.evidence_until,
+        dossier=judged.summary(),
     )
-
-
-def changed_live_policy(entry: Entry | None) -> bool:
-    """Whether an entry moved the live boundary."""
-    return entry is not None and entry.kind in (
-        EntryKind.PROMOTED,
-        EntryKind.NARROWED,
-        EntryKind.ROLLED_BACK,
-    )
+    said = desk.ledger.submit(command, at)
+    return None if isinstance(said, Refusal) else said

@@ -14,7 +14,8 @@ from flows.verbs.desk import Desk
 from flows.verbs.generation import current_generation
 from flows.verbs.label_watch import LabelWatch
 from flows.verbs.night import Delivery, run_night
-from flows.verbs.propose import approve_and_promote, waiting
+from flows.verbs.promote import approve_and_promote
+from flows.verbs.propose import waiting
 from flows.verbs.train import retrain_all
 from flows.verbs.truth import load_book
 from models.vocabulary import Action, CaseType

@@ -15,8 +15,12 @@ GENESIS_HASH = "0" * 64
 """What the first entry names as the hash before it."""
 
 
+PEOPLE = "@people"
+"""The history of who may act; no case type can have this name."""
+
+
 class EntryKind(StrEnum):
-    """What happened to a case type's policy."""
+    """What happened to a case type's policy, or to the people who may change it."""
 
     PROPOSED = "proposed"
     APPROVED = "approved"
@@ -27,9 +31,21 @@ class EntryKind(StrEnum):
     PROMOTED = "promoted"
     ROLLED_BACK = "rolled_back"
     NARROWED = "narrowed"
+    AB_STARTED = "ab_started"
+    AB_CONCLUDED = "ab_concluded"
+    GUARDRAIL_TRIPPED = "guardrail_tripped"
+    HALTED = "halted"
+    RESUME_REQUESTED = "resume_requested"
+    RESUMED = "resumed"
+    FORCE_REQUESTED = "force_requested"
+    FORCED = "forced"
+    ENROLLED = "enrolled"
+    REVOKED = "revoked"
 
 
-CHANGES_THE_LIVE_POLICY = frozenset({EntryKind.PROMOTED, EntryKind.ROLLED_BACK, EntryKind.NARROWED})
+CHANGES_THE_LIVE_POLICY = frozenset(
+    {EntryKind.PROMOTED, EntryKind.ROLLED_BACK, EntryKind.NARROWED, EntryKind.FORCED}
+)
 
 
 @dataclass(frozen=True, slots=True)

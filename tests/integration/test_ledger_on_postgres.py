@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def opened(postgres_url, tmp_path):
-    return lambda: Ledger(postgres_url, tmp_path / "ledger.head")
+    return lambda: Ledger(postgres_url, tmp_path / "ledger.head", enrolled_only=False)
 
 
 def test_what_was_decided_comes_back_in_another_process_and_verifies(opened):

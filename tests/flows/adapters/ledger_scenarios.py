@@ -6,7 +6,7 @@ import pytest
 
 from configs.errors import GateRefused
 from flows.adapters.ledger import Ledger
-from models.hub import Approve, AuditPlan, Entry, Policy, Promote, Propose, RollBack
+from models.hub import Approve, AuditPlan, Entry, Policy, Promote, Propose, RollBack, dossier_digest
 from models.vocabulary import Boundary
 from tests.flows.adapters.racing import answers_of_two_processes
 
@@ -35,10 +35,17 @@ def a_policy(low):
 
 
 def propose(ledger, low=0.1, actor="ana", base=None, at=NOW):
-    policy_id = ledger.record_policy(a_policy(low))
+    policy = a_policy(low)
+    ledger.record_policy(policy)
     base = len(ledger.history("ato")) if base is None else base
     command = Propose(
-        case_type="ato", policy_id=policy_id, actor=actor, base_version=base, evidence_digest="e"
+        case_type="ato",
+        policy=policy,
+        actor=actor,
+        base_version=base,
+        evidence_digest="e",
+        evidence_since=at,
+        evidence_until=at,
     )
     return ledger.submit(command, at)
 
@@ -53,6 +60,7 @@ def make_live(ledger, low, at=NOW):
             actor="ben",
             base_version=said.version,
             evidence_digest="e",
+            dossier_digest=dossier_digest(said),
         ),
         at,
     )
@@ -77,7 +85,7 @@ def an_edit_is_named_and_stops_the_ledger(ledger, execute, statement, named):
 
 def first_start(url, head_file, who, wait):
     wait()
-    ledger = Ledger(url, head_file)
+    ledger = Ledger(url, head_file, enrolled_only=False)
     for base in range(ROUNDS):
         wait()
         answer = propose(ledger, 0.01 * (2 * base + who + 1), base=base)
@@ -88,6 +96,6 @@ def two_processes_race(url, head_file):
     """Both open a ledger that is not there yet; every round has one winner and one stale base."""
     answers = answers_of_two_processes(first_start, url, head_file)
     assert (answers.count("won"), answers.count("stale_base")) == (ROUNDS, ROUNDS)
-    ledger = Ledger(url, head_file)
+    ledger = Ledger(url, head_file, enrolled_only=False)
     assert len(ledger.history("ato")) == ROUNDS
     assert ledger.verify() == type(ledger.verify())(True)

@@ -14,7 +14,7 @@ import pytest
 
 from configs.errors import GateRefused, ServiceUnreachable, UserError
 from flows.adapters.ledger import Ledger
-from models.hub import Approve, Propose, Refusal, RollBack
+from models.hub import Approve, Promote, Propose, Refusal, RollBack, dossier_digest
 from tests.flows.adapters.ledger_scenarios import (
     EDITS,
     NOW,
@@ -29,7 +29,9 @@ PROJECT = Path(__file__).resolve().parents[3]
 
 
 def opened(home, **settings):
-    return Ledger(f"sqlite:///{home / 'ledger.db'}", home / "ledger.head", **settings)
+    return Ledger(
+        f"sqlite:///{home / 'ledger.db'}", home / "ledger.head", enrolled_only=False, **settings
+    )
 
 
 def sql(home, statement):
@@ -71,6 +73,7 @@ def test_the_proposers_own_approval_is_refused_and_the_refusal_kept(tmp_path):
         actor="ana",
         base_version=1,
         evidence_digest="e",
+        dossier_digest=dossier_digest(said),
     )
     answer = ledger.submit(approve, NOW)
     assert isinstance(answer, Refusal)
@@ -80,14 +83,16 @@ def test_the_proposers_own_approval_is_refused_and_the_refusal_kept(tmp_path):
     assert len(ledger.history()) == 1
 
 
-def test_a_policy_that_was_never_recorded_cannot_be_proposed(tmp_path):
-    """Nor one that was recorded for another case type."""
+def test_a_policy_that_is_not_kept_cannot_be_promoted(tmp_path):
+    """Nor one that is kept for another case type, nor can that one be proposed."""
     ledger = opened(tmp_path)
     known = ledger.record_policy(a_policy(0.1))
-    common = {"actor": "ana", "base_version": 0, "evidence_digest": "e"}
+    common = {"actor": "ana", "base_version": 0}
     for case_type, policy_id in [("ato", "f" * 64), ("kyc_audit", known)]:
-        command = Propose(case_type=case_type, policy_id=policy_id, **common)
+        command = Promote(case_type=case_type, policy_id=policy_id, **common)
         assert ledger.submit(command, NOW).rule == "policy_is_known"
+    other = Propose(case_type="kyc_audit", policy=a_policy(0.1), evidence_digest="e", **common)
+    assert ledger.submit(other, NOW).rule == "policy_is_known"
 
 
 @pytest.mark.parametrize(("statement", "named"), EDITS.values(), ids=EDITS)
@@ -161,11 +166,12 @@ def test_of_two_threads_one_wins_every_round(tmp_path):
         barrier, answers = threading.Barrier(2), [None, None]
 
         def race(who, base=round_, barrier=barrier, answers=answers):
-            policy_id = ledgers[who].record_policy(a_policy(0.01 * (2 * base + who + 1)))
+            policy = a_policy(0.01 * (2 * base + who + 1))
+            ledgers[who].record_policy(policy)
             barrier.wait()
             command = Propose(
                 case_type="ato",
-                policy_id=policy_id,
+                policy=policy,
                 actor="ana",
                 base_version=base,
                 evidence_digest="e",

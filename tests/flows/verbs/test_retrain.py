@@ -26,14 +26,14 @@ from flows.verbs.desk import Desk
 from flows.verbs.generation import current_generation, last_version
 from flows.verbs.headlines import HEADLINES
 from flows.verbs.lineage import reproduced
-from flows.verbs.propose import approve_and_promote
+from flows.verbs.promote import approve_and_promote
 from flows.verbs.proposed_policy import advised_policy
 from flows.verbs.train import retrain, retrain_all
 from flows.verbs.training_rows import training_rows
 from flows.verbs.truth import load_book
 from flows.verbs.walk import Walk
+from models.hub import Propose
 from models.hub.entries import EntryKind
-from models.hub.transitions import Propose
 from models.risk.candidates import FRESH, WARM
 from models.simulation import RevealedHistory
 from models.vocabulary import Boundary, CaseType
@@ -334,13 +334,13 @@ def test_a_retrain_moves_no_live_decision(tmp_path: Path, mlflow_database: Path)
 
 def promoted(desk: Desk, now: datetime, boundary: Boundary) -> None:
     """Make a boundary of the newest model the live one, by a proposal and a second person."""
-    policy = advised_policy(desk, current_generation(desk, NAME), boundary)
-    desk.ledger.record_policy(policy)
+    generation = current_generation(desk, NAME)
+    policy = advised_policy(desk, generation, boundary)
     desk.ledger.submit(
         Propose(
-            case_type=NAME, policy_id=policy.policy_id, actor="somebody",
+            case_type=NAME, policy=policy, actor="somebody",
             base_version=last_version(desk, NAME), evidence_digest="0" * 64,
-            dossier={"evidence_until": now.isoformat(), "model_version": policy.model_version},
+            evidence_since=generation.evidence_since, evidence_until=now,
         ),
         now,
     )  # fmt: skip

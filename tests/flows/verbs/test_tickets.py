@@ -12,7 +12,7 @@ from flows.reports.tickets import tickets_sentence, tickets_table
 from flows.verbs.answers import record_announced
 from flows.verbs.desk import Desk
 from flows.verbs.tickets import file_findings, open_tickets, tickets, to_announce, to_answer
-from models.hub.transitions import StartGeneration
+from models.hub import StartGeneration
 from models.vocabulary import FeedbackPath, Finding
 from tests.builders import small_settings
 from tests.findings import UNSUPPORTED, a_finding

@@ -23,11 +23,13 @@ from models.hub import (
     StartGeneration,
     TakeLook,
     decide,
+    dossier_digest,
     last_look,
     live_policy_id,
     looks_taken,
     open_proposals,
     previous_policy_id,
+    proposal_of,
 )
 from models.vocabulary import Boundary
 
@@ -59,11 +61,16 @@ class Desk:
         return answer
 
     def propose(self, policy, evidence=EVIDENCE, **said):
-        return self.ask(Propose, policy_id=policy.policy_id, evidence_digest=evidence, **said)
+        return self.ask(Propose, policy=policy, evidence_digest=evidence, **said)
 
     def approve(self, policy, evidence=EVIDENCE, actor="ben"):
+        proposal = proposal_of(self.history, "ato", policy.policy_id)
         return self.ask(
-            Approve, proposal_policy_id=policy.policy_id, evidence_digest=evidence, actor=actor
+            Approve,
+            proposal_policy_id=policy.policy_id,
+            evidence_digest=evidence,
+            dossier_digest=dossier_digest(proposal) if proposal else "",
+            actor=actor,
         )
 
     def promote(self, policy, **said):
@@ -100,7 +107,7 @@ def test_the_chain_runs_over_all_case_types_and_versions_over_one():
     """Places count the ledger, versions count the case type."""
     desk = Desk()
     desk.propose(THIN)
-    desk.propose(THIN, case_type="kyc_audit")
+    desk.propose(replace(THIN, case_type="kyc_audit"), case_type="kyc_audit")
     desk.propose(WIDE)
     said = [(entry.seq, entry.case_type, entry.version) for entry in desk.history]
     assert said == [(1, "ato", 1), (2, "kyc_audit", 1), (3, "ato", 2)]

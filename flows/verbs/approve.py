@@ -1,0 +1,107 @@
+"""Approve or refuse: a second person's word on a proposal, given on what they saw of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from configs.errors import UserError
+from flows.verbs.desk import Desk
+from flows.verbs.generation import last_version
+from flows.verbs.submit import submitted
+from models.hub import (
+    Approve,
+    Entry,
+    EntryKind,
+    Refuse,
+    approval_of,
+    dossier_digest,
+    open_proposals,
+)
+
+
+def approve(desk: Desk, proposal: Entry, approver: str, at: datetime, note: str = "") -> Entry:
+    """Agree to a proposal as it was read; the entry keeps the dossier that was seen.
+
+    Raises:
+        GateRefused: the model's files are not what was registered, or the ledger refuses (the
+            proposer approves, the proposal was judged or changed since); the refusal is kept.
+    """
+    policy = desk.ledger.policy(str(proposal.policy_id))
+    if policy.model_digest is not None and policy.model_version is not None:
+        # What cannot be loaded must not be approved (FAULTS 5).
+        desk.registry.load(proposal.case_type, policy.model_version, policy.model_digest)
+    command = Approve(
+        case_type=proposal.case_type,
+        proposal_policy_id=str(proposal.policy_id),
+        actor=approver,
+        base_version=last_version(desk, proposal.case_type),
+        evidence_digest=str(proposal.evidence_digest),
+        dossier_digest=dossier_digest(proposal),
+        dossier={"note": note} if note else {},
+    )
+    return submitted(desk, command, at)
+
+
+def refuse(desk: Desk, proposal: Entry, actor: str, reason: str, at: datetime) -> Entry:
+    """Turn a proposal down, or withdraw its approval until the promotion.
+
+    Raises:
+        UserError: no reason is given.
+        GateRefused: it was judged already, or the ledger refuses the actor.
+    """
+    if not reason.strip():
+        raise UserError("a refusal needs a reason; say why, in a sentence.")
+    command = Refuse(
+        case_type=proposal.case_type,
+        proposal_policy_id=str(proposal.policy_id),
+        actor=actor,
+        base_version=last_version(desk, proposal.case_type),
+        dossier={"reason": reason.strip()},
+    )
+    return submitted(desk, command, at)
+
+
+def find_waiting(desk: Desk, policy_id: str | None, case_type: str | None = None) -> Entry:
+    """The waiting proposal that is meant.
+
+    Args:
+        policy_id: its id, or its first characters; None: the only one waiting.
+        case_type: look only there.
+
+    Raises:
+        UserError: no such proposal waits, or several fit.
+    """
+    history = desk.ledger.history()
+    names = desk.case_types if case_type is None else [case_type]
+    entries = [entry for name in names for entry in open_proposals(history, name)]
+    return _only(entries, policy_id, "waiting for approval", case_type)
+
+
+def find_approved(desk: Desk, policy_id: str | None, case_type: str | None = None) -> Entry:
+    """The approved proposal that is meant, not promoted yet (arguments and errors as above)."""
+    history = desk.ledger.history()
+    names = list(desk.case_types) if case_type is None else [case_type]
+    entries = {
+        str(entry.policy_id): entry
+        for entry in history
+        if entry.kind is EntryKind.PROPOSED
+        and entry.case_type in names
+        and approval_of(history, entry.case_type, str(entry.policy_id)) is not None
+    }
+    return _only(list(entries.values()), policy_id, "approved", case_type)
+
+
+def _only(
+    entries: Sequence[Entry], policy_id: str | None, state: str, case_type: str | None
+) -> Entry:
+    fitting = [one for one in entries if str(one.policy_id).startswith(policy_id or "")]
+    if len(fitting) == 1:
+        return fitting[0]
+    known = ", ".join(f"{one.case_type} {str(one.policy_id)[:12]}" for one in entries) or "none"
+    asked = f"the proposal {policy_id!r}" if policy_id else "the only proposal"
+    where = f" of {case_type}" if case_type else ""
+    raise UserError(
+        f"{asked}{where} was asked for; {state}: {known}. `ratchet proposals` shows them; name one "
+        "by its first characters."
+    )

@@ -1,0 +1,51 @@
+"""Halt and resume: one person stops a case type at once, two let it run again."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from configs.errors import UserError
+from flows.verbs.desk import Desk
+from flows.verbs.generation import last_version
+from flows.verbs.submit import submitted
+from models.hub import Entry, Halt, Resume
+
+
+def halt(desk: Desk, case_type: str, actor: str, reason: str, at: datetime) -> Entry:
+    """Send every case of a type to review from now on; a running A/B test ends.
+
+    Raises:
+        UserError: no such case type is configured.
+        GateRefused: it is halted already, no reason is given, or the actor may not.
+    """
+    command = Halt(
+        case_type=_known(desk, case_type),
+        reason=reason,
+        actor=actor,
+        base_version=last_version(desk, case_type),
+    )
+    return submitted(desk, command, at)
+
+
+def resume(desk: Desk, case_type: str, actor: str, reason: str, at: datetime) -> Entry:
+    """Ask for a halt to end, or, as the second person, end it (the live policy decides again).
+
+    Raises:
+        UserError: no such case type is configured.
+        GateRefused: it is not halted, the same person asks twice, or the actor may not.
+    """
+    command = Resume(
+        case_type=_known(desk, case_type),
+        reason=reason,
+        actor=actor,
+        base_version=last_version(desk, case_type),
+    )
+    return submitted(desk, command, at)
+
+
+def _known(desk: Desk, case_type: str) -> str:
+    if case_type in desk.case_types:
+        return case_type
+    raise UserError(
+        f"there is no case type {case_type!r}; the case types are {', '.join(desk.case_types)}."
+    )

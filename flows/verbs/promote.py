@@ -1,0 +1,141 @@
+"""Promote, try, force or roll back: what makes another policy live, each as a ledger entry."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from configs.errors import UserError
+from flows.adapters.kill_points import kill_point
+from flows.verbs.approve import approve, find_waiting
+from flows.verbs.desk import Desk
+from flows.verbs.generation import last_version
+from flows.verbs.submit import submitted
+from models.hub import (
+    Entry,
+    Force,
+    Policy,
+    Promote,
+    RequestForce,
+    RollBack,
+    StartAb,
+    force_request_of,
+    proven_ab,
+    running_ab,
+)
+
+
+def promote(desk: Desk, proposal: Entry, actor: str, at: datetime) -> Entry:
+    """Make an approved policy live, or, where its A/B plan asks for it, start trying it.
+
+    Returns:
+        The entry: promoted, or the registration of the A/B test (`ab_started`), after which
+        `validate_ab` promotes what it proves.
+
+    Raises:
+        GateRefused: it is not approved, the case type is halted, its A/B test runs and has proven
+            nothing yet, or somebody changed something in between.
+    """
+    case_type, policy_id = proposal.case_type, str(proposal.policy_id)
+    history = desk.ledger.history()
+    planned = proposal.dossier.get("ab_plan") is not None
+    if planned and not (proven_ab(history, case_type, policy_id) or running_ab(history, case_type)):
+        return submitted(
+            desk,
+            StartAb(
+                case_type=case_type,
+                policy_id=policy_id,
+                actor=actor,
+                base_version=last_version(desk, case_type),
+            ),
+            at,
+        )
+    promoted = submitted(
+        desk,
+        Promote(
+            case_type=case_type,
+            policy_id=policy_id,
+            actor=actor,
+            base_version=last_version(desk, case_type),
+        ),
+        at,
+    )
+    _project(desk, case_type)
+    return promoted
+
+
+def approve_and_promote(
+    desk: Desk, case_type: str, policy_id: str | None, approver: str, at: datetime
+) -> Entry:
+    """A second person's approval of one waiting proposal, and its promotion (raises as both)."""
+    proposal = find_waiting(desk, policy_id, case_type)
+    approve(desk, proposal, approver, at)
+    return promote(desk, proposal, approver, at)
+
+
+def roll_back(desk: Desk, case_type: str, actor: str, reason: str, at: datetime) -> Entry:
+    """Return to the policy promoted before the live one.
+
+    Raises:
+        UserError: no reason is given.
+        GateRefused: there is none, or somebody changed the policy in between.
+    """
+    if not reason.strip():
+        raise UserError("a rollback needs a reason; say why, in a sentence.")
+    said = submitted(
+        desk,
+        RollBack(
+            case_type=case_type,
+            actor=actor,
+            base_version=last_version(desk, case_type),
+            dossier={"reason": reason.strip()},
+        ),
+        at,
+    )
+    _project(desk, case_type)
+    return said
+
+
+def force(desk: Desk, policy: Policy, actor: str, reason: str, at: datetime) -> Entry:
+    """Make a policy live without its proof: the first approver asks, the second one agrees.
+
+    Returns:
+        The request, or, from the second approver, the entry `forced`, which marks it for ever.
+
+    Raises:
+        GateRefused: the model's files are not what was registered, the same person agrees with
+            themselves, or the case type is halted.
+    """
+    case_type = policy.case_type
+    if policy.model_digest is not None and policy.model_version is not None:
+        desk.registry.load(case_type, policy.model_version, policy.model_digest)
+    history, base = desk.ledger.history(), last_version(desk, case_type)
+    if force_request_of(history, case_type, policy.policy_id) is None:
+        return submitted(
+            desk,
+            RequestForce(
+                case_type=case_type, policy=policy, reason=reason, actor=actor, base_version=base
+            ),
+            at,
+        )
+    forced = submitted(
+        desk,
+        Force(
+            case_type=case_type,
+            policy_id=policy.policy_id,
+            actor=actor,
+            base_version=base,
+            dossier={"second_reason": reason.strip()},
+        ),
+        at,
+    )
+    _project(desk, case_type)
+    return forced
+
+
+def _project(desk: Desk, case_type: str) -> None:
+    """The registry's alias follows the ledger; a crash in between is mended by `reconcile`."""
+    kill_point("promote.before_alias")
+    live = desk.ledger.live_policy(case_type)
+    if live is not None and live.model_version is not None:
+        desk.registry.project_champion(case_type, live.model_version)
+    kill_point("promote.after_alias")

@@ -1,0 +1,276 @@
+"""What may somebody ask of the ledger?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, TypeAlias
+
+from models.hub.entries import PEOPLE
+from models.hub.policy import Policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Propose:
+    """File a policy for approval, with the digest of the evidence that speaks for it.
+
+    The whole policy is passed: its id, its model and its A/B plan follow from it, so the command
+    cannot claim what its policy does not have. The evidence's cases were opened at or after
+    `evidence_since`, and what was known of them at `evidence_until` counts.
+    """
+
+    case_type: str
+    policy: Policy
+    actor: str
+    base_version: int
+    evidence_digest: str
+    evidence_since: datetime | None = None
+    evidence_until: datetime | None = None
+    dossier: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approve:
+    """A second person agrees to one proposal on the evidence and the dossier they saw.
+
+    `dossier_digest` is `dossier_digest(proposal)` of the proposal that was read.
+    """
+
+    case_type: str
+    proposal_policy_id: str
+    actor: str
+    base_version: int
+    evidence_digest: str
+    dossier_digest: str
+    dossier: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refuse:
+    """Somebody turns a proposal down (its proposer may withdraw it so)."""
+
+    case_type: str
+    proposal_policy_id: str
+    actor: str
+    base_version: int
+    dossier: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartAb:
+    """Try an approved policy against the live one, by the plan that is part of it (METHODS 5)."""
+
+    case_type: str
+    policy_id: str
+    actor: str
+    base_version: int
+    dossier: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConcludeAb:
+    """End the running A/B test: its three tests all proved the policy, or they did not."""
+
+    case_type: str
+    policy_id: str
+    verdict: Literal["promote", "stop"]
+    actor: str
+    base_version: int
+    evidence_digest: str
+    dossier: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.verdict not in ("promote", "stop"):
+            raise ValueError(f"an A/B test ends in promote or stop, not in {self.verdict!r}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promote:
+    """Make an approved policy the live one."""
+
+    case_type: str
+    policy_id: str
+    actor: str
+    base_version: int
+    dossier: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestForce:
+    """The first of two approvers asks for a policy to go live without its proof, and says why."""
+
+    case_type: str
+    policy: Policy
+    reason: str
+    actor: str
+    base_version: int
+    dossier: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Force:
+    """The second approver agrees, and the policy goes live, marked as forced for ever."""
+
+    case_type: str
+    policy_id: str
+    actor: str
+    base_version: int
+    dossier: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollBack:
+    """Return to the policy promoted before the live one."""
+
+    case_type: str
+    actor: str
+    base_version: int
+    dossier: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Narrow:
+    """Without asking anybody, let the live policy decide less and change nothing else.
+
+    Whole policies are passed, not ids: their ids follow from them, so the command cannot claim a
+    boundary that its policy does not have.
+    """
+
+    case_type: str
+    incumbent: Policy
+    narrowed: Policy
+    actor: str
+    base_version: int
+    dossier: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TripGuardrail:
+    """The live policy's promise is refuted by the evidence; a rollback or a narrowing follows."""
+
+    case_type: str
+    policy_id: str
+    actor: str
+    base_version: int
+    evidence_digest: str
+    dossier: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Halt:
+    """Send every case to review at once; one person is enough."""
+
+    case_type: str
+    reason: str
+    actor: str
+    base_version: int
+    dossier: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resume:
+    """End a halt: the first person asks, a second one agrees by the same command."""
+
+    case_type: str
+    reason: str
+    actor: str
+    base_version: int
+    dossier: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartGeneration:
+    """The model changed: looks are counted from here (METHODS 1)."""
+
+    case_type: str
+    model_digest: str
+    actor: str
+    base_version: int
+    dossier: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestartEvidence:
+    """The cases changed: those opened before `evidence_since` no longer speak for today's model.
+
+    Looks and their shares of delta stay spent; only a new model counts them anew (METHODS 1).
+    """
+
+    case_type: str
+    actor: str
+    base_version: int
+    evidence_since: datetime
+    dossier: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeLook:
+    """A certificate that may end in a promotion is about to be computed; its delta is spent."""
+
+    case_type: str
+    actor: str
+    base_version: int
+    evidence_digest: str
+    look_index: int
+    delta_spent: float
+    effective_sample: float
+    dossier: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.delta_spent < 1.0:
+            raise ValueError(f"a look spends a delta in (0, 1), got {self.delta_spent!r}")
+        if not (math.isfinite(self.effective_sample) and self.effective_sample >= 0.0):
+            raise ValueError(
+                f"effective_sample must be zero or more, got {self.effective_sample!r}"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrol:
+    """Somebody may act from now on, in these roles, known by the token whose digest is named.
+
+    The very first person enrols themselves, as an approver; everybody after is enrolled by one.
+    """
+
+    name: str
+    roles: tuple[str, ...]
+    token_digest: str
+    actor: str
+    base_version: int
+    case_type: str = PEOPLE
+    dossier: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revoke:
+    """Somebody may no longer act; what they did stays theirs."""
+
+    name: str
+    actor: str
+    base_version: int
+    case_type: str = PEOPLE
+    dossier: Mapping[str, Any] = field(default_factory=dict)
+
+
+Command: TypeAlias = (
+    Propose
+    | Approve
+    | Refuse
+    | StartAb
+    | ConcludeAb
+    | Promote
+    | RequestForce
+    | Force
+    | RollBack
+    | Narrow
+    | TripGuardrail
+    | Halt
+    | Resume
+    | StartGeneration
+    | RestartEvidence
+    | TakeLook
+    | Enrol
+    | Revoke
+)

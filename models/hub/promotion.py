@@ -1,0 +1,376 @@
+"""When may a policy be proposed, approved, tried, promoted, forced, narrowed or rolled back?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from models.hub.canonical import in_utc, plain_document
+from models.hub.commands import (
+    Approve,
+    ConcludeAb,
+    Force,
+    Narrow,
+    Promote,
+    Propose,
+    Refuse,
+    RequestForce,
+    RollBack,
+    StartAb,
+)
+from models.hub.entries import Entry, EntryKind
+from models.hub.policy import Policy
+from models.hub.readers import (
+    approval_of,
+    dossier_digest,
+    force_request_of,
+    halt_of,
+    live_policy_id,
+    of,
+    open_proposals,
+    previous_policy_id,
+    proposal_of,
+    proven_ab,
+    running_ab,
+)
+from models.hub.refusal import Refusal, Rule
+from models.hub.said import Said, same_person, short
+from models.vocabulary import Boundary
+
+
+def propose(history: Sequence[Entry], command: Propose, at: datetime) -> Said | Refusal:
+    policy = command.policy
+    if not command.evidence_digest:
+        return Refusal("The proposal names no evidence.", Rule.EVIDENCE_IS_NAMED)
+    refusal = _not_for(command.case_type, policy) or _seen_before(history, command, at)
+    if refusal is not None:
+        return refusal
+    if live_policy_id(history, command.case_type) == policy.policy_id:
+        return _already_live(command.case_type, policy.policy_id)
+    for proposal in open_proposals(history, command.case_type):
+        if (proposal.policy_id, proposal.evidence_digest) == (
+            policy.policy_id,
+            command.evidence_digest,
+        ):
+            return Refusal(
+                f"{short(policy.policy_id)} was already proposed on this evidence by "
+                f"{proposal.actor} (version {proposal.version}) and waits for approval.",
+                Rule.ALREADY_PROPOSED,
+            )
+    stamps = {
+        name: in_utc(stamp).isoformat()
+        for name in ("evidence_since", "evidence_until")
+        if (stamp := getattr(command, name)) is not None
+    }
+    asked = {
+        "model_version": policy.model_version,
+        "model_digest": policy.model_digest,
+        "ab_plan": None if policy.ab_plan is None else policy.ab_plan.document(),
+    }
+    return Said(EntryKind.PROPOSED, policy.policy_id, command.evidence_digest, {**asked, **stamps})
+
+
+def approve(history: Sequence[Entry], command: Approve, _: datetime) -> Said | Refusal:
+    proposal = _open_proposal(history, command.case_type, command.proposal_policy_id)
+    if isinstance(proposal, Refusal):
+        return proposal
+    if same_person(proposal.actor, command.actor):
+        return Refusal(
+            f"{command.actor} proposed {short(command.proposal_policy_id)}; somebody else must "
+            "approve it.",
+            Rule.PROPOSER_IS_NOT_APPROVER,
+        )
+    if proposal.evidence_digest != command.evidence_digest:
+        return Refusal(
+            f"The approval names evidence {short(command.evidence_digest)}, the proposal rests on "
+            f"{short(proposal.evidence_digest)}. Read the proposal's own dossier and approve that.",
+            Rule.APPROVAL_BINDS_TO_EVIDENCE,
+        )
+    if dossier_digest(proposal) != command.dossier_digest:
+        return Refusal(
+            f"The approval was given on dossier {short(command.dossier_digest)}, the proposal's is "
+            f"{short(dossier_digest(proposal))}. Read the proposal's own dossier and approve that.",
+            Rule.APPROVAL_BINDS_TO_DOSSIER,
+        )
+    seen = {
+        "dossier_digest": command.dossier_digest,
+        "seen": plain_document(dict(proposal.dossier)),
+    }
+    return Said(EntryKind.APPROVED, command.proposal_policy_id, command.evidence_digest, seen)
+
+
+def refuse(history: Sequence[Entry], command: Refuse, _: datetime) -> Said | Refusal:
+    approval = approval_of(history, command.case_type, command.proposal_policy_id)
+    if approval is not None:  # an approval may still be withdrawn until the promotion
+        return Said(EntryKind.REFUSED, command.proposal_policy_id, approval.evidence_digest)
+    proposal = _open_proposal(history, command.case_type, command.proposal_policy_id)
+    if isinstance(proposal, Refusal):
+        return proposal
+    return Said(EntryKind.REFUSED, command.proposal_policy_id, proposal.evidence_digest)
+
+
+def start_ab(history: Sequence[Entry], command: StartAb, _: datetime) -> Said | Refusal:
+    stopped = _halted(history, command.case_type)
+    if stopped is not None:
+        return stopped
+    approval = approval_of(history, command.case_type, command.policy_id)
+    if approval is None:
+        return Refusal(
+            f"{short(command.policy_id)} has no approval that is still in force for "
+            f"{command.case_type}; only an approved policy is tried on cases.",
+            Rule.AB_NEEDS_APPROVAL,
+        )
+    plan = _ab_plan(history, command.case_type, command.policy_id)
+    if plan is None:
+        return Refusal(
+            f"{short(command.policy_id)} carries no A/B plan: horizon, margins and metrics are "
+            "fixed in the policy, before the first case. Promote it, or propose it with a plan.",
+            Rule.AB_IS_REGISTERED,
+        )
+    running = running_ab(history, command.case_type)
+    if running is not None:
+        return Refusal(
+            f"An A/B test of {short(running.policy_id)} runs for {command.case_type} since "
+            f"{running.at.isoformat()}; wait for its conclusion.",
+            Rule.ONE_AB_AT_A_TIME,
+        )
+    if proven_ab(history, command.case_type, command.policy_id) is not None:
+        return Refusal(
+            f"{short(command.policy_id)} was proven by its A/B test already; promote it.",
+            Rule.ONE_AB_AT_A_TIME,
+        )
+    told = {"ab_plan": plan, "control": live_policy_id(history, command.case_type)}
+    return Said(EntryKind.AB_STARTED, command.policy_id, approval.evidence_digest, told)
+
+
+def conclude_ab(history: Sequence[Entry], command: ConcludeAb, _: datetime) -> Said | Refusal:
+    running = running_ab(history, command.case_type)
+    if running is None or running.policy_id != command.policy_id:
+        return Refusal(
+            f"No A/B test of {short(command.policy_id)} runs for {command.case_type}.",
+            Rule.NO_AB_TO_CONCLUDE,
+        )
+    if not command.evidence_digest:
+        return Refusal("The conclusion names no evidence.", Rule.EVIDENCE_IS_NAMED)
+    told = {"verdict": command.verdict, "started_at": running.at.isoformat()}
+    return Said(EntryKind.AB_CONCLUDED, command.policy_id, command.evidence_digest, told)
+
+
+def promote(history: Sequence[Entry], command: Promote, _: datetime) -> Said | Refusal:
+    if live_policy_id(history, command.case_type) == command.policy_id:
+        return _already_live(command.case_type, command.policy_id)
+    stopped = _halted(history, command.case_type)
+    if stopped is not None:
+        return stopped
+    approval = approval_of(history, command.case_type, command.policy_id)
+    if approval is None:
+        return Refusal(
+            f"{short(command.policy_id)} has no approval that is still in force for "
+            f"{command.case_type}: it must be proposed and approved against today's live policy.",
+            Rule.PROMOTE_NEEDS_APPROVAL,
+        )
+    planned = _ab_plan(history, command.case_type, command.policy_id) is not None
+    if planned and proven_ab(history, command.case_type, command.policy_id) is None:
+        return Refusal(
+            f"{short(command.policy_id)} is approved to be tried first, and its A/B test has proven "
+            "nothing yet. Wait for its conclusion.",
+            Rule.PROMOTE_NEEDS_AB,
+        )
+    proposal = proposal_of(history, command.case_type, command.policy_id)
+    rests_on = {} if proposal is None else _rests_on(proposal)
+    return Said(EntryKind.PROMOTED, command.policy_id, approval.evidence_digest, rests_on)
+
+
+def request_force(history: Sequence[Entry], command: RequestForce, _: datetime) -> Said | Refusal:
+    refusal = (
+        _without_reason(command.reason)
+        or _not_for(command.case_type, command.policy)
+        or _halted(history, command.case_type)
+    )
+    if refusal is not None:
+        return refusal
+    if live_policy_id(history, command.case_type) == command.policy.policy_id:
+        return _already_live(command.case_type, command.policy.policy_id)
+    told = {"reason": command.reason.strip()}
+    return Said(EntryKind.FORCE_REQUESTED, command.policy.policy_id, dossier=told)
+
+
+def force(history: Sequence[Entry], command: Force, _: datetime) -> Said | Refusal:
+    stopped = _halted(history, command.case_type)
+    if stopped is not None:
+        return stopped
+    request = force_request_of(history, command.case_type, command.policy_id)
+    if request is None:
+        return Refusal(
+            f"Nobody asked to force {short(command.policy_id)} for {command.case_type} against "
+            "today's live policy; the first of two approvers asks, with a reason.",
+            Rule.NOTHING_TO_FORCE,
+        )
+    if same_person(request.actor, command.actor):
+        return Refusal(
+            f"{command.actor} asked for it; a second approver must agree.",
+            Rule.TWO_APPROVERS_FORCE,
+        )
+    told = {
+        "forced": True,
+        "reason": request.dossier["reason"],
+        "approvers": [request.actor, command.actor],
+    }
+    return Said(EntryKind.FORCED, command.policy_id, dossier=told)
+
+
+def roll_back(history: Sequence[Entry], command: RollBack, _: datetime) -> Said | Refusal:
+    target = previous_policy_id(history, command.case_type)
+    if target is None:
+        return Refusal(
+            f"{command.case_type} has no policy promoted before the live one; narrow the live one "
+            "or halt the case type instead.",
+            Rule.NOTHING_TO_ROLL_BACK_TO,
+        )
+    left = live_policy_id(history, command.case_type)
+    return Said(EntryKind.ROLLED_BACK, target, dossier={"rolled_back_from": left})
+
+
+def narrow(history: Sequence[Entry], command: Narrow, _: datetime) -> Said | Refusal:
+    live = live_policy_id(history, command.case_type)
+    if live is None or live != command.incumbent.policy_id:
+        return Refusal(
+            f"The policy to narrow, {short(command.incumbent.policy_id)}, is not the live one of "
+            f"{command.case_type}.",
+            Rule.NOTHING_TO_NARROW,
+        )
+    if not _only_narrows(command.incumbent, command.narrowed):
+        return Refusal(
+            "An automatic change may only move the boundary inwards: no side further out, same "
+            "model, calibration, overrides, audit plan and A/B plan, no later expiry. Anything else "
+            "must be proposed and approved.",
+            Rule.NARROW_ONLY_NARROWS,
+        )
+    told = {"narrowed_from": live, "model_digest": command.narrowed.model_digest}
+    return Said(EntryKind.NARROWED, command.narrowed.policy_id, dossier=told)
+
+
+def is_narrower(boundary: Boundary, than: Boundary) -> bool:
+    """Whether a boundary automates strictly less: no side further out, at least one further in."""
+    passes, blocks = _reach(boundary)
+    passed, blocked = _reach(than)
+    return passes <= passed and blocks >= blocked and (passes, blocks) != (passed, blocked)
+
+
+def _seen_before(history: Sequence[Entry], command: Propose, at: datetime) -> Refusal | None:
+    """Evidence that trained the model, chose today's boundary, or comes from the future."""
+    mine = of(history, command.case_type)
+    digest = command.policy.model_digest
+    generations = [
+        entry
+        for entry in mine
+        if entry.kind is EntryKind.GENERATION_STARTED and entry.evidence_digest == digest
+    ]
+    until = command.evidence_until
+    if until is not None and until > at:
+        return Refusal(
+            f"The evidence runs until {until.isoformat()}, after the proposal itself; labels that "
+            "came later cannot speak for it.",
+            Rule.EVIDENCE_IS_UNSEEN,
+        )
+    if not generations:
+        return None  # not trained here: nothing is known of what the model saw
+    if command.evidence_since is None or until is None:
+        return Refusal(
+            "The proposal does not say from when to when its evidence reaches, so nobody can tell "
+            "whether the model learned from it.",
+            Rule.EVIDENCE_IS_UNSEEN,
+        )
+    closed = [str(generations[-1].dossier.get("trained_before", ""))] + [
+        str(entry.dossier["evidence_until"])
+        for entry in mine
+        if entry.kind in (EntryKind.PROMOTED, EntryKind.NARROWED)
+        and entry.version > generations[-1].version
+        and entry.dossier.get("model_digest") == digest
+        and "evidence_until" in entry.dossier
+    ]
+    seen = max((datetime.fromisoformat(one) for one in closed if one), default=None)
+    if seen is None or command.evidence_since >= seen:
+        return None
+    return Refusal(
+        f"The evidence begins at {command.evidence_since.isoformat()}, but cases opened before "
+        f"{seen.isoformat()} trained the model, were compared with it or chose today's boundary. "
+        "The same rows never both choose and certify.",
+        Rule.EVIDENCE_IS_UNSEEN,
+    )
+
+
+def _rests_on(proposal: Entry) -> dict[str, object]:
+    """Which model a promotion makes live, and until when its evidence reached."""
+    names = ("model_digest", "model_version", "evidence_until")
+    return {name: proposal.dossier[name] for name in names if name in proposal.dossier}
+
+
+def _open_proposal(history: Sequence[Entry], case_type: str, policy_id: str) -> Entry | Refusal:
+    for proposal in open_proposals(history, case_type):
+        if proposal.policy_id == policy_id:
+            return proposal
+    return Refusal(
+        f"No open proposal of {short(policy_id)} for {case_type}: it was never made, was already "
+        "judged, or the live policy changed since. Propose it again.",
+        Rule.NOTHING_TO_APPROVE,
+    )
+
+
+def _ab_plan(history: Sequence[Entry], case_type: str, policy_id: str) -> object | None:
+    proposal = proposal_of(history, case_type, policy_id)
+    return None if proposal is None else proposal.dossier.get("ab_plan")
+
+
+def _not_for(case_type: str, policy: Policy) -> Refusal | None:
+    if policy.case_type == case_type:
+        return None
+    return Refusal(
+        f"{short(policy.policy_id)} is a policy for {policy.case_type}, not for {case_type}.",
+        Rule.POLICY_IS_KNOWN,
+    )
+
+
+def _halted(history: Sequence[Entry], case_type: str) -> Refusal | None:
+    halt = halt_of(history, case_type)
+    if halt is None:
+        return None
+    return Refusal(
+        f"{case_type} is halted since {halt.at.isoformat()} by {halt.actor} "
+        f"({halt.dossier['reason']}); two people must resume it first.",
+        Rule.IS_HALTED,
+    )
+
+
+def _without_reason(reason: str) -> Refusal | None:
+    if reason.strip():
+        return None
+    return Refusal("No reason is given; say why, in a sentence.", Rule.REASON_IS_GIVEN)
+
+
+def _only_narrows(incumbent: Policy, narrowed: Policy) -> bool:
+    same_but_boundary = replace(
+        narrowed, boundary=incumbent.boundary, valid_until=incumbent.valid_until
+    )
+    return (
+        same_but_boundary == incumbent
+        and is_narrower(narrowed.boundary, incumbent.boundary)
+        and (narrowed.boundary.automates_nothing or _expires_no_later(narrowed, incumbent))
+    )
+
+
+def _expires_no_later(policy: Policy, than: Policy) -> bool:
+    if than.valid_until is None:
+        return True
+    return policy.valid_until is not None and policy.valid_until <= than.valid_until
+
+
+def _reach(boundary: Boundary) -> tuple[float, float]:
+    passes, blocks = boundary.pass_at_or_below, boundary.block_at_or_above
+    return (-math.inf if passes is None else passes, math.inf if blocks is None else blocks)
+
+
+def _already_live(case_type: str, policy_id: str) -> Refusal:
+    return Refusal(f"{short(policy_id)} is already live for {case_type}.", Rule.ALREADY_LIVE)

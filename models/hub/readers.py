@@ -1,0 +1,206 @@
+"""What does a history say about a case type: what is live, what waits, what is tried or stopped?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from models.hub.canonical import canonical_json, sha256_of
+from models.hub.entries import CHANGES_THE_LIVE_POLICY, Entry, EntryKind
+
+
+def version_of(history: Sequence[Entry], case_type: str) -> int:
+    """The case type's latest version; 0 before its first entry."""
+    return max((entry.version for entry in history if entry.case_type == case_type), default=0)
+
+
+def live_policy_id(history: Sequence[Entry], case_type: str) -> str | None:
+    """The policy that decides now; None before the first promotion (everything is reviewed)."""
+    lineage = lineage_of(history, case_type)
+    return lineage[-1] if lineage else None
+
+
+def previous_policy_id(history: Sequence[Entry], case_type: str) -> str | None:
+    """The policy a rollback would return to: the one promoted before the live one."""
+    lineage = lineage_of(history, case_type)
+    return lineage[-2] if len(lineage) > 1 else None
+
+
+def made_live_by(history: Sequence[Entry], case_type: str) -> Entry | None:
+    """The entry that made the live policy live: a promotion, a rollback, a narrowing, a force."""
+    return next(
+        (one for one in reversed(of(history, case_type)) if one.kind in CHANGES_THE_LIVE_POLICY),
+        None,
+    )
+
+
+def open_proposals(history: Sequence[Entry], case_type: str) -> tuple[Entry, ...]:
+    """Proposals nobody has judged yet and that were made against today's live policy."""
+    waiting: dict[str | None, Entry] = {}
+    for entry in since_live_change(history, case_type):
+        if entry.kind is EntryKind.PROPOSED:
+            waiting[entry.policy_id] = entry
+        elif entry.kind in (EntryKind.APPROVED, EntryKind.REFUSED):
+            waiting.pop(entry.policy_id, None)
+    return tuple(waiting.values())
+
+
+def approval_of(history: Sequence[Entry], case_type: str, policy_id: str) -> Entry | None:
+    """The approval a promotion could rest on: still in force, against today's live policy.
+
+    An A/B test that ended without a proof spends it: the policy must be proposed and approved anew.
+    """
+    judged = [
+        entry
+        for entry in since_live_change(history, case_type)
+        if entry.policy_id == policy_id
+        and (
+            entry.kind in (EntryKind.APPROVED, EntryKind.REFUSED, EntryKind.PROPOSED)
+            or (entry.kind is EntryKind.AB_CONCLUDED and entry.dossier["verdict"] == "stop")
+        )
+    ]
+    return judged[-1] if judged and judged[-1].kind is EntryKind.APPROVED else None
+
+
+def proposal_of(history: Sequence[Entry], case_type: str, policy_id: str) -> Entry | None:
+    """The latest proposal of a policy, judged or not."""
+    return next(
+        (
+            entry
+            for entry in reversed(of(history, case_type))
+            if entry.kind is EntryKind.PROPOSED and entry.policy_id == policy_id
+        ),
+        None,
+    )
+
+
+def dossier_digest(proposal: Entry) -> str:
+    """The SHA-256 (hex) of a proposal's dossier: what an approval binds to."""
+    return sha256_of(canonical_json(proposal.dossier))
+
+
+def running_ab(history: Sequence[Entry], case_type: str) -> Entry | None:
+    """The registration of the A/B test that runs: `policy_id` is tried, cases since `at` count.
+
+    A halt, a refusal of its policy and every change of the live policy end it.
+    """
+    running: Entry | None = None
+    for entry in since_live_change(history, case_type):
+        if entry.kind is EntryKind.AB_STARTED:
+            running = entry
+        elif entry.kind in (EntryKind.AB_CONCLUDED, EntryKind.HALTED) or (
+            entry.kind is EntryKind.REFUSED
+            and running is not None
+            and entry.policy_id == running.policy_id
+        ):
+            running = None
+    return running
+
+
+def proven_ab(history: Sequence[Entry], case_type: str, policy_id: str) -> Entry | None:
+    """The conclusion that proved an approved policy, since it was approved; None: not proven."""
+    approval = approval_of(history, case_type, policy_id)
+    if approval is None:
+        return None
+    return next(
+        (
+            entry
+            for entry in since_live_change(history, case_type)
+            if entry.kind is EntryKind.AB_CONCLUDED
+            and entry.policy_id == policy_id
+            and entry.version > approval.version
+            and entry.dossier["verdict"] == "promote"
+        ),
+        None,
+    )
+
+
+def is_halted(history: Sequence[Entry], case_type: str) -> bool:
+    """Whether every case goes to review because somebody pulled the brake."""
+    return halt_of(history, case_type) is not None
+
+
+def halt_of(history: Sequence[Entry], case_type: str) -> Entry | None:
+    """The halt in force, or None."""
+    halts = _brakes(history, case_type)
+    return halts[0] if halts else None
+
+
+def resume_request_of(history: Sequence[Entry], case_type: str) -> Entry | None:
+    """The first person's wish to end the halt in force, or None."""
+    return next(
+        (e for e in _brakes(history, case_type) if e.kind is EntryKind.RESUME_REQUESTED), None
+    )
+
+
+def force_request_of(history: Sequence[Entry], case_type: str, policy_id: str) -> Entry | None:
+    """The first approver's wish to force a policy, made against today's live policy; or None."""
+    return next(
+        (
+            entry
+            for entry in reversed(since_live_change(history, case_type))
+            if entry.kind is EntryKind.FORCE_REQUESTED and entry.policy_id == policy_id
+        ),
+        None,
+    )
+
+
+def looks_taken(history: Sequence[Entry], case_type: str) -> int:
+    """How many looks were spent since the model last changed."""
+    return len(_looks(history, case_type))
+
+
+def last_look(history: Sequence[Entry], case_type: str) -> Entry | None:
+    """The latest look since the model last changed; its dossier has `effective_sample`."""
+    looks = _looks(history, case_type)
+    return looks[-1] if looks else None
+
+
+def lineage_of(history: Sequence[Entry], case_type: str) -> list[str]:
+    """The policies made live and not rolled back, oldest first.
+
+    A narrowing takes its incumbent's place, so that no rollback undoes it by widening again.
+    """
+    lineage: list[str] = []
+    for entry in of(history, case_type):
+        if entry.kind not in CHANGES_THE_LIVE_POLICY:
+            continue
+        if entry.kind in (EntryKind.ROLLED_BACK, EntryKind.NARROWED):
+            lineage.pop()
+        if entry.kind is not EntryKind.ROLLED_BACK and entry.policy_id is not None:
+            lineage.append(entry.policy_id)
+    return lineage
+
+
+def since_live_change(history: Sequence[Entry], case_type: str) -> list[Entry]:
+    """A proposal argues against an incumbent; once that changed, the argument has to be made anew."""
+    mine = of(history, case_type)
+    changes = [at for at, entry in enumerate(mine) if entry.kind in CHANGES_THE_LIVE_POLICY]
+    return mine[changes[-1] + 1 :] if changes else mine
+
+
+def of(history: Sequence[Entry], case_type: str) -> list[Entry]:
+    """The entries of one case type, oldest first."""
+    return [entry for entry in history if entry.case_type == case_type]
+
+
+def _brakes(history: Sequence[Entry], case_type: str) -> list[Entry]:
+    """The halt in force and what was asked about it since; empty while nothing is halted."""
+    brakes: list[Entry] = []
+    for entry in of(history, case_type):
+        if entry.kind is EntryKind.HALTED:
+            brakes = [entry]
+        elif entry.kind is EntryKind.RESUMED:
+            brakes = []
+        elif entry.kind is EntryKind.RESUME_REQUESTED:
+            brakes.append(entry)
+    return brakes
+
+
+def _looks(history: Sequence[Entry], case_type: str) -> list[Entry]:
+    looks: list[Entry] = []
+    for entry in of(history, case_type):
+        if entry.kind is EntryKind.GENERATION_STARTED:
+            looks = []
+        elif entry.kind is EntryKind.LOOK_TAKEN:
+            looks.append(entry)
+    return looks

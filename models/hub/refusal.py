@@ -1,0 +1,53 @@
+"""Why may a command not happen?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Rule(StrEnum):
+    """Why a command is refused; the name is what a report and a test say."""
+
+    STALE_BASE = "stale_base"
+    ACTOR_IS_NAMED = "actor_is_named"
+    ACTOR_IS_ENROLLED = "actor_is_enrolled"
+    ROLE_PERMITS = "role_permits"
+    NAME_IS_FREE = "name_is_free"
+    FIRST_PERSON_APPROVES = "first_person_approves"
+    LAST_APPROVER_STAYS = "last_approver_stays"
+    REASON_IS_GIVEN = "reason_is_given"
+    EVIDENCE_IS_NAMED = "evidence_is_named"
+    EVIDENCE_IS_UNSEEN = "evidence_is_unseen"
+    ALREADY_PROPOSED = "already_proposed"
+    PROPOSER_IS_NOT_APPROVER = "proposer_is_not_approver"
+    APPROVAL_BINDS_TO_EVIDENCE = "approval_binds_to_evidence"
+    APPROVAL_BINDS_TO_DOSSIER = "approval_binds_to_dossier"
+    NOTHING_TO_APPROVE = "nothing_to_approve"
+    PROMOTE_NEEDS_APPROVAL = "promote_needs_approval"
+    PROMOTE_NEEDS_AB = "promote_needs_ab"
+    ALREADY_LIVE = "already_live"
+    NOTHING_TO_ROLL_BACK_TO = "nothing_to_roll_back_to"
+    NOTHING_TO_NARROW = "nothing_to_narrow"
+    NARROW_ONLY_NARROWS = "narrow_only_narrows"
+    LOOK_IN_TURN = "look_in_turn"
+    RESTART_MOVES_ON = "restart_moves_on"
+    POLICY_IS_KNOWN = "policy_is_known"
+    AB_NEEDS_APPROVAL = "ab_needs_approval"
+    AB_IS_REGISTERED = "ab_is_registered"
+    ONE_AB_AT_A_TIME = "one_ab_at_a_time"
+    NO_AB_TO_CONCLUDE = "no_ab_to_conclude"
+    ONLY_THE_LIVE_POLICY_TRIPS = "only_the_live_policy_trips"
+    IS_HALTED = "is_halted"
+    NOT_HALTED = "not_halted"
+    TWO_PEOPLE_RESUME = "two_people_resume"
+    TWO_APPROVERS_FORCE = "two_approvers_force"
+    NOTHING_TO_FORCE = "nothing_to_force"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A sentence for the person who asked, and the name of the rule that said no."""
+
+    reason: str
+    rule: Rule
