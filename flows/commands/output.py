@@ -1,0 +1,76 @@
+"""What does a person read when a command is done?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+_AS_SHARE: Callable[[float], str] = "{:.2%}".format
+_SHARES = {
+    "automation_rate", "true_precision", "true_recall", "true_false_omission", "automation",
+    "Ratchet", "review everything", "tuned once", "oracle",
+}  # fmt: skip
+
+
+def table(rows: Sequence[dict[str, Any]]) -> None:
+    """A plain aligned table; undefined values are a dash."""
+    if not rows:
+        return
+    names = list(rows[0])
+    texts = [[_text(name, row.get(name)) for name in names] for row in rows]
+    widths = [max(len(line[place]) for line in [names, *texts]) for place in range(len(names))]
+    for line in [names, ["-" * width for width in widths], *texts]:
+        click.echo(
+            "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
+        )
+
+
+def say(text: str) -> None:
+    """One line to the person, beside what a machine may read on the standard output."""
+    click.echo(f"ratchet: {text}", err=True)
+
+
+def conclude(concluded: Any, as_json: bool, simulated: bool) -> None:
+    """The end of a demo or backtest: the verdict, its tables, and which pages to open."""
+    if as_json:
+        click.echo(json.dumps(concluded.summary, indent=1, default=str))
+        return
+    click.echo()
+    click.echo(("Simulated. " if simulated else "") + concluded.verdict)
+    click.echo()
+    table(concluded.table)
+    if concluded.desk:
+        click.echo("\nReviews within the SLA, by case type:")
+        table(concluded.desk)
+    home = concluded.filed.decisions.parent
+    click.echo(f"\nOpen the page:      {concluded.filed.report}")
+    click.echo(f"Figures as JSON:    {concluded.filed.json}")
+    click.echo(f"Truth it was shown: {concluded.filed.observed}")
+    click.echo(f"Every decision:     {concluded.filed.decisions}")
+    click.echo(
+        "Experiments:        .venv/bin/mlflow ui --backend-store-uri "
+        f"sqlite:///{home / 'mlflow' / 'mlflow.db'}"
+    )
+
+
+def certificate_row(one: dict[str, Any]) -> dict[str, Any]:
+    """A certificate, as `plain()` tells it, as a line of a table."""
+    return {
+        "case_type": one["case_type"],
+        "verdict": one["verdict"],
+        "pass <=": one["pass_at_or_below"],
+        "block >=": one["block_at_or_above"],
+        "automation": one["automation_rate"],
+        "why": " ".join(one["reasons"]),
+    }
+
+
+def _text(name: str, value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return _AS_SHARE(value) if name in _SHARES else f"{value:.5g}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
