@@ -10,10 +10,12 @@ from typing import Any
 import pandas as pd
 
 from flows.verbs.admit import AdmittedBatch, admit_batch
-from flows.verbs.certify import Judged, certify_case_type, guard_champion
+from flows.verbs.certify import Judged, certify_case_type
 from flows.verbs.desk import Desk
 from flows.verbs.drift_watch import watch_drift
+from flows.verbs.expiry import expire
 from flows.verbs.generation import champion_generation, current_generation
+from flows.verbs.guardrail import Tripped, guard_live_policies
 from flows.verbs.propose import act_on, waiting
 from flows.verbs.review_desk import review_desk
 from flows.verbs.review_marks import WINDOW_DAYS as MARKS_DAYS
@@ -63,14 +65,18 @@ def earliest_evidence(desk: Desk, as_of: datetime) -> datetime | None:
     return min(*since, as_of - timedelta(days=MARKS_DAYS))
 
 
-def judge_case_types(desk: Desk, book: Book) -> list[Judged]:
-    """One certificate for every case type, on evidence that starts again where it drifted; before
-    them, an alarm where a live boundary is refuted."""
+def guard(desk: Desk, book: Book) -> list[Tripped]:
+    """What protects the live policies, before anything is widened: evidence starts again where it
+    drifted, an expired certificate narrows, a refuted boundary is rolled back."""
     for case_type in desk.case_types:
         watch_drift(desk, book, case_type)
-    alarms = [guard_champion(desk, book, case_type) for case_type in desk.case_types]
-    judged = [certify_case_type(desk, book, case_type) for case_type in desk.case_types]
-    return [*(alarm for alarm in alarms if alarm is not None), *judged]
+    expire(desk, book.as_of)
+    return guard_live_policies(desk, book)
+
+
+def judge_case_types(desk: Desk, book: Book) -> list[Judged]:
+    """One certificate for every case type."""
+    return [certify_case_type(desk, book, case_type) for case_type in desk.case_types]
 
 
 def find_causes(desk: Desk, book: Book) -> list[Triaged]:
@@ -105,17 +111,19 @@ def run_night(
     if before_judging is not None:
         before_judging()
     book = load_book(desk, as_of, earliest_evidence(desk, as_of))
+    tripped = guard(desk, book)
     judged = judge_case_types(desk, book)
     changes = [act_on(desk, one, as_of) for one in judged]
     causes = find_causes(desk, book)
     filed = [entry for entry in changes if entry is not None]
-    return dossier(desk, book, batches, judged, filed, causes)
+    return dossier(desk, book, batches, tripped, judged, filed, causes)
 
 
 def dossier(
     desk: Desk,
     book: Book,
     batches: list[AdmittedBatch],
+    tripped: Sequence[Tripped],
     judged: list[Judged],
     changes: list[Any],
     causes: Sequence[Triaged] = (),
@@ -127,10 +135,13 @@ def dossier(
         "rows_admitted": sum(batch.admitted for batch in batches),
         "rows_quarantined": sum(batch.quarantined for batch in batches),
         "batches": [batch.counts() for batch in batches],
-        "certificates": [one.summary() for one in judged],
+        "certificates": [
+            *(one.alarm.summary() for one in tripped),
+            *(one.summary() for one in judged),
+        ],
         "entries": [
             {"case_type": e.case_type, "kind": e.kind.value, "policy_id": e.policy_id}
-            for e in changes
+            for e in (*(entry for one in tripped for entry in one.entries), *changes)
         ],
         "drift": [
             {

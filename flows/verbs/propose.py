@@ -7,15 +7,17 @@ from datetime import datetime
 
 from flows.verbs.certify import Judged, policy_for
 from flows.verbs.desk import Desk
+from flows.verbs.expiry import renewal
 from flows.verbs.generation import last_version
 from flows.verbs.submit import submitted
-from models.hub import Entry, Narrow, Propose, Refusal, is_narrower, open_proposals
+from models.hub import Entry, Narrow, Policy, Propose, Refusal, is_narrower, open_proposals
 from models.hub.people import NIGHT
 from models.vocabulary import CertificateVerdict
 
 
 def act_on(desk: Desk, judged: Judged, at: datetime) -> Entry | None:
-    """File a proposal for a certified boundary, or narrow a refuted one; otherwise nothing.
+    """File a proposal for a certified boundary, or for one that is proven again before it expires;
+    narrow a refuted one; otherwise nothing.
 
     Widening waits for a second person; narrowing does not (METHODS 1).
     """
@@ -23,7 +25,10 @@ def act_on(desk: Desk, judged: Judged, at: datetime) -> Entry | None:
         return None
     verdict = judged.certificate.verdict
     if verdict is CertificateVerdict.CERTIFIED:
-        return _propose(desk, judged, at)
+        return _propose(desk, judged, policy_for(desk, judged), at)
+    renewed = renewal(desk, judged, at)
+    if renewed is not None:
+        return _propose(desk, judged, renewed, at)
     if verdict is CertificateVerdict.INCUMBENT_UNCERTIFIED:
         return narrow_to(desk, judged, NIGHT, at)
     return None
@@ -51,11 +56,11 @@ def narrow_to(desk: Desk, judged: Judged, actor: str, at: datetime) -> Entry | N
     return submitted(desk, command, at)
 
 
-def _propose(desk: Desk, judged: Judged, at: datetime) -> Entry | None:
+def _propose(desk: Desk, judged: Judged, policy: Policy, at: datetime) -> Entry | None:
     generation = judged.generation
     command = Propose(
         case_type=judged.case_type,
-        policy=policy_for(desk, judged),
+        policy=policy,
         actor=NIGHT,
         base_version=last_version(desk, judged.case_type),
         evidence_digest=judged.evidence_digest,

@@ -1,0 +1,88 @@
+"""How long is a proof believed: what expires narrows, and what still holds is proposed anew."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from flows.verbs.certify import Judged
+from flows.verbs.desk import Desk
+from flows.verbs.generation import last_version
+from flows.verbs.submit import submitted
+from models.hub import Entry, Narrow, Policy
+from models.hub.people import NIGHT
+from models.vocabulary import Boundary, Certificate, CertificateVerdict, Targets
+
+RENEWED_FROM = 2 / 3
+"""Of its life: from then on a certificate that is proven again on fresh cases is proposed anew."""
+
+
+def expire(desk: Desk, at: datetime) -> list[Entry]:
+    """Send everything back to review where a certificate has expired; deciding does so without it.
+
+    Nothing older is left to fall back to: what was promoted before expired before.
+    """
+    return [entry for case_type in desk.case_types for entry in _expire(desk, case_type, at)]
+
+
+def renewal(desk: Desk, judged: Judged, at: datetime) -> Policy | None:
+    """Today's policy with a new expiry, where a look at fresh evidence proves it once more.
+
+    Only a look that may end in a promotion counts, as it spends delta; a second person approves.
+    """
+    live = desk.ledger.live_policy(judged.case_type)
+    days = desk.case_types[judged.case_type].certificate_days
+    if live is None or live.valid_until is None or days is None or judged.generation is None:
+        return None
+    certificate = judged.certificate
+    due = at >= live.valid_until - timedelta(days=days) * (1.0 - RENEWED_FROM)
+    same = live.model_digest == judged.generation.digest and certificate.boundary == live.boundary
+    targets = desk.case_types[judged.case_type].targets
+    if not (due and same and certificate.verdict is CertificateVerdict.HOLD):
+        return None
+    if not proves(certificate, targets):
+        return None
+    until = judged.evidence_until + timedelta(days=days)
+    return replace(live, valid_until=until, ab_plan=None) if until > live.valid_until else None
+
+
+def proves(certificate: Certificate, targets: Targets) -> bool:
+    """Whether a certificate's limits keep every promise for the boundary it names.
+
+    A side that is reviewed needs no proof of its promise.
+    """
+    sides = certificate.boundary
+    needed: list[bool] = []
+    if sides.pass_at_or_below is not None:
+        for name, sign in (("recall", 1.0), ("false_omission_rate", -1.0)):
+            promise = getattr(targets, name)
+            if promise is not None:
+                limit = certificate.limits.get(name)
+                needed.append(limit is not None and sign * limit >= sign * promise)
+    if sides.block_at_or_above is not None and targets.precision is not None:
+        limit = certificate.limits.get("precision")
+        needed.append(limit is not None and limit >= targets.precision)
+    return bool(needed) and all(needed)
+
+
+def _expire(desk: Desk, case_type: str, at: datetime) -> list[Entry]:
+    live = desk.ledger.live_policy(case_type)
+    if live is None or live.valid_until is None or live.boundary.automates_nothing:
+        return []
+    if live.valid_until > at:
+        return []
+    why = f"The certificate expired at {live.valid_until.isoformat()}; everything is reviewed."
+    entry = submitted(
+        desk,
+        Narrow(
+            case_type=case_type,
+            incumbent=live,
+            narrowed=replace(live, boundary=Boundary.everything_reviewed()),
+            actor=NIGHT,
+            base_version=last_version(desk, case_type),
+            dossier={"reasons": [why]},
+        ),
+        at,
+    )
+    desk.alerts.send("certificate_expired", case_type, f"{case_type}: {why}", at)
+    return [entry]

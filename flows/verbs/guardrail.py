@@ -1,0 +1,105 @@
+"""The live boundary's promise, held to every night's evidence; refuted, it goes back by itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from configs.errors import GateRefused
+from flows.verbs.certify import Judged, guard_champion
+from flows.verbs.desk import Desk
+from flows.verbs.generation import last_version
+from flows.verbs.promote import roll_back
+from flows.verbs.propose import narrow_to
+from flows.verbs.submit import submitted
+from flows.verbs.truth import Book
+from models.hub import Entry, Policy, TripGuardrail, is_narrower, previous_policy_id
+from models.hub.people import GUARDRAIL
+
+
+@dataclass(frozen=True)
+class Tripped:
+    """A refuted live policy: the alarm, and the entries that answered it."""
+
+    alarm: Judged
+    entries: tuple[Entry, ...]
+
+
+def guard_live_policies(desk: Desk, book: Book) -> list[Tripped]:
+    """Every case type's live policy under the guard; what is refuted is left at once, then told.
+
+    What a policy falls back to is held to the guard in the same night.
+    """
+    return [each for case_type in desk.case_types for each in _guard(desk, book, case_type)]
+
+
+def _guard(desk: Desk, book: Book, case_type: str) -> list[Tripped]:
+    tripped: list[Tripped] = []
+    alarm = guard_champion(desk, book, case_type)
+    while alarm is not None:
+        live = desk.ledger.live_policy(case_type)
+        assert live is not None  # the guard speaks of nothing else
+        tripped.append(_fall_back(desk, alarm, live, book.as_of))
+        left = desk.ledger.live_policy(case_type)
+        if left == live:  # nothing narrower was there: the alarm stands in the ledger
+            break
+        alarm = guard_champion(desk, book, case_type)
+    return tripped
+
+
+def _fall_back(desk: Desk, alarm: Judged, live: Policy, at: datetime) -> Tripped:
+    case_type = alarm.case_type
+    trip = submitted(
+        desk,
+        TripGuardrail(
+            case_type=case_type,
+            policy_id=live.policy_id,
+            actor=GUARDRAIL,
+            base_version=last_version(desk, case_type),
+            evidence_digest=alarm.evidence_digest,
+            dossier=alarm.summary(),
+        ),
+        at,
+    )
+    previous = _rollback_target(desk, live, at)
+    if previous is not None:
+        why = " ".join(alarm.certificate.reasons)
+        answer: Entry | None = roll_back(desk, case_type, GUARDRAIL, why, at)
+    else:
+        answer = narrow_to(desk, alarm, GUARDRAIL, at)
+    _tell(desk, alarm, live, answer, at)
+    return Tripped(alarm, (trip,) if answer is None else (trip, answer))
+
+
+def _rollback_target(desk: Desk, live: Policy, at: datetime) -> Policy | None:
+    """The policy before, where it decides less (or by another model) and still loads.
+
+    A rollback that decides more with the model that was just refuted would repair nothing.
+    """
+    before = previous_policy_id(desk.ledger.history(), live.case_type)
+    if before is None:
+        return None
+    policy = desk.ledger.policy(before)
+    same_model = policy.model_digest == live.model_digest
+    if same_model and not is_narrower(policy.boundary, than=live.boundary):
+        return None
+    if policy.model_digest is not None and policy.model_version is not None:
+        try:
+            desk.registry.load(policy.case_type, policy.model_version, policy.model_digest)
+        except GateRefused as gone:
+            desk.alerts.send("rollback_target_lost", policy.case_type, str(gone), at)
+            return None
+    return policy
+
+
+def _tell(desk: Desk, alarm: Judged, live: Policy, answer: Entry | None, at: datetime) -> None:
+    done = "nothing narrower was left" if answer is None else answer.kind.value.replace("_", " ")
+    desk.alerts.send(
+        "guardrail_tripped",
+        alarm.case_type,
+        f"{alarm.case_type}: {' '.join(alarm.certificate.reasons)} Answer: {done}.",
+        at,
+        left=live.policy_id,
+        live=None if answer is None else answer.policy_id,
+        evidence_digest=alarm.evidence_digest,
+    )
