@@ -6,9 +6,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from configs.errors import GateRefused, UserError
+from flows.verbs.aliases import follow_ledger
 from flows.verbs.certify import Judged, policy_for
 from flows.verbs.desk import NIGHT_ACTOR, Desk
 from flows.verbs.generation import last_version
+from flows.verbs.model_files import check_policy_files
 from models.hub.entries import Entry, EntryKind
 from models.hub.transitions import (
     Approve,
@@ -53,9 +55,11 @@ def approve_and_promote(
 
     Raises:
         UserError: no such proposal waits, or the prefix fits several.
-        GateRefused: the ledger refuses the approval or the promotion; the refusal is kept.
+        GateRefused: the model's files are not the registered ones (nothing was approved, and an
+            alert says so), or the ledger refuses the approval or the promotion and keeps the refusal.
     """
     proposal = _chosen(waiting(desk, case_type), case_type, policy_id)
+    check_policy_files(desk, desk.ledger.policy(str(proposal.policy_id)), at)
     approved = desk.ledger.submit(
         Approve(
             case_type=case_type,
@@ -80,7 +84,7 @@ def approve_and_promote(
     )
     if isinstance(promoted, Refusal):
         raise GateRefused(promoted.reason)
-    desk.registry.project_champion(case_type, str(proposal.dossier["model_version"]))
+    follow_ledger(desk, case_type, at)
     return promoted
 
 
@@ -101,9 +105,7 @@ def roll_back(desk: Desk, case_type: str, actor: str, reason: str, at: datetime)
     )
     if isinstance(said, Refusal):
         raise GateRefused(said.reason)
-    live = desk.ledger.live_policy(case_type)
-    if live is not None and live.model_version is not None:
-        desk.registry.project_champion(case_type, live.model_version)
+    follow_ledger(desk, case_type, at)
     return said
 
 
