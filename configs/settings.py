@@ -25,6 +25,8 @@ RESERVED_VARIABLES = frozenset(
         "RATCHET_PROFILE",
         "RATCHET_PROJECT",
         "RATCHET_AUDIT_KEY",
+        "RATCHET_ACTOR",
+        "RATCHET_TOKEN",
         "RATCHET_KILL_POINT",
     }
 )

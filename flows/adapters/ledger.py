@@ -33,13 +33,13 @@ from sqlalchemy.exc import IntegrityError
 from configs.errors import GateRefused, ServiceUnreachable, UserError
 from flows.adapters.database import (
     BUSY_TIMEOUT_SECONDS,
-    create_tables,
     open_database,
     reading,
     writing,
 )
 from flows.adapters.files import sync_folder, write_atomically, written_beside
 from flows.adapters.kill_points import kill_point
+from flows.adapters.migrate import bring_up_to_date
 from models.hub import (
     GENESIS_HASH,
     Command,
@@ -147,7 +147,7 @@ class Ledger:
         self._head_file = Path(head_file)
         self._enrolled_only = enrolled_only
         self._verified: tuple[tuple[RowMapping, ...], tuple[Entry, ...]] = ((), ())
-        create_tables(self._engine, _METADATA)
+        bring_up_to_date(self._engine)
         self._start_head()
 
     def record_policy(self, policy: Policy) -> str:

@@ -18,6 +18,7 @@ from flows.adapters.alerts import Alerts
 from flows.adapters.evidence_store import EvidenceStore
 from flows.adapters.ledger import Ledger
 from flows.adapters.model_registry import ModelRegistry
+from flows.adapters.tokens import Tokens
 from models.boundary.audit import audit_key, keyed_uniform
 from models.risk import TrainingPlan
 from models.triage.plan import TriagePlan
@@ -36,6 +37,7 @@ class Desk:
     case_types: Mapping[str, CaseType]
     store: EvidenceStore
     ledger: Ledger
+    tokens: Tokens
     registry: ModelRegistry
     alerts: Alerts
     training: Training
@@ -68,15 +70,13 @@ class Desk:
         own = seed is not None
         database = None if own else settings.database_url
         tracking = None if own else settings.mlflow_tracking_uri
+        ledger_url = database or f"sqlite:///{home / 'ledger.db'}"
         return cls(
             home=home,
             case_types=dict(case_types),
             store=EvidenceStore(home / "evidence", database),
-            ledger=Ledger(
-                database or f"sqlite:///{home / 'ledger.db'}",
-                home / "ledger.head",
-                enrolled_only=not own,
-            ),
+            ledger=Ledger(ledger_url, home / "ledger.head", enrolled_only=not own),
+            tokens=Tokens(ledger_url),
             registry=ModelRegistry(
                 tracking or f"sqlite:///{home / 'mlflow' / 'mlflow.db'}",
                 home / "mlflow" / "artifacts",

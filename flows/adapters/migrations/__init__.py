@@ -1,0 +1,1 @@
+"""In which steps did the ledger's tables become what they are today?"""
