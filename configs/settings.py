@@ -76,6 +76,12 @@ class Triage(_Frozen):
     least_ratio: Annotated[float, Field(ge=1)]
 
 
+class Alerts(_Frozen):
+    """Who is told beside the alerts' file; an address may hold a token, so it is never shown."""
+
+    webhook_url: Annotated[str | None, Field(pattern=r"^https?://", repr=False)]
+
+
 class Sources(_Frozen):
     """The source files the live loop reads, relative to the clone; none: nothing is pulled."""
 
@@ -106,6 +112,7 @@ class Settings(_Frozen):
     training: Training
     night: Night
     triage: Triage
+    alerts: Alerts
     sources: Sources
     demo: Demo
 

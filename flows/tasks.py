@@ -20,6 +20,7 @@ from flows.verbs import (
     open_walk,
     promote,
     propose,
+    reconcile,
     tickets,
     train,
     truth,
@@ -56,6 +57,7 @@ retrain = _as_task(train.retrain, "retrain")
 replay_move = _as_task(whatif.replay_move, "replay the move")
 approve_and_promote = _as_task(promote.approve_and_promote, "approve and promote")
 roll_back = _as_task(promote.roll_back, "roll back")
+reconcile_with_ledger = _as_task(reconcile.reconcile, "reconcile", retries=1)
 
 open_backtest = _as_task(open_walk.open_backtest, "open the backtest")
 open_demo = _as_task(open_walk.open_demo, "open the demo")

@@ -8,6 +8,7 @@ from datetime import datetime
 from configs.errors import UserError
 from flows.verbs.desk import Desk
 from flows.verbs.generation import last_version
+from flows.verbs.model_files import check_policy_files
 from flows.verbs.submit import submitted
 from models.hub import (
     Approve,
@@ -27,10 +28,7 @@ def approve(desk: Desk, proposal: Entry, approver: str, at: datetime, note: str 
         GateRefused: the model's files are not what was registered, or the ledger refuses (the
             proposer approves, the proposal was judged or changed since); the refusal is kept.
     """
-    policy = desk.ledger.policy(str(proposal.policy_id))
-    if policy.model_digest is not None and policy.model_version is not None:
-        # What cannot be loaded must not be approved (FAULTS 5).
-        desk.registry.load(proposal.case_type, policy.model_version, policy.model_digest)
+    check_policy_files(desk, desk.ledger.policy(str(proposal.policy_id)), at)
     command = Approve(
         case_type=proposal.case_type,
         proposal_policy_id=str(proposal.policy_id),

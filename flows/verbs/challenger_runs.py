@@ -21,7 +21,6 @@ from flows.verbs.desk import Desk
 from flows.verbs.headlines import compared_headlines, headlines, scored_headlines
 from flows.verbs.training_rows import PresentModel, TrainingRows
 from models.risk import Candidate
-from models.risk.encoding import encode
 from models.vocabulary import EVERYWHERE
 
 EXPERIMENT = "retrain"
@@ -41,9 +40,8 @@ def log_challenger(
     trained = fitted.choice.trained
     told = fitted.challenge if isinstance(fitted.challenge, Challenge) else None
     tags = {"case_type": rows.case_type, "digest": trained.model.digest, "verdict": fitted.verdict}
-    sample = encode(rows.learning.head(5), trained.model.features, trained.model.levels)
     with desk.registry.run(EXPERIMENT, rows.case_type, _note(fitted, told), tags=tags):
-        version = desk.registry.add_version(rows.case_type, trained.model, sample).version
+        version = desk.registry.add_version(rows.case_type, trained.model).version
         report = _page(rows, fitted, version) if thorough else None
         tables: dict[str, Any] = {"lineage.json": dict(lineage)}
         if told is not None:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from configs.settings import Settings, Training
+from flows.adapters.alerts import Alerts
 from flows.adapters.evidence_store import EvidenceStore
 from flows.adapters.ledger import Ledger
 from flows.adapters.model_registry import ModelRegistry
@@ -36,6 +37,7 @@ class Desk:
     store: EvidenceStore
     ledger: Ledger
     registry: ModelRegistry
+    alerts: Alerts
     training: Training
     reviewer_share_cap: float
     second_review_share: float
@@ -60,7 +62,7 @@ class Desk:
         """Open (and on first use create) everything below `home`.
 
         A `seed` makes a desk of its own for a demo or backtest: it ignores the live database and
-        registry, and its audit draws derive from the seed (DESIGN 6).
+        registry, alerts nobody outside its home, and its audit draws derive from the seed (DESIGN 6).
         """
         home.mkdir(parents=True, exist_ok=True)
         own = seed is not None
@@ -79,6 +81,7 @@ class Desk:
                 tracking or f"sqlite:///{home / 'mlflow' / 'mlflow.db'}",
                 home / "mlflow" / "artifacts",
             ),
+            alerts=Alerts(home, None if own else settings.alerts.webhook_url),
             training=settings.training,
             reviewer_share_cap=settings.night.reviewer_share_cap,
             second_review_share=settings.night.second_review_share,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from flows.verbs.aliases import follow_ledger
 from flows.verbs.challenge import Challenge
 from flows.verbs.challenger import Challenger, Fitted
 from flows.verbs.challenger_runs import log_challenger
@@ -43,6 +44,7 @@ def file_challenger(
         return Challenger.of(rows.case_type, fitted, version, refused, page)
     refused = _start_generation(desk, book, rows, fitted, version, told)
     if not refused:
+        follow_ledger(desk, rows.case_type, book.as_of)
         _shadow_scores(desk, book, rows, fitted)
     return Challenger.of(rows.case_type, fitted, version, refused, page)
 

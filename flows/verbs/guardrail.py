@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from configs.errors import GateRefused
 from flows.verbs.certify import Judged, guard_champion
 from flows.verbs.desk import Desk
 from flows.verbs.generation import last_version
+from flows.verbs.model_files import why_it_does_not_load
 from flows.verbs.promote import roll_back
 from flows.verbs.propose import narrow_to
 from flows.verbs.submit import submitted
@@ -83,12 +83,10 @@ def _rollback_target(desk: Desk, live: Policy, at: datetime) -> Policy | None:
     same_model = policy.model_digest == live.model_digest
     if same_model and not is_narrower(policy.boundary, than=live.boundary):
         return None
-    if policy.model_digest is not None and policy.model_version is not None:
-        try:
-            desk.registry.load(policy.case_type, policy.model_version, policy.model_digest)
-        except GateRefused as gone:
-            desk.alerts.send("rollback_target_lost", policy.case_type, str(gone), at)
-            return None
+    gone = why_it_does_not_load(desk, policy)
+    if gone:
+        desk.alerts.send("rollback_target_lost", policy.case_type, gone, at)
+        return None
     return policy
 
 

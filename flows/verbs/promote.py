@@ -6,9 +6,11 @@ from datetime import datetime
 
 from configs.errors import UserError
 from flows.adapters.kill_points import kill_point
+from flows.verbs.aliases import follow_ledger
 from flows.verbs.approve import approve, find_waiting
 from flows.verbs.desk import Desk
 from flows.verbs.generation import last_version
+from flows.verbs.model_files import check_policy_files
 from flows.verbs.submit import submitted
 from models.hub import (
     Entry,
@@ -59,7 +61,7 @@ def promote(desk: Desk, proposal: Entry, actor: str, at: datetime) -> Entry:
         ),
         at,
     )
-    _project(desk, case_type)
+    _project(desk, case_type, at)
     return promoted
 
 
@@ -91,7 +93,7 @@ def roll_back(desk: Desk, case_type: str, actor: str, reason: str, at: datetime)
         ),
         at,
     )
-    _project(desk, case_type)
+    _project(desk, case_type, at)
     return said
 
 
@@ -106,8 +108,7 @@ def force(desk: Desk, policy: Policy, actor: str, reason: str, at: datetime) -> 
             themselves, or the case type is halted.
     """
     case_type = policy.case_type
-    if policy.model_digest is not None and policy.model_version is not None:
-        desk.registry.load(case_type, policy.model_version, policy.model_digest)
+    check_policy_files(desk, policy, at)
     history, base = desk.ledger.history(), last_version(desk, case_type)
     if force_request_of(history, case_type, policy.policy_id) is None:
         return submitted(
@@ -128,14 +129,12 @@ def force(desk: Desk, policy: Policy, actor: str, reason: str, at: datetime) -> 
         ),
         at,
     )
-    _project(desk, case_type)
+    _project(desk, case_type, at)
     return forced
 
 
-def _project(desk: Desk, case_type: str) -> None:
-    """The registry's alias follows the ledger; a crash in between is mended by `reconcile`."""
+def _project(desk: Desk, case_type: str, at: datetime) -> None:
+    """The registry's aliases follow the ledger; a crash in between is mended by `reconcile`."""
     kill_point("promote.before_alias")
-    live = desk.ledger.live_policy(case_type)
-    if live is not None and live.model_version is not None:
-        desk.registry.project_champion(case_type, live.model_version)
+    follow_ledger(desk, case_type, at)
     kill_point("promote.after_alias")

@@ -1,0 +1,21 @@
+"""One home is made a session; each test breaks a copy of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.faults.hub import Hub, copy_hub, make_hub
+
+
+@pytest.fixture(scope="session")
+def hub_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("hub") / "home"
+    make_hub(home)
+    return home
+
+
+@pytest.fixture
+def hub(hub_template: Path, tmp_path: Path) -> Hub:
+    return copy_hub(hub_template, tmp_path / "home")
