@@ -15,9 +15,7 @@ from models.hub.provenance import Provenance, provenance
 SHADOW, LIVE, HALTED, EXPIRED = "shadow", "live", "halted", "expired"
 
 
-def standing(
-    desk: Desk, history: Sequence[Entry], case_type: str, at: datetime
-) -> dict[str, Any]:
+def standing(desk: Desk, history: Sequence[Entry], case_type: str, at: datetime) -> dict[str, Any]:
     """One case type's state as plain values.
 
     Args:
@@ -29,9 +27,7 @@ def standing(
         expired; the live policy, what made it live, who approved it; what a rollback would return
         to; the A/B test that runs.
     """
-    live, halt, trial = (
-        read(history, case_type) for read in (live_policy_id, halt_of, running_ab)
-    )
+    live, halt, trial = (read(history, case_type) for read in (live_policy_id, halt_of, running_ab))
     policy = None if live is None else desk.ledger.policy(live)
     expired = policy is not None and policy.valid_until is not None and policy.valid_until <= at
     state = HALTED if halt else SHADOW if policy is None else EXPIRED if expired else LIVE

@@ -15,12 +15,12 @@ import xgboost as xgb
 from flows.adapters.alerts import Alerts
 from flows.adapters.model_registry import MODEL_FILE, ModelRegistry
 from flows.verbs.aliases import follow_ledger
-from flows.verbs.desk import RETRAIN_ACTOR, Desk
+from flows.verbs.desk import Desk
 from flows.verbs.generation import current_generation, last_version
-from flows.verbs.propose import approve_and_promote
+from flows.verbs.promote import approve_and_promote
 from flows.verbs.proposed_policy import advised_policy
-from models.hub.entries import Entry
-from models.hub.transitions import Propose, StartGeneration
+from models.hub import Entry, Propose, StartGeneration
+from models.hub.people import RETRAIN
 from models.risk import RiskModel
 from models.risk.calibration import PlattCalibration
 from models.risk.encoding import encode
@@ -107,7 +107,7 @@ def register(desk: Desk, model: RiskModel) -> str:
         StartGeneration(
             case_type=NAME,
             model_digest=model.digest,
-            actor=RETRAIN_ACTOR,
+            actor=RETRAIN,
             base_version=last_version(desk, NAME),
             dossier={"model_version": version, "trained_before": NOW.isoformat()},
         ),
@@ -122,15 +122,15 @@ def propose(desk: Desk, boundary: Boundary = LIVE_BOUNDARY) -> Entry:
     generation = current_generation(desk, NAME)
     assert generation is not None
     policy = advised_policy(desk, generation, boundary)
-    desk.ledger.record_policy(policy)
     said = desk.ledger.submit(
         Propose(
             case_type=NAME,
-            policy_id=policy.policy_id,
+            policy=policy,
             actor="ana",
             base_version=last_version(desk, NAME),
             evidence_digest="0" * 64,
-            dossier={"evidence_until": NOW.isoformat(), "model_version": policy.model_version},
+            evidence_since=generation.evidence_since,
+            evidence_until=NOW,
         ),
         NOW,
     )

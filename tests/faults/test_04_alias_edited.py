@@ -12,7 +12,7 @@ from configs.errors import ServiceUnreachable
 from flows.adapters.model_registry import ModelRegistry
 from flows.verbs.aliases import alias_drift, wanted_aliases
 from flows.verbs.decide import decide_cases
-from flows.verbs.propose import approve_and_promote, roll_back
+from flows.verbs.promote import approve_and_promote, roll_back
 from flows.verbs.reconcile import reconcile, verdict_of
 from models.hub.entries import EntryKind
 from tests.builders import small_history

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from configs.errors import GateRefused
-from flows.verbs.propose import approve_and_promote
+from flows.verbs.promote import approve_and_promote
 from models.hub.entries import EntryKind
 from tests.faults.hub import CHALLENGER, NAME, NOW, Hub, propose, register, small_model
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flows.verbs.decide import decide_cases
-from flows.verbs.propose import roll_back
+from flows.verbs.promote import roll_back
 from flows.verbs.reconcile import reconcile
 from tests.builders import small_history
 from tests.faults.hub import CHAMPION, NAME, NOW, PREVIOUS, Hub
@@ -25,7 +25,7 @@ def test_the_alarm_names_the_version_and_the_way_back(hub: Hub) -> None:
         ]
     assert hub.alerts() == 2 * [
         (
-            "champion_does_not_load",
+            "champion_lost",
             "The champion cannot be loaded. small_case version 2 has no model.ubj in the registry. "
             "It was not loaded. Roll back, or train again. The rollback target, version 1, still "
             "loads: `ratchet rollback small_case`.",
@@ -50,7 +50,7 @@ def test_files_gone_on_both_are_one_alarm_that_promises_nothing(hub: Hub) -> Non
     hub.file(PREVIOUS).write_bytes(b"not a model")
     told = reconcile(hub.desk, NOW)
     ((kind, sentence),) = hub.alerts()
-    assert kind == "champion_does_not_load"
+    assert kind == "champion_lost"
     assert "Neither does the rollback target load. small_case version 1: its file has" in sentence
     assert sentence.endswith("Halt the case type.")
     assert models_of(told) == [
@@ -64,7 +64,7 @@ def test_a_rollback_target_without_files_is_an_alarm_before_it_is_needed(hub: Hu
     hub.file(PREVIOUS).unlink()
     reconcile(hub.desk, NOW)
     ((kind, sentence),) = hub.alerts()
-    assert kind == "rollback_target_does_not_load"
+    assert kind == "rollback_target_lost"
     assert sentence.startswith("A rollback would find no model. small_case version 1 has no")
 
 

@@ -9,7 +9,7 @@ import mlflow.pyfunc
 import pytest
 
 from configs.errors import GateRefused
-from flows.verbs.propose import approve_and_promote
+from flows.verbs.promote import approve_and_promote
 from flows.verbs.reconcile import reconcile
 from tests.faults.hub import CHALLENGER, CHAMPION, NAME, NOW, PREVIOUS, Hub, propose
 

@@ -167,4 +167,4 @@ def test_alerts_are_kept_as_json_lines(hub: Hub) -> None:
     hub.file(CHAMPION).unlink()
     reconcile(hub.desk, NOW)
     lines = (hub.desk.home / "alerts.jsonl").read_text(encoding="ascii").splitlines()
-    assert json.loads(lines[-1])["kind"] == "champion_does_not_load"
+    assert json.loads(lines[-1])["kind"] == "champion_lost"
