@@ -83,9 +83,9 @@ def _rollback_target(desk: Desk, live: Policy, at: datetime) -> Policy | None:
     same_model = policy.model_digest == live.model_digest
     if same_model and not is_narrower(policy.boundary, than=live.boundary):
         return None
-    lost = why_it_does_not_load(desk, policy)
-    if lost:
-        desk.alerts.send("rollback_target_lost", policy.case_type, lost, at)
+    gone = why_it_does_not_load(desk, policy)
+    if gone:
+        desk.alerts.send("rollback_target_lost", policy.case_type, gone, at)
         return None
     return policy
 

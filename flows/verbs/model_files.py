@@ -11,7 +11,7 @@ from models.hub.policy import Policy
 
 def check_policy_files(desk: Desk, policy: Policy, at: datetime) -> None:
     """Nothing, if the registry holds the policy's model and nothing beside it; asked before anybody
-    approves (FAULTS 5). A policy without a model needs none.
+    approves or forces it (FAULTS 5). A policy without a model needs none.
 
     Raises:
         GateRefused: the files are not as registered; an alert is kept.
@@ -25,7 +25,7 @@ def check_policy_files(desk: Desk, policy: Policy, at: datetime) -> None:
         desk.alerts.send(
             "model_files_refused",
             policy.case_type,
-            f"{policy.policy_id[:12]} was not approved: {refused}",
+            f"{policy.policy_id[:12]} may not decide: {refused}",
             at,
             policy_id=policy.policy_id,
             model_version=policy.model_version,

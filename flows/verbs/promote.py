@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from configs.errors import UserError
+from flows.adapters.kill_points import kill_point
 from flows.verbs.aliases import follow_ledger
 from flows.verbs.approve import approve, find_waiting
 from flows.verbs.desk import Desk
@@ -60,7 +61,7 @@ def promote(desk: Desk, proposal: Entry, actor: str, at: datetime) -> Entry:
         ),
         at,
     )
-    follow_ledger(desk, case_type, at)
+    _project(desk, case_type, at)
     return promoted
 
 
@@ -92,7 +93,7 @@ def roll_back(desk: Desk, case_type: str, actor: str, reason: str, at: datetime)
         ),
         at,
     )
-    follow_ledger(desk, case_type, at)
+    _project(desk, case_type, at)
     return said
 
 
@@ -128,5 +129,12 @@ def force(desk: Desk, policy: Policy, actor: str, reason: str, at: datetime) -> 
         ),
         at,
     )
-    follow_ledger(desk, case_type, at)
+    _project(desk, case_type, at)
     return forced
+
+
+def _project(desk: Desk, case_type: str, at: datetime) -> None:
+    """The registry's aliases follow the ledger; a crash in between is mended by `reconcile`."""
+    kill_point("promote.before_alias")
+    follow_ledger(desk, case_type, at)
+    kill_point("promote.after_alias")

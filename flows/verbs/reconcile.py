@@ -9,8 +9,7 @@ from configs.errors import GateRefused, ServiceUnreachable
 from flows.verbs.aliases import alias_drift, project_aliases
 from flows.verbs.desk import Desk
 from flows.verbs.model_files import why_it_does_not_load
-from models.hub import previous_policy_id
-from models.hub.policy import Policy
+from models.hub import Policy, previous_policy_id
 
 CHAMPION = "champion"
 ROLLBACK_TARGET = "rollback target"
@@ -100,11 +99,11 @@ def _try_models(desk: Desk, told: dict[str, Any], case_type: str, now: datetime)
             "model_version": live.model_version,
             "rollback_loads": _loads(target, target_fails),
         }
-        _alarm(desk, told, "champion_does_not_load", case_type, sentence, now, **facts)
+        _alarm(desk, told, "champion_lost", case_type, sentence, now, **facts)
     elif target is not None and target_fails:
         sentence = f"A rollback would find no model. {target_fails}"
         facts = {"model_version": target.model_version}
-        _alarm(desk, told, "rollback_target_does_not_load", case_type, sentence, now, **facts)
+        _alarm(desk, told, "rollback_target_lost", case_type, sentence, now, **facts)
 
 
 def _way_back(target: Policy | None, fails: str) -> str:

@@ -19,8 +19,7 @@ from flows.verbs.desk import Desk
 from flows.verbs.generation import current_generation, last_version
 from flows.verbs.promote import approve_and_promote
 from flows.verbs.proposed_policy import advised_policy
-from models.hub import Propose, StartGeneration
-from models.hub.entries import Entry
+from models.hub import Entry, Propose, StartGeneration
 from models.hub.people import RETRAIN
 from models.risk import RiskModel
 from models.risk.calibration import PlattCalibration
@@ -130,7 +129,7 @@ def propose(desk: Desk, boundary: Boundary = LIVE_BOUNDARY) -> Entry:
             actor="ana",
             base_version=last_version(desk, NAME),
             evidence_digest="0" * 64,
-            evidence_since=NOW,
+            evidence_since=generation.evidence_since,
             evidence_until=NOW,
         ),
         NOW,

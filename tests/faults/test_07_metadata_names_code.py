@@ -1,0 +1,87 @@
+"""Fault 7: a stored model's metadata names code to run. Nothing runs, and the version is refused."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import mlflow.pyfunc
+import pytest
+
+from configs.errors import GateRefused
+from flows.verbs.promote import approve_and_promote
+from flows.verbs.reconcile import reconcile
+from tests.faults.hub import CHALLENGER, CHAMPION, NAME, NOW, PREVIOUS, Hub, propose
+
+STRANGERS = [
+    "MLmodel",
+    "conda.yaml",
+    "requirements.txt",
+    "python_env.yaml",
+    "model.py",
+    "model.pkl",
+]
+
+
+def plant_loader(folder: Path, evidence: Path) -> None:
+    """Metadata that MLflow's own loader obeys: it imports `canary_loader`, which leaves a file."""
+    code = folder / "code"
+    code.mkdir()
+    text = f"import pathlib\npathlib.Path({str(evidence)!r}).touch()\n"
+    (code / "canary_loader.py").write_text(
+        f"{text}class _Model:\n    predict = None\ndef _load_pyfunc(path):\n    return _Model()\n",
+        encoding="utf-8",
+    )
+    (folder / "MLmodel").write_text(
+        "flavors:\n  python_function:\n    loader_module: canary_loader\n    code: code\n"
+        "    python_version: 3.11.0\n",
+        encoding="utf-8",
+    )
+
+
+def test_metadata_that_mlflow_would_obey_runs_nothing_here(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not on loading, not on approval, not on reconciling. That the canary lives is shown last."""
+    evidence, proposed = tmp_path / "it_ran", propose(hub.desk)
+    for version in (CHAMPION, CHALLENGER):
+        plant_loader(hub.folder(version), evidence)
+    anew = hub.started_anew()
+    with pytest.raises(GateRefused, match=r"version 2 holds MLmodel, code/, and nobody registered"):
+        anew.desk.registry.load(NAME, CHAMPION, hub.digest(CHAMPION))
+    with pytest.raises(GateRefused, match=r"version 3 holds MLmodel, code/, and nobody registered"):
+        approve_and_promote(anew.desk, NAME, proposed.policy_id, "ben", NOW)
+    assert "holds MLmodel, code/" in reconcile(anew.desk, NOW)["alarms"][0]
+    assert not evidence.exists()
+
+    monkeypatch.setattr(sys, "path", [*sys.path])  # MLflow adds the code folder to it
+    mlflow.pyfunc.load_model(str(hub.folder(CHAMPION)))
+    assert evidence.exists()
+
+
+@pytest.mark.parametrize("stranger", STRANGERS)
+def test_any_file_beside_the_model_is_named_and_refused(hub: Hub, stranger: str) -> None:
+    """Whatever it is called, and although the model's own bytes are untouched."""
+    (hub.folder(CHAMPION) / stranger).write_text("anything", encoding="utf-8")
+    with pytest.raises(GateRefused, match=f"holds {stranger}, and nobody registered that"):
+        hub.desk.registry.check_files(NAME, CHAMPION, hub.digest(CHAMPION))
+
+
+def test_a_version_that_was_pointed_to_other_files_is_refused_by_digest(hub: Hub) -> None:
+    """MLflow's database says another folder and another digest; the ledger's digest is what counts."""
+    digest = hub.digest(CHAMPION)
+    other = hub.folder(PREVIOUS).as_uri()
+    hub.execute(
+        "UPDATE model_versions SET source = ?, storage_location = ? WHERE version = 2", other, other
+    )
+    hub.execute("UPDATE model_version_tags SET value = ? WHERE version = 2", hub.digest(PREVIOUS))
+    with pytest.raises(GateRefused, match="the ledger says"):
+        hub.started_anew().desk.registry.load(NAME, CHAMPION, digest)
+
+
+def test_what_we_register_names_no_code(hub: Hub) -> None:
+    """A version is one bare file, so there is no metadata that could be edited."""
+    for version in (PREVIOUS, CHAMPION, CHALLENGER):
+        assert [file.name for file in hub.folder(version).iterdir()] == ["model.ubj"]
+    folder = hub.desk.home / "mlflow" / "artifacts"
+    assert {file.name for file in folder.rglob("*") if file.is_file()} == {"model.ubj"}
