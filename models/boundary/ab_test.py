@@ -7,22 +7,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-import numpy as np
-
-from models.boundary.ab_claims import (
-    Claim,
-    LargestWeights,
-    absolute_claims,
-    automation_claim,
-    refuting_claims,
+from models.boundary.ab_claims import LargestWeights
+from models.boundary.ab_evidence import (
+    log_capitals,
+    look_days,
+    refuting_log_capitals,
+    scores_at_looks,
 )
-from models.boundary.ab_rows import BLOCKED, PASSED, AbRows, BoolArray, CaseKinds, FloatArray, tally
+from models.boundary.ab_rows import (
+    BLOCKED,
+    PASSED,
+    AbRows,
+    BoolArray,
+    CaseKinds,
+    FloatArray,
+    tally,
+)
 from models.boundary.ab_verdict import AbVerdict
 from models.boundary.arms import SPLIT_BROKEN_BELOW, Arm, sample_ratio_p_value
 from models.boundary.group_sequential import obrien_fleming_constant
-from models.boundary.precision_margin import margin_log_capital, margin_z_scores
 from models.boundary.risks import certifiable
-from models.boundary.wagers import e_value, log_capital_by_day
+from models.boundary.wagers import e_value
 from models.vocabulary import AbPlan, Boundary
 
 _ROUNDING = 1e-9
@@ -174,31 +179,6 @@ def designed_weights(plan: AbPlan, design: AbDesign) -> LargestWeights:
     )
 
 
-def claims_of(plan: AbPlan, kinds: CaseKinds, largest: LargestWeights) -> tuple[Claim, ...]:
-    """The claims that are sums over cases: all but the margin between two precisions."""
-    return (
-        automation_claim(kinds, plan.automation_margin),
-        *absolute_claims(kinds, plan.targets, largest),
-    )
-
-
-def look_days(plan: AbPlan) -> tuple[int, ...]:
-    """Days that must be over at each registered look of O'Brien-Fleming; empty for betting."""
-    if plan.looks is None:
-        return ()
-    return tuple(
-        math.floor(plan.horizon_days * look / plan.looks + _ROUNDING)
-        for look in range(1, plan.looks + 1)
-    )
-
-
-def claim_z_scores(claim: Claim, totals: FloatArray) -> FloatArray:
-    """z-scores of one claim from cases of each kind so far, shape (..., kinds) -> (...)."""
-    square = np.maximum(totals @ claim.z**2, totals @ claim.least_square)
-    mean = totals @ claim.z
-    return np.divide(mean, np.sqrt(square), out=np.zeros_like(mean), where=square > 0)
-
-
 def _proofs(
     plan: AbPlan,
     design: AbDesign,
@@ -206,8 +186,15 @@ def _proofs(
     counts: FloatArray,
     largest: LargestWeights,
 ) -> tuple[AbProof, ...]:
-    prove = _by_betting if plan.method == "betting" else _by_looks
-    evidence, needed = prove(plan, kinds, counts, largest)
+    if plan.method == "betting":
+        paths = log_capitals(plan, kinds, counts, largest)
+        # Before the first day a bettor holds 1.
+        evidence = {name: e_value(max([0.0, *path])) for name, path in paths.items()}
+        needed = 1.0 / plan.targets.delta
+    else:
+        scores = scores_at_looks(plan, kinds, counts, largest)
+        evidence = {name: max([0.0, *score]) for name, score in scores.items()}
+        needed = obrien_fleming_constant(len(look_days(plan)), plan.targets.delta)
     untested = _untested(design)
     return tuple(
         AbProof(name, value, needed, tested=name not in untested)
@@ -215,55 +202,14 @@ def _proofs(
     )
 
 
-def _by_betting(
-    plan: AbPlan, kinds: CaseKinds, counts: FloatArray, largest: LargestWeights
-) -> tuple[dict[str, float], float]:
-    paths = {
-        claim.name: log_capital_by_day(claim.z, counts, claim.largest_loss)
-        for claim in claims_of(plan, kinds, largest)
-    }
-    if plan.targets.precision is not None:
-        paths["precision_margin"] = margin_log_capital(
-            kinds, counts, plan.precision_margin, plan.targets.delta, largest
-        )
-    # Before the first day a bettor holds 1.
-    found = {name: e_value(max(0.0, *path)) for name, path in paths.items()}
-    return found, 1.0 / plan.targets.delta
-
-
-def _by_looks(
-    plan: AbPlan, kinds: CaseKinds, counts: FloatArray, largest: LargestWeights
-) -> tuple[dict[str, float], float]:
-    looks = look_days(plan)
-    scale = np.sqrt(np.arange(1, len(looks) + 1) / len(looks))
-    taken = [day for day in looks if day <= len(counts)]
-    totals = np.array([counts[:day].sum(axis=0) for day in taken]).reshape(-1, counts.shape[1])
-    scores = {
-        claim.name: claim_z_scores(claim, totals) for claim in claims_of(plan, kinds, largest)
-    }
-    if plan.targets.precision is not None:
-        scores["precision_margin"] = margin_z_scores(
-            kinds, totals, plan.precision_margin, plan.targets.precision
-        )
-    found = {
-        name: max(0.0, *(score * scale[: len(taken)])) if taken else 0.0
-        for name, score in scores.items()
-    }
-    return found, obrien_fleming_constant(len(looks), plan.targets.delta)
-
-
 def _refuted(
     plan: AbPlan, kinds: CaseKinds, counts: FloatArray, largest: LargestWeights
 ) -> tuple[str, ...]:
     """Promises proven broken, together wrong with probability delta at most. Always by betting:
     an early stop takes nothing from the error of a promotion."""
-    claims = refuting_claims(kinds, plan.targets, largest)
-    needed = math.log(len(claims) / plan.targets.delta) if claims else math.inf
-    return tuple(
-        claim.name
-        for claim in claims
-        if max(0.0, *log_capital_by_day(claim.z, counts, claim.largest_loss)) >= needed
-    )
+    paths = refuting_log_capitals(plan, kinds, counts, largest)
+    needed = math.log(max(len(paths), 1) / plan.targets.delta)
+    return tuple(name for name, path in paths.items() if max([0.0, *path]) >= needed)
 
 
 def _untested(design: AbDesign) -> frozenset[str]:

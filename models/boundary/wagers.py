@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import logsumexp
 
 from models.boundary.betting import WAGERS
 
@@ -38,7 +37,10 @@ def log_capital_by_day(z: FloatArray, counts: FloatArray, largest_loss: float) -
 
 def mixed(log_by_wager: FloatArray) -> FloatArray:
     """Log of the mean capital over the wagers on the last axis."""
-    mean: FloatArray = logsumexp(log_by_wager, axis=-1) - np.log(log_by_wager.shape[-1])
+    highest = log_by_wager.max(axis=-1)
+    # Much faster here than scipy's logsumexp, which a look of few cases would mostly wait for.
+    shares = np.exp(log_by_wager - highest[..., None]).mean(axis=-1)
+    mean: FloatArray = highest + np.log(shares)
     return mean
 
 
