@@ -1,22 +1,38 @@
 """Deciding under a boundary, and proving a wider one."""
 
+from models.boundary.ab_rows import AbRows
+from models.boundary.ab_test import AbDesign, AbJudgement, AbProof, judge_ab
+from models.boundary.ab_verdict import AbVerdict
+from models.boundary.arms import Arm, assign_arm, sample_ratio_p_value
 from models.boundary.certificate import certify, effective_sample, sample_for_first_look
 from models.boundary.decide import decide
 from models.boundary.evidence import Evidence
 from models.boundary.guard import guard
 from models.boundary.looks import delta_of_look, exact_look_is_due
 from models.boundary.reviewer_gates import judge_reviewers
+from models.boundary.sequential_comparison import Comparison, SequentialComparison
 from models.boundary.side_tests import sequential
 
 __all__ = [
+    "AbDesign",
+    "AbJudgement",
+    "AbProof",
+    "AbRows",
+    "AbVerdict",
+    "Arm",
+    "Comparison",
     "Evidence",
+    "SequentialComparison",
+    "assign_arm",
     "certify",
     "decide",
     "delta_of_look",
     "effective_sample",
     "exact_look_is_due",
     "guard",
+    "judge_ab",
     "judge_reviewers",
     "sample_for_first_look",
+    "sample_ratio_p_value",
     "sequential",
 ]

@@ -49,6 +49,12 @@ class AbPlan:
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     def __post_init__(self) -> None:
+        testable = (self.targets.precision, self.targets.recall, self.targets.false_omission_rate)
+        if all(target is None for target in testable):
+            raise ValueError(
+                "an A/B tests precision, recall or a false omission rate, and the plan's targets "
+                "promise none of them"
+            )
         if not 0.0 < self.treatment_share < 1.0:
             raise ValueError(f"treatment_share must lie in (0, 1), got {self.treatment_share!r}")
         if not (math.isfinite(self.horizon_days) and self.horizon_days >= 1.0):
