@@ -27,7 +27,8 @@ def standing(desk: Desk, history: Sequence[Entry], case_type: str, at: datetime)
         expired; the live policy, what made it live, who approved it; what a rollback would return
         to; the A/B test that runs.
     """
-    live, halt, trial = (read(history, case_type) for read in (live_policy_id, halt_of, running_ab))
+    live = live_policy_id(history, case_type)
+    halt, trial = halt_of(history, case_type), running_ab(history, case_type)
     policy = None if live is None else desk.ledger.policy(live)
     expired = policy is not None and policy.valid_until is not None and policy.valid_until <= at
     state = HALTED if halt else SHADOW if policy is None else EXPIRED if expired else LIVE
