@@ -15,7 +15,7 @@ from models.hub.provenance import Provenance, provenance
 SHADOW, LIVE, HALTED, EXPIRED = "shadow", "live", "halted", "expired"
 
 
-def standing(desk: Desk, history: Sequence[Entry], case_type: str, at: datetime) -> dict[str, Any]:
+def state_of(desk: Desk, history: Sequence[Entry], case_type: str, at: datetime) -> dict[str, Any]:
     """One case type's state as plain values.
 
     Args:
@@ -92,7 +92,7 @@ def history_of(desk: Desk, case_type: str | None, as_of: datetime | None) -> dic
     moment = as_of or (entries[-1].at if entries else None)
     return {
         "as_of": _stamp(as_of),
-        "live": [] if moment is None else [standing(desk, entries, name, moment) for name in names],
+        "live": [] if moment is None else [state_of(desk, entries, name, moment) for name in names],
         "entries": [_plain(entry) for entry in entries],
     }
 
