@@ -27,6 +27,12 @@ def publish(
         create_table_artifact(table=[dict(row) for row in table], key=f"{key}-table")
 
 
+def publish_text(name: str, text: str) -> None:
+    """Markdown for a person to read, under a stable key."""
+    key = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    create_markdown_artifact(markdown=text, key=key)
+
+
 def publish_night(night: dict[str, Any]) -> None:
     """A night's verdict, and its boundaries as a table."""
     if night["stopped"]:

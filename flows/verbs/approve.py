@@ -80,6 +80,14 @@ def find_waiting(desk: Desk, policy_id: str | None, case_type: str | None = None
     return _only(entries, policy_id, "waiting for approval", case_type)
 
 
+def find_proposal(desk: Desk, case_type: str, policy_id: str) -> tuple[Entry, bool]:
+    """A proposal that waits or is approved, and whether it is approved (errors as above)."""
+    try:
+        return find_approved(desk, policy_id, case_type), True
+    except UserError:
+        return find_waiting(desk, policy_id, case_type), False
+
+
 def pending(desk: Desk) -> list[dict[str, Any]]:
     """What waits, as plain values: for an approval, for its A/B test, or to be promoted."""
     history = desk.ledger.history()

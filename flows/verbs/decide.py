@@ -17,6 +17,8 @@ from models.hub.policy import Overrides, Policy
 from models.vocabulary import Boundary
 
 NO_MODEL = "none"
+AB_CASES = "ab_cases"
+"""The evidence table of the cases in an A/B test: what either policy does with each."""
 
 
 def policy_in_force(desk: Desk, case_type: str) -> Policy:

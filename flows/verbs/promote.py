@@ -24,6 +24,7 @@ from models.hub import (
     proven_ab,
     running_ab,
 )
+from models.hub.people import PROMOTE_BOUNDARY
 
 
 def promote(desk: Desk, proposal: Entry, actor: str, at: datetime) -> Entry:
@@ -63,6 +64,11 @@ def promote(desk: Desk, proposal: Entry, actor: str, at: datetime) -> Entry:
     )
     _project(desk, case_type, at)
     return promoted
+
+
+def promote_approved(desk: Desk, proposal: Entry, at: datetime) -> Entry:
+    """The same in the flow's own name: who approved stands in the ledger, or it is refused."""
+    return promote(desk, proposal, PROMOTE_BOUNDARY, at)
 
 
 def approve_and_promote(
