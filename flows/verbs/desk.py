@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -68,6 +68,10 @@ class Desk:
         """
         home.mkdir(parents=True, exist_ok=True)
         own = seed is not None
+        if own:
+            # A walk decides every case by the live policy: its approver promotes at once.
+            kinds = case_types.items()
+            case_types = {name: replace(kind, ab_plan=None) for name, kind in kinds}
         database = None if own else settings.database_url
         tracking = None if own else settings.mlflow_tracking_uri
         ledger_url = database or f"sqlite:///{home / 'ledger.db'}"
