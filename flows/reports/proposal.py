@@ -25,8 +25,28 @@ def proposal_dossier(proposal: Entry) -> str:
     reasons = [str(reason) for reason in said.get("reasons", [])]
     if reasons:
         lines += ["", *(f"- {reason}" for reason in reasons)]
+    lines += _segments(said.get("segments", ()))
     lines += ["", f"Dossier: {dossier_digest(proposal)}"]
     return "\n".join(lines)
+
+
+def _segments(figures: Any) -> list[str]:
+    """A good total can hide a bad segment, so each stands beside it."""
+    if not figures:
+        return []
+    rows = [
+        f"| {one['column']} | {one['value']} | {one['cases']:,} | {one['bad']:,} | "
+        f"{one['automation_rate']:.1%} | {_share(one['precision'])} | {_share(one['recall'])} |"
+        for one in figures
+    ]
+    head = "| segment | value | cases | bad | automatic | precision | recall |"
+    return ["", head, "|---|---|---|---|---|---|---|", *rows]
+
+
+def _share(estimate: Any) -> str:
+    if estimate is None:
+        return "not estimable"
+    return f"{estimate['value']:.2%} ({estimate['low']:.2%} to {estimate['high']:.2%})"
 
 
 def _facts(said: Any) -> list[tuple[str, Any]]:
