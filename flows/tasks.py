@@ -15,6 +15,7 @@ from prefect.cache_policies import NO_CACHE
 from flows import events
 from flows.verbs import (
     approve,
+    decide_source,
     file,
     live,
     night,
@@ -52,6 +53,7 @@ judge_case_types = _as_task(night.judge_case_types, "certify")
 act_on = _as_task(propose.act_on, "propose or narrow")
 find_causes = _as_task(night.find_causes, "find causes")
 assemble = _as_task(night.dossier, "assemble the dossier")
+decide_new_cases = _as_task(decide_source.decide_new_cases, "decide new cases", retries=1)
 file_dossier = _as_task(live.file_dossier, "file the dossier")
 to_answer = _as_task(tickets.to_answer, "what to answer")
 announce = _as_task(events.announce, "announce")

@@ -1,0 +1,49 @@
+"""How does a case type stand in the ledger: what is live, is it halted, is anything tried against it?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from flows.verbs.desk import Desk
+from models.hub import Policy, is_halted, live_policy_id, running_ab
+from models.vocabulary import AbPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A running A/B test: the policy that is tried, its registered plan, and since when."""
+
+    policy: Policy
+    plan: AbPlan
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What decides a case type; `live` is None before the first promotion."""
+
+    live: Policy | None
+    halted: bool
+    trial: Trial | None
+
+
+def standing(desk: Desk, case_type: str, as_of: datetime | None = None) -> Standing:
+    """How a case type stands now, or stood at a moment.
+
+    Raises:
+        GateRefused: the ledger or a policy in it is not as it was written.
+    """
+    history = desk.ledger.history(case_type, as_of)
+    live = live_policy_id(history, case_type)
+    started = running_ab(history, case_type)
+    trial = None
+    if started is not None:
+        tried = desk.ledger.policy(str(started.policy_id))
+        if tried.ab_plan is not None:  # the hub starts no test of a policy without a plan
+            trial = Trial(tried, tried.ab_plan, started.at)
+    return Standing(
+        live=None if live is None else desk.ledger.policy(live),
+        halted=is_halted(history, case_type),
+        trial=trial,
+    )
