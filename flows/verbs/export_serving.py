@@ -13,6 +13,7 @@ from typing import Any
 from configs.errors import GateRefused, UserError
 from flows.adapters.serving_folder import refuse_occupied, write_serving_folder
 from flows.verbs.desk import AUDIT_KEY_FILE, AUDIT_KEY_VARIABLE, Desk
+from models.hub import halt_of, running_ab
 from models.hub.pinned import PinnedPolicy
 from models.hub.policy import Policy
 
@@ -75,7 +76,7 @@ class Exported:
 def export_serving(desk: Desk, case_type: str, to: Path, now: datetime) -> Exported:
     """Write the serving folder of the live policy; the same policy then answers as `decide_cases`.
 
-    A served folder never hears of a halt or of an A/B, so none is made while there is one.
+    A served folder never hears of a halt or of an A/B, so none is written while there is one.
 
     Args:
         to: a folder that does not exist yet, or is empty.
@@ -83,8 +84,8 @@ def export_serving(desk: Desk, case_type: str, to: Path, now: datetime) -> Expor
 
     Raises:
         UserError: there is no such case type, or `to` is taken.
-        GateRefused: no policy with a model is live, its certificate has expired, or its model's
-            bytes are not those it names.
+        GateRefused: the case type is halted or an A/B runs, no policy with a model is live, its
+            certificate has expired, or its model's bytes are not those it names.
     """
     if case_type not in desk.case_types:
         raise UserError(
@@ -113,6 +114,17 @@ def export_serving(desk: Desk, case_type: str, to: Path, now: datetime) -> Expor
 
 
 def _live_policy(desk: Desk, case_type: str, now: datetime) -> Policy:
+    history = desk.ledger.history(case_type)
+    if (halt := halt_of(history, case_type)) is not None:
+        raise GateRefused(
+            f"{case_type} has been halted since {halt.at.isoformat()}: everything is reviewed, and a "
+            "served folder would not. Resume it first (`ratchet resume`)."
+        )
+    if (trial := running_ab(history, case_type)) is not None:
+        raise GateRefused(
+            f"an A/B of {case_type} has been running since {trial.at.isoformat()}, and a served "
+            "folder would decide its treated cases by today's policy. Export once it is concluded."
+        )
     policy = desk.ledger.live_policy(case_type)
     if policy is None or policy.model_digest is None:
         raise GateRefused(
