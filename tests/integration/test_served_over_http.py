@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
 import json
-import os
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +11,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from benchmarks import serving
+from benchmarks.serving import running_server
 from flows.adapters.serving_folder import write_serving_folder
 from models.hub.pinned import PinnedPolicy
 from tests.pinned_policies import NOW, SECRET, pinned_policy, simulated_cases
@@ -37,57 +32,16 @@ def folder(pinned: PinnedPolicy, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return to
 
 
-def server(folder: Path, port: int, secret: str, log: Path) -> subprocess.Popen[bytes]:
-    tools = Path(sys.executable).parent
-    environment = {
-        **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
-        "PATH": f"{tools}:{os.environ['PATH']}",
-        "RATCHET_AUDIT_KEY": secret,
-    }
-    with log.open("wb") as told:
-        return subprocess.Popen(
-            [str(tools / "mlflow"), "models", "serve", "-m", str(folder), "--env-manager", "local",
-             "--host", "127.0.0.1", "--port", str(port)],
-            cwd=log.parent, env=environment, stdout=told, stderr=told, start_new_session=True,
-        )  # fmt: skip
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
-def address(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    port, log = free_port(), tmp_path_factory.mktemp("log") / "server.log"
-    running = server(folder, port, SECRET, log)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(240):
-            assert running.poll() is None, log.read_text()
-            try:
-                urllib.request.urlopen(f"{address}/ping", timeout=1)
-                break
-            except OSError:
-                time.sleep(0.5)
-        yield address
-    finally:
-        os.killpg(running.pid, signal.SIGTERM)
-        running.wait(30)
+def server(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[http.client.HTTPConnection]:
+    with running_server(folder, SECRET, tmp_path_factory.mktemp("logs")) as port:
+        yield http.client.HTTPConnection("127.0.0.1", port, timeout=60)
 
 
-def ask(address: str, content: Any) -> tuple[int, Any]:
-    asked = urllib.request.Request(
-        f"{address}/invocations",
-        data=content if isinstance(content, bytes) else json.dumps(content).encode(),
-        headers={"Content-Type": "application/json"},
-    )
-    try:
-        with urllib.request.urlopen(asked, timeout=60) as answer:
-            return answer.status, json.loads(answer.read())
-    except urllib.error.HTTPError as refused:
-        return refused.code, json.loads(refused.read())
+def ask(server: http.client.HTTPConnection, content: Any) -> tuple[int, Any]:
+    return serving.ask(server, json.dumps(content).encode())
 
 
 def records(cases: pd.DataFrame) -> list[dict[str, Any]]:
@@ -99,11 +53,13 @@ def without_stamp(answers: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{name: each[name] for name in each if name != "decided_at"} for each in answers]
 
 
-def test_three_roads_give_the_same_bits(address: str, pinned: PinnedPolicy) -> None:
+def test_three_roads_give_the_same_bits(
+    server: http.client.HTTPConnection, pinned: PinnedPolicy
+) -> None:
     """The decisions, the answers in process, and those over HTTP: together and one at a time."""
     cases = simulated_cases(days=1, first_day=8).drop(columns=["bad", "true_logit", "matures_at"])
     sent = records(cases)
-    status, told = ask(address, {"dataframe_records": sent})
+    status, told = ask(server, {"dataframe_records": sent})
     assert status == 200, told
     over_http = without_stamp(told["predictions"])
     # What JSON made of the numbers is what every road is given.
@@ -114,13 +70,15 @@ def test_three_roads_give_the_same_bits(address: str, pinned: PinnedPolicy) -> N
     for name, column in decided.items():
         assert [each[str(name)] for each in over_http] == column.tolist(), name
     for row in range(0, len(sent), 29):
-        status, one = ask(address, {"dataframe_records": [sent[row]]})
+        status, one = ask(server, {"dataframe_records": [sent[row]]})
         assert (status, without_stamp(one["predictions"])) == (200, [over_http[row]])
 
 
-def test_a_case_that_cannot_be_scored_is_escalated_over_http(address: str) -> None:
+def test_a_case_that_cannot_be_scored_is_escalated_over_http(
+    server: http.client.HTTPConnection,
+) -> None:
     """A case of which next to nothing was sent still gets a decision."""
-    status, told = ask(address, {"dataframe_records": [{"case_id": "c1", "battery_level": None}]})
+    status, told = ask(server, {"dataframe_records": [{"case_id": "c1", "battery_level": None}]})
     (one,) = told["predictions"]
     assert (status, one["action"], one["override"]) == (200, "escalate", "features_are_present")
     assert (one["score"], one["propensity"], one["top_contributions"]) == (None, 1.0, [])
@@ -135,27 +93,24 @@ def test_a_case_that_cannot_be_scored_is_escalated_over_http(address: str) -> No
         ({"inputs": [[1.0]]}, "send the cases as a table"),
     ],
 )  # fmt: skip
-def test_what_is_no_case_is_a_bad_request(address: str, content: Any, said: str) -> None:
+def test_what_is_no_case_is_a_bad_request(
+    server: http.client.HTTPConnection, content: Any, said: str
+) -> None:
     """Status 400 and one sentence, without a value of the case."""
-    status, told = ask(address, content)
+    status, told = ask(server, content)
     assert status == 400
     assert said in told["message"]
     assert "canary" not in json.dumps(told)
 
 
-def test_what_is_no_json_is_a_bad_request(address: str) -> None:
+def test_what_is_no_json_is_a_bad_request(server: http.client.HTTPConnection) -> None:
     """MLflow says so itself."""
-    assert ask(address, b"{nonsense")[0] == 400
+    assert serving.ask(server, b"{nonsense")[0] == 400
 
 
 def test_with_another_secret_the_server_does_not_start(folder: Path, tmp_path: Path) -> None:
-    """It ends by itself, and the log says why."""
-    log = tmp_path / "server.log"
-    running = server(folder, free_port(), "another", log)
-    try:
-        assert running.wait(120) != 0
-    finally:
-        if running.poll() is None:
-            os.killpg(running.pid, signal.SIGTERM)
-    assert "RATCHET_AUDIT_KEY is not the secret of the home" in log.read_text()
-    assert "another" not in log.read_text().replace("another deployment", "")
+    """It ends by itself, and its log says why."""
+    said = "RATCHET_AUDIT_KEY is not the secret of the home"
+    with pytest.raises(RuntimeError, match=said), running_server(folder, "canary", tmp_path):
+        pass
+    assert "canary" not in (tmp_path / "server.log").read_text()
