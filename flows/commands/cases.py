@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import click
 
@@ -26,4 +27,26 @@ def explain(case_id: str, as_json: bool) -> None:
     table(largest_first(told))
 
 
-COMMANDS = (explain,)
+@click.command(name="export-serving")
+@click.argument("case_type")
+@click.option("--to", type=click.Path(path_type=Path), required=True, metavar="DIR",
+              help="A folder that does not exist yet.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True)
+def export_serving(case_type: str, to: Path, as_json: bool) -> None:
+    """Put the live policy of CASE_TYPE into a folder for `mlflow models serve`.
+
+    It answers single cases as the policy decides them, to the bit. A halt, an A/B, a roll-back or a
+    promotion does not reach a served folder; none is written while CASE_TYPE is halted or tried.
+    """
+    from flows.verbs import live
+    from flows.verbs.export_serving import export_serving as export
+
+    told = export(live.open_desk(), case_type, to, live.night_of(None))
+    if as_json:
+        click.echo(json.dumps(told.plain(), indent=1))
+        return
+    click.echo("\n".join(told.sentences))
+    click.echo(f"Serve it: {told.command}")
+
+
+COMMANDS = (explain, export_serving)
