@@ -41,7 +41,7 @@ def plain_name(name: str) -> str:
     """
     folded = unicodedata.normalize("NFKD", shown_name(name).casefold())
     bare = "".join(letter for letter in folded if not "\u0300" <= letter <= "\u036f")
-    return unicodedata.normalize("NFKC", bare.translate(_LOOK_ALIKES).casefold())
+    return shown_name(bare.translate(_LOOK_ALIKES).casefold())
 
 
 def shown_name(name: str) -> str:
