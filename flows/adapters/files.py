@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from flows.adapters.kill_points import kill_point
+
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Let `write` fill a temporary file beside `path`, flush it to disk, and put it in place.
@@ -16,6 +18,7 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
         OSError: the folder cannot be written or the disk is full; `path` is as it was before.
     """
     temporary = written_beside(path.parent, write)
+    kill_point("files.before_rename")
     try:
         temporary.replace(path)
     except OSError:

@@ -1,15 +1,14 @@
 """Which policy decides, who made it so, and has anybody changed the record since?
 
 `models.hub` decides whether a command may happen; this file keeps what it decided, in SQL. The hash
-of the last entry also stands in a head file outside the database, so that a cut tail shows. The head
-is written after the commit: a crash in between leaves it behind, which is not tampering as long as
-the chain still runs through the entry it names.
+of the last entry also stands in a head file outside the database, so that a cut tail shows, and so
+does a hash over all refusals. The head is written after the commit: a crash in between leaves it
+behind, which is not tampering as long as the chain still runs through the entry it names.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -22,9 +21,11 @@ from sqlalchemy import (
     Integer,
     MetaData,
     RowMapping,
+    Select,
     Table,
     Text,
     UniqueConstraint,
+    func,
     insert,
     select,
 )
@@ -37,8 +38,8 @@ from flows.adapters.database import (
     reading,
     writing,
 )
-from flows.adapters.files import sync_folder, write_atomically, written_beside
 from flows.adapters.kill_points import kill_point
+from flows.adapters.ledger_head import Head, Tally, read_head, write_first_head, write_head
 from flows.adapters.migrate import bring_up_to_date
 from models.hub import (
     GENESIS_HASH,
@@ -186,8 +187,8 @@ class Ledger:
             except IntegrityError:
                 continue  # somebody took the place: decide again on what the ledger says now
             kill_point("ledger.after_commit")
-            if isinstance(said, Entry):
-                self._advance_head()
+            self._advance_head()
+            kill_point("ledger.head_written")
             return said
         raise ServiceUnreachable(
             f"The ledger stayed busy through {_LOST_RACES} attempts. Nothing was changed; try again."
@@ -199,10 +200,11 @@ class Ledger:
         """The entries, oldest first; of one case type, and up to a moment, where asked.
 
         Raises:
-            GateRefused: an entry is not as it was written.
+            GateRefused: an entry is not as it was written, or the tail was cut.
         """
+        head = self._read_head()  # before the entries, see _compare_head
         with reading(self._engine) as connection:
-            entries = self._intact_entries(connection)
+            entries = self._whole_entries(connection, head)
         return _selected(entries, case_type, as_of)
 
     def refusals(self, case_type: str | None = None) -> tuple[KeptRefusal, ...]:
@@ -218,10 +220,12 @@ class Ledger:
         """The policy that decides (or decided at a moment); None: everything is reviewed.
 
         Raises:
-            GateRefused: an entry or the policy's document is not as it was written.
+            GateRefused: an entry or the policy's document is not as it was written, or the tail was
+                cut.
         """
+        head = self._read_head()  # before the entries, see _compare_head
         with reading(self._engine) as connection:
-            history = _selected(self._intact_entries(connection), case_type, as_of)
+            history = _selected(self._whole_entries(connection, head), case_type, as_of)
             policy_id = live_policy_id(history, case_type)
             return None if policy_id is None else _policy(connection, policy_id)
 
@@ -231,22 +235,32 @@ class Ledger:
             return _head(connection)
 
     def verify(self) -> Verification:
-        """Recompute the whole chain, compare it with the head file, and re-hash every policy."""
+        """Recompute the whole chain, compare it and the refusals with the head file, and re-hash every
+        policy."""
         head = self._read_head()  # before the entries, see _compare_head
         with reading(self._engine) as connection:
             rows = connection.execute(select(_ENTRIES).order_by(_ENTRIES.c.seq)).mappings().all()
             policies = connection.execute(select(_POLICIES)).mappings().all()
+            refusals = connection.execute(_refusals_after(0)).mappings().all()
         head_problems, notes = self._compare_head(
             head, {row["seq"]: row["own_hash"] for row in rows}
         )
-        problems = (*_chain_problems(rows), *head_problems, *_policy_problems(rows, policies))
-        return Verification(not problems, problems, notes)
+        refusal_problems, refusal_notes = _compare_refusals(head, refusals)
+        problems = (
+            *_chain_problems(rows),
+            *head_problems,
+            *_policy_problems(rows, policies),
+            *refusal_problems,
+        )
+        return Verification(not problems, problems, (*notes, *refusal_notes))
 
     def adopt_head(self) -> tuple[int, str]:
         """Take the database's word for where the ledger ends (a new machine joins an old ledger)."""
-        head = self.head()
-        self._write_head(*head)
-        return head
+        with reading(self._engine) as connection:
+            seq, own_hash = _head(connection)
+            refusals = connection.execute(_refusals_after(0)).mappings().all()
+        self._write_head(Head(seq, own_hash, Tally().continued(refusals)))
+        return seq, own_hash
 
     def _carry_out(self, connection: Connection, command: Command, at: datetime) -> Entry | Refusal:
         head = self._read_head()
@@ -257,14 +271,31 @@ class Ledger:
         refused = may_act(history, command) if self._enrolled_only else None
         said = refused or _unknown_policy(connection, command) or decide(history, command, at)
         if isinstance(said, Refusal):
-            connection.execute(insert(_REFUSALS).values(_refusal_row(said, command, at)))
+            # Numbered here: a sequence of the database leaves gaps, and commits out of order.
+            number = connection.execute(select(func.max(_REFUSALS.c.id))).scalar_one() or 0
+            row = {"id": number + 1, **_refusal_row(said, command, at)}
+            connection.execute(insert(_REFUSALS).values(row))
             return said
         if isinstance(command, Narrow):
             _keep_policy(connection, command.narrowed)
         elif isinstance(command, Propose | RequestForce):
             _keep_policy(connection, command.policy)
+        kill_point("ledger.policy_kept")
         connection.execute(insert(_ENTRIES).values(_entry_row(said)))
         return said
+
+    def _whole_entries(self, connection: Connection, head: Head | None) -> tuple[Entry, ...]:
+        """The whole chain, as far as the head file says it runs.
+
+        Without a head file nothing can be added, but a machine that only reads has none.
+        """
+        entries = self._intact_entries(connection)
+        if head is not None and head.seq > 0:
+            named = entries[head.seq - 1] if head.seq <= len(entries) else None
+            if named is None or named.own_hash != head.own_hash:
+                problems, _ = self._compare_head(head, {e.seq: e.own_hash for e in entries})
+                raise GateRefused(_broken(problems))
+        return entries
 
     def _intact_entries(self, connection: Connection) -> tuple[Entry, ...]:
         """The whole chain. Rows equal to those verified before are not hashed a second time."""
@@ -281,46 +312,33 @@ class Ledger:
 
     def _start_head(self) -> None:
         """An empty ledger has a head too: from then on, a missing head file is a finding."""
-        if self._head_file.exists() or self.head()[0] > 0:
-            return
-        try:
-            first = written_beside(
-                self._head_file.parent, lambda file: file.write(_head_text(0, GENESIS_HASH))
-            )
-            try:
-                os.link(first, self._head_file)  # unlike a rename, never over an existing head
-            except FileExistsError:
-                return  # another first start was quicker, and its head may already be further on
-            finally:
-                first.unlink(missing_ok=True)
-            sync_folder(self._head_file.parent)
-        except OSError as error:
-            raise _head_unwritable(self._head_file, error) from None
+        if not self._head_file.exists() and self.head()[0] == 0:
+            write_first_head(self._head_file)
 
     def _advance_head(self) -> None:
-        """Write the newest head; whoever writes last re-checks, so racing writers converge."""
+        """Write the newest head; whoever writes last re-checks, so racing writers converge.
+
+        The tally goes on from the one in the file: what was done to older refusals keeps showing.
+        """
         for _ in range(_LOST_RACES):
-            newest = self.head()
-            if self._read_head() == newest:
+            present = self._read_head()
+            tally = (present and present.refusals) or Tally()
+            with reading(self._engine) as connection:
+                seq, own_hash = _head(connection)
+                new = connection.execute(_refusals_after(tally.last)).mappings().all()
+            newest = Head(seq, own_hash, tally.continued(new))
+            if present == newest:
                 return
-            self._write_head(*newest)
+            self._write_head(newest)
 
-    def _write_head(self, seq: int, own_hash: str) -> None:
-        try:
-            write_atomically(self._head_file, lambda file: file.write(_head_text(seq, own_hash)))
-        except OSError as error:
-            raise _head_unwritable(self._head_file, error) from None
+    def _write_head(self, head: Head) -> None:
+        write_head(self._head_file, head)
 
-    def _read_head(self) -> tuple[int, str] | None:
-        """The head file's entry; None when there is no readable head."""
-        try:
-            said = json.loads(self._head_file.read_text(encoding="ascii"))
-            return int(said["seq"]), str(said["hash"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
+    def _read_head(self) -> Head | None:
+        return read_head(self._head_file)
 
     def _compare_head(
-        self, head: tuple[int, str] | None, hashes: Mapping[int, str]
+        self, head: Head | None, hashes: Mapping[int, str]
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Problems and notes of the head file against the hashes by place.
 
@@ -334,7 +352,7 @@ class Ledger:
                 f"{last} entries. Restore it from a copy; only if this machine joins an existing "
                 "ledger, adopt the database's head.",
             ), ()
-        seq, own_hash = head
+        seq, own_hash = head.seq, head.own_hash
         if seq > last:
             cut = f"entry {seq} is" if seq == last + 1 else f"entries {last + 1} to {seq} are"
             return (f"The tail was cut: {cut} missing after entry {last}.",), ()
@@ -348,6 +366,22 @@ class Ledger:
                 "file was not (a crash, or another machine). The next entry repairs it.",
             )
         return (), ()
+
+
+def _compare_refusals(
+    head: Head | None, rows: Sequence[RowMapping]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Problems and notes of the refusals against the head file's tally of them."""
+    if head is None:
+        return (), ()
+    tally = head.refusals or Tally()
+    behind = sum(row["id"] > tally.last for row in rows)
+    notes = (f"The head has not tallied the last {behind} refusals; the next entry does.",)
+    return tally.problems(rows), notes if behind else ()
+
+
+def _refusals_after(number: int) -> Select[Any]:
+    return select(_REFUSALS).where(_REFUSALS.c.id > number).order_by(_REFUSALS.c.id)
 
 
 def _selected(
@@ -511,19 +545,8 @@ def _kept_refusal(row: RowMapping) -> KeptRefusal:
     )
 
 
-def _head_text(seq: int, own_hash: str) -> bytes:
-    return canonical_json({"seq": seq, "hash": own_hash}).encode("ascii")
-
-
 def _broken(problems: Sequence[str]) -> str:
     return (
         f"The ledger is not as it was written, so nothing is decided by it. {' '.join(problems)} "
         "Run `ratchet ledger verify` and restore it from a copy."
-    )
-
-
-def _head_unwritable(head_file: Path, error: OSError) -> ServiceUnreachable:
-    return ServiceUnreachable(
-        f"The head file {head_file} cannot be written: {error.strerror}. What the ledger already "
-        "recorded stands; free the disk or the folder, and the next entry repairs the head."
     )

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from configs.errors import UserError
 from flows.adapters.kill_points import kill_point
 from flows.verbs.aliases import follow_ledger
-from flows.verbs.approve import approve, find_waiting
+from flows.verbs.approve import approve, find_approved, find_waiting
 from flows.verbs.desk import Desk
 from flows.verbs.generation import last_version
 from flows.verbs.model_files import check_policy_files
 from flows.verbs.submit import submitted
 from models.hub import (
     Entry,
+    EntryKind,
     Force,
     Policy,
     Promote,
@@ -21,6 +23,8 @@ from models.hub import (
     RollBack,
     StartAb,
     force_request_of,
+    made_live_by,
+    open_proposals,
     proven_ab,
     running_ab,
 )
@@ -74,14 +78,36 @@ def promote_approved(desk: Desk, proposal: Entry, at: datetime) -> Entry:
 def approve_and_promote(
     desk: Desk, case_type: str, policy_id: str | None, approver: str, at: datetime
 ) -> Entry:
-    """A second person's approval of one waiting proposal, and its promotion (raises as both)."""
+    """A second person's approval of one waiting proposal, and its promotion.
+
+    Asked again after a crash, it goes on where it was stopped: what is approved is not approved
+    again, and what is live already is only shown in the registry.
+
+    Raises:
+        UserError: no such proposal waits, or several fit.
+        GateRefused: as `approve` and `promote`.
+    """
+    history = desk.ledger.history()
+    if policy_id and not _fitting(open_proposals(history, case_type), policy_id):
+        for done in _fitting(_reached(history, case_type), policy_id):
+            _project(desk, case_type, at)
+            return done
+        if _fitting(history, policy_id, EntryKind.APPROVED):
+            return promote(desk, find_approved(desk, policy_id, case_type), approver, at)
     proposal = find_waiting(desk, policy_id, case_type)
     approve(desk, proposal, approver, at)
+    kill_point("promote.approved")
     return promote(desk, proposal, approver, at)
 
 
-def roll_back(desk: Desk, case_type: str, actor: str, reason: str, at: datetime) -> Entry:
+def roll_back(
+    desk: Desk, case_type: str, actor: str, reason: str, at: datetime, leaving: str | None = None
+) -> Entry:
     """Return to the policy promoted before the live one.
+
+    Args:
+        leaving: the id of the policy that is to be left; asked twice, it is left once. None:
+            whichever is live.
 
     Raises:
         UserError: no reason is given.
@@ -95,6 +121,7 @@ def roll_back(desk: Desk, case_type: str, actor: str, reason: str, at: datetime)
             case_type=case_type,
             actor=actor,
             base_version=last_version(desk, case_type),
+            leaving=leaving,
             dossier={"reason": reason.strip()},
         ),
         at,
@@ -137,6 +164,23 @@ def force(desk: Desk, policy: Policy, actor: str, reason: str, at: datetime) -> 
     )
     _project(desk, case_type, at)
     return forced
+
+
+def _reached(history: Sequence[Entry], case_type: str) -> list[Entry]:
+    """What an approval and promotion lead to, where they led there already."""
+    ends = (made_live_by(history, case_type), running_ab(history, case_type))
+    kinds = (EntryKind.PROMOTED, EntryKind.AB_STARTED)
+    return [entry for entry in ends if entry is not None and entry.kind in kinds]
+
+
+def _fitting(
+    entries: Sequence[Entry], policy_id: str, kind: EntryKind | None = None
+) -> list[Entry]:
+    return [
+        one
+        for one in entries
+        if str(one.policy_id).startswith(policy_id) and kind in (None, one.kind)
+    ]
 
 
 def _project(desk: Desk, case_type: str, at: datetime) -> None:

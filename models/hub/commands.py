@@ -49,7 +49,7 @@ class Approve:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refuse:
-    """Somebody turns a proposal down (its proposer may withdraw it so)."""
+    """Somebody turns a proposal, an approval or the wish to force a policy down, or withdraws it."""
 
     case_type: str
     proposal_policy_id: str
@@ -122,11 +122,16 @@ class Force:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollBack:
-    """Return to the policy promoted before the live one."""
+    """Return to the policy promoted before the live one.
+
+    `leaving`: the live policy that is meant; asked twice, it is left only once. None: whichever is
+    live.
+    """
 
     case_type: str
     actor: str
     base_version: int
+    leaving: str | None = None
     dossier: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -10,12 +10,26 @@ from models.hub.commands import RestartEvidence, StartGeneration, TakeLook
 from models.hub.entries import Entry, EntryKind
 from models.hub.readers import looks_taken, of
 from models.hub.refusal import Refusal, Rule
-from models.hub.said import Said
+from models.hub.said import Said, short
 
 
-def start_generation(_: Sequence[Entry], command: StartGeneration, __: datetime) -> Said | Refusal:
+def start_generation(
+    history: Sequence[Entry], command: StartGeneration, _: datetime
+) -> Said | Refusal:
+    """The same model again is no generation: its looks would be counted, and paid for, anew."""
     if not command.model_digest:
         return Refusal("The generation names no model digest.", Rule.EVIDENCE_IS_NAMED)
+    for entry in of(history, command.case_type):
+        if (entry.kind, entry.evidence_digest) == (
+            EntryKind.GENERATION_STARTED,
+            command.model_digest,
+        ):
+            return Refusal(
+                f"The model {short(command.model_digest)} is under test for {command.case_type} "
+                f"since {entry.at.isoformat()}; its looks are counted from there. Only another model "
+                "starts anew.",
+                Rule.MODEL_IS_NEW,
+            )
     return Said(EntryKind.GENERATION_STARTED, evidence_digest=command.model_digest)
 
 

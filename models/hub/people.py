@@ -30,9 +30,9 @@ from models.hub.commands import (
     TripGuardrail,
 )
 from models.hub.entries import PEOPLE, Entry, EntryKind
-from models.hub.readers import of
+from models.hub.readers import of, proven_ab, since_live_change
 from models.hub.refusal import Refusal, Rule
-from models.hub.said import Said, plain_name
+from models.hub.said import Said, plain_name, same_person, short, shown_name
 
 
 class Role(StrEnum):
@@ -107,7 +107,7 @@ def may_act(history: Sequence[Entry], command: Command) -> Refusal | None:
     kind = type(command)
     if command.actor in SYSTEM:
         if kind in SYSTEM[command.actor]:
-            return None
+            return _without_ground(history, command)
         return Refusal(
             f"{command.actor} is a flow and may not {_verb(kind)}; a person must.",
             Rule.ROLE_PERMITS,
@@ -134,7 +134,7 @@ def may_act(history: Sequence[Entry], command: Command) -> Refusal | None:
 
 
 def enrol(history: Sequence[Entry], command: Enrol, _: datetime) -> Said | Refusal:
-    name, known = command.name.strip(), enrolled(history)
+    name, known = shown_name(command.name), enrolled(history)
     unknown = sorted(set(command.roles) - {role.value for role in Role})
     if unknown or not command.roles:
         raise ValueError(f"roles are {', '.join(Role)}; got {', '.join(unknown) or 'none'}")
@@ -143,6 +143,12 @@ def enrol(history: Sequence[Entry], command: Enrol, _: datetime) -> Said | Refus
     if not name or plain_name(name) in _RESERVED or plain_name(name) in known:
         why = "is enrolled already" if plain_name(name) in known else "is no name for a person"
         return Refusal(f"{command.name!r} {why}; revoke it or choose another.", Rule.NAME_IS_FREE)
+    if not known and not same_person(command.actor, name):
+        return Refusal(
+            f"Nobody is enrolled yet, so {name} must ask in their own name: the first person enrols "
+            "themselves.",
+            Rule.FIRST_PERSON_APPROVES,
+        )
     if not known and Role.APPROVER.value not in command.roles:
         return Refusal(
             "The first person must be an approver, or nobody could ever be enrolled after them.",
@@ -168,6 +174,27 @@ def revoke(history: Sequence[Entry], command: Revoke, _: datetime) -> Said | Ref
             Rule.LAST_APPROVER_STAYS,
         )
     return Said(EntryKind.REVOKED, dossier={"name": person.name})
+
+
+def _without_ground(history: Sequence[Entry], command: Command) -> Refusal | None:
+    """A flow that makes a policy live, or takes it back, needs the entry that calls for it."""
+    name = command.case_type
+    if isinstance(command, Promote) and proven_ab(history, name, command.policy_id) is None:
+        return Refusal(
+            f"{command.actor} promotes what its A/B test has proven, and nothing proves "
+            f"{short(command.policy_id)}; a person may promote what was approved without a plan.",
+            Rule.PROMOTE_NEEDS_AB,
+        )
+    tripped = any(
+        entry.kind is EntryKind.GUARDRAIL_TRIPPED for entry in since_live_change(history, name)
+    )
+    if isinstance(command, RollBack) and not tripped:
+        return Refusal(
+            f"The guardrail of the live policy of {name} has not tripped, so {command.actor} may "
+            "not roll it back; a person may.",
+            Rule.GUARDRAIL_TRIPS_FIRST,
+        )
+    return None
 
 
 def _verb(command: type) -> str:

@@ -49,6 +49,14 @@ def propose(history: Sequence[Entry], command: Propose, at: datetime) -> Said | 
         return refusal
     if live_policy_id(history, command.case_type) == policy.policy_id:
         return _already_live(command.case_type, policy.policy_id)
+    approval = approval_of(history, command.case_type, policy.policy_id)
+    if approval is not None:
+        return Refusal(
+            f"{short(policy.policy_id)} was approved by {approval.actor} (version "
+            f"{approval.version}) already; a new proposal would undo that. Promote it, or refuse it "
+            "first.",
+            Rule.ALREADY_PROPOSED,
+        )
     for proposal in open_proposals(history, command.case_type):
         if (proposal.policy_id, proposal.evidence_digest) == (
             policy.policy_id,
@@ -105,6 +113,8 @@ def refuse(history: Sequence[Entry], command: Refuse, _: datetime) -> Said | Ref
     approval = approval_of(history, command.case_type, command.proposal_policy_id)
     if approval is not None:  # an approval may still be withdrawn until the promotion
         return Said(EntryKind.REFUSED, command.proposal_policy_id, approval.evidence_digest)
+    if force_request_of(history, command.case_type, command.proposal_policy_id) is not None:
+        return Said(EntryKind.REFUSED, command.proposal_policy_id)
     proposal = _open_proposal(history, command.case_type, command.proposal_policy_id)
     if isinstance(proposal, Refusal):
         return proposal
@@ -230,6 +240,12 @@ def roll_back(history: Sequence[Entry], command: RollBack, _: datetime) -> Said 
             Rule.NOTHING_TO_ROLL_BACK_TO,
         )
     left = live_policy_id(history, command.case_type)
+    if command.leaving not in (None, left):
+        return Refusal(
+            f"{short(command.leaving)} is not live for {command.case_type} any more: "
+            f"{short(left)} is. Somebody rolled back already; look at it before you leave that too.",
+            Rule.ROLLBACK_LEAVES_THE_LIVE_POLICY,
+        )
     return Said(EntryKind.ROLLED_BACK, target, dossier={"rolled_back_from": left})
 
 
@@ -261,45 +277,63 @@ def is_narrower(boundary: Boundary, than: Boundary) -> bool:
 
 def _seen_before(history: Sequence[Entry], command: Propose, at: datetime) -> Refusal | None:
     """Evidence that trained the model, chose today's boundary, or comes from the future."""
+    since, until = (
+        None if stamp is None else in_utc(stamp)
+        for stamp in (command.evidence_since, command.evidence_until)
+    )
+    if until is not None and until > at:
+        return _seen(
+            f"The evidence runs until {until.isoformat()}, after the proposal itself; labels that "
+            "came later cannot speak for it."
+        )
     mine = of(history, command.case_type)
-    digest = command.policy.model_digest
     generations = [
         entry
         for entry in mine
-        if entry.kind is EntryKind.GENERATION_STARTED and entry.evidence_digest == digest
+        if entry.kind is EntryKind.GENERATION_STARTED
+        and entry.evidence_digest == command.policy.model_digest
     ]
-    until = command.evidence_until
-    if until is not None and until > at:
-        return Refusal(
-            f"The evidence runs until {until.isoformat()}, after the proposal itself; labels that "
-            "came later cannot speak for it.",
-            Rule.EVIDENCE_IS_UNSEEN,
-        )
     if not generations:
         return None  # not trained here: nothing is known of what the model saw
-    if command.evidence_since is None or until is None:
-        return Refusal(
+    if since is None or until is None or since > until:
+        return _seen(
             "The proposal does not say from when to when its evidence reaches, so nobody can tell "
-            "whether the model learned from it.",
-            Rule.EVIDENCE_IS_UNSEEN,
+            "whether the model learned from it."
         )
-    closed = [str(generations[-1].dossier.get("trained_before", ""))] + [
-        str(entry.dossier["evidence_until"])
-        for entry in mine
-        if entry.kind in (EntryKind.PROMOTED, EntryKind.NARROWED)
-        and entry.version > generations[-1].version
-        and entry.dossier.get("model_digest") == digest
-        and "evidence_until" in entry.dossier
-    ]
-    seen = max((datetime.fromisoformat(one) for one in closed if one), default=None)
-    if seen is None or command.evidence_since >= seen:
+    closed = _closed_until(mine, generations)
+    if closed is None:
+        return _seen(
+            "The ledger does not say which cases trained the model, so nobody can tell whether "
+            "these did. Train again."
+        )
+    if since >= closed:
         return None
-    return Refusal(
-        f"The evidence begins at {command.evidence_since.isoformat()}, but cases opened before "
-        f"{seen.isoformat()} trained the model, were compared with it or chose today's boundary. "
-        "The same rows never both choose and certify.",
-        Rule.EVIDENCE_IS_UNSEEN,
+    return _seen(
+        f"The evidence begins at {since.isoformat()}, but cases opened before {closed.isoformat()} "
+        "trained the model, were compared with it, chose today's boundary or are of a population "
+        "that has drifted away. The same rows never both choose and certify."
     )
+
+
+def _closed_until(mine: Sequence[Entry], generations: Sequence[Entry]) -> datetime | None:
+    """Until when a model's cases are spent; None: a generation does not say what trained it."""
+    first, digest = generations[0], generations[0].evidence_digest
+    stamps = [entry.dossier.get("trained_before") for entry in generations]
+    for entry in mine:
+        if entry.version < first.version:
+            continue
+        if entry.kind is EntryKind.EVIDENCE_RESTARTED:
+            stamps.append(entry.dossier["evidence_since"])
+        chose = entry.kind in (EntryKind.PROMOTED, EntryKind.NARROWED)
+        if chose and entry.dossier.get("model_digest") == digest:
+            stamps.append(entry.dossier.get("evidence_until", stamps[0]))
+    if None in stamps:
+        return None
+    return max(in_utc(datetime.fromisoformat(str(stamp))) for stamp in stamps)
+
+
+def _seen(reason: str) -> Refusal:
+    return Refusal(reason, Rule.EVIDENCE_IS_UNSEEN)
 
 
 def _rests_on(proposal: Entry) -> dict[str, object]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from models.hub.canonical import canonical_json, sha256_of
-from models.hub.entries import CHANGES_THE_LIVE_POLICY, Entry, EntryKind
+from models.hub.entries import CHANGES_THE_LIVE_POLICY, PEOPLE, Entry, EntryKind
+from models.hub.said import same_person
 
 
 def version_of(history: Sequence[Entry], case_type: str) -> int:
@@ -47,7 +48,8 @@ def open_proposals(history: Sequence[Entry], case_type: str) -> tuple[Entry, ...
 def approval_of(history: Sequence[Entry], case_type: str, policy_id: str) -> Entry | None:
     """The approval a promotion could rest on: still in force, against today's live policy.
 
-    An A/B test that ended without a proof spends it: the policy must be proposed and approved anew.
+    An A/B test that ended without a proof spends it, and so does the revocation of who gave it: the
+    policy must be proposed and approved anew.
     """
     judged = [
         entry
@@ -58,7 +60,8 @@ def approval_of(history: Sequence[Entry], case_type: str, policy_id: str) -> Ent
             or (entry.kind is EntryKind.AB_CONCLUDED and entry.dossier["verdict"] == "stop")
         )
     ]
-    return judged[-1] if judged and judged[-1].kind is EntryKind.APPROVED else None
+    approved = bool(judged) and judged[-1].kind is EntryKind.APPROVED
+    return judged[-1] if approved and not was_revoked(history, judged[-1]) else None
 
 
 def proposal_of(history: Sequence[Entry], case_type: str, policy_id: str) -> Entry | None:
@@ -126,22 +129,29 @@ def halt_of(history: Sequence[Entry], case_type: str) -> Entry | None:
 
 
 def resume_request_of(history: Sequence[Entry], case_type: str) -> Entry | None:
-    """The first person's wish to end the halt in force, or None."""
+    """The first person's wish to end the halt in force; None: nobody's, or nobody's who may still
+    act."""
     return next(
-        (e for e in _brakes(history, case_type) if e.kind is EntryKind.RESUME_REQUESTED), None
+        (
+            entry
+            for entry in _brakes(history, case_type)
+            if entry.kind is EntryKind.RESUME_REQUESTED and not was_revoked(history, entry)
+        ),
+        None,
     )
 
 
 def force_request_of(history: Sequence[Entry], case_type: str, policy_id: str) -> Entry | None:
-    """The first approver's wish to force a policy, made against today's live policy; or None."""
-    return next(
-        (
-            entry
-            for entry in reversed(since_live_change(history, case_type))
-            if entry.kind is EntryKind.FORCE_REQUESTED and entry.policy_id == policy_id
-        ),
-        None,
-    )
+    """The first approver's wish to force a policy, made against today's live policy; None: nobody's,
+    it was turned down, or who asked may no longer act."""
+    asked = [
+        entry
+        for entry in since_live_change(history, case_type)
+        if entry.policy_id == policy_id
+        and entry.kind in (EntryKind.FORCE_REQUESTED, EntryKind.REFUSED)
+        and not was_revoked(history, entry)
+    ]
+    return asked[-1] if asked and asked[-1].kind is EntryKind.FORCE_REQUESTED else None
 
 
 def looks_taken(history: Sequence[Entry], case_type: str) -> int:
@@ -176,6 +186,16 @@ def since_live_change(history: Sequence[Entry], case_type: str) -> list[Entry]:
     mine = of(history, case_type)
     changes = [at for at, entry in enumerate(mine) if entry.kind in CHANGES_THE_LIVE_POLICY]
     return mine[changes[-1] + 1 :] if changes else mine
+
+
+def was_revoked(history: Sequence[Entry], entry: Entry) -> bool:
+    """Whether who made an entry was revoked since: their half of a step for two no longer counts."""
+    return any(
+        later.kind is EntryKind.REVOKED
+        and later.seq > entry.seq
+        and same_person(str(later.dossier["name"]), entry.actor)
+        for later in of(history, PEOPLE)
+    )
 
 
 def of(history: Sequence[Entry], case_type: str) -> list[Entry]:

@@ -8,11 +8,11 @@ from typing import Any
 
 from models.hub import brakes, commands, evidence, promotion
 from models.hub.commands import Command
-from models.hub.entries import GENESIS_HASH, Entry
+from models.hub.entries import GENESIS_HASH, PEOPLE, Entry
 from models.hub.people import enrol, revoke
 from models.hub.readers import version_of
 from models.hub.refusal import Refusal, Rule
-from models.hub.said import Said
+from models.hub.said import Said, shown_name
 
 _RULES: Mapping[type, Callable[[Sequence[Entry], Any, datetime], Said | Refusal]] = {
     commands.Propose: promotion.propose,
@@ -34,6 +34,9 @@ _RULES: Mapping[type, Callable[[Sequence[Entry], Any, datetime], Said | Refusal]
     commands.Enrol: enrol,
     commands.Revoke: revoke,
 }
+_ABOUT_PEOPLE = (commands.Enrol, commands.Revoke)
+_TRUSTED = ("evidence_since", "evidence_until")
+"""What later rules believe of a proposal or promotion: its own rule says it, never its dossier."""
 
 
 def decide(history: Sequence[Entry], command: Command, at: datetime) -> Entry | Refusal:
@@ -47,8 +50,15 @@ def decide(history: Sequence[Entry], command: Command, at: datetime) -> Entry | 
         at: now, tz-aware.
     """
     version = version_of(history, command.case_type)
-    if not command.actor.strip():
+    actor = shown_name(command.actor)
+    if not actor:
         return Refusal("Nobody is named as the actor; say who asks.", Rule.ACTOR_IS_NAMED)
+    if (command.case_type == PEOPLE) != isinstance(command, _ABOUT_PEOPLE):
+        return Refusal(
+            f"{PEOPLE} is the history of who may act, and nothing else stands in it; name a case "
+            "type for everything else.",
+            Rule.PEOPLE_STAND_APART,
+        )
     if command.base_version != version:
         return Refusal(
             f"{command.case_type} is at version {version}, the command was made against "
@@ -60,16 +70,19 @@ def decide(history: Sequence[Entry], command: Command, at: datetime) -> Entry | 
     if isinstance(said, Refusal):
         return said
     last = history[-1] if history else None
+    told = dict(command.dossier)
+    if isinstance(command, commands.Propose | commands.Promote):
+        told = {name: value for name, value in told.items() if name not in _TRUSTED}
     return Entry(
         seq=last.seq + 1 if last else 1,
         case_type=command.case_type,
         version=version + 1,
         kind=said.kind,
-        actor=command.actor,
+        actor=actor,
         at=at,
         policy_id=said.policy_id,
         base_version=version,
         evidence_digest=said.evidence_digest,
-        dossier={**command.dossier, **said.dossier},
+        dossier={**told, **said.dossier},
         previous_hash=last.own_hash if last else GENESIS_HASH,
     )

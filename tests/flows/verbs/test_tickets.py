@@ -43,7 +43,11 @@ def start_generation(
         model_digest=digest,
         actor="retrain",
         base_version=entries[-1].version if entries else 0,
-        dossier={"model_version": str(number), "lineage": {"answers": answers or []}},
+        dossier={
+            "model_version": str(number),
+            "trained_before": at.isoformat(),
+            "lineage": {"answers": answers or []},
+        },
     )
     assert desk.ledger.submit(command, at).kind == "generation_started"
 

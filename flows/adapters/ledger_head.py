@@ -1,0 +1,104 @@
+"""Where does the ledger end, told outside its database, so that a cut tail shows?"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import RowMapping
+
+from configs.errors import ServiceUnreachable
+from flows.adapters.files import sync_folder, write_atomically, written_beside
+from models.hub import GENESIS_HASH
+from models.hub.canonical import canonical_json, sha256_of
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """The refusals up to the one numbered `last`, as one hash chain that only the head holds."""
+
+    last: int = 0
+    chain: str = GENESIS_HASH
+
+    def continued(self, rows: Iterable[RowMapping]) -> Tally:
+        """The tally after these refusals, in order of their numbers."""
+        last, chain = self.last, self.chain
+        for row in rows:
+            last, chain = row["id"], sha256_of(f"{chain}\n{canonical_json(dict(row))}")
+        return Tally(last, chain)
+
+    def problems(self, rows: Sequence[RowMapping]) -> tuple[str, ...]:
+        """What was done to the refusals since they were tallied; `rows` are all of them, in order."""
+        tallied = [row for row in rows if row["id"] <= self.last]
+        if Tally().continued(tallied).chain == self.chain:
+            return ()
+        present = {row["id"] for row in tallied}
+        gone = [
+            f"Refusal {one} was removed." for one in range(1, self.last + 1) if one not in present
+        ]
+        return tuple(gone) or (
+            f"A refusal among the first {self.last} was edited: together they no longer have the "
+            "hash in the head file.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The last entry's place and hash (0 and zeros for an empty ledger), and the refusals' tally;
+    None in a head file that was written before refusals were tallied."""
+
+    seq: int
+    own_hash: str
+    refusals: Tally | None
+
+
+def read_head(file: Path) -> Head | None:
+    """What the head file says; None when there is no readable one."""
+    try:
+        said = json.loads(file.read_text(encoding="ascii"))
+        told = said.get("refusals")
+        tally = None if told is None else Tally(int(told["last"]), str(told["hash"]))
+        return Head(int(said["seq"]), str(said["hash"]), tally)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def write_head(file: Path, head: Head) -> None:
+    """Put a head in place of the old one (ServiceUnreachable: disk or folder cannot be written)."""
+    try:
+        write_atomically(file, lambda opened: opened.write(_text(head)))
+    except OSError as error:
+        raise _unwritable(file, error) from None
+
+
+def write_first_head(file: Path) -> None:
+    """The head of an empty ledger, never over one that is there (raises as above)."""
+    try:
+        first = written_beside(
+            file.parent, lambda opened: opened.write(_text(Head(0, GENESIS_HASH, Tally())))
+        )
+        try:
+            os.link(first, file)  # unlike a rename, never over an existing head
+        except FileExistsError:
+            return  # another first start was quicker, and its head may already be further on
+        finally:
+            first.unlink(missing_ok=True)
+        sync_folder(file.parent)
+    except OSError as error:
+        raise _unwritable(file, error) from None
+
+
+def _text(head: Head) -> bytes:
+    tally = head.refusals
+    told = {} if tally is None else {"refusals": {"last": tally.last, "hash": tally.chain}}
+    return canonical_json({"seq": head.seq, "hash": head.own_hash, **told}).encode("ascii")
+
+
+def _unwritable(head_file: Path, error: OSError) -> ServiceUnreachable:
+    return ServiceUnreachable(
+        f"The head file {head_file} cannot be written: {error.strerror}. What the ledger already "
+        "recorded stands; free the disk or the folder, and the next entry repairs the head."
+    )
