@@ -6,13 +6,12 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from prefect import flow
-from prefect.flow_runs import pause_flow_run
 from prefect.utilities.annotations import quote
 from pydantic import Field
 
 from configs.errors import GateRefused
 from flows import tasks
-from flows.approvals import GoOn, tagged_waiting_for
+from flows.approvals import LEAVE_IT, tag_as_waiting, wait_to_go_on
 from flows.artifacts import publish, publish_text
 from flows.reports.proposal import proposal_dossier
 
@@ -37,17 +36,15 @@ def promote_boundary(
         profile: the settings' profile; empty: RATCHET_PROFILE or `local`.
     """
     desk = tasks.open_desk(profile)
-    proposal, approved = tasks.find_proposal(quote(desk), case_type, policy_id)
+    proposal, approved = tasks.find_proposal(quote(desk), policy_id, case_type)
     if not approved:
         dossier = proposal_dossier(proposal)
         publish_text(f"approve-{case_type}", dossier)
-        tagged_waiting_for(str(proposal.policy_id))
-        answer = pause_flow_run(
-            wait_for_input=GoOn.with_initial_data(description=dossier),
-            timeout=int(wait_hours * 3600),
-        )
-        if answer.decision == "leave it":
-            raise GateRefused(f"{case_type}: it was left as it is; nothing was promoted.")
+        tag_as_waiting(str(proposal.policy_id))
+        # An approval since the first look found no run to tell.
+        _, approved = tasks.find_proposal(quote(desk), str(proposal.policy_id), case_type)
+    if not approved and wait_to_go_on(dossier, wait_hours) == LEAVE_IT:
+        raise GateRefused(f"{case_type}: it was left as it is; nothing was promoted.")
     entry = tasks.promote_approved(quote(desk), quote(proposal), datetime.now(UTC))
     told = {
         "case_type": case_type,

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import click
 
 from flows.commands.options import ACTOR
+from flows.commands.output import say_entry
 from flows.commands.people import asked_by
 
 
@@ -14,7 +15,8 @@ from flows.commands.people import asked_by
 @click.argument("case_type")
 @click.option("--reason", required=True, help="Why, in a sentence; kept for ever.")
 @ACTOR
-def halt(case_type: str, reason: str, actor: str | None) -> None:
+@click.option("--json", "as_json", is_flag=True)
+def halt(case_type: str, reason: str, actor: str | None, as_json: bool) -> None:
     """Send every case of CASE_TYPE to review at once; one person is enough."""
     from flows.verbs import live
     from flows.verbs.brakes import halt as stop
@@ -22,17 +24,19 @@ def halt(case_type: str, reason: str, actor: str | None) -> None:
     desk = live.open_desk()
     person = asked_by(desk, actor)
     entry = stop(desk, case_type, person.name, reason, datetime.now(UTC))
-    click.echo(
-        f"{case_type} is halted by {person.name}: every case is reviewed from now on (ledger entry "
-        f"{entry.seq}). Two people end it with `ratchet resume {case_type}`."
+    told = (
+        f"{case_type} is halted by {person.name}: every case is reviewed from now on. Two people end "
+        f"it with `ratchet resume {case_type}`."
     )
+    say_entry(entry, as_json, told)
 
 
 @click.command()
 @click.argument("case_type")
 @click.option("--reason", required=True, help="Why, in a sentence; kept for ever.")
 @ACTOR
-def resume(case_type: str, reason: str, actor: str | None) -> None:
+@click.option("--json", "as_json", is_flag=True)
+def resume(case_type: str, reason: str, actor: str | None, as_json: bool) -> None:
     """Ask for the halt of CASE_TYPE to end; a second person's same command ends it."""
     from flows.verbs import live
     from flows.verbs.brakes import resume as run_again
@@ -43,9 +47,10 @@ def resume(case_type: str, reason: str, actor: str | None) -> None:
     entry = run_again(desk, case_type, person.name, reason, datetime.now(UTC))
     if entry.kind is EntryKind.RESUMED:
         asked = entry.dossier["requested_by"]
-        click.echo(f"{case_type} runs again: {asked} asked, {person.name} agreed.")
+        told = f"{case_type} runs again: {asked} asked, {person.name} agreed."
     else:
-        click.echo(f"{person.name} asked; {case_type} stays halted until a second person agrees.")
+        told = f"{person.name} asked; {case_type} stays halted until a second person agrees."
+    say_entry(entry, as_json, told)
 
 
 COMMANDS = (halt, resume)

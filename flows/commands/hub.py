@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import click
 
 from flows.commands.options import ACTOR
-from flows.commands.output import say, table
+from flows.commands.output import say, say_entry, table, to_the_second
 from flows.commands.people import asked_by
 
 
@@ -23,7 +23,12 @@ def proposals(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=1))
     elif rows:
-        table([{**row, "policy_id": row["policy_id"][:12]} for row in rows])
+        table(
+            [
+                {**row, "policy_id": row["policy_id"][:12], "since": to_the_second(row["since"])}
+                for row in rows
+            ]
+        )
     else:
         click.echo("Nothing waits for approval.")
 
@@ -52,13 +57,11 @@ def approve(policy_id: str, note: str, yes: bool, actor: str | None, as_json: bo
     if not yes and _at_terminal():
         click.confirm(f"Approve it as {person.name}?", abort=True, err=True)
     entry = agree(desk, proposal, person.name, datetime.now(UTC), note)
-    if as_json:
-        click.echo(json.dumps(_entry(entry), indent=1))
-    else:
-        click.echo(
-            f"Approved by {person.name}. It decides nothing yet: `ratchet promote "
-            f"{str(entry.policy_id)[:12]}` makes it live, or starts its A/B test."
-        )
+    told = (
+        f"Approved by {person.name}. It decides nothing yet: `ratchet promote "
+        f"{str(entry.policy_id)[:12]}` makes it live, or starts its A/B test."
+    )
+    say_entry(entry, as_json, told)
     _tell_paused_run(str(entry.policy_id))
 
 
@@ -69,22 +72,15 @@ def approve(policy_id: str, note: str, yes: bool, actor: str | None, as_json: bo
 @click.option("--json", "as_json", is_flag=True)
 def refuse(policy_id: str, reason: str, actor: str | None, as_json: bool) -> None:
     """Turn a waiting proposal down, or withdraw an approval before the promotion."""
-    from configs.errors import UserError
     from flows.verbs import live
-    from flows.verbs.approve import find_approved, find_waiting
+    from flows.verbs.approve import find_proposal
     from flows.verbs.approve import refuse as turn_down
 
     desk = live.open_desk()
-    try:
-        proposal = find_waiting(desk, policy_id)
-    except UserError as not_waiting:
-        try:
-            proposal = find_approved(desk, policy_id)
-        except UserError:
-            raise not_waiting from None
+    proposal, _ = find_proposal(desk, policy_id)
     person = asked_by(desk, actor)
     entry = turn_down(desk, proposal, person.name, reason, datetime.now(UTC))
-    _say_entry(entry, as_json, f"Refused by {person.name}.")
+    say_entry(entry, as_json, f"Refused by {person.name}.")
 
 
 @click.command()
@@ -108,6 +104,8 @@ def promote(policy_id: str, force: bool, reason: str, actor: str | None, as_json
 
     if force and not reason.strip():
         raise UserError("a forced change needs --reason; say why, in a sentence.")
+    if reason and not force:
+        raise UserError("--reason goes with --force; a promotion rests on its approval.")
     desk, now = live.open_desk(), datetime.now(UTC)
     if force:
         policy = find_policy(desk, policy_id)
@@ -124,7 +122,7 @@ def promote(policy_id: str, force: bool, reason: str, actor: str | None, as_json
             "everything is proven."
         ),
     }
-    _say_entry(entry, as_json, told[entry.kind])
+    say_entry(entry, as_json, told[entry.kind])
 
 
 @click.command()
@@ -140,7 +138,7 @@ def rollback(case_type: str, reason: str, actor: str | None, as_json: bool) -> N
     desk = live.open_desk()
     person = asked_by(desk, actor)
     entry = roll_back(desk, case_type, person.name, reason, datetime.now(UTC))
-    _say_entry(entry, as_json, f"{case_type} is rolled back.")
+    say_entry(entry, as_json, f"{case_type} is rolled back.")
 
 
 @click.command("validate-ab")
@@ -160,19 +158,6 @@ def validate_ab(as_of: datetime | None, as_json: bool) -> None:
     for one in told:
         click.echo(f"{one['case_type']}: {one['verdict']}. {' '.join(one['reasons'])}")
         table(one["proofs"])
-
-
-def _say_entry(entry: object, as_json: bool, sentence: str) -> None:
-    if as_json:
-        click.echo(json.dumps(_entry(entry), indent=1))
-    else:
-        click.echo(f"{sentence} (ledger entry {getattr(entry, 'seq', '?')})")
-
-
-def _entry(entry: object) -> dict[str, object]:
-    names = ("seq", "case_type", "version", "policy_id", "actor")
-    plain = {name: getattr(entry, name) for name in names}
-    return {**plain, "kind": entry.kind.value, "at": entry.at.isoformat()}  # type: ignore[attr-defined]
 
 
 def _at_terminal() -> bool:

@@ -10,23 +10,27 @@ import click
 
 from flows.commands.exit_codes import EXIT_GATE
 from flows.commands.options import UTC_STAMP
-from flows.commands.output import table
+from flows.commands.output import table, to_the_second
 
 
 @click.command()
 @click.argument("case_type", required=False)
-@click.option("--as-of", type=UTC_STAMP, help="As it stood then; with its time zone.")
+@click.option(
+    "--as-of", type=UTC_STAMP, help="As it stood at the end of that second; with its time zone."
+)
 @click.option("--json", "as_json", is_flag=True, help="With every dossier and hash.")
 def history(case_type: str | None, as_of: datetime | None, as_json: bool) -> None:
     """List who decided what about the policies (of CASE_TYPE), and what was live then."""
     from flows.verbs import live
     from flows.verbs.history import history_of
 
-    moment = None if as_of is None else live.night_of(as_of)
-    told = history_of(live.open_desk(), case_type, moment)
+    moment = None if as_of is None else _end_of_second(live.night_of(as_of))
+    told = history_of(live.open_desk(), case_type, moment, datetime.now(UTC))
     if as_json:
         click.echo(json.dumps(told, indent=1, default=str))
         return
+    if not told["entries"]:
+        click.echo("The ledger has no entry." if as_of is None else "The ledger had no entry then.")
     table([_entry_row(entry) for entry in told["entries"]])
     click.echo("\nLive then:" if as_of else "\nLive now:")
     _standings(told["live"])
@@ -48,7 +52,7 @@ def status(as_json: bool) -> None:
         return
     _standings(rows)
     for alert in alerts:
-        click.echo(f"Alert {alert.get('at', '')}: {alert.get('sentence', '')}")
+        click.echo(f"Alert {to_the_second(alert.get('at'))}: {alert.get('sentence', '')}")
 
 
 @click.group()
@@ -96,13 +100,26 @@ def reconcile(as_json: bool) -> None:
 def _entry_row(entry: dict[str, Any]) -> dict[str, Any]:
     return {
         "seq": entry["seq"],
-        "at": entry["at"],
+        "at": to_the_second(entry["at"]),
         "case_type": entry["case_type"],
         "kind": entry["kind"],
         "actor": entry["actor"],
         "policy": str(entry["policy_id"] or "-")[:12],
-        "why": entry["dossier"].get("reason") or " ".join(entry["dossier"].get("reasons", [])),
+        "why": _why(entry),
     }
+
+
+def _why(entry: dict[str, Any]) -> str:
+    said = entry["dossier"]
+    if "roles" in said:
+        return f"{said['name']} as {', '.join(said['roles'])}"
+    told = said.get("reason") or said.get("note") or said.get("name") or ""
+    return str(told) or " ".join(said.get("reasons", []))
+
+
+def _end_of_second(moment: datetime) -> datetime:
+    """A stamp written to the second, as the table shows it, includes what happened in it."""
+    return moment if moment.microsecond else moment.replace(microsecond=999_999)
 
 
 def _standings(rows: list[dict[str, Any]]) -> None:
@@ -116,8 +133,8 @@ def _standings(rows: list[dict[str, Any]]) -> None:
                 "pass <=": one["pass_at_or_below"],
                 "block >=": one["block_at_or_above"],
                 "approved by": " and ".join(one["approved_by"]) or None,
-                "since": one["made_live_at"],
-                "until": one["valid_until"],
+                "since": to_the_second(one["made_live_at"]),
+                "until": to_the_second(one["valid_until"]),
                 "note": _note(one),
             }
             for one in rows
@@ -131,7 +148,7 @@ def _note(one: dict[str, Any]) -> str | None:
     if one["forced"]:
         return f"forced: {one['forced_because']}"
     if one["trying"]:
-        return f"A/B of {one['trying'][:12]} since {one['trying_since']}"
+        return f"A/B of {one['trying'][:12]} since {to_the_second(one['trying_since'])}"
     return None
 
 

@@ -80,12 +80,17 @@ def find_waiting(desk: Desk, policy_id: str | None, case_type: str | None = None
     return _only(entries, policy_id, "waiting for approval", case_type)
 
 
-def find_proposal(desk: Desk, case_type: str, policy_id: str) -> tuple[Entry, bool]:
-    """A proposal that waits or is approved, and whether it is approved (errors as above)."""
-    try:
-        return find_approved(desk, policy_id, case_type), True
-    except UserError:
-        return find_waiting(desk, policy_id, case_type), False
+def find_proposal(
+    desk: Desk, policy_id: str | None, case_type: str | None = None
+) -> tuple[Entry, bool]:
+    """A proposal that waits or is approved, and whether it is approved (arguments and errors as
+    above)."""
+    history = desk.ledger.history()
+    names = list(desk.case_types) if case_type is None else [case_type]
+    approved = _approved(history, names)
+    open_ones = [entry for name in names for entry in open_proposals(history, name)]
+    found = _only([*open_ones, *approved], policy_id, "waiting or approved", case_type)
+    return found, found in approved
 
 
 def pending(desk: Desk) -> list[dict[str, Any]]:
@@ -166,7 +171,8 @@ def _only(
     known = ", ".join(f"{one.case_type} {str(one.policy_id)[:12]}" for one in entries) or "none"
     asked = f"the proposal {policy_id!r}" if policy_id else "the only proposal"
     where = f" of {case_type}" if case_type else ""
+    fit = "several fit" if fitting else "none fits"
     raise UserError(
-        f"{asked}{where} was asked for; {state}: {known}. `ratchet proposals` shows them; name one "
-        "by its first characters."
+        f"{asked}{where} was asked for, and {fit}; {state}: {known}. `ratchet proposals` shows them; "
+        "name one by its first characters."
     )

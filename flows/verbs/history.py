@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from configs.errors import UserError
 from flows.verbs.desk import Desk
+from flows.verbs.known_case_type import known_case_type
 from models.hub import Entry, halt_of, live_policy_id, previous_policy_id, running_ab
 from models.hub.entries import PEOPLE
 from models.hub.provenance import Provenance, provenance
@@ -72,12 +72,15 @@ def said_of(behind: Provenance) -> dict[str, Any]:
     }
 
 
-def history_of(desk: Desk, case_type: str | None, as_of: datetime | None) -> dict[str, Any]:
+def history_of(
+    desk: Desk, case_type: str | None, as_of: datetime | None, now: datetime
+) -> dict[str, Any]:
     """The ledger as it stood at a moment: every entry, and what was live then.
 
     Args:
         case_type: only this one; None: all, and who was enrolled.
-        as_of: nothing that was recorded later; None: now.
+        as_of: nothing that was recorded later, and what had expired by then; None: `now`, with
+            every entry there is.
 
     Raises:
         UserError: no such case type is configured, and the ledger has no entry of it.
@@ -85,14 +88,11 @@ def history_of(desk: Desk, case_type: str | None, as_of: datetime | None) -> dic
     """
     entries = desk.ledger.history(case_type, as_of)
     names = list(desk.case_types) if case_type is None else [case_type]
-    if case_type is not None and case_type not in desk.case_types and not entries:
-        raise UserError(
-            f"there is no case type {case_type!r}; the case types are {', '.join(desk.case_types)}."
-        )
-    moment = as_of or (entries[-1].at if entries else None)
+    if case_type is not None and not entries:
+        known_case_type(desk, case_type)
     return {
         "as_of": _stamp(as_of),
-        "live": [] if moment is None else [state_of(desk, entries, name, moment) for name in names],
+        "live": [state_of(desk, entries, name, as_of or now) for name in names],
         "entries": [_plain(entry) for entry in entries],
     }
 

@@ -93,7 +93,7 @@ def night_of(as_of: datetime | None) -> datetime:
     if as_of.tzinfo is None:
         raise UserError(f"{as_of.isoformat()} has no time zone; write it as {as_of.isoformat()}Z.")
     if as_of > now + timedelta(minutes=5):
-        raise UserError(f"{as_of.isoformat()} lies in the future; a night looks back.")
+        raise UserError(f"{as_of.isoformat()} lies in the future, of which nothing is known yet.")
     return as_of.astimezone(UTC)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from configs.errors import GateRefused
 from flows.adapters.case_numbers import CASE_NUMBER
 from flows.verbs.decide import AB_CASES
 from flows.verbs.desk import Desk
@@ -19,7 +20,17 @@ from flows.verbs.truth import Book, load_book
 from models.boundary.ab_rows import AbRows
 from models.boundary.ab_test import AbDesign, AbJudgement, judge_ab
 from models.boundary.ab_verdict import AbVerdict
-from models.hub import AuditPlan, ConcludeAb, Entry, Policy, proposal_of, running_ab
+from models.hub import (
+    AuditPlan,
+    ConcludeAb,
+    Entry,
+    EntryKind,
+    Policy,
+    halt_of,
+    proposal_of,
+    proven_ab,
+    running_ab,
+)
 from models.hub.people import VALIDATE_AB
 from models.vocabulary import AbPlan, Action, Boundary
 
@@ -27,12 +38,15 @@ from models.vocabulary import AbPlan, Action, Boundary
 def validate_ab(desk: Desk, as_of: datetime) -> list[dict[str, Any]]:
     """Judge every test that runs, as of a moment; a conclusion is a ledger entry.
 
-    A policy that was approved and is now proven is promoted at once.
+    A policy that was approved and is now proven is promoted at once, or by the next call after one
+    that was killed in between. A promotion that is refused is told, and the other tests are judged.
 
     Returns:
         One a running test: case_type, policy_id, verdict (continue, promote, stop), reasons, proofs
         (claim, evidence, needed, proven), arms, split_p_value, cases_judged, missing.
     """
+    for case_type in desk.case_types:
+        _finish(desk, case_type, as_of)
     history = desk.ledger.history()
     running = [running_ab(history, case_type) for case_type in desk.case_types]
     return [_judge(desk, trial, as_of) for trial in running if trial is not None]
@@ -84,9 +98,11 @@ def _judge(desk: Desk, trial: Entry, as_of: datetime) -> dict[str, Any]:
     days = (as_of - trial.at) / timedelta(days=1)
     judged = judge_ab(plan, design, AbRows.from_frame(table), max(days, 0.0))
     told = _plain(trial, judged)
-    if judged.verdict is not AbVerdict.CONTINUE:
-        _conclude(desk, trial, judged, _digest(table), told, as_of)
-    return told
+    if judged.verdict is AbVerdict.CONTINUE:
+        return told
+    _conclude(desk, trial, judged, _digest(table), told, as_of)
+    refused = _finish(desk, trial.case_type, as_of)
+    return {**told, "reasons": [*told["reasons"], *refused]}
 
 
 def _conclude(
@@ -113,10 +129,25 @@ def _conclude(
     )
     sentence = f"{case_type}: the A/B test of {policy_id[:12]}: {' '.join(judged.reasons)}"
     desk.alerts.send("ab_concluded", case_type, sentence, at, verdict=judged.verdict.value)
-    if judged.verdict is AbVerdict.PROMOTE:
-        proposal = proposal_of(desk.ledger.history(), case_type, policy_id)
-        assert proposal is not None  # the ledger let no test start without one
+
+
+def _finish(desk: Desk, case_type: str, at: datetime) -> list[str]:
+    """Promote what its test has proven; why it could not be, where it could not."""
+    history = desk.ledger.history(case_type)
+    if halt_of(history, case_type) is not None:
+        return []
+    concluded = next((e for e in reversed(history) if e.kind is EntryKind.AB_CONCLUDED), None)
+    if concluded is None or proven_ab(history, case_type, str(concluded.policy_id)) is None:
+        return []
+    proposal = proposal_of(history, case_type, str(concluded.policy_id))
+    assert proposal is not None  # the ledger let no test start without one
+    try:
         promote(desk, proposal, VALIDATE_AB, at)
+    except GateRefused as refused:
+        why = f"{case_type}: {proposal.policy_id} is proven and was not promoted. {refused}"
+        desk.alerts.send("ab_not_promoted", case_type, why, at)
+        return [why]
+    return []
 
 
 def _design(control: Policy | None, treatment: Policy) -> AbDesign:
