@@ -63,6 +63,7 @@ def said_of(behind: Provenance) -> dict[str, Any]:
         "made_live": None if live is None else live.kind.value,
         "made_live_by": None if live is None else live.actor,
         "made_live_at": _stamp(None if live is None else live.at),
+        "tried_since": _stamp(None if behind.tried is None else behind.tried.at),
         "proposed_by": None if proposal is None else proposal.actor,
         "approved_by": list(behind.approved_by),
         "approved_at": _stamp(None if approval is None else approval.at),

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from models.boundary.audit import audit_key, keyed_uniform, secret_check
-from models.hub.pinned import CERTIFICATE_EXPIRED, PinnedPolicy
+from models.hub.deciding import EXPIRED
+from models.hub.pinned import PinnedPolicy
 from models.risk import RiskModel
 from models.vocabulary import Boundary
 from tests.pinned_policies import NOW, SECRET, expired, pinned_policy, simulated_cases
@@ -86,7 +87,7 @@ def test_from_the_moment_a_certificate_expires_everything_goes_to_a_person(
     short = expired(pinned)
     told = pd.DataFrame(short.answers(new, NOW))
     assert set(told["action"]) == {"escalate"}
-    assert set(told["override"]) == {CERTIFICATE_EXPIRED}
+    assert set(told["override"]) == {EXPIRED}
     assert set(told["propensity"]) == {1.0}
     assert told["score"].notna().all()
     before = pd.DataFrame(short.answers(new, NOW - timedelta(microseconds=1)))
