@@ -11,6 +11,7 @@ from models.boundary.ab_rows import CaseKinds, FloatArray, tally
 from models.boundary.precision_margin import (
     BLOCKS_BEFORE_A_BET,
     NUISANCE_SHARE,
+    PRECISIONS,
     margin_log_capital,
     margin_z_scores,
 )
@@ -50,16 +51,38 @@ def capital_at(kinds: CaseKinds, counts: FloatArray, precision: float, margin: f
     return log
 
 
-def test_the_capital_is_that_of_the_least_favourable_precision_of_today() -> None:
-    """It lies below what a bettor who knew the true precision would hold, and is not far off."""
+def ends(kinds: CaseKinds, counts: FloatArray, delta: float) -> tuple[float, float]:
+    """Second road: the last precision ruled out from below, and the first from above."""
+    low, high = 0.0, 1.0
+    for precision in PRECISIONS:
+        rise, fall = np.zeros(len(AB_WAGERS)), np.zeros(len(AB_WAGERS))
+        for day in counts:
+            for kind in np.flatnonzero(kinds.control_blocks):
+                stake = AB_WAGERS / 5 * kinds.weight[kind]
+                rise += day[kind] * np.log(1 + stake * (kinds.bad[kind] - precision))
+                fall += day[kind] * np.log(1 - stake * (kinds.bad[kind] - precision))
+            if np.exp(rise).mean() >= 2 / delta:
+                low = max(low, precision)
+            if np.exp(fall).mean() >= 2 / delta:
+                high = min(high, precision)
+    return low, high
+
+
+@pytest.mark.parametrize("thin", [slice(0, 14), slice(14, 28), slice(0, 0)])
+def test_the_capital_is_that_of_the_least_favourable_precision_of_today(thin: slice) -> None:
+    """Each wager keeps the smaller of its two capitals at the ends of the sequence; block rates that
+    rise, fall or stay (the moved band is empty on some days) make either end the worse one."""
     kinds, counts = told(zones(0.98, 0.97), 6_000, 1)
+    counts = counts.copy()
+    counts[thin, kinds.treatment_blocks & ~kinds.control_blocks] = 0.0
     found = margin_log_capital(kinds, counts, 0.05, 0.05, LARGEST)[-1]
-    knowing = [
-        np.log(np.exp(capital_at(kinds, counts, p, 0.05)).mean() * (1 - NUISANCE_SHARE))
-        for p in (0.97, 0.98, 0.99)
-    ]
-    assert found <= min(knowing)
-    assert found > 0.6 * min(knowing)
+    low, high = ends(kinds, counts, NUISANCE_SHARE * 0.05)
+    assert low < 0.98 < high
+    least = np.minimum(*(capital_at(kinds, counts, end, 0.05) for end in (low, high)))
+    assert found == pytest.approx(np.log(np.exp(least).mean() * (1 - NUISANCE_SHARE)))
+    for precision in np.linspace(low, high, 7):
+        known = np.exp(capital_at(kinds, counts, precision, 0.05)).mean()
+        assert found <= np.log(known * (1 - NUISANCE_SHARE)) + 1e-9
 
 
 def test_equal_precisions_are_proven_and_worse_ones_are_not() -> None:
@@ -90,6 +113,19 @@ def test_missing_labels_only_take_away() -> None:
     more, less = (margin_log_capital(*one, 0.05, 0.05, LARGEST) for one in (full, short))
     assert (less <= more + 1e-9).all()
     assert less[-1] < more[-1]
+
+
+def test_a_missing_label_of_a_dropped_block_counts_as_bad() -> None:
+    """The z-score is lower than with the label 'good': the new policy may have let a bad case go."""
+    table = ab_table(8_000, 12, zones(0.98, 0.97, dropped=0.5))
+    dropped = (table["control_action"] == BLOCK) & (table["treatment_action"] == REVIEW)
+    scores = []
+    for label in (0.0, np.nan):
+        kinds, counts = tally(
+            AbRows.from_frame(table.assign(bad=table["bad"].mask(dropped, label))), 0.5, 28
+        )
+        scores.append(float(margin_z_scores(kinds, counts.sum(axis=0), 0.05, 0.9)))
+    assert scores[1] < scores[0] - 1
 
 
 def test_nothing_is_bet_before_the_block_rates_are_known() -> None:

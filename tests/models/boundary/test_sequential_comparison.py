@@ -22,6 +22,7 @@ def test_two_pairs_are_bet_on_as_written_on_paper() -> None:
     assert shown.e_value == pytest.approx(np.mean(1 + AB_WAGERS))
     assert shown.opposite_e_value == 1.0
     assert (shown.pairs, shown.mean_difference) == (2, 0.0)
+    assert shown.verdict is AbVerdict.CONTINUE
 
 
 def test_a_margin_sets_both_the_hypothesis_and_the_stake() -> None:
@@ -63,7 +64,7 @@ def test_a_batch_larger_than_memory_is_kept_to_gives_what_small_ones_give() -> N
     control, treatment = rng.random(80_000) < 0.5, rng.random(80_000) < 0.5
     whole = SequentialComparison().observe(control, treatment)
     parts = SequentialComparison()
-    for left, right in zip(np.split(control, 30), np.split(treatment, 30), strict=True):
+    for left, right in zip(np.array_split(control, 30), np.array_split(treatment, 30), strict=True):
         parts.observe(left, right)
     assert parts.e_value == pytest.approx(whole.e_value)
     assert parts.verdict is whole.verdict
