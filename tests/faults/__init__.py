@@ -1,0 +1,1 @@
+"""What must survive: each module is one statement about a fault, and injects it."""
