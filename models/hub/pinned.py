@@ -13,12 +13,12 @@ import pandas as pd
 
 from models.boundary.decide import decide
 from models.hub.canonical import sha256_of, utc_stamp
+from models.hub.deciding import rule_of, why_withheld
 from models.hub.policy import Policy
 from models.risk import Contributions, RiskModel
 from models.risk.encoding import FEATURES_ARE_PRESENT
-from models.vocabulary import Boundary, Costs
+from models.vocabulary import Costs
 
-CERTIFICATE_EXPIRED = "certificate_expired"
 MOST_CONTRIBUTIONS = 5
 
 _KNOWN_OF_EVERY_CASE = ("priority", "amount_usd")
@@ -119,24 +119,15 @@ class PinnedPolicy:
     def _decided(
         self, cases: pd.DataFrame, scores: npt.NDArray[np.float64], reason: Reasons, now: datetime
     ) -> pd.DataFrame:
-        policy = self.policy
-        expired = policy.valid_until is not None and policy.valid_until <= now
-        boundary = Boundary.everything_reviewed() if expired else policy.boundary
-        decided = decide(
-            cases,
+        stamps = pd.Series(pd.Timestamp(now), index=cases.index)
+        rule = rule_of(
+            self.policy,
             scores,
-            reason,
-            boundary,
-            audit_rate=policy.audit.rates(scores, boundary),
             key=self.key,
             costs=self.costs,
-            key_user_priority=policy.overrides.key_user_priority,
-            never_auto_pass_above_usd=policy.overrides.never_auto_pass_above_usd,
+            withheld=why_withheld(self.policy, stamps),
         )
-        if expired:
-            decided["override"] = CERTIFICATE_EXPIRED
-        decided["policy_id"] = policy.policy_id
-        return decided
+        return decide(cases, scores, reason, rule).assign(policy_id=self.policy.policy_id)
 
     def _check(self, cases: pd.DataFrame) -> None:
         if not cases.columns.is_unique:

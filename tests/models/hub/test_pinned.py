@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 
 from models.boundary.audit import audit_key, keyed_uniform, secret_check
-from models.hub.pinned import CERTIFICATE_EXPIRED, PinnedPolicy
+from models.hub.deciding import EXPIRED
+from models.hub.pinned import PinnedPolicy
 from models.risk import RiskModel
-from models.vocabulary import Boundary
+from models.vocabulary import Boundary, Condition, Pattern
 from tests.pinned_policies import NOW, SECRET, expired, pinned_policy, simulated_cases
 
 
@@ -86,7 +87,7 @@ def test_from_the_moment_a_certificate_expires_everything_goes_to_a_person(
     short = expired(pinned)
     told = pd.DataFrame(short.answers(new, NOW))
     assert set(told["action"]) == {"escalate"}
-    assert set(told["override"]) == {CERTIFICATE_EXPIRED}
+    assert set(told["override"]) == {EXPIRED}
     assert set(told["propensity"]) == {1.0}
     assert told["score"].notna().all()
     before = pd.DataFrame(short.answers(new, NOW - timedelta(microseconds=1)))
@@ -186,3 +187,19 @@ def test_a_secret_is_recognised_and_not_told() -> None:
     assert check == secret_check(SECRET, "policy")
     assert check not in {secret_check("other", "policy"), secret_check(SECRET, "other")}
     assert SECRET not in check
+
+
+def test_a_high_risk_pattern_whose_column_was_not_sent_is_met(
+    pinned: PinnedPolicy, new: pd.DataFrame
+) -> None:
+    """What is not known may be the very thing the pattern is about: such a case goes to a senior."""
+    listed = Pattern("on_a_list", (Condition("list_match", "is", True),))
+    overrides = replace(pinned.policy.overrides, senior_patterns=(listed,))
+    watchful = replace(pinned, policy=replace(pinned.policy, overrides=overrides))
+    one = new[new["priority"] < 75][:1]
+    not_sent = watchful.answers(one, NOW)[0]
+    clear = watchful.answers(one.assign(list_match=False), NOW)[0]
+    assert (not_sent["action"], not_sent["override"], not_sent["queue"]) == (
+        "escalate", "on_a_list", "senior",
+    )  # fmt: skip
+    assert clear["override"] != "on_a_list"
