@@ -36,7 +36,17 @@ def filled(ledger) -> Hub:
     return hub
 
 
-def verify_names(named, capsys):
+def is_named(ledger, execute, statement, named):
+    """Before the edit all is well; afterwards `verify` says what was done."""
+    filled(ledger)
+    assert ledger.verify() == type(ledger.verify())(True)
+    execute(statement)
+    verified = ledger.verify()
+    assert not verified.ok
+    assert any(named in problem for problem in verified.problems), verified.problems
+
+
+def the_command_names(named, capsys):
     """Exit code 3, the sentence for people, and the same for machines."""
     for arguments in (["ledger", "verify"], ["ledger", "verify", "--json"]):
         with pytest.raises(SystemExit) as ended:
@@ -45,8 +55,3 @@ def verify_names(named, capsys):
         said = capsys.readouterr().out
         assert named in said
     assert json.loads(said)["ok"] is False
-
-
-def verify_is_content(capsys):
-    main(["ledger", "verify", "--json"])
-    assert json.loads(capsys.readouterr().out) == {"ok": True, "problems": [], "notes": []}

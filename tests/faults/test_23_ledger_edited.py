@@ -1,12 +1,13 @@
 """A ledger row edited or removed, or the tail cut: `ledger verify` names the entry (FAULTS 23)."""
 
 import sqlite3
+from functools import partial
 
 import pytest
 
 from configs.errors import GateRefused
 from flows.adapters.ledger import Ledger
-from tests.faults.ledger_edits import ALL, REFUSAL_EDITS, filled, verify_is_content, verify_names
+from tests.faults.ledger_edits import ALL, REFUSAL_EDITS, filled, is_named, the_command_names
 from tests.hub import MIDDLE, THIN, Hub, entered, open_ledger
 
 
@@ -26,25 +27,40 @@ def sql(home, statement):
 
 
 @pytest.mark.parametrize(("statement", "named"), ALL.values(), ids=ALL)
-def test_verify_names_what_was_done(live, statement, named, capsys):
-    """Entries, policies and refusals; before the edit it is content."""
+def test_what_was_done_is_named(tmp_path, statement, named):
+    """Entries, policies and refusals, edited or removed."""
+    is_named(open_ledger(tmp_path), partial(sql, tmp_path), statement, named)
+
+
+@pytest.mark.parametrize("edit", ["removed", "policy edited", "refusal edited"])
+def test_the_command_names_it(live, edit, capsys):
+    """`ratchet ledger verify` for one of each table."""
+    statement, named = ALL[edit]
     filled(open_ledger(live))
-    verify_is_content(capsys)
     sql(live, statement)
-    verify_names(named, capsys)
+    the_command_names(named, capsys)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("statement", "named"), ALL.values(), ids=ALL)
-def test_on_postgres_too(
-    live, postgres_url, postgres_execute, statement, named, capsys, monkeypatch
+def test_on_postgres_what_was_done_is_named(
+    tmp_path, postgres_url, postgres_execute, statement, named
 ):
     """The same sentences for the other database."""
+    ledger = Ledger(postgres_url, tmp_path / "ledger.head", enrolled_only=False)
+    is_named(ledger, postgres_execute, statement, named)
+
+
+@pytest.mark.slow
+def test_on_postgres_the_command_names_it(
+    live, postgres_url, postgres_execute, capsys, monkeypatch
+):
+    """The command asks the database that the settings name."""
     monkeypatch.setenv("RATCHET_DATABASE_URL", postgres_url)
+    statement, named = ALL["tail cut"]
     filled(Ledger(postgres_url, live / "ledger.head", enrolled_only=False))
-    verify_is_content(capsys)
     postgres_execute(statement)
-    verify_names(named, capsys)
+    the_command_names(named, capsys)
 
 
 @pytest.mark.parametrize("statement", list(REFUSAL_EDITS.values()), ids=REFUSAL_EDITS)
