@@ -90,6 +90,7 @@ class Sources(_Frozen):
     decisions: str | None = None
     reviews: str | None = None
     outcomes: str | None = None
+    cases: str | None = None
 
 
 class Demo(_Frozen):

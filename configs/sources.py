@@ -15,7 +15,7 @@ from configs.errors import UserError
 from configs.places import ratchet_data
 from configs.validated import validated
 from configs.yaml_lines import read_yaml
-from models.vocabulary import AuditBudget, CaseType, Costs, Feature, Staffing, Targets
+from models.vocabulary import AuditBudget, CaseType, Costs, Feature, Pattern, Staffing, Targets
 
 _WALK_KEYS = ("warm_up_days", "step_days", "retrain_days", "seed")
 _VARIABLE = re.compile(r"\$\{([A-Z_][A-Z0-9_]*)\}")
@@ -39,6 +39,7 @@ class CaseTypeOverrides(BaseModel):
     costs: Costs | None = None
     staffing: Staffing | None = None
     segments: tuple[str, ...] | None = None
+    senior_patterns: tuple[Pattern, ...] | None = None
 
 
 class SourceSettings(CaseTypeOverrides):
@@ -49,7 +50,7 @@ class SourceSettings(CaseTypeOverrides):
     """
 
     name: str
-    kind: Literal["history", "decisions", "reviews", "outcomes"]
+    kind: Literal["history", "decisions", "reviews", "outcomes", "cases"]
     description: str = ""
     path: str | None = None
     url: str | None = None
@@ -176,6 +177,7 @@ def _case_type(
             "costs",
             "staffing",
             "segments",
+            "senior_patterns",
         )
         if key in said
     }

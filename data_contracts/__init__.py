@@ -1,9 +1,10 @@
-"""What may come in: four contracts, each as named rules, and the one gate that applies them."""
+"""What may come in: five contracts, each as named rules, and the one gate that applies them."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from data_contracts.admission import Admission, admit, judge_observed, read_types, reject_report
+from data_contracts.cases import CASES
 from data_contracts.contract import AdmissionContext, Contract, Trailing
 from data_contracts.decisions import DECISIONS
 from data_contracts.digests import row_digests
@@ -12,10 +13,11 @@ from data_contracts.outcomes import OUTCOMES
 from data_contracts.reviews import REVIEWS
 
 CONTRACTS: Mapping[str, Contract] = MappingProxyType(
-    {contract.name: contract for contract in (DECISIONS, REVIEWS, OUTCOMES, HISTORY)}
+    {contract.name: contract for contract in (DECISIONS, REVIEWS, OUTCOMES, HISTORY, CASES)}
 )
 
 __all__ = [
+    "CASES",
     "CONTRACTS",
     "Admission",
     "AdmissionContext",

@@ -43,12 +43,17 @@ SCHEMA = pa.schema(
         pa.field("model_version", pa.string(), nullable=False),
         pa.field("priority", pa.int64()),
         pa.field("amount_usd", pa.float64()),
+        pa.field("override", pa.string()),
+        pa.field("queue", pa.string()),
         pa.field(
             "reasoning",
             pa.list_(pa.struct([("step", pa.string()), ("sop_clause", pa.string())])),
         ),
     ]
 )
+
+OPTIONAL = ("override", "queue", "reasoning")
+"""What an agent need not say: which rule sent a case to a person, to whose queue, and why."""
 
 
 def _score_is_a_probability(frame: pd.DataFrame, _: AdmissionContext) -> pd.Series:
@@ -77,7 +82,7 @@ def _key_user_was_escalated(frame: pd.DataFrame, context: AdmissionContext) -> p
 DECISIONS = Contract(
     name="decisions",
     schema=SCHEMA,
-    required=tuple(name for name in SCHEMA.names if name != "reasoning"),
+    required=tuple(name for name in SCHEMA.names if name not in OPTIONAL),
     key=("case_id",),
     carries_features=True,
     row_rules=(
@@ -120,6 +125,7 @@ DECISIONS = Contract(
         ),
         priority_in_range(),
         is_one_of("known_arm", "arm", ("control", "treatment")),
+        is_one_of("known_queue", "queue", ("senior", "desk", ""), nulls_pass=True),
         is_named("policy_is_named", "policy_id", "policy_id is empty; log the policy that acted."),
         is_named(
             "model_is_named",

@@ -30,6 +30,8 @@ def row_digests(frame: pd.DataFrame, columns: Sequence[str] | None = None) -> UI
     for name in names:
         values = frame[name]
         present = values.notna().to_numpy(dtype=bool)
+        if not present.any():
+            continue  # an empty column adds nothing, as a missing one
         hashed = _mixed(_value_hashes(values) + _salt(str(name)))
         total += np.where(present, hashed, np.uint64(0))  # unsigned sums wrap, as intended
     return _mixed(total)

@@ -27,6 +27,12 @@ def publish(
         create_table_artifact(table=[dict(row) for row in table], key=f"{key}-table")
 
 
+def publish_text(name: str, text: str) -> None:
+    """Markdown for a person to read, under a stable key."""
+    key = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    create_markdown_artifact(markdown=text, key=key)
+
+
 def publish_night(night: dict[str, Any]) -> None:
     """A night's verdict, and its boundaries as a table."""
     if night["stopped"]:
@@ -37,7 +43,8 @@ def publish_night(night: dict[str, Any]) -> None:
         f"{night['rows_admitted']:,} rows admitted, {night['rows_quarantined']:,} quarantined. "
         f"Certified: {', '.join(certified) or 'none'}. "
         f"{len(night['waiting'])} proposals wait for approval. "
-        f"{len(night['second_reviews'])} second reviews are needed (cases named in the dossier). "
+        + _by_itself(night["entries"])
+        + f"{len(night['second_reviews'])} second reviews are needed (cases named in the dossier). "
         + tickets_sentence(night["tickets"])
     )
     keys = ("case_type", "verdict", "pass_at_or_below", "block_at_or_above", "automation_rate")
@@ -47,6 +54,16 @@ def publish_night(night: dict[str, Any]) -> None:
     ]
     found = Section("Tickets", table=tickets_table(night["tickets"]))
     publish("night", verdict, rows, [found] if night["tickets"] else [])
+
+
+def _by_itself(entries: Sequence[dict[str, Any]]) -> str:
+    """What was narrowed or rolled back without asking anybody, as a sentence, or ""."""
+    changed = [
+        f"{one['case_type']} {one['kind'].replace('_', ' ')}"
+        for one in entries
+        if one["kind"] in ("narrowed", "rolled_back", "guardrail_tripped")
+    ]
+    return f"Changed by itself: {', '.join(changed)}. " if changed else ""
 
 
 def publish_retrain(challenger: Challenger) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import click
 
-from flows.commands import cases, evidence, hub, loop, people
+from flows.commands import brakes, cases, evidence, hub, loop, people, record
 from flows.commands.exit_codes import EXIT_GATE, EXIT_INPUT, EXIT_SERVICE
 from flows.commands.output import say
 
@@ -27,7 +27,7 @@ def cli() -> None:
     """
 
 
-for _theme in (loop, evidence, hub, people, cases):
+for _theme in (loop, evidence, hub, brakes, record, people, cases):
     for _command in _theme.COMMANDS:
         cli.add_command(_command)
 

@@ -36,13 +36,13 @@ def nightly_calibration(
         night = stopped_dossier(moment, batches)
     else:
         book = tasks.establish_truth(quote(desk), moment, earliest_evidence(desk, moment))
-        tripped = tasks.guard(quote(desk), quote(book))
+        guarded = tasks.guard(quote(desk), quote(book))
         judged = tasks.judge_case_types(quote(desk), quote(book))
         changes = [tasks.act_on(quote(desk), quote(one), moment) for one in judged]
         filed = [entry for entry in changes if entry is not None]
         causes = tasks.find_causes(quote(desk), quote(book))
         findings = [finding for one in causes for finding in one.findings]
-        told = (quote(tripped), quote(judged), quote(filed), quote(causes))
+        told = (quote(guarded), quote(judged), quote(filed), quote(causes))
         night = tasks.assemble(quote(desk), quote(book), batches, *told)
     tasks.file_dossier(quote(desk), night)
     publish_night(night)

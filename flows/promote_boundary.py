@@ -1,33 +1,56 @@
-"""Make a proposed boundary the live one, after a second person's approval."""
+"""Make a proposed boundary live once a second person has approved it; until then, wait."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 from prefect import flow
 from prefect.utilities.annotations import quote
+from pydantic import Field
 
+from configs.errors import GateRefused
 from flows import tasks
-from flows.artifacts import publish
+from flows.approvals import LEAVE_IT, tag_as_waiting, wait_to_go_on
+from flows.artifacts import publish, publish_text
+from flows.reports.proposal import proposal_dossier
 
 
 @flow(name="promote_boundary", persist_result=False)
 def promote_boundary(
-    case_type: str, policy_id: str, approver: str, profile: str | None = None
+    case_type: str,
+    policy_id: str,
+    wait_hours: Annotated[float, Field(gt=0, le=336)] = 72.0,
+    profile: str | None = None,
 ) -> dict[str, Any]:
-    """Approve one waiting proposal in the approver's name and promote it; both are ledger entries.
+    """Promote a policy whose approval stands in the ledger, or start the A/B test it must pass first.
+
+    Without an approval the run pauses with the dossier in front of the person. `ratchet approve ID`
+    approves under a proven name and lets the run go on; "go on" in Prefect's own form does so too
+    once the approval is in the ledger, and promotes nothing before.
 
     Args:
         case_type: which one, as configured in configs/case_types/.
         policy_id: the proposal's id (its first characters are enough); see the night's dossier.
-        approver: who approves; never the proposer.
+        wait_hours: how long the run waits for the approval.
         profile: the settings' profile; empty: RATCHET_PROFILE or `local`.
     """
     desk = tasks.open_desk(profile)
-    entry = tasks.approve_and_promote(
-        quote(desk), case_type, policy_id, approver, datetime.now(UTC)
-    )
-    told = {"case_type": case_type, "policy_id": entry.policy_id, "version": entry.version}
-    publish(f"promote-{case_type}", f"{case_type}: promoted by {approver}.", [told])
+    proposal, approved = tasks.find_proposal(quote(desk), policy_id, case_type)
+    if not approved:
+        dossier = proposal_dossier(proposal)
+        publish_text(f"approve-{case_type}", dossier)
+        tag_as_waiting(str(proposal.policy_id))
+        # An approval since the first look found no run to tell.
+        _, approved = tasks.find_proposal(quote(desk), str(proposal.policy_id), case_type)
+    if not approved and wait_to_go_on(dossier, wait_hours) == LEAVE_IT:
+        raise GateRefused(f"{case_type}: it was left as it is; nothing was promoted.")
+    entry = tasks.promote_approved(quote(desk), quote(proposal), datetime.now(UTC))
+    told = {
+        "case_type": case_type,
+        "policy_id": entry.policy_id,
+        "kind": entry.kind.value,
+        "version": entry.version,
+    }
+    publish(f"promote-{case_type}", f"{case_type}: {entry.kind.value.replace('_', ' ')}.", [told])
     return told

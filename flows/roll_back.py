@@ -10,22 +10,21 @@ from prefect.utilities.annotations import quote
 
 from flows import tasks
 from flows.artifacts import publish
+from models.hub.people import ROLL_BACK
 
 
 @flow(name="roll_back", persist_result=False)
-def roll_back(
-    case_type: str, actor: str, reason: str, profile: str | None = None
-) -> dict[str, Any]:
-    """Roll one case type back; the entry names who did it and why.
+def roll_back(case_type: str, reason: str, profile: str | None = None) -> dict[str, Any]:
+    """Roll one case type back. The entry is this flow's, as Prefect has one login for everybody;
+    `ratchet rollback` does the same under a proven name.
 
     Args:
         case_type: which one, as configured in configs/case_types/.
-        actor: who rolls back.
-        reason: why, in a sentence.
+        reason: who asks and why, in a sentence.
         profile: the settings' profile; empty: RATCHET_PROFILE or `local`.
     """
     desk = tasks.open_desk(profile)
-    entry = tasks.roll_back(quote(desk), case_type, actor, reason, datetime.now(UTC))
+    entry = tasks.roll_back(quote(desk), case_type, ROLL_BACK, reason, datetime.now(UTC))
     told = {"case_type": case_type, "policy_id": entry.policy_id, "version": entry.version}
-    publish(f"rollback-{case_type}", f"{case_type}: rolled back by {actor}: {reason}", [told])
+    publish(f"rollback-{case_type}", f"{case_type}: rolled back: {reason}", [told])
     return told

@@ -14,6 +14,8 @@ from prefect.cache_policies import NO_CACHE
 
 from flows import events
 from flows.verbs import (
+    approve,
+    decide_source,
     file,
     live,
     night,
@@ -27,6 +29,7 @@ from flows.verbs import (
     walk,
     whatif,
 )
+from flows.verbs import validate_ab as ab
 
 
 def _as_task(verb: Callable[..., Any], name: str, retries: int = 0) -> Callable[..., Any]:
@@ -50,12 +53,15 @@ judge_case_types = _as_task(night.judge_case_types, "certify")
 act_on = _as_task(propose.act_on, "propose or narrow")
 find_causes = _as_task(night.find_causes, "find causes")
 assemble = _as_task(night.dossier, "assemble the dossier")
+decide_new_cases = _as_task(decide_source.decide_new_cases, "decide new cases", retries=1)
 file_dossier = _as_task(live.file_dossier, "file the dossier")
 to_answer = _as_task(tickets.to_answer, "what to answer")
 announce = _as_task(events.announce, "announce")
 retrain = _as_task(train.retrain, "retrain")
 replay_move = _as_task(whatif.replay_move, "replay the move")
-approve_and_promote = _as_task(promote.approve_and_promote, "approve and promote")
+find_proposal = _as_task(approve.find_proposal, "find the proposal")
+promote_approved = _as_task(promote.promote_approved, "promote")
+validate_ab = _as_task(ab.validate_ab, "judge the A/B tests")
 roll_back = _as_task(promote.roll_back, "roll back")
 reconcile_with_ledger = _as_task(reconcile.reconcile, "reconcile", retries=1)
 

@@ -70,7 +70,8 @@ class Receipt:
     Attributes:
         batch_id: SHA-256 (hex) of the delivered content; the same content has the same id.
         admitted: rows that passed the contract, of which `already_stored` were held before.
-        already_stored: admitted rows whose key and content were held before; not stored again.
+        already_stored: admitted rows whose key and content were held before (with `once`: whose key
+            was); not stored again.
         quarantined: rows put aside with the rules they broke.
         path: the Parquet part with the rows stored by the first delivery; None when there are none.
         received_at: the stamp of the rows this delivery stored (see `EvidenceStore.append`).
@@ -128,12 +129,17 @@ class EvidenceStore:
         source: str,
         received_at: datetime,
         watermark: datetime | None = None,
+        once: bool = False,
     ) -> Receipt:
         """Store a batch: new admitted rows, all rejected rows, and how far its source was read.
 
         Files first, then one transaction; until it commits nothing has happened, and the same call
         may be made again. A batch delivered twice changes nothing. A batch stamped before one that
         the table already holds gets that later stamp: a read as of the past must never change.
+
+        Args:
+            once: a key has one row for good: what is stored already under it stays, and a row that
+                says otherwise counts as stored before. Of two processes the first one's counts.
 
         Raises:
             UserError: the table's name, the key or a column name cannot be used.
@@ -160,7 +166,7 @@ class EvidenceStore:
             seen = self._seen(table)
             stamp = max(in_utc(received_at), seen.last_received_at or in_utc(received_at))
             stored = {part.name for part in seen.parts}
-            new = self._stored.not_stored(table, stored, content, keys)
+            new = self._stored.not_stored(table, stored, content, keys, by_key=once)
             part = self._write_part(table, admitted, new, content, keys)
             kill_point("evidence.part_written")
             quarantine = self._write_quarantine(table, rejected)
@@ -232,6 +238,15 @@ class EvidenceStore:
             decided = pc.field(CASE_NUMBER) >= 0
             expression = decided if expression is None else expression & decided
         return as_frame(tables, [s.schema for s in shapes], wanted, expression, categories)
+
+    def holds(self, table: str, keys: pd.DataFrame) -> np.ndarray:
+        """Whether a row is stored under each of these keys: one boolean a row.
+
+        Args:
+            keys: the columns of the table's key, and no other.
+        """
+        stored = {part.name for part in self._parts(table, None)}
+        return self._stored.holds(table, stored, row_digests(keys))
 
     def columns(self, table: str, as_of: datetime | None = None) -> frozenset[str]:
         """Every column that some row received by `as_of` came with."""

@@ -55,6 +55,15 @@ def read_source(source: SourceSettings, since: datetime | None = None) -> pd.Dat
         raise UserError(f"Source {source.name!r} says neither `path` nor `url`; give one of them.")
     if raw.empty and since is None:
         raise UserError(f"Source {source.name!r} is empty: its table has columns and no rows.")
+    return _later_than(source, in_our_words(source, raw), since)
+
+
+def in_our_words(source: SourceSettings, raw: pd.DataFrame) -> pd.DataFrame:
+    """Rows of a source, or a piece of them, as `read_source` gives them.
+
+    Raises:
+        UserError: columns are missing, a stamp cannot be understood, or local times are ambiguous.
+    """
     rows = _renamed(source, raw)
     for name in _stamps(source, rows):
         rows[name] = _in_utc(source, name, rows[name])
@@ -62,7 +71,7 @@ def read_source(source: SourceSettings, since: datetime | None = None) -> pd.Dat
         rows[name] = _as_ids(rows[name])
     for name in _categorical(source) & set(rows.columns):
         rows[name] = _as_ids(rows[name])
-    return _later_than(source, rows, since)
+    return rows
 
 
 def read_evidence(path: Path) -> pd.DataFrame:
@@ -97,7 +106,7 @@ def evidence_by_case_type(path: Path) -> dict[str, pd.DataFrame]:
 
 def _read_files(source: SourceSettings) -> pd.DataFrame:
     path = str(source.path)
-    with _clear_file_errors(source, path):
+    with clear_file_errors(source, path):
         system, located = fsspec.core.url_to_fs(path)
         globbed = any(mark in located for mark in "*?[")
         found = (
@@ -123,30 +132,36 @@ def _read_file(source: SourceSettings, system: AbstractFileSystem, name: str) ->
 def _read_parquet(source: SourceSettings, system: AbstractFileSystem, name: str) -> pd.DataFrame:
     with system.open(name, "rb") as file:
         parquet = pq.ParquetFile(file)
-        wanted = _wanted(source, parquet.schema_arrow.names)
+        wanted = wanted_columns(source, parquet.schema_arrow.names)
         rows: pd.DataFrame = parquet.read(columns=wanted).to_pandas()
     return rows
 
 
 def _read_csv(source: SourceSettings, system: AbstractFileSystem, name: str) -> pd.DataFrame:
+    with system.open(name, "rb") as file:
+        options = csv_options(source, file, name)
+    with system.open(name, "rb") as file:
+        rows: pd.DataFrame = pd.read_csv(file, low_memory=False, **options)
+    return rows
+
+
+def csv_options(source: SourceSettings, file: Any, name: str) -> dict[str, Any]:
+    """How pandas must read a CSV of this source, from its header; `file` is opened in binary mode.
+
+    Raises:
+        UserError: columns are missing.
+    """
     options: dict[str, Any] = {
         "compression": "gzip" if name.endswith(".gz") else None,
         "keep_default_na": False,
         "na_values": _MISSING_IN_CSV,
     }
-    with system.open(name, "rb") as file:
-        names = list(pd.read_csv(file, nrows=0, **options).columns)
+    names = list(pd.read_csv(file, nrows=0, **options).columns)
     as_text = {theirs for ours, theirs in _mapping(source, names).items() if ours in _ids(source)}
     as_text |= _categorical(source) & set(names)
-    with system.open(name, "rb") as file:
-        rows: pd.DataFrame = pd.read_csv(
-            file,
-            usecols=_wanted(source, names),
-            dtype=dict.fromkeys(as_text, "str"),  # read as numbers, 007 would become 7
-            low_memory=False,
-            **options,
-        )
-    return rows
+    # Read as numbers, 007 would become 7.
+    as_text_types = dict.fromkeys(as_text, "str")
+    return {**options, "usecols": wanted_columns(source, names), "dtype": as_text_types}
 
 
 def _read_sql(source: SourceSettings, since: datetime | None) -> pd.DataFrame:
@@ -203,7 +218,8 @@ def _check_database_file(source: SourceSettings, url: URL) -> None:
 
 
 @contextmanager
-def _clear_file_errors(source: SourceSettings, path: str) -> Iterator[None]:
+def clear_file_errors(source: SourceSettings, path: str) -> Iterator[None]:
+    """What goes wrong while a source's files are read, as a sentence for people."""
     where = f"Source {source.name!r}: {hidden(path)}"
     try:
         yield
@@ -252,7 +268,8 @@ def _mapping(source: SourceSettings, names: Collection[str]) -> dict[str, str]:
     return wanted
 
 
-def _wanted(source: SourceSettings, names: Sequence[str]) -> list[str]:
+def wanted_columns(source: SourceSettings, names: Sequence[str]) -> list[str]:
+    """Which of a table's columns are read (UserError: some are missing; all are named)."""
     return list(dict.fromkeys(_mapping(source, names).values()))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -22,12 +23,22 @@ class StoredDigests:
         self._lock = threading.Lock()
 
     def not_stored(
-        self, table: str, parts: Collection[str], content: UInts, keys: UInts
+        self,
+        table: str,
+        parts: Collection[str],
+        content: UInts,
+        keys: UInts,
+        *,
+        by_key: bool = False,
     ) -> np.ndarray:
         """Which rows are neither in `parts` nor a repetition of an earlier row of their own batch.
 
-        Takes one digest of the content and one of the key a row; gives one boolean a row.
+        Takes one digest of the content and one of the key a row; gives one boolean a row. With
+        `by_key` any row of the same key is the same row.
         """
+        if by_key:
+            repeated = pd.Series(keys).duplicated().to_numpy()
+            return np.asarray(~self.holds(table, parts, keys) & ~repeated)
         index = self._index(table, frozenset(parts))
         stored = np.zeros(len(content), dtype=bool)
         if len(index.content) and len(content):
@@ -35,6 +46,14 @@ class StoredDigests:
             stored = (index.content[at] == content) & (index.key[at] == keys)
         repeated = pd.DataFrame({"content": content, "key": keys}).duplicated().to_numpy()
         return np.asarray(~stored & ~repeated)
+
+    def holds(self, table: str, parts: Collection[str], keys: UInts) -> np.ndarray:
+        """Whether `parts` have a row of each key; one digest and one boolean a row."""
+        index = self._index(table, frozenset(parts))
+        if not len(index.key):
+            return np.zeros(len(keys), dtype=bool)
+        at = np.searchsorted(index.sorted_keys, keys).clip(max=len(index.key) - 1)
+        return np.asarray(index.sorted_keys[at] == keys)
 
     def _index(self, table: str, names: frozenset[str]) -> _Index:
         with self._lock:
@@ -47,13 +66,17 @@ class StoredDigests:
             return index
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Index:
     """The digests of all stored rows of a table, in order of the content digest."""
 
     parts: frozenset[str]
     content: UInts
     key: UInts
+
+    @cached_property
+    def sorted_keys(self) -> UInts:
+        return np.sort(self.key)
 
 
 def _no_digests() -> UInts:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import click
 
+from flows.commands.options import FILE
 from flows.commands.output import table
 
 
@@ -26,4 +28,64 @@ def explain(case_id: str, as_json: bool) -> None:
     table(largest_first(told))
 
 
-COMMANDS = (explain,)
+@click.command()
+@click.argument("file", type=FILE)
+@click.option("--case-type", required=True, metavar="NAME", help="What kind of cases they are.")
+@click.option("--to", "out", type=FILE, help="Write the decisions (.parquet or .csv) here, too.")
+@click.option("--json", "as_json", is_flag=True)
+def decide(file: Path, case_type: str, out: Path | None, as_json: bool) -> None:
+    """Decide the cases in FILE (Parquet or CSV) by what is live, each exactly once, and store it.
+
+    A case that was decided before keeps its decision, so the same file again changes nothing. Rows
+    that are no sound case are quarantined by name; one that cannot be scored goes to a person.
+    """
+    from datetime import UTC, datetime
+
+    from flows.reports.progress import counted
+    from flows.verbs import live
+    from flows.verbs.decide_file import decide_file
+
+    desk = live.open_desk()
+    with counted(f"deciding {case_type}") as progress:
+        told = decide_file(desk, file, case_type, out, datetime.now(UTC), progress).counts()
+    if as_json:
+        click.echo(json.dumps(told, indent=1))
+        return
+    click.echo(
+        f"{told['rows_in']:,} rows in = {told['decided']:,} decided now + "
+        f"{told['already_decided']:,} decided before + {told['refused']:,} refused."
+    )
+    table([{"action": name, "cases": count} for name, count in sorted(told["actions"].items())])
+    click.echo(f"{told['audited']:,} are audited, {told['to_seniors']:,} go to a senior.")
+    table(
+        [
+            {"rule": name, "cases": count}
+            for name, count in {**told["overrides"], **told["rejections"]}.items()
+            if name
+        ]
+    )
+
+
+@click.command(name="export-serving")
+@click.argument("case_type")
+@click.option("--to", type=click.Path(path_type=Path), required=True, metavar="DIR",
+              help="A folder that does not exist yet.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True)
+def export_serving(case_type: str, to: Path, as_json: bool) -> None:
+    """Put the live policy of CASE_TYPE into a folder for `mlflow models serve`.
+
+    It answers single cases as the policy decides them, to the bit. A halt, an A/B, a roll-back or a
+    promotion does not reach a served folder; none is written while CASE_TYPE is halted or tried.
+    """
+    from flows.verbs import live
+    from flows.verbs.export_serving import export_serving as export
+
+    told = export(live.open_desk(), case_type, to, live.night_of(None))
+    if as_json:
+        click.echo(json.dumps(told.plain(), indent=1))
+        return
+    click.echo("\n".join(told.sentences))
+    click.echo(f"Serve it: {told.command}")
+
+
+COMMANDS = (decide, explain, export_serving)

@@ -1,62 +1,181 @@
-"""Who may move a boundary, what waits for whom, and is the record whole?"""
+"""What waits for a second person, and who makes which boundary live?"""
 
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import click
 
-from flows.commands.exit_codes import EXIT_GATE
-from flows.commands.output import table
+from flows.commands.options import ACTOR
+from flows.commands.output import say, say_entry, table, to_the_second
+from flows.commands.people import asked_by
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True)
 def proposals(as_json: bool) -> None:
-    """List the boundaries that wait for a second person."""
+    """List the boundaries that wait: for an approval, for their A/B test, or to be promoted."""
     from flows.verbs import live
-    from flows.verbs.propose import waiting
+    from flows.verbs.approve import pending
 
-    desk = live.open_desk()
-    rows = [
-        {
-            "case_type": entry.case_type,
-            "policy_id": str(entry.policy_id)[:12],
-            "proposer": entry.actor,
-            "since": entry.at.isoformat(),
-            "pass_at_or_below": entry.dossier.get("pass_at_or_below"),
-            "block_at_or_above": entry.dossier.get("block_at_or_above"),
-        }
-        for name in desk.case_types
-        for entry in waiting(desk, name)
-    ]
+    rows = pending(live.open_desk())
     if as_json:
         click.echo(json.dumps(rows, indent=1))
     elif rows:
-        table(rows)
+        table(
+            [
+                {**row, "policy_id": row["policy_id"][:12], "since": to_the_second(row["since"])}
+                for row in rows
+            ]
+        )
     else:
         click.echo("Nothing waits for approval.")
 
 
-@click.group()
-def ledger() -> None:
-    """Ask the ledger about itself."""
-
-
-@ledger.command()
+@click.command()
+@click.argument("policy_id", metavar="ID")
+@click.option("--note", default="", help="What you found; kept with the approval.")
+@click.option("--yes", is_flag=True, help="Do not ask again after the dossier was shown.")
+@ACTOR
 @click.option("--json", "as_json", is_flag=True)
-def verify(as_json: bool) -> None:
-    """Recompute the hash chain and compare its head; exit 3 when anything was changed."""
+def approve(policy_id: str, note: str, yes: bool, actor: str | None, as_json: bool) -> None:
+    """Read the dossier of a waiting proposal and agree to it, as a second person.
+
+    ID is the policy's, or its first characters. The approval binds to the dossier as shown. A run of
+    the flow `promote_boundary` that waits for it goes on.
+    """
+    from flows.reports.proposal import proposal_dossier
     from flows.verbs import live
+    from flows.verbs.approve import approve as agree
+    from flows.verbs.approve import find_waiting
 
-    told = live.open_desk().ledger.verify()
-    if as_json:
-        click.echo(json.dumps({"ok": told.ok, "problems": told.problems, "notes": told.notes}))
+    desk = live.open_desk()
+    proposal = find_waiting(desk, policy_id)
+    person = asked_by(desk, actor)
+    click.echo(proposal_dossier(proposal), err=as_json)
+    if not yes and _at_terminal():
+        click.confirm(f"Approve it as {person.name}?", abort=True, err=True)
+    entry = agree(desk, proposal, person.name, datetime.now(UTC), note)
+    told = (
+        f"Approved by {person.name}. It decides nothing yet: `ratchet promote "
+        f"{str(entry.policy_id)[:12]}` makes it live, or starts its A/B test."
+    )
+    say_entry(entry, as_json, told)
+    _tell_paused_run(str(entry.policy_id))
+
+
+@click.command()
+@click.argument("policy_id", metavar="ID")
+@click.option("--reason", required=True, help="Why, in a sentence; kept for ever.")
+@ACTOR
+@click.option("--json", "as_json", is_flag=True)
+def refuse(policy_id: str, reason: str, actor: str | None, as_json: bool) -> None:
+    """Turn a waiting proposal down, or withdraw an approval before the promotion."""
+    from flows.verbs import live
+    from flows.verbs.approve import find_proposal
+    from flows.verbs.approve import refuse as turn_down
+
+    desk = live.open_desk()
+    proposal, _ = find_proposal(desk, policy_id)
+    person = asked_by(desk, actor)
+    entry = turn_down(desk, proposal, person.name, reason, datetime.now(UTC))
+    say_entry(entry, as_json, f"Refused by {person.name}.")
+
+
+@click.command()
+@click.argument("policy_id", metavar="ID")
+@click.option("--force", is_flag=True, help="Without its proof: two approvers, marked for ever.")
+@click.option("--reason", default="", help="Why it is forced, in a sentence.")
+@ACTOR
+@click.option("--json", "as_json", is_flag=True)
+def promote(policy_id: str, force: bool, reason: str, actor: str | None, as_json: bool) -> None:
+    """Make an approved policy live, or start the A/B test that its plan asks for.
+
+    With --force a kept policy goes live without its proof: the first approver asks, a second one
+    agrees with the same command, and the ledger marks it for ever.
+    """
+    from configs.errors import UserError
+    from flows.verbs import live
+    from flows.verbs.approve import find_approved, find_policy
+    from flows.verbs.promote import force as force_live
+    from flows.verbs.promote import promote as make_live
+    from models.hub import EntryKind
+
+    if force and not reason.strip():
+        raise UserError("a forced change needs --reason; say why, in a sentence.")
+    if reason and not force:
+        raise UserError("--reason goes with --force; a promotion rests on its approval.")
+    desk, now = live.open_desk(), datetime.now(UTC)
+    if force:
+        policy = find_policy(desk, policy_id)
+        entry = force_live(desk, policy, asked_by(desk, actor).name, reason, now)
     else:
-        click.echo("The ledger is whole." if told.ok else "The ledger was changed:")
-        click.echo("\n".join([*told.problems, *told.notes]), nl=bool(told.problems or told.notes))
-    if not told.ok:
-        raise SystemExit(EXIT_GATE)
+        proposal = find_approved(desk, policy_id)
+        entry = make_live(desk, proposal, asked_by(desk, actor).name, now)
+    told = {
+        EntryKind.PROMOTED: "It decides from now on.",
+        EntryKind.FORCED: "It decides from now on, and the ledger marks it as forced for ever.",
+        EntryKind.FORCE_REQUESTED: "Nothing changed yet: a second approver gives the same command.",
+        EntryKind.AB_STARTED: (
+            "Its A/B test runs from now on; `ratchet validate-ab` judges it, and promotes it once "
+            "everything is proven."
+        ),
+    }
+    say_entry(entry, as_json, told[entry.kind])
 
 
-COMMANDS = (proposals, ledger)
+@click.command()
+@click.argument("case_type")
+@click.option("--reason", required=True, help="Why, in a sentence; kept for ever.")
+@ACTOR
+@click.option("--json", "as_json", is_flag=True)
+def rollback(case_type: str, reason: str, actor: str | None, as_json: bool) -> None:
+    """Return CASE_TYPE to the policy promoted before the live one."""
+    from flows.verbs import live
+    from flows.verbs.promote import roll_back
+
+    desk = live.open_desk()
+    person = asked_by(desk, actor)
+    entry = roll_back(desk, case_type, person.name, reason, datetime.now(UTC))
+    say_entry(entry, as_json, f"{case_type} is rolled back.")
+
+
+@click.command("validate-ab")
+@click.option("--as-of", "as_of", type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z"]), hidden=True)
+@click.option("--json", "as_json", is_flag=True)
+def validate_ab(as_of: datetime | None, as_json: bool) -> None:
+    """Judge every A/B test that runs: go on, promote what is proven, or stop."""
+    from flows.verbs import live
+    from flows.verbs.validate_ab import validate_ab as judge
+
+    told = judge(live.open_desk(), live.night_of(as_of))
+    if as_json:
+        click.echo(json.dumps(told, indent=1))
+        return
+    if not told:
+        click.echo("No A/B test runs.")
+    for one in told:
+        click.echo(f"{one['case_type']}: {one['verdict']}. {' '.join(one['reasons'])}")
+        table(one["proofs"])
+
+
+def _at_terminal() -> bool:
+    import sys
+
+    return sys.stdin.isatty()
+
+
+def _tell_paused_run(policy_id: str) -> None:
+    """A promotion that waits in Prefect goes on; without a server there is none."""
+    import os
+
+    if not os.environ.get("PREFECT_API_URL"):
+        return
+    from flows.approvals import resume_promotions
+
+    for name in resume_promotions(policy_id):
+        say(f"the flow run {name} goes on.")
+
+
+COMMANDS = (proposals, approve, refuse, promote, rollback, validate_ab)

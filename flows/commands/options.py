@@ -9,7 +9,9 @@ import click
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
-UTC_STAMP = click.DateTime(formats=["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M%z", "%Y-%m-%d"])
+UTC_STAMP = click.DateTime(
+    formats=["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z", "%Y-%m-%dT%H:%M%z", "%Y-%m-%d"]
+)
 ACTOR = click.option(
     "--as", "actor", metavar="NAME", help="Who asks (default RATCHET_ACTOR); proven by a token."
 )

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from models.hub import Entry
 
 _AS_SHARE: Callable[[float], str] = "{:.2%}".format
 _SHARES = {
@@ -28,9 +32,26 @@ def table(rows: Sequence[dict[str, Any]]) -> None:
         )
 
 
+def to_the_second(stamp: str | None) -> str | None:
+    """A UTC stamp as a person reads it: 2026-03-02T14:05:59Z."""
+    if not stamp:
+        return None
+    return datetime.fromisoformat(stamp).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def say(text: str) -> None:
     """One line to the person, beside what a machine may read on the standard output."""
     click.echo(f"ratchet: {text}", err=True)
+
+
+def say_entry(entry: Entry, as_json: bool, sentence: str) -> None:
+    """What a command added to the ledger."""
+    if not as_json:
+        click.echo(f"{sentence} (ledger entry {entry.seq})")
+        return
+    names = ("seq", "case_type", "version", "policy_id", "actor")
+    plain = {name: getattr(entry, name) for name in names}
+    click.echo(json.dumps({**plain, "kind": entry.kind, "at": entry.at.isoformat()}, indent=1))
 
 
 def conclude(concluded: Any, as_json: bool, simulated: bool) -> None:

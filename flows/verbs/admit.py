@@ -51,9 +51,15 @@ class AdmittedBatch:
         }
 
 
-def judge_batch(desk: Desk, table: str, frame: pd.DataFrame, now: datetime) -> Admission:
-    """Hold a batch to its contract against what the store knows; nothing is written."""
-    return admit(frame, CONTRACTS[table], _context(desk, table, frame, now))
+def judge_batch(
+    desk: Desk, table: str, frame: pd.DataFrame, now: datetime, *, ours: bool = False
+) -> Admission:
+    """Hold a batch to its contract against what the store knows; nothing is written.
+
+    Args:
+        ours: these rows were made here, so nothing about the batch says whether a delivery was cut.
+    """
+    return admit(frame, CONTRACTS[table], _context(desk, table, frame, now, ours))
 
 
 def admit_batch(
@@ -64,13 +70,17 @@ def admit_batch(
     *,
     source: str,
     watermark: datetime | None = None,
+    ours: bool = False,
 ) -> AdmittedBatch:
     """Judge a batch and store it: admitted rows, rejected rows and the watermark in one step.
 
     A batch that failed as a whole is neither stored nor quarantined and its watermark stays, so
     that the same rows are read again once the source is mended.
+
+    Args:
+        ours: these rows were made here: of two under one key the first counts for good.
     """
-    judged = judge_batch(desk, table, frame, now)
+    judged = judge_batch(desk, table, frame, now, ours=ours)
     if judged.failed:
         return told_of(judged)
     receipt = desk.store.append(
@@ -81,6 +91,7 @@ def admit_batch(
         source=source,
         received_at=now,
         watermark=watermark,
+        once=ours,
     )
     return told_of(judged, receipt.already_stored)
 
@@ -99,18 +110,22 @@ def told_of(judged: Admission, already_stored: int = 0) -> AdmittedBatch:
     )
 
 
-def _context(desk: Desk, table: str, frame: pd.DataFrame, now: datetime) -> AdmissionContext:
-    decisions = revisions = None
+def _context(
+    desk: Desk, table: str, frame: pd.DataFrame, now: datetime, ours: bool
+) -> AdmissionContext:
+    decisions = revisions = trailing = None
     if table != "decisions":
         decisions = _stored_decisions(desk, frame)
     if table == "reviews":
         revisions = _stored_revisions(desk, frame)
+    if table == "decisions" and not ours:
+        trailing = _trailing_volumes(desk, frame, now)
     return AdmissionContext(
         now=now,
         case_types=desk.case_types,
         decisions=decisions,
         stored_revisions=revisions,
-        trailing=_trailing_volumes(desk, frame, now) if table == "decisions" else None,
+        trailing=trailing,
         reviewer_share_cap=desk.reviewer_share_cap,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from configs.errors import UserError
 from flows.verbs.desk import Desk
@@ -14,10 +15,13 @@ from models.hub import (
     Approve,
     Entry,
     EntryKind,
+    Policy,
     Refuse,
     approval_of,
     dossier_digest,
     open_proposals,
+    proven_ab,
+    running_ab,
 )
 
 
@@ -76,10 +80,56 @@ def find_waiting(desk: Desk, policy_id: str | None, case_type: str | None = None
     return _only(entries, policy_id, "waiting for approval", case_type)
 
 
-def find_approved(desk: Desk, policy_id: str | None, case_type: str | None = None) -> Entry:
-    """The approved proposal that is meant, not promoted yet (arguments and errors as above)."""
+def find_proposal(
+    desk: Desk, policy_id: str | None, case_type: str | None = None
+) -> tuple[Entry, bool]:
+    """A proposal that waits or is approved, and whether it is approved (arguments and errors as
+    above)."""
     history = desk.ledger.history()
     names = list(desk.case_types) if case_type is None else [case_type]
+    approved = _approved(history, names)
+    open_ones = [entry for name in names for entry in open_proposals(history, name)]
+    found = _only([*open_ones, *approved], policy_id, "waiting or approved", case_type)
+    return found, found in approved
+
+
+def pending(desk: Desk) -> list[dict[str, Any]]:
+    """What waits, as plain values: for an approval, for its A/B test, or to be promoted."""
+    history = desk.ledger.history()
+    rows = []
+    for case_type in desk.case_types:
+        for entry in open_proposals(history, case_type):
+            rows.append(_row(entry, "approval"))
+        for entry in _approved(history, [case_type]):
+            rows.append(_row(entry, _next_step(history, entry)))
+    return rows
+
+
+def find_policy(desk: Desk, policy_id: str) -> Policy:
+    """A policy that the ledger once named, by its id or its first characters.
+
+    Raises:
+        UserError: there is none, or several fit.
+    """
+    known = sorted({str(e.policy_id) for e in desk.ledger.history() if e.policy_id is not None})
+    fitting = [one for one in known if one.startswith(policy_id)]
+    if len(fitting) == 1:
+        return desk.ledger.policy(fitting[0])
+    found = f"{len(fitting)} fit" if fitting else "the ledger names none like it"
+    raise UserError(
+        f"the policy {policy_id!r} was asked for; {found}. `ratchet history` shows them."
+    )
+
+
+def find_approved(desk: Desk, policy_id: str | None, case_type: str | None = None) -> Entry:
+    """The approved proposal that is meant, not promoted yet (arguments and errors as above)."""
+    names = list(desk.case_types) if case_type is None else [case_type]
+    entries = _approved(desk.ledger.history(), names)
+    return _only(entries, policy_id, "approved", case_type)
+
+
+def _approved(history: Sequence[Entry], names: Sequence[str]) -> list[Entry]:
+    """The proposals whose approval is in force, the latest of each policy."""
     entries = {
         str(entry.policy_id): entry
         for entry in history
@@ -87,7 +137,29 @@ def find_approved(desk: Desk, policy_id: str | None, case_type: str | None = Non
         and entry.case_type in names
         and approval_of(history, entry.case_type, str(entry.policy_id)) is not None
     }
-    return _only(list(entries.values()), policy_id, "approved", case_type)
+    return list(entries.values())
+
+
+def _next_step(history: Sequence[Entry], proposal: Entry) -> str:
+    trial = running_ab(history, proposal.case_type)
+    if trial is not None and trial.policy_id == proposal.policy_id:
+        return "A/B test runs"
+    planned = proposal.dossier.get("ab_plan") is not None
+    proven = proven_ab(history, proposal.case_type, str(proposal.policy_id)) is not None
+    return "A/B test" if planned and not proven else "promotion"
+
+
+def _row(entry: Entry, waits_for: str) -> dict[str, Any]:
+    return {
+        "case_type": entry.case_type,
+        "policy_id": str(entry.policy_id),
+        "waits_for": waits_for,
+        "proposer": entry.actor,
+        "since": entry.at.isoformat(),
+        "pass_at_or_below": entry.dossier.get("pass_at_or_below"),
+        "block_at_or_above": entry.dossier.get("block_at_or_above"),
+        "automation_rate": entry.dossier.get("automation_rate"),
+    }
 
 
 def _only(
@@ -99,7 +171,8 @@ def _only(
     known = ", ".join(f"{one.case_type} {str(one.policy_id)[:12]}" for one in entries) or "none"
     asked = f"the proposal {policy_id!r}" if policy_id else "the only proposal"
     where = f" of {case_type}" if case_type else ""
+    fit = "several fit" if fitting else "none fits"
     raise UserError(
-        f"{asked}{where} was asked for; {state}: {known}. `ratchet proposals` shows them; name one "
-        "by its first characters."
+        f"{asked}{where} was asked for, and {fit}; {state}: {known}. `ratchet proposals` shows them; "
+        "name one by its first characters."
     )

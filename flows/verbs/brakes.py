@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from configs.errors import UserError
 from flows.verbs.desk import Desk
 from flows.verbs.generation import last_version
+from flows.verbs.known_case_type import known_case_type
 from flows.verbs.submit import submitted
 from models.hub import Entry, Halt, Resume
 
@@ -19,7 +19,7 @@ def halt(desk: Desk, case_type: str, actor: str, reason: str, at: datetime) -> E
         GateRefused: it is halted already, no reason is given, or the actor may not.
     """
     command = Halt(
-        case_type=_known(desk, case_type),
+        case_type=known_case_type(desk, case_type),
         reason=reason,
         actor=actor,
         base_version=last_version(desk, case_type),
@@ -35,17 +35,9 @@ def resume(desk: Desk, case_type: str, actor: str, reason: str, at: datetime) ->
         GateRefused: it is not halted, the same person asks twice, or the actor may not.
     """
     command = Resume(
-        case_type=_known(desk, case_type),
+        case_type=known_case_type(desk, case_type),
         reason=reason,
         actor=actor,
         base_version=last_version(desk, case_type),
     )
     return submitted(desk, command, at)
-
-
-def _known(desk: Desk, case_type: str) -> str:
-    if case_type in desk.case_types:
-        return case_type
-    raise UserError(
-        f"there is no case type {case_type!r}; the case types are {', '.join(desk.case_types)}."
-    )

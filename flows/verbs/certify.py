@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from flows.verbs.generation import Generation, champion_generation, current_gene
 from flows.verbs.label_trust import hoped_boundary, with_second_draws
 from flows.verbs.look import Given, look, stream
 from flows.verbs.proposed_policy import advised_policy, days_spanned, planned_audit
+from flows.verbs.segment_figures import segment_figures
 from flows.verbs.truth import Book, evidence_for
 from models.boundary import Evidence, certify, delta_of_look, guard, sequential
 from models.boundary.audit_plan import PlannedAudit
@@ -38,6 +40,7 @@ class Judged:
     bad: int
     may_propose: bool
     audit: PlannedAudit | None = None
+    segments: tuple[dict[str, Any], ...] = ()
 
     def summary(self) -> dict[str, object]:
         """For a dossier: plain values, no row."""
@@ -61,6 +64,7 @@ class Judged:
             "model_version": self.generation.version if self.generation else None,
             "evidence_digest": self.evidence_digest,
             "audit_plan": list(self.audit.sentences) if self.audit else [],
+            "segments": list(self.segments),
         }
 
 
@@ -96,6 +100,8 @@ def certify_case_type(desk: Desk, book: Book, case_type: str) -> Judged:
     if proposes and live is not None and not generation.promoted:
         certificate, proposes = _against_champion(certificate, frame)
     audit = planned_audit(desk, generation, certificate, evidence, frame) if proposes else None
+    told = proposes and certificate.verdict is CertificateVerdict.CERTIFIED
+    boundary = certificate.boundary
     return Judged(
         case_type=case_type,
         certificate=certificate,
@@ -107,6 +113,7 @@ def certify_case_type(desk: Desk, book: Book, case_type: str) -> Judged:
         bad=int(evidence.bad.sum()) if evidence else 0,
         may_propose=proposes,
         audit=audit,
+        segments=tuple(segment_figures(desk, case_type, frame, boundary)) if told else (),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,10 +19,12 @@ from flows.adapters.evidence_store import EvidenceStore
 from flows.adapters.ledger import Ledger
 from flows.adapters.model_registry import ModelRegistry
 from flows.adapters.tokens import Tokens
-from models.boundary.audit import audit_key, keyed_uniform
+from models.boundary.audit import audit_key, audit_purpose, keyed_uniform
 from models.risk import TrainingPlan
 from models.triage.plan import TriagePlan
 from models.vocabulary import CaseType
+
+AUDIT_KEY_VARIABLE, AUDIT_KEY_FILE = "RATCHET_AUDIT_KEY", "audit.key"
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,10 @@ class Desk:
         """
         home.mkdir(parents=True, exist_ok=True)
         own = seed is not None
+        if own:
+            # A walk decides every case by the live policy: its approver promotes at once.
+            kinds = case_types.items()
+            case_types = {name: replace(kind, ab_plan=None) for name, kind in kinds}
         database = None if own else settings.database_url
         tracking = None if own else settings.mlflow_tracking_uri
         ledger_url = database or f"sqlite:///{home / 'ledger.db'}"
@@ -101,7 +107,7 @@ class Desk:
         return TrainingPlan(seed=self.seed, **self.training.model_dump(include=fields))
 
     def audit_key(self, case_type: str) -> str:
-        return audit_key(self.audit_secret, f"audit|{case_type}")
+        return audit_key(self.audit_secret, audit_purpose(case_type))
 
     def second_review_draw(self, case_type: str, case_ids: pd.Series) -> npt.NDArray[np.float64]:
         """A number in [0, 1) a case: below `second_review_share` a second person reviews it. The
@@ -111,10 +117,10 @@ class Desk:
 
 def _live_secret(home: Path) -> str:
     """`RATCHET_AUDIT_KEY`, or a random secret made once in the home and readable by its owner only."""
-    given = os.environ.get("RATCHET_AUDIT_KEY")
+    given = os.environ.get(AUDIT_KEY_VARIABLE)
     if given:
         return given
-    file = home / "audit.key"
+    file = home / AUDIT_KEY_FILE
     try:
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:

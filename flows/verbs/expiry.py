@@ -17,6 +17,14 @@ RENEWED_FROM = 2 / 3
 """Of its life: from then on a certificate that is proven again on fresh cases is proposed anew."""
 
 
+def is_due(desk: Desk, policy: Policy, at: datetime) -> bool:
+    """Whether a policy is in the last third of its certificate's life, or past it."""
+    days = desk.case_types[policy.case_type].certificate_days
+    if policy.valid_until is None or days is None:
+        return False
+    return at >= policy.valid_until - timedelta(days=days) * (1.0 - RENEWED_FROM)
+
+
 def expire(desk: Desk, at: datetime) -> list[Entry]:
     """Send everything back to review where a certificate has expired; deciding does so without it.
 
@@ -35,10 +43,9 @@ def renewal(desk: Desk, judged: Judged, at: datetime) -> Policy | None:
     if live is None or live.valid_until is None or days is None or judged.generation is None:
         return None
     certificate = judged.certificate
-    due = at >= live.valid_until - timedelta(days=days) * (1.0 - RENEWED_FROM)
     same = live.model_digest == judged.generation.digest and certificate.boundary == live.boundary
     targets = desk.case_types[judged.case_type].targets
-    if not (due and same and certificate.verdict is CertificateVerdict.HOLD):
+    if not (is_due(desk, live, at) and same and certificate.verdict is CertificateVerdict.HOLD):
         return None
     if not proves(certificate, targets):
         return None

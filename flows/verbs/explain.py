@@ -1,4 +1,4 @@
-"""What happened to one case, by whose rule, and what did each feature add to its score?"""
+"""What happened to one case, by whose rule, who approved it, and would it be decided so again?"""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from configs.errors import UserError
+from configs.errors import GateRefused, UserError
 from flows.verbs.contributions import PHI, kept_contributions
 from flows.verbs.desk import Desk
+from flows.verbs.history import whence
+from flows.verbs.recompute import recompute, stored_case
 from models.hub.policy import Policy
 from models.vocabulary import Action
 
@@ -17,7 +19,7 @@ KEPT, COMPUTED, NONE = "kept", "computed", "none"
 
 _DECIDED = [
     "case_id", "case_type", "opened_at", "decided_at", "action", "recommendation", "override",
-    "score", "policy_id", "model_version", "propensity", "audited",
+    "score", "policy_id", "model_version", "propensity", "audited", "arm",
 ]  # fmt: skip
 
 
@@ -25,7 +27,10 @@ def explain(desk: Desk, case_id: str) -> dict[str, Any]:
     """The decision on a case as plain values, and the deciding model's contributions.
 
     Returns:
-        The decision's columns; `drawn` (a person was to see it); `contributions`: `source` is
+        The decision's columns; `drawn` (a person was to see it); `policy`: the boundary and expiry
+        it decided by, and who proposed, approved and made it live, as the ledger stood then
+        (`whence`), or None where the agent was somebody else's; `again`: the same case decided anew
+        from what is stored (`recompute`), or `why` that cannot be; `contributions`: `source` is
         "kept" with the case, "computed" now from the stored case by the model that decided it, or
         "none" with `why`; `margin` and `bias` in calibrated log-odds, and `by_feature`, largest
         first: feature, the case's value, contribution.
@@ -44,7 +49,38 @@ def explain(desk: Desk, case_id: str) -> dict[str, Any]:
     row = found.iloc[0]
     decision = {name: _plain(row[name]) if name in found else None for name in _DECIDED}
     drawn = decision["action"] == Action.ESCALATE.value or bool(decision["audited"])
-    return {**decision, "drawn": drawn, "contributions": _contributions(desk, decision)}
+    policy = _policy(desk, str(decision["policy_id"]))
+    return {
+        **decision,
+        "drawn": drawn,
+        "policy": None if policy is None else _decided_by(desk, policy, row["decided_at"]),
+        "again": _again(desk, policy, case_id),
+        "contributions": _contributions(desk, decision),
+    }
+
+
+def _decided_by(desk: Desk, policy: Policy, decided_at: pd.Timestamp) -> dict[str, Any]:
+    """The policy's rule and the people behind it, as the ledger stood when it decided."""
+    history = desk.ledger.history(policy.case_type, decided_at.to_pydatetime())
+    return {
+        "pass_at_or_below": policy.boundary.pass_at_or_below,
+        "block_at_or_above": policy.boundary.block_at_or_above,
+        "valid_until": None if policy.valid_until is None else policy.valid_until.isoformat(),
+        "model_digest": policy.model_digest,
+        "audit": policy.audit.document(),
+        **whence(history, policy.case_type, policy.policy_id),
+    }
+
+
+def _again(desk: Desk, policy: Policy | None, case_id: str) -> dict[str, Any]:
+    if policy is None:
+        return {"why": "the agent was somebody else's, and its policy is not in this ledger"}
+    if policy.case_type not in desk.case_types:
+        return {"why": f"the case type {policy.case_type!r} is no longer configured"}
+    try:
+        return recompute(desk, stored_case(desk, case_id))
+    except GateRefused as refused:
+        return {"why": str(refused)}
 
 
 def _contributions(desk: Desk, decision: dict[str, Any]) -> dict[str, Any]:

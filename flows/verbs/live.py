@@ -11,7 +11,7 @@ from typing import Any
 from configs.errors import UserError
 from configs.places import PROJECT
 from configs.settings import Settings, load_settings
-from configs.sources import load_source
+from configs.sources import SourceSettings, load_source
 from flows.adapters.files import write_atomically
 from flows.adapters.sources import read_source
 from flows.verbs.desk import Desk
@@ -56,6 +56,22 @@ def configured_sources(profile: str | None = None) -> dict[str, str]:
     return found
 
 
+def configured_source(table: str, profile: str | None = None) -> SourceSettings:
+    """The source of one table.
+
+    Raises:
+        UserError: none is configured, or its file says something else.
+    """
+    file = getattr(load_settings(profile).sources, table)
+    if not file:
+        raise UserError(
+            f"no source of {table} is configured, so there is nothing to pull. Write a source file "
+            f"(see configs/sources/) and name it under `sources: {table}:` in a profile or in "
+            f"RATCHET_SOURCES__{table.upper()}."
+        )
+    return _source(table, file)
+
+
 def file_dossier(desk: Desk, dossier: dict[str, Any]) -> Path:
     """Write the night's dossier below the home; one file a night, the latest run of it counts."""
     night = datetime.fromisoformat(dossier["as_of"]).date().isoformat()
@@ -77,15 +93,12 @@ def night_of(as_of: datetime | None) -> datetime:
     if as_of.tzinfo is None:
         raise UserError(f"{as_of.isoformat()} has no time zone; write it as {as_of.isoformat()}Z.")
     if as_of > now + timedelta(minutes=5):
-        raise UserError(f"{as_of.isoformat()} lies in the future; a night looks back.")
+        raise UserError(f"{as_of.isoformat()} lies in the future, of which nothing is known yet.")
     return as_of.astimezone(UTC)
 
 
 def _delivery(desk: Desk, settings: Settings, table: str, file: str, as_of: datetime) -> Delivery:
-    path = Path(os.path.expandvars(file))
-    source = load_source(path if path.is_absolute() else PROJECT / path)
-    if source.kind != table:
-        raise UserError(f"{file} holds {source.kind}, but it is configured under sources.{table}.")
+    source = _source(table, file)
     seen = desk.store.watermark(source.name)
     since = None
     if seen is not None and source.watermark is not None:
@@ -96,3 +109,11 @@ def _delivery(desk: Desk, settings: Settings, table: str, file: str, as_of: date
         newest = rows[source.watermark].max()
         mark = None if newest is None else min(newest.to_pydatetime(), as_of)
     return Delivery(table, rows, source.name, mark)
+
+
+def _source(table: str, file: str) -> SourceSettings:
+    path = Path(os.path.expandvars(file))
+    source = load_source(path if path.is_absolute() else PROJECT / path)
+    if source.kind != table:
+        raise UserError(f"{file} holds {source.kind}, but it is configured under sources.{table}.")
+    return source

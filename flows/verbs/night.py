@@ -15,7 +15,7 @@ from flows.verbs.desk import Desk
 from flows.verbs.drift_watch import watch_drift
 from flows.verbs.expiry import expire
 from flows.verbs.generation import champion_generation, current_generation
-from flows.verbs.guardrail import Tripped, guard_live_policies
+from flows.verbs.guardrail import guard_live_policies
 from flows.verbs.propose import act_on, waiting
 from flows.verbs.review_desk import review_desk
 from flows.verbs.review_marks import WINDOW_DAYS as MARKS_DAYS
@@ -24,7 +24,7 @@ from flows.verbs.second_reviews import second_reviews
 from flows.verbs.tickets import file_findings, last_triage, open_tickets
 from flows.verbs.triage import Triaged, triage
 from flows.verbs.truth import Book, load_book
-from models.hub.entries import EntryKind
+from models.hub.entries import Entry, EntryKind
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,14 @@ class Delivery:
     rows: pd.DataFrame = field(repr=False)
     source: str
     watermark: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """What the guard found and did: the alarms, and the ledger entries that answered."""
+
+    alarms: tuple[Judged, ...] = ()
+    entries: tuple[Entry, ...] = ()
 
 
 # Reviews and outcomes refer to decisions, so those come first.
@@ -65,13 +73,15 @@ def earliest_evidence(desk: Desk, as_of: datetime) -> datetime | None:
     return min(*since, as_of - timedelta(days=MARKS_DAYS))
 
 
-def guard(desk: Desk, book: Book) -> list[Tripped]:
+def guard(desk: Desk, book: Book) -> Guarded:
     """What protects the live policies, before anything is widened: evidence starts again where it
     drifted, an expired certificate narrows, a refuted boundary is rolled back."""
     for case_type in desk.case_types:
         watch_drift(desk, book, case_type)
-    expire(desk, book.as_of)
-    return guard_live_policies(desk, book)
+    expired = expire(desk, book.as_of)
+    tripped = guard_live_policies(desk, book)
+    answers = [entry for one in tripped for entry in one.entries]
+    return Guarded(tuple(one.alarm for one in tripped), (*expired, *answers))
 
 
 def judge_case_types(desk: Desk, book: Book) -> list[Judged]:
@@ -111,19 +121,19 @@ def run_night(
     if before_judging is not None:
         before_judging()
     book = load_book(desk, as_of, earliest_evidence(desk, as_of))
-    tripped = guard(desk, book)
+    guarded = guard(desk, book)
     judged = judge_case_types(desk, book)
     changes = [act_on(desk, one, as_of) for one in judged]
     causes = find_causes(desk, book)
     filed = [entry for entry in changes if entry is not None]
-    return dossier(desk, book, batches, tripped, judged, filed, causes)
+    return dossier(desk, book, batches, guarded, judged, filed, causes)
 
 
 def dossier(
     desk: Desk,
     book: Book,
     batches: list[AdmittedBatch],
-    tripped: Sequence[Tripped],
+    guarded: Guarded,
     judged: list[Judged],
     changes: list[Any],
     causes: Sequence[Triaged] = (),
@@ -136,12 +146,12 @@ def dossier(
         "rows_quarantined": sum(batch.quarantined for batch in batches),
         "batches": [batch.counts() for batch in batches],
         "certificates": [
-            *(one.alarm.summary() for one in tripped),
+            *(one.summary() for one in guarded.alarms),
             *(one.summary() for one in judged),
         ],
         "entries": [
             {"case_type": e.case_type, "kind": e.kind.value, "policy_id": e.policy_id}
-            for e in (*(entry for one in tripped for entry in one.entries), *changes)
+            for e in (*guarded.entries, *changes)
         ],
         "drift": [
             {

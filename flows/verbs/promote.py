@@ -11,6 +11,7 @@ from flows.verbs.aliases import follow_ledger
 from flows.verbs.approve import approve, find_approved, find_waiting
 from flows.verbs.desk import Desk
 from flows.verbs.generation import last_version
+from flows.verbs.known_case_type import known_case_type
 from flows.verbs.model_files import check_policy_files
 from flows.verbs.submit import submitted
 from models.hub import (
@@ -28,6 +29,7 @@ from models.hub import (
     proven_ab,
     running_ab,
 )
+from models.hub.people import PROMOTE_BOUNDARY
 
 
 def promote(desk: Desk, proposal: Entry, actor: str, at: datetime) -> Entry:
@@ -39,12 +41,16 @@ def promote(desk: Desk, proposal: Entry, actor: str, at: datetime) -> Entry:
 
     Raises:
         GateRefused: it is not approved, the case type is halted, its A/B test runs and has proven
-            nothing yet, or somebody changed something in between.
+            nothing yet, another one runs, the model's files are gone since the approval, or somebody
+            changed something in between.
     """
     case_type, policy_id = proposal.case_type, str(proposal.policy_id)
+    check_policy_files(desk, desk.ledger.policy(policy_id), at)
     history = desk.ledger.history()
+    trial = running_ab(history, case_type)
     planned = proposal.dossier.get("ab_plan") is not None
-    if planned and not (proven_ab(history, case_type, policy_id) or running_ab(history, case_type)):
+    tried = trial is not None and trial.policy_id == policy_id
+    if planned and not tried and proven_ab(history, case_type, policy_id) is None:
         return submitted(
             desk,
             StartAb(
@@ -67,6 +73,11 @@ def promote(desk: Desk, proposal: Entry, actor: str, at: datetime) -> Entry:
     )
     _project(desk, case_type, at)
     return promoted
+
+
+def promote_approved(desk: Desk, proposal: Entry, at: datetime) -> Entry:
+    """The same in the flow's own name: who approved stands in the ledger, or it is refused."""
+    return promote(desk, proposal, PROMOTE_BOUNDARY, at)
 
 
 def approve_and_promote(
@@ -104,7 +115,7 @@ def roll_back(
             whichever is live.
 
     Raises:
-        UserError: no reason is given.
+        UserError: no reason is given, or no such case type is configured.
         GateRefused: there is none, or somebody changed the policy in between.
     """
     if not reason.strip():
@@ -112,7 +123,7 @@ def roll_back(
     said = submitted(
         desk,
         RollBack(
-            case_type=case_type,
+            case_type=known_case_type(desk, case_type),
             actor=actor,
             base_version=last_version(desk, case_type),
             leaving=leaving,

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from flows.verbs.certify import Judged, policy_for
 from flows.verbs.desk import Desk
-from flows.verbs.expiry import renewal
+from flows.verbs.expiry import is_due, renewal
 from flows.verbs.generation import last_version
 from flows.verbs.submit import submitted
 from models.hub import Entry, Narrow, Policy, Propose, Refusal, is_narrower, open_proposals
@@ -57,6 +57,8 @@ def narrow_to(desk: Desk, judged: Judged, actor: str, at: datetime) -> Entry | N
 
 
 def _propose(desk: Desk, judged: Judged, policy: Policy, at: datetime) -> Entry | None:
+    if _waits_already(desk, policy, at):
+        return None
     generation = judged.generation
     command = Propose(
         case_type=judged.case_type,
@@ -70,3 +72,15 @@ def _propose(desk: Desk, judged: Judged, policy: Policy, at: datetime) -> Entry 
     )
     said = desk.ledger.submit(command, at)
     return None if isinstance(said, Refusal) else said
+
+
+def _waits_already(desk: Desk, policy: Policy, at: datetime) -> bool:
+    """The same policy but for its expiry waits, and will last: a stream that proves it every night
+    would file another one every night."""
+    waits = [desk.ledger.policy(str(one.policy_id)) for one in waiting(desk, policy.case_type)]
+    return any(
+        one != policy
+        and replace(one, valid_until=policy.valid_until) == policy
+        and not is_due(desk, one, at)
+        for one in waits
+    )

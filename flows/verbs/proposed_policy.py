@@ -12,7 +12,7 @@ from models.boundary import Evidence, delta_of_look
 from models.boundary.audit_plan import PlannedAudit, plan_audit
 from models.hub.audit_plan import AuditPlan
 from models.hub.policy import Overrides, Policy
-from models.vocabulary import Boundary, Certificate, CertificateVerdict
+from models.vocabulary import Boundary, CaseType, Certificate, CertificateVerdict
 
 
 def advised_policy(
@@ -30,7 +30,15 @@ def advised_policy(
         audit=audit or AuditPlan(case_type.audit_rate),
         calibration={"slope": calibration.slope, "intercept": calibration.intercept},
         boundary=boundary,
-        overrides=Overrides(never_auto_pass_above_usd=case_type.never_auto_pass_above_usd),
+        overrides=overrides_of(case_type),
+    )
+
+
+def overrides_of(case_type: CaseType) -> Overrides:
+    """What the case type sends to people whatever the score says."""
+    return Overrides(
+        never_auto_pass_above_usd=case_type.never_auto_pass_above_usd,
+        senior_patterns=case_type.senior_patterns,
     )
 
 

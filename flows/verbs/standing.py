@@ -1,113 +1,49 @@
-"""Which policy decides a case type at a moment, who made it so, and is anything stopped or tried?"""
+"""How does a case type stand in the ledger: what is live, is it halted, is anything tried against it?"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from configs.errors import UserError
 from flows.verbs.desk import Desk
-from models.hub import Entry, halt_of, live_policy_id, previous_policy_id, running_ab
-from models.hub.entries import PEOPLE
-from models.hub.provenance import Provenance, provenance
-
-SHADOW, LIVE, HALTED, EXPIRED = "shadow", "live", "halted", "expired"
+from models.hub import Policy, is_halted, live_policy_id, running_ab
+from models.vocabulary import AbPlan
 
 
-def standing(desk: Desk, history: Sequence[Entry], case_type: str, at: datetime) -> dict[str, Any]:
-    """One case type's state as plain values.
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A running A/B test: the policy that is tried, its registered plan, and since when."""
 
-    Args:
-        history: of the ledger, cut as of `at`.
-        at: whether a certificate has expired is asked of this moment.
-
-    Returns:
-        `state`: shadow (nothing was promoted: the agent advises, people decide), live, halted or
-        expired; the live policy, what made it live, who approved it; what a rollback would return
-        to; the A/B test that runs.
-    """
-    live, halt, trial = (read(history, case_type) for read in (live_policy_id, halt_of, running_ab))
-    policy = None if live is None else desk.ledger.policy(live)
-    expired = policy is not None and policy.valid_until is not None and policy.valid_until <= at
-    state = HALTED if halt else SHADOW if policy is None else EXPIRED if expired else LIVE
-    told = {
-        "case_type": case_type,
-        "state": state,
-        "policy_id": live,
-        "model_version": None if policy is None else policy.model_version,
-        "pass_at_or_below": None if policy is None else policy.boundary.pass_at_or_below,
-        "block_at_or_above": None if policy is None else policy.boundary.block_at_or_above,
-        "valid_until": _stamp(None if policy is None else policy.valid_until),
-        "previous_policy_id": previous_policy_id(history, case_type),
-        "halted_by": None if halt is None else halt.actor,
-        "halted_because": None if halt is None else halt.dossier["reason"],
-        "trying": None if trial is None else trial.policy_id,
-        "trying_since": _stamp(None if trial is None else trial.at),
-    }
-    return {**told, **whence(history, case_type, live)}
+    policy: Policy
+    plan: AbPlan
+    since: datetime
 
 
-def whence(history: Sequence[Entry], case_type: str, policy_id: str | None) -> dict[str, Any]:
-    """Who is behind a policy, as plain values: nobody, before the first promotion."""
-    if policy_id is None:
-        return said_of(Provenance(None, None, None, None, None))
-    return said_of(provenance(history, case_type, policy_id))
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What decides a case type; `live` is None before the first promotion."""
+
+    live: Policy | None
+    halted: bool
+    trial: Trial | None
 
 
-def said_of(behind: Provenance) -> dict[str, Any]:
-    """A provenance as plain values."""
-    live, proposal, approval = behind.made_live, behind.proposal, behind.approval
-    return {
-        "made_live": None if live is None else live.kind.value,
-        "made_live_by": None if live is None else live.actor,
-        "made_live_at": _stamp(None if live is None else live.at),
-        "proposed_by": None if proposal is None else proposal.actor,
-        "approved_by": list(behind.approved_by),
-        "approved_at": _stamp(None if approval is None else approval.at),
-        "evidence_digest": None if proposal is None else proposal.evidence_digest,
-        "forced": behind.forced is not None,
-        "forced_because": None if behind.forced is None else behind.forced.dossier["reason"],
-    }
-
-
-def history_of(desk: Desk, case_type: str | None, as_of: datetime | None) -> dict[str, Any]:
-    """The ledger as it stood at a moment: every entry, and what was live then.
-
-    Args:
-        case_type: only this one; None: all, and who was enrolled.
-        as_of: nothing that was recorded later; None: now.
+def standing(desk: Desk, case_type: str, as_of: datetime | None = None) -> Standing:
+    """How a case type stands now, or stood at a moment.
 
     Raises:
-        UserError: no such case type is configured, and the ledger has no entry of it.
-        GateRefused: the ledger is not as it was written.
+        GateRefused: the ledger or a policy in it is not as it was written.
     """
-    entries = desk.ledger.history(case_type, as_of)
-    names = list(desk.case_types) if case_type is None else [case_type]
-    if case_type is not None and case_type not in desk.case_types and not entries:
-        raise UserError(
-            f"there is no case type {case_type!r}; the case types are {', '.join(desk.case_types)}."
-        )
-    moment = as_of or (entries[-1].at if entries else None)
-    return {
-        "as_of": _stamp(as_of),
-        "live": [] if moment is None else [standing(desk, entries, name, moment) for name in names],
-        "entries": [_plain(entry) for entry in entries],
-    }
-
-
-def _plain(entry: Entry) -> dict[str, Any]:
-    dossier = dict(entry.dossier)
-    if entry.case_type == PEOPLE:
-        dossier.pop("token_digest", None)
-    return {
-        **entry.fields(),
-        "kind": entry.kind.value,
-        "at": entry.at.isoformat(),
-        "dossier": dossier,
-        "own_hash": entry.own_hash,
-    }
-
-
-def _stamp(at: datetime | None) -> str | None:
-    return None if at is None else at.isoformat()
+    history = desk.ledger.history(case_type, as_of)
+    live = live_policy_id(history, case_type)
+    started = running_ab(history, case_type)
+    trial = None
+    if started is not None:
+        tried = desk.ledger.policy(str(started.policy_id))
+        if tried.ab_plan is not None:  # the hub starts no test of a policy without a plan
+            trial = Trial(tried, tried.ab_plan, started.at)
+    return Standing(
+        live=None if live is None else desk.ledger.policy(live),
+        halted=is_halted(history, case_type),
+        trial=trial,
+    )

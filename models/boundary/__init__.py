@@ -5,7 +5,7 @@ from models.boundary.ab_test import AbDesign, AbJudgement, AbProof, judge_ab
 from models.boundary.ab_verdict import AbVerdict
 from models.boundary.arms import Arm, assign_arm, sample_ratio_p_value
 from models.boundary.certificate import certify, effective_sample, sample_for_first_look
-from models.boundary.decide import decide
+from models.boundary.decide import Rule, decide
 from models.boundary.evidence import Evidence
 from models.boundary.guard import guard
 from models.boundary.looks import delta_of_look, exact_look_is_due
@@ -22,6 +22,7 @@ __all__ = [
     "Arm",
     "Comparison",
     "Evidence",
+    "Rule",
     "SequentialComparison",
     "assign_arm",
     "certify",

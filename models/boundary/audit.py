@@ -15,6 +15,20 @@ def audit_key(secret: str, purpose: str) -> str:
     return base64.b64encode(hashlib.sha256(f"{secret}|{purpose}".encode()).digest())[:16].decode()
 
 
+def audit_purpose(case_type: str) -> str:
+    """The purpose under which a case type's audits are drawn; see `audit_key`."""
+    return f"audit|{case_type}"
+
+
+def secret_check(secret: str, salt: str) -> str:
+    """Text by which the deployment's secret is recognised, and from which it is not found.
+
+    scrypt (Percival 2009) makes each guess cost what a start of a server may cost: some 50 ms.
+    """
+    found = hashlib.scrypt(secret.encode(), salt=salt.encode(), n=1 << 14, r=8, p=1, dklen=16)
+    return found.hex()
+
+
 def keyed_uniform(
     case_ids: pd.Series | npt.NDArray[np.object_], key: str
 ) -> npt.NDArray[np.float64]:

@@ -57,14 +57,19 @@ NIGHT = "nightly_calibration"
 RETRAIN = "retrain"
 GUARDRAIL = "guardrail"
 VALIDATE_AB = "validate_ab"
+PROMOTE_BOUNDARY = "promote_boundary"
+ROLL_BACK = "roll_back"
 SYSTEM: Mapping[str, frozenset[type]] = {
     NIGHT: frozenset({Propose, Narrow, TakeLook, RestartEvidence}),
     RETRAIN: frozenset({StartGeneration}),
     GUARDRAIL: frozenset({TripGuardrail, RollBack, Narrow}),
     VALIDATE_AB: frozenset({ConcludeAb, Promote}),
+    PROMOTE_BOUNDARY: frozenset({StartAb, Promote}),
+    ROLL_BACK: frozenset({RollBack}),
 }
 """The flows that act in their own name, and the commands each of them may give. None may approve, so
-none widens anything without a person: `validate_ab` promotes what was approved and then proven."""
+none widens anything without a person: what is promoted was approved. Prefect has one login for
+everybody, so what a flow is told of a person is no identity."""
 
 _RESERVED = frozenset({*SYSTEM, "backtest"})
 _PERMITS: Mapping[type, frozenset[Role]] = {

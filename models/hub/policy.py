@@ -90,6 +90,8 @@ class Policy:
         }
         object.__setattr__(self, "calibration", MappingProxyType(calibration))
         object.__setattr__(self, "boundary", _in_floats(self.boundary))
+        if self.ab_plan is not None and not self.ab_plan.targets.named():
+            raise ValueError("a policy's A/B plan must name the promises that it tests")
         if self.valid_until is not None:
             object.__setattr__(self, "valid_until", in_utc(self.valid_until))
 

@@ -8,17 +8,23 @@ from dataclasses import dataclass
 from models.hub.entries import CHANGES_THE_LIVE_POLICY, Entry, EntryKind
 from models.hub.readers import of
 
+_BY_PEOPLE = frozenset({EntryKind.PROMOTED, EntryKind.FORCED, EntryKind.AB_STARTED})
+"""What lets a policy decide that was not decided by before: somebody's word stands behind each."""
+
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
     """The entries behind a policy; None where there is none.
 
+    A narrowed policy has the approval, proposal and force of the one it was narrowed from: nobody is
+    asked before a boundary decides less.
+
     Attributes:
         made_live: the promotion, force, narrowing or rollback that made it live (the last one).
         tried: the start of its A/B test, in whose treatment arm it decided.
-        approval, proposal: what a promotion or an A/B test rested on. A narrowed policy has those of the one it was
-            narrowed from: nobody is asked before a boundary decides less.
-        forced: it, or the policy it was narrowed from, went live without a proof.
+        approval, proposal: what its last promotion or A/B test rested on; before there is one, the
+            latest. None where it was forced: that rests on neither.
+        forced: it went live without a proof, and was not promoted with one since.
     """
 
     made_live: Entry | None
@@ -38,23 +44,36 @@ class Provenance:
 def provenance(history: Sequence[Entry], case_type: str, policy_id: str) -> Provenance:
     """The entries behind a policy, as far as this history reaches (cut it as of a moment)."""
     mine = of(history, case_type)
-    made_live = _last(mine, policy_id, CHANGES_THE_LIVE_POLICY)
     origin = _origin(mine, policy_id)
+    began = _last(mine, origin, _BY_PEOPLE)
+    forced = began is not None and began.kind is EntryKind.FORCED
+    # A later approval of the same policy is not what made it decide.
+    approval = None if forced else _last(_before(mine, began), origin, {EntryKind.APPROVED})
+    proposed_before = _before(mine, approval or began)
     return Provenance(
-        made_live=made_live,
+        made_live=_last(mine, policy_id, CHANGES_THE_LIVE_POLICY),
         tried=_last(mine, policy_id, {EntryKind.AB_STARTED}),
-        approval=_last(mine, origin, {EntryKind.APPROVED}),
-        proposal=_last(mine, origin, {EntryKind.PROPOSED}),
-        forced=_last(mine, origin, {EntryKind.FORCED}),
+        approval=approval,
+        proposal=None if forced else _last(proposed_before, origin, {EntryKind.PROPOSED}),
+        forced=began if forced else None,
     )
 
 
 def _origin(mine: Sequence[Entry], policy_id: str) -> str:
     """Back over narrowings to the policy that somebody approved or forced."""
     for entry in reversed(mine):
-        if entry.kind is EntryKind.NARROWED and entry.policy_id == policy_id:
+        if entry.policy_id != policy_id:
+            continue
+        if entry.kind in _BY_PEOPLE:
+            break
+        if entry.kind is EntryKind.NARROWED:
             policy_id = str(entry.dossier["narrowed_from"])
     return policy_id
+
+
+def _before(mine: Sequence[Entry], entry: Entry | None) -> Sequence[Entry]:
+    """The entries before this one; all of them where there is none."""
+    return mine if entry is None else [one for one in mine if one.version < entry.version]
 
 
 def _last(

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import xgboost as xgb
+from scipy.special import expit
 
 from models.risk.calibration import PlattCalibration
 from models.risk.contributions import Contributions, contributions, tables_of
@@ -121,6 +122,14 @@ class RiskModel:
             rows = cases if scorable.all() else cases[scorable]
             scores[scorable] = self.calibration.probability(self.margins(rows))
         return scores, reason
+
+    def score_and_contributions(
+        self, cases: pd.DataFrame
+    ) -> tuple[FloatArray, npt.NDArray[np.str_], Contributions]:
+        """What `score` and `contributions` say, to the bit, with the cases read once."""
+        reason = why_unscorable(cases, self.features, self.levels)
+        told = self.contributions(cases, reason=reason)
+        return expit(told.margin), reason, told
 
     def contributions(
         self,

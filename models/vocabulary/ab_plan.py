@@ -19,7 +19,8 @@ class AbPlan:
 
     Attributes:
         targets: the absolute promises the treatment arm is held to; their delta is the type I
-            error of each of the three tests (all three must reject, so it is not split).
+            error of each of the three tests (all three must reject, so it is not split). A case
+            type's plan without promises takes over the case type's.
         treatment_share: share of the cases decided by the new policy, in (0, 1).
         horizon_days: the last look; what is not proven by then is not proven.
         automation_margin: the treatment must automate more than the control by this share.
@@ -36,7 +37,7 @@ class AbPlan:
         ValueError: a value is outside its range, or promises nothing that could be tested.
     """
 
-    targets: Targets
+    targets: Targets = field(default_factory=Targets)
     treatment_share: float = 0.5
     horizon_days: float = 28.0
     automation_margin: float = 0.0
@@ -50,7 +51,7 @@ class AbPlan:
 
     def __post_init__(self) -> None:
         testable = (self.targets.precision, self.targets.recall, self.targets.false_omission_rate)
-        if all(target is None for target in testable):
+        if self.targets.named() and all(target is None for target in testable):
             raise ValueError(
                 "an A/B tests precision, recall or a false omission rate, and the plan's targets "
                 "promise none of them"

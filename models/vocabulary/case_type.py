@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 from models.vocabulary.ab_plan import AbPlan
@@ -171,6 +171,14 @@ class CaseType:
             raise ValueError(f"audit_rate must lie in (0, 1], got {self.audit_rate!r}")
         if not self.maturity_days >= 0.0:
             raise ValueError(f"maturity_days must be zero or more, got {self.maturity_days!r}")
+        plan = self.ab_plan
+        if plan is not None and not plan.targets.named():
+            object.__setattr__(self, "ab_plan", replace(plan, targets=self.targets))
+        if plan is not None and plan.horizon_days <= self.maturity_days:
+            raise ValueError(
+                f"the A/B test of {self.name!r} ends after {plan.horizon_days:g} days, before the "
+                f"first of its cases is mature ({self.maturity_days:g} days)"
+            )
         if self.certificate_days is not None and not self.certificate_days > 0.0:
             raise ValueError(f"certificate_days must be positive, got {self.certificate_days!r}")
 

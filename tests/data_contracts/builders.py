@@ -76,6 +76,8 @@ def decisions(rows: int = 4) -> pd.DataFrame:
             "model_version": "7",
             "priority": 10,
             "amount_usd": 25.0,
+            "override": "",
+            "queue": "",
             "session_age": 3.5,
             "email_age": 200.0,
             "new_device": True,
@@ -131,11 +133,17 @@ def history(rows: int = 4) -> pd.DataFrame:
     return decisions(rows)[wanted + features].assign(bad=np.arange(rows) % 2 == 1)
 
 
+def cases(rows: int = 4) -> pd.DataFrame:
+    """Valid new cases."""
+    return history(rows).drop(columns="bad")
+
+
 BUILDERS = {
     "decisions": decisions,
     "reviews": reviews,
     "outcomes": outcomes,
     "history": history,
+    "cases": cases,
 }
 
 

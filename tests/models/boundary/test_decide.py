@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
 from models.boundary.audit import audit_key, keyed_uniform
-from models.boundary.decide import decide
+from models.boundary.decide import Rule, decide
 from models.boundary.hindsight import Tally, plug_in_boundary
 from models.boundary.looks import delta_of_look, exact_look_is_due
-from models.vocabulary import Boundary, Costs, Targets
+from models.vocabulary import Boundary, Condition, Costs, Pattern, Targets
 
 KEY = audit_key("secret", "audit|kyc_audit")
 COSTS = Costs(review_usd=1.0, false_positive_usd=10.0, false_negative_usd=40.0)  # leans at 0.2
@@ -28,9 +32,8 @@ def decided(rows: list[tuple[float, float | None, float]], **options: object) ->
     )
     scores = np.array([row[0] for row in rows])
     reason = np.where(np.isnan(scores), "known_category", "")
-    return decide(
-        cases, scores, reason, Boundary(0.1, 0.9), audit_rate=0.25, key=KEY, costs=COSTS, **options
-    )
+    rule = Rule(boundary=Boundary(0.1, 0.9), audit_rate=0.25, key=KEY, costs=COSTS, **options)
+    return decide(cases, scores, reason, rule)
 
 
 def test_a_score_on_a_side_is_decided_there_and_overrides_come_first() -> None:
@@ -70,10 +73,8 @@ def test_a_score_on_a_side_is_decided_there_and_overrides_come_first() -> None:
 def test_before_a_boundary_everything_is_escalated() -> None:
     """None on both sides: no score is low or high enough."""
     cases = pd.DataFrame({"case_id": ["a", "b"], "priority": [1, 1], "amount_usd": [1.0, 1.0]})
-    found = decide(
-        cases, np.array([0.0, 1.0]), np.array(["", ""]), Boundary.everything_reviewed(),
-        audit_rate=0.1, key=KEY, costs=COSTS,
-    )  # fmt: skip
+    rule = Rule(boundary=Boundary.everything_reviewed(), audit_rate=0.1, key=KEY, costs=COSTS)
+    found = decide(cases, np.array([0.0, 1.0]), np.array(["", ""]), rule)
     assert found["action"].tolist() == ["escalate", "escalate"]
     assert found["propensity"].tolist() == [1.0, 1.0]
 
@@ -153,7 +154,12 @@ def test_one_rate_for_all_cases_and_the_same_rate_for_each_decide_alike() -> Non
     )
     scores, reason = generator.random(500), np.full(500, "")
     one, each = (
-        decide(cases, scores, reason, Boundary(0.4, 0.9), audit_rate=rate, key=KEY, costs=COSTS)
+        decide(
+            cases,
+            scores,
+            reason,
+            Rule(boundary=Boundary(0.4, 0.9), audit_rate=rate, key=KEY, costs=COSTS),
+        )
         for rate in (0.25, np.full(500, 0.25))
     )
     pd.testing.assert_frame_equal(one, each, check_exact=True)
@@ -167,12 +173,106 @@ def test_a_rate_by_case_is_the_propensity_and_the_share_drawn() -> None:
     )
     scores = np.repeat([0.1, 0.3, 0.6], 10_000)
     rates = np.repeat([0.03, 0.2, 0.5], 10_000)
-    found = decide(
-        cases, scores, np.full(30_000, ""), Boundary(0.4, 0.9),
-        audit_rate=rates, key=KEY, costs=COSTS,
-    )  # fmt: skip
+    rule = Rule(boundary=Boundary(0.4, 0.9), audit_rate=rates, key=KEY, costs=COSTS)
+    found = decide(cases, scores, np.full(30_000, ""), rule)
     assert found["propensity"].tolist() == [0.03] * 10_000 + [0.2] * 10_000 + [1.0] * 10_000
     for rate in (0.03, 0.2):
         share = found.loc[found["propensity"] == rate, "audited"].mean()
         assert abs(share - rate) < 4 * np.sqrt(rate * (1 - rate) / 10_000)
     assert not found.loc[scores == 0.6, "audited"].any()
+
+
+ODD_HOSTING = Pattern(
+    "takeover_from_hosting",
+    (Condition("network", "is", "hosting"), Condition("failures", "at_least", 3)),
+)
+NEW_SIM = Pattern("new_sim", (Condition("sim_days", "at_most", 1),))
+
+
+def patterned(rows: list[tuple[float, int, str | None, float, float]]) -> pd.DataFrame:
+    """rows: (score, priority, network, failures, days since the SIM changed)."""
+    cases = pd.DataFrame(rows, columns=["score", "priority", "network", "failures", "sim_days"])
+    cases = cases.assign(case_id=[f"c{place}" for place in range(len(rows))], amount_usd=1.0)
+    rule = Rule(
+        boundary=Boundary(0.1, 0.9), audit_rate=1.0, key=KEY, costs=COSTS,
+        senior_patterns=(ODD_HOSTING, NEW_SIM),
+    )  # fmt: skip
+    return decide(cases, cases["score"].to_numpy(), np.full(len(rows), ""), rule)
+
+
+def test_a_high_risk_pattern_goes_to_a_senior_under_its_own_name() -> None:
+    """All conditions must hold, limits included; a missing value meets any; key users come first."""
+    nan = float("nan")
+    found = patterned(
+        [
+            (0.05, 10, "hosting", 3.0, 50.0),
+            (0.95, 10, "hosting", 2.0, 50.0),
+            (0.05, 10, "home", 9.0, 50.0),
+            (0.05, 10, "home", 0.0, 1.0),
+            (0.05, 10, "hosting", 3.0, 0.5),
+            (0.05, 10, None, nan, 50.0),
+            (0.95, 10, "home", 0.0, nan),
+            (0.05, 80, "hosting", 3.0, 50.0),
+            (0.50, 10, "home", 0.0, 50.0),
+        ]
+    )
+    assert found["override"].tolist() == [
+        "takeover_from_hosting", "", "", "new_sim", "takeover_from_hosting",
+        "takeover_from_hosting", "new_sim", "key_user_was_escalated", "",
+    ]  # fmt: skip
+    assert found["action"].tolist() == [
+        "escalate", "auto_block", "auto_pass", "escalate", "escalate",
+        "escalate", "escalate", "escalate", "escalate",
+    ]  # fmt: skip
+    assert found["queue"].tolist() == [
+        "senior", "desk", "desk", "senior", "senior", "senior", "senior", "senior", "desk",
+    ]  # fmt: skip
+    assert (found.loc[found["queue"] == "senior", "propensity"] == 1.0).all()
+
+
+def test_a_pattern_about_a_missing_column_is_refused_by_name() -> None:
+    """A column that is not there could hide every case of the pattern; so could text for numbers."""
+    cases = pd.DataFrame({"case_id": ["a"], "priority": [1], "amount_usd": [1.0], "sim_days": "x"})
+    rule = Rule(
+        boundary=Boundary(0.1, 0.9), audit_rate=1.0, key=KEY, costs=COSTS,
+        senior_patterns=(ODD_HOSTING, NEW_SIM),
+    )  # fmt: skip
+    with pytest.raises(ValueError, match=r"'network' \(pattern 'takeover_from_hosting'\)"):
+        decide(cases, np.array([0.5]), np.array([""]), rule)
+    with pytest.raises(ValueError, match="'sim_days' holds no numbers"):
+        decide(cases, np.array([0.5]), np.array([""]), replace(rule, senior_patterns=(NEW_SIM,)))
+
+
+def test_what_is_withheld_goes_to_people_and_still_has_its_score() -> None:
+    """One word for all cases or one a case; key users stay with the senior."""
+    rows = [(0.05, 10, 1.0), (0.95, 10, 1.0), (0.05, 80, 1.0)]
+    halted = decided(rows, withheld="halted")
+    assert halted["action"].tolist() == ["escalate"] * 3
+    assert halted["override"].tolist() == ["halted"] * 3
+    assert halted["propensity"].tolist() == [1.0] * 3
+    assert halted["queue"].tolist() == ["desk", "desk", "senior"]
+    assert halted["score"].tolist() == [0.05, 0.95, 0.05]
+    some = decided(rows, withheld=np.array(["", "certificate_expired", ""], dtype=object))
+    assert some["action"].tolist() == ["auto_pass", "escalate", "escalate"]
+    assert some["override"].tolist() == ["", "certificate_expired", "key_user_was_escalated"]
+
+
+@given(
+    scores=st.lists(st.floats(0, 1) | st.just(float("nan")), min_size=1, max_size=40),
+    priority=st.lists(st.integers(0, 100) | st.none(), min_size=40, max_size=40),
+    withheld=st.sampled_from(["", "halted"]),
+    limit=st.none() | st.floats(0, 100),
+)
+@settings(max_examples=60, deadline=None)
+def test_no_override_is_ever_decided_automatically(
+    scores: list[float], priority: list[int | None], withheld: str, limit: float | None
+) -> None:
+    """An override means escalated, and a case goes to nobody exactly when nobody is to see it."""
+    rows = [(score, priority[place], 50.0) for place, score in enumerate(scores)]
+    found = decided(rows, withheld=withheld, never_auto_pass_above_usd=limit)
+    by_person = found["action"] == "escalate"
+    assert by_person[found["override"] != ""].all()
+    assert (found.loc[by_person, "propensity"] == 1.0).all()
+    assert ((found["queue"] == "") == ~(by_person | found["audited"])).all()
+    key_users = [level is None or level >= 75 for level in priority[: len(rows)]]
+    assert ((found["queue"] == "senior") == key_users).all()

@@ -1,0 +1,126 @@
+"""How is a file of cases read a piece at a time, so that its size does not matter?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from configs.errors import UserError
+from configs.sources import SourceSettings
+from data_contracts.digests import UInts, row_digests
+from flows.adapters.sources import (
+    clear_file_errors,
+    csv_options,
+    in_our_words,
+    wanted_columns,
+)
+from models.vocabulary import CaseType
+
+PIECE_ROWS = 200_000
+"""Cases in memory at a time: some 100 MB with their features, and few enough parts in the store."""
+
+_FIXED = ("case_id", "opened_at", "priority", "amount_usd")
+
+
+@dataclass(frozen=True)
+class CaseFile:
+    """A Parquet or CSV file of cases of one type, in our column names."""
+
+    path: Path
+    source: SourceSettings
+
+    @classmethod
+    def at(cls, path: Path, case_type: CaseType) -> CaseFile:
+        """Name a file; it is opened when it is read.
+
+        Raises:
+            UserError: its ending is neither .parquet nor .csv nor .csv.gz.
+        """
+        if not path.name.endswith((".parquet", ".pq", ".csv", ".csv.gz")):
+            raise UserError(
+                f"{path.name} is neither .parquet nor .csv; convert it, so that its cases can be read."
+            )
+        categorical = [one.name for one in case_type.features if one.kind == "categorical"]
+        said = {
+            "name": f"cases {case_type.name}",
+            "kind": "cases",
+            "path": str(path.resolve()),
+            "case_type": case_type.name,
+            "columns": {name: name for name in _FIXED},
+            "features": tuple(case_type.feature_names),
+            "categorical": tuple(categorical),
+        }
+        return cls(path, SourceSettings.model_validate(said))
+
+    def pieces(self, rows: int = PIECE_ROWS) -> Iterator[pd.DataFrame]:
+        """The cases in the file's order, at most `rows` at a time.
+
+        Raises:
+            UserError: the file cannot be read, lacks a column, or has no rows.
+            ServiceUnreachable: the file system does not answer.
+        """
+        some = False
+        with clear_file_errors(self.source, str(self.path)):
+            for raw in self._raw(rows):
+                if len(raw):
+                    some = True
+                    yield in_our_words(self.source, raw)
+        if not some:
+            raise UserError(f"{self.path.name} is empty: it has columns and no rows.")
+
+    def repeated_ids(self) -> UInts:
+        """The digests of the case ids that stand on more than one row of the file, sorted.
+
+        Eight bytes a row are held, whatever else the rows hold.
+        """
+        with clear_file_errors(self.source, str(self.path)):
+            digests = [_id_digests(raw["case_id"]) for raw in self._raw(PIECE_ROWS, ["case_id"])]
+        whole = np.sort(np.concatenate(digests)) if digests else np.empty(0, np.uint64)
+        return np.unique(whole[1:][whole[1:] == whole[:-1]])
+
+    def rows_in_all(self) -> int | None:
+        """How many rows the file has, where it says so without being read."""
+        if not self._is_parquet():
+            return None
+        with clear_file_errors(self.source, str(self.path)):
+            return int(pq.ParquetFile(self.path).metadata.num_rows)
+
+    def _is_parquet(self) -> bool:
+        return self.path.name.endswith((".parquet", ".pq"))
+
+    def _raw(self, rows: int, columns: list[str] | None = None) -> Iterator[pd.DataFrame]:
+        if self._is_parquet():
+            with pq.ParquetFile(self.path) as parquet:
+                wanted = wanted_columns(self.source, parquet.schema_arrow.names)
+                for batch in parquet.iter_batches(rows, columns=columns or wanted):
+                    yield batch.to_pandas()
+            return
+        with self.path.open("rb") as file:
+            options = csv_options(self.source, file, self.path.name)
+        if columns is not None:
+            options["usecols"] = columns
+        with (
+            self.path.open("rb") as file,
+            pd.read_csv(file, chunksize=rows, low_memory=False, **options) as reader,
+        ):
+            yield from reader
+
+
+def are_repeated(case_ids: pd.Series, repeated: UInts) -> np.ndarray:
+    """Which ids are among those that `CaseFile.repeated_ids` found, shape (rows,)."""
+    if not len(repeated):
+        return np.zeros(len(case_ids), dtype=bool)
+    digests = row_digests(pd.DataFrame({"case_id": case_ids}))
+    at = np.searchsorted(repeated, digests).clip(max=len(repeated) - 1)
+    return np.asarray((repeated[at] == digests) & case_ids.notna().to_numpy(dtype=bool))
+
+
+def _id_digests(ids: pd.Series) -> UInts:
+    # An empty id is refused as such, not as one that is repeated.
+    present = ids.dropna()
+    return row_digests(pd.DataFrame({"case_id": present.astype("str")}))

@@ -1,0 +1,155 @@
+"""What does the ledger say, now or as of a moment, and does everything still agree with it?"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from flows.commands.exit_codes import EXIT_GATE
+from flows.commands.options import UTC_STAMP
+from flows.commands.output import table, to_the_second
+
+
+@click.command()
+@click.argument("case_type", required=False)
+@click.option(
+    "--as-of", type=UTC_STAMP, help="As it stood at the end of that second; with its time zone."
+)
+@click.option("--json", "as_json", is_flag=True, help="With every dossier and hash.")
+def history(case_type: str | None, as_of: datetime | None, as_json: bool) -> None:
+    """List who decided what about the policies (of CASE_TYPE), and what was live then."""
+    from flows.verbs import live
+    from flows.verbs.history import history_of
+
+    moment = None if as_of is None else _end_of_second(live.night_of(as_of))
+    told = history_of(live.open_desk(), case_type, moment, datetime.now(UTC))
+    if as_json:
+        click.echo(json.dumps(told, indent=1, default=str))
+        return
+    if not told["entries"]:
+        click.echo("The ledger has no entry." if as_of is None else "The ledger had no entry then.")
+    table([_entry_row(entry) for entry in told["entries"]])
+    click.echo("\nLive then:" if as_of else "\nLive now:")
+    _standings(told["live"])
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True)
+def status(as_json: bool) -> None:
+    """Say for every case type what decides it, who approved that, and what is stopped or tried."""
+    from flows.verbs import live
+    from flows.verbs.history import state_of
+
+    desk, now = live.open_desk(), datetime.now(UTC)
+    entries = desk.ledger.history()
+    rows = [state_of(desk, entries, name, now) for name in desk.case_types]
+    alerts = desk.alerts.recent(5)
+    if as_json:
+        click.echo(json.dumps({"case_types": rows, "alerts": alerts}, indent=1))
+        return
+    _standings(rows)
+    for alert in alerts:
+        click.echo(f"Alert {to_the_second(alert.get('at'))}: {alert.get('sentence', '')}")
+
+
+@click.group()
+def ledger() -> None:
+    """Ask the ledger about itself."""
+
+
+@ledger.command()
+@click.option("--json", "as_json", is_flag=True)
+def verify(as_json: bool) -> None:
+    """Recompute the hash chain and compare its head; exit 3 when anything was changed."""
+    from flows.verbs import live
+
+    told = live.open_desk().ledger.verify()
+    if as_json:
+        click.echo(json.dumps({"ok": told.ok, "problems": told.problems, "notes": told.notes}))
+    else:
+        click.echo("The ledger is whole." if told.ok else "The ledger was changed:")
+        click.echo("\n".join([*told.problems, *told.notes]), nl=bool(told.problems or told.notes))
+    if not told.ok:
+        raise SystemExit(EXIT_GATE)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True)
+def reconcile(as_json: bool) -> None:
+    """Verify the ledger, point MLflow's aliases back to it, and try the models it rests on.
+
+    The exit code is 3 when something needs a person.
+    """
+    from flows.verbs import live
+    from flows.verbs.reconcile import reconcile as agree
+    from flows.verbs.reconcile import verdict_of
+
+    told = agree(live.open_desk(), datetime.now(UTC))
+    if as_json:
+        click.echo(json.dumps(told, indent=1))
+    else:
+        click.echo(verdict_of(told))
+        table(told["aliases"])
+    if told["alarms"]:
+        raise SystemExit(EXIT_GATE)
+
+
+def _entry_row(entry: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "seq": entry["seq"],
+        "at": to_the_second(entry["at"]),
+        "case_type": entry["case_type"],
+        "kind": entry["kind"],
+        "actor": entry["actor"],
+        "policy": str(entry["policy_id"] or "-")[:12],
+        "why": _why(entry),
+    }
+
+
+def _why(entry: dict[str, Any]) -> str:
+    said = entry["dossier"]
+    if "roles" in said:
+        return f"{said['name']} as {', '.join(said['roles'])}"
+    told = said.get("reason") or said.get("note") or said.get("name") or ""
+    return str(told) or " ".join(said.get("reasons", []))
+
+
+def _end_of_second(moment: datetime) -> datetime:
+    """A stamp written to the second, as the table shows it, includes what happened in it."""
+    return moment if moment.microsecond else moment.replace(microsecond=999_999)
+
+
+def _standings(rows: list[dict[str, Any]]) -> None:
+    table(
+        [
+            {
+                "case_type": one["case_type"],
+                "state": one["state"],
+                "policy": str(one["policy_id"] or "-")[:12],
+                "model": one["model_version"],
+                "pass <=": one["pass_at_or_below"],
+                "block >=": one["block_at_or_above"],
+                "approved by": " and ".join(one["approved_by"]) or None,
+                "since": to_the_second(one["made_live_at"]),
+                "until": to_the_second(one["valid_until"]),
+                "note": _note(one),
+            }
+            for one in rows
+        ]
+    )
+
+
+def _note(one: dict[str, Any]) -> str | None:
+    if one["halted_by"]:
+        return f"halted by {one['halted_by']}: {one['halted_because']}"
+    if one["forced"]:
+        return f"forced: {one['forced_because']}"
+    if one["trying"]:
+        return f"A/B of {one['trying'][:12]} since {to_the_second(one['trying_since'])}"
+    return None
+
+
+COMMANDS = (history, status, ledger, reconcile)

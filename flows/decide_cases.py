@@ -1,0 +1,25 @@
+"""Every quarter of an hour: decide the new cases of the configured source, each exactly once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from prefect import flow
+from prefect.utilities.annotations import quote
+
+from flows import tasks
+
+
+@flow(name="decide_cases", persist_result=False)
+def decide_cases(profile: str | None = None) -> dict[str, Any]:
+    """Pull new cases, decide them under the live policies, store decisions, count by case type.
+
+    A run again, for the same or an earlier slot, changes nothing: what is decided stays decided.
+
+    Args:
+        profile: the settings' profile; empty: RATCHET_PROFILE or `local`.
+    """
+    desk = tasks.open_desk(profile)
+    decided: dict[str, Any] = tasks.decide_new_cases(quote(desk), datetime.now(UTC), profile)
+    return decided

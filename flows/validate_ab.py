@@ -1,0 +1,29 @@
+"""Every day an A/B test runs: is the boundary on trial proven, has it failed, or does the test go on?"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from prefect import flow
+from prefect.utilities.annotations import quote
+
+from flows import tasks
+from flows.artifacts import publish
+from flows.verbs.live import night_of
+
+
+@flow(name="validate_ab", persist_result=False)
+def validate_ab(as_of: datetime | None = None, profile: str | None = None) -> list[dict[str, Any]]:
+    """Judge every running A/B test; promote what is proven, stop what is not, and leave the rest.
+
+    Args:
+        as_of: the moment the look is for (with a time zone); empty: now.
+        profile: the settings' profile; empty: RATCHET_PROFILE or `local`.
+    """
+    desk = tasks.open_desk(profile)
+    told: list[dict[str, Any]] = tasks.validate_ab(quote(desk), night_of(as_of))
+    for one in told:
+        verdict = f"{one['case_type']}: {one['verdict']}. {' '.join(one['reasons'])}"
+        publish(f"ab-{one['case_type']}", verdict, one["proofs"])
+    return told

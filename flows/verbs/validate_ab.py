@@ -1,0 +1,202 @@
+"""Judge the A/B tests that run: promote what is proven, stop what is not, wait for the rest."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from configs.errors import GateRefused
+from flows.adapters.case_numbers import CASE_NUMBER
+from flows.verbs.decide import AB_CASES
+from flows.verbs.desk import Desk
+from flows.verbs.generation import last_version
+from flows.verbs.promote import promote
+from flows.verbs.submit import submitted
+from flows.verbs.truth import Book, load_book
+from models.boundary.ab_rows import AbRows
+from models.boundary.ab_test import AbDesign, AbJudgement, judge_ab
+from models.boundary.ab_verdict import AbVerdict
+from models.hub import (
+    AuditPlan,
+    ConcludeAb,
+    Entry,
+    EntryKind,
+    Policy,
+    halt_of,
+    proposal_of,
+    proven_ab,
+    running_ab,
+)
+from models.hub.people import VALIDATE_AB
+from models.vocabulary import AbPlan, Action, Boundary
+
+
+def validate_ab(desk: Desk, as_of: datetime) -> list[dict[str, Any]]:
+    """Judge every test that runs, as of a moment; a conclusion is a ledger entry.
+
+    A policy that was approved and is now proven is promoted at once, or by the next call after one
+    that was killed in between. A promotion that is refused is told, and the other tests are judged.
+
+    Returns:
+        One a running test: case_type, policy_id, verdict (continue, promote, stop), reasons, proofs
+        (claim, evidence, needed, proven), arms, split_p_value, cases_judged, missing.
+    """
+    for case_type in desk.case_types:
+        _finish(desk, case_type, as_of)
+    history = desk.ledger.history()
+    running = [running_ab(history, case_type) for case_type in desk.case_types]
+    return [_judge(desk, trial, as_of) for trial in running if trial is not None]
+
+
+def ab_table(desk: Desk, trial: Entry, book: Book) -> pd.DataFrame:
+    """Every case assigned to a test, mature or not, by the columns of `AbRows.from_frame`.
+
+    `day` counts from the registration to the moment at which a case's truth is due, second reviews
+    included. Truth stands only where a case was drawn and is mature.
+    """
+    case_type = trial.case_type
+    asked = ["arm", "control_action", "treatment_action", "opened_at", "policy_id"]
+    if not desk.store.counts(AB_CASES)[0]:
+        return pd.DataFrame(columns=[*asked, "bad", "propensity", "drawn", "day"])
+    cases = desk.store.read(
+        AB_CASES,
+        columns=asked,
+        filters={"case_type": [case_type], "policy_id": [str(trial.policy_id)]},
+        since=trial.at,
+        stamp="opened_at",
+        as_of=book.as_of,
+        numbered=True,
+    )
+    of_decision = {
+        name: book.of_cases(cases[CASE_NUMBER], book.decisions[name])
+        for name in ("action", "audited", "propensity")
+    }
+    # A case that was assigned and whose decision was not admitted tells nothing.
+    cases = cases.assign(**of_decision)[of_decision["propensity"].notna().to_numpy()]
+    mature = book.mature(desk, case_type, trial.at)
+    truth = pd.Series(mature["bad"].to_numpy(), index=mature[CASE_NUMBER].to_numpy())
+    lag = book.as_of - book.mature_until(desk, case_type)
+    due = cases["opened_at"] + pd.Timedelta(lag) - pd.Timestamp(trial.at)
+    return cases.assign(
+        bad=truth.reindex(cases[CASE_NUMBER].to_numpy()).to_numpy(dtype=np.float64),
+        drawn=(cases["action"] == Action.ESCALATE.value) | cases["audited"].astype(bool),
+        propensity=cases["propensity"].astype(np.float64),
+        day=due / pd.Timedelta(days=1),
+    )
+
+
+def _judge(desk: Desk, trial: Entry, as_of: datetime) -> dict[str, Any]:
+    plan = AbPlan.from_document(trial.dossier["ab_plan"])
+    treatment = desk.ledger.policy(str(trial.policy_id))
+    control = trial.dossier.get("control")
+    design = _design(None if control is None else desk.ledger.policy(str(control)), treatment)
+    table = ab_table(desk, trial, load_book(desk, as_of, trial.at))
+    days = (as_of - trial.at) / timedelta(days=1)
+    judged = judge_ab(plan, design, AbRows.from_frame(table), max(days, 0.0))
+    told = _plain(trial, judged)
+    if judged.verdict is AbVerdict.CONTINUE:
+        return told
+    _conclude(desk, trial, judged, _digest(table), told, as_of)
+    refused = _finish(desk, trial.case_type, as_of)
+    return {**told, "reasons": [*told["reasons"], *refused]}
+
+
+def _conclude(
+    desk: Desk,
+    trial: Entry,
+    judged: AbJudgement,
+    digest: str,
+    told: dict[str, Any],
+    at: datetime,
+) -> None:
+    case_type, policy_id = trial.case_type, str(trial.policy_id)
+    submitted(
+        desk,
+        ConcludeAb(
+            case_type=case_type,
+            policy_id=policy_id,
+            verdict="promote" if judged.verdict is AbVerdict.PROMOTE else "stop",
+            actor=VALIDATE_AB,
+            base_version=last_version(desk, case_type),
+            evidence_digest=digest,
+            dossier=told,
+        ),
+        at,
+    )
+    sentence = f"{case_type}: the A/B test of {policy_id[:12]}: {' '.join(judged.reasons)}"
+    desk.alerts.send("ab_concluded", case_type, sentence, at, verdict=judged.verdict.value)
+
+
+def _finish(desk: Desk, case_type: str, at: datetime) -> list[str]:
+    """Promote what its test has proven; why it could not be, where it could not."""
+    history = desk.ledger.history(case_type)
+    if halt_of(history, case_type) is not None:
+        return []
+    concluded = next((e for e in reversed(history) if e.kind is EntryKind.AB_CONCLUDED), None)
+    if concluded is None or proven_ab(history, case_type, str(concluded.policy_id)) is None:
+        return []
+    proposal = proposal_of(history, case_type, str(concluded.policy_id))
+    assert proposal is not None  # the ledger let no test start without one
+    try:
+        promote(desk, proposal, VALIDATE_AB, at)
+    except GateRefused as refused:
+        why = f"{case_type}: {proposal.policy_id} is proven and was not promoted. {refused}"
+        desk.alerts.send("ab_not_promoted", case_type, why, at)
+        return [why]
+    return []
+
+
+def _design(control: Policy | None, treatment: Policy) -> AbDesign:
+    today = Boundary.everything_reviewed() if control is None else control.boundary
+    plans = [treatment.audit] if control is None else [control.audit, treatment.audit]
+    passes, blocks = today.pass_at_or_below is not None, today.block_at_or_above is not None
+    lowest = min(rate for plan in plans for rate in _rates(plan))
+    return AbDesign(
+        control=today,
+        treatment=treatment.boundary,
+        lowest_pass_rate=lowest if passes else 1.0,
+        lowest_block_rate=lowest if blocks else 1.0,
+    )
+
+
+def _rates(plan: AuditPlan) -> list[float]:
+    rates = [plan.rate, *(rate for _, rate in plan.steps)]
+    return rates if plan.block_rate is None else [*rates, plan.block_rate]
+
+
+def _plain(trial: Entry, judged: AbJudgement) -> dict[str, Any]:
+    return {
+        "case_type": trial.case_type,
+        "policy_id": trial.policy_id,
+        "verdict": judged.verdict.value,
+        "reasons": list(judged.reasons),
+        "proofs": [
+            {
+                "claim": one.claim,
+                "evidence": one.evidence,
+                "needed": one.needed,
+                "proven": one.proven,
+                "tested": one.tested,
+            }
+            for one in judged.proofs
+        ],
+        "arms": dict(judged.arms),
+        "split_p_value": judged.split_p_value,
+        "days_judged": judged.days_judged,
+        "cases_judged": judged.cases_judged,
+        "missing": judged.missing,
+    }
+
+
+def _digest(table: pd.DataFrame) -> str:
+    """SHA-256 of what the conclusion rests on: cases, arms, answers, designs, observed truth."""
+    digest = hashlib.sha256()
+    names = ("arm", "control_action", "treatment_action", "propensity", "drawn", "bad", "day")
+    for name in names:
+        hashed = pd.util.hash_array(np.asarray(table[name]), categorize=False)
+        digest.update(name.encode() + hashed.tobytes())
+    return digest.hexdigest()

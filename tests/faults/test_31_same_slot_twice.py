@@ -1,0 +1,81 @@
+"""FAULTS 31 (S3): the same slot scheduled twice has one effect."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+
+from configs.errors import UserError
+from flows.verbs.decide_source import decide_new_cases, in_all
+from flows.verbs.desk import Desk
+from tests.flows.verbs.advised_desk import CASE_TYPE, Advised, advised_desk
+from tests.flows.verbs.own_desk import go_live, own_desk, policy_of
+from tests.flows.verbs.test_decide import BLOCK, PASS, later_cases, live_from
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def advised(tmp_path_factory: pytest.TempPathFactory) -> Advised:
+    return advised_desk(tmp_path_factory.mktemp("advised"))
+
+
+@pytest.fixture
+def desk(advised: Advised, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """A live policy, and a source of cases whose first rows are delivered."""
+    (tmp_path / "cases.yaml").write_text(
+        f"name: desk_cases\nkind: cases\npath: cases.parquet\ncase_type: {CASE_TYPE}\n"
+        "watermark: opened_at\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setenv("RATCHET_SOURCES__CASES", str(tmp_path / "cases.yaml"))
+    desk = own_desk(advised, tmp_path)
+    go_live(desk, policy_of(advised, PASS, BLOCK), live_from(advised))
+    return desk
+
+
+def test_a_slot_decided_twice_decides_each_case_once(
+    advised: Advised, desk: Desk, tmp_path: Path
+) -> None:
+    """The second run, under another policy, leaves every decision; later ones see only new cases."""
+    cases = later_cases(advised).sort_values("opened_at")
+    cases.head(80).to_parquet(tmp_path / "cases.parquet")
+    slot = advised.now + timedelta(days=30)
+    told = in_all(decide_new_cases(desk, slot))
+    assert (told["rows_in"], told["decided"], told["refused"]) == (80, 80, 0)
+    digest = desk.store.digest("decisions")
+    go_live(desk, policy_of(advised, PASS * 2, BLOCK), slot)
+    again = in_all(decide_new_cases(desk, slot))
+    assert again["decided"] == 0  # what lies within the overlap was read again
+    assert again["rows_in"] == again["already_decided"] > 0
+    assert desk.store.digest("decisions") == digest
+    assert desk.store.watermark("desk_cases") == cases["opened_at"].iloc[79]
+    cases.head(100).to_parquet(tmp_path / "cases.parquet")
+    assert in_all(decide_new_cases(desk, slot + timedelta(minutes=15)))["decided"] == 20
+    stored = desk.store.read("decisions", filters={"case_id": cases["case_id"].tolist()})
+    assert stored["case_id"].is_unique
+    assert len(stored) == 100
+
+
+def test_cases_of_no_known_type_are_named_and_nothing_is_decided(
+    advised: Advised, desk: Desk, tmp_path: Path
+) -> None:
+    """A new kind of case is somebody's decision to configure, not a silent loss."""
+    cases = later_cases(advised).head(3).assign(case_type=[CASE_TYPE, "loan", "loan"])
+    cases.to_parquet(tmp_path / "cases.parquet")
+    before = desk.store.digest("decisions")
+    with pytest.raises(UserError, match=r"2 cases are of no configured type \(loan\)"):
+        decide_new_cases(desk, advised.now + timedelta(days=30))
+    assert desk.store.digest("decisions") == before
+
+
+def test_the_deployment_runs_one_at_a_time() -> None:
+    """A slow run is not joined by the next slot's: every 15 minutes, in UTC, concurrency 1."""
+    deployments = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
+    mine = [one for one in deployments if one["entrypoint"].endswith(":decide_cases")]
+    assert [one["concurrency_limit"] for one in mine] == [1]
+    (schedule,) = mine[0]["schedules"]
+    assert (schedule["cron"], schedule["timezone"]) == ("*/15 * * * *", "UTC")

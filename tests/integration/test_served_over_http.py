@@ -1,0 +1,116 @@
+"""A served folder over HTTP: the third road to an answer, and the same bits."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from benchmarks import serving
+from benchmarks.serving import running_server
+from flows.adapters.serving_folder import write_serving_folder
+from models.hub.pinned import PinnedPolicy
+from tests.pinned_policies import NOW, SECRET, pinned_policy, simulated_cases
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def pinned() -> PinnedPolicy:
+    return pinned_policy(simulated_cases(days=8))
+
+
+@pytest.fixture(scope="module")
+def folder(pinned: PinnedPolicy, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    to = tmp_path_factory.mktemp("serving") / "ato"
+    write_serving_folder(to, pinned, SECRET, NOW)
+    return to
+
+
+@pytest.fixture(scope="module")
+def server(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[http.client.HTTPConnection]:
+    with running_server(folder, SECRET, tmp_path_factory.mktemp("logs")) as port:
+        yield http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+
+
+def ask(server: http.client.HTTPConnection, content: Any) -> tuple[int, Any]:
+    return serving.ask(server, json.dumps(content).encode())
+
+
+def records(cases: pd.DataFrame) -> list[dict[str, Any]]:
+    """As a client writes them: missing is null, stamps are text."""
+    return json.loads(cases.to_json(orient="records", date_format="iso", double_precision=15))
+
+
+def without_stamp(answers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: each[name] for name in each if name != "decided_at"} for each in answers]
+
+
+def test_three_roads_give_the_same_bits(
+    server: http.client.HTTPConnection, pinned: PinnedPolicy
+) -> None:
+    """The decisions, the answers in process, and those over HTTP: together and one at a time."""
+    cases = simulated_cases(days=1, first_day=8).drop(columns=["bad", "true_logit", "matures_at"])
+    sent = records(cases)
+    status, told = ask(server, {"dataframe_records": sent})
+    assert status == 200, told
+    over_http = without_stamp(told["predictions"])
+    # What JSON made of the numbers is what every road is given.
+    read_back = pd.DataFrame(json.loads(json.dumps(sent)))
+    assert over_http == without_stamp(pinned.answers(read_back, NOW))
+    decided = pinned.decisions(read_back, NOW)
+    assert {each["action"] for each in over_http} == {"auto_pass", "auto_block", "escalate"}
+    for name, column in decided.items():
+        assert [each[str(name)] for each in over_http] == column.tolist(), name
+    for row in range(0, len(sent), 29):
+        status, one = ask(server, {"dataframe_records": [sent[row]]})
+        assert (status, without_stamp(one["predictions"])) == (200, [over_http[row]])
+
+
+def test_a_case_that_cannot_be_scored_is_escalated_over_http(
+    server: http.client.HTTPConnection,
+) -> None:
+    """A case of which next to nothing was sent still gets a decision."""
+    status, told = ask(server, {"dataframe_records": [{"case_id": "c1", "battery_level": None}]})
+    (one,) = told["predictions"]
+    assert (status, one["action"], one["override"]) == (200, "escalate", "features_are_present")
+    assert (one["score"], one["propensity"], one["top_contributions"]) == (None, 1.0, [])
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"dataframe_records": [{"priority": 1}]}, "no column 'case_id'"),
+        ({"dataframe_records": [{"case_id": "c1", "priority": "canary"}]}, "'priority' holds what is no"),
+        ({"dataframe_records": [{"case_id": "c1", "case_type": "canary"}]}, "decides 'ato' only"),
+        ({"inputs": [[1.0]]}, "send the cases as a table"),
+    ],
+)  # fmt: skip
+def test_what_is_no_case_is_a_bad_request(
+    server: http.client.HTTPConnection, content: Any, said: str
+) -> None:
+    """Status 400 and one sentence, without a value of the case."""
+    status, told = ask(server, content)
+    assert status == 400
+    assert said in told["message"]
+    assert "canary" not in json.dumps(told)
+
+
+def test_what_is_no_json_is_a_bad_request(server: http.client.HTTPConnection) -> None:
+    """MLflow says so itself."""
+    assert serving.ask(server, b"{nonsense")[0] == 400
+
+
+def test_with_another_secret_the_server_does_not_start(folder: Path, tmp_path: Path) -> None:
+    """It ends by itself, and its log says why."""
+    said = "RATCHET_AUDIT_KEY is not the secret of the home"
+    with pytest.raises(RuntimeError, match=said), running_server(folder, "canary", tmp_path):
+        pass
+    assert "canary" not in (tmp_path / "server.log").read_text()
