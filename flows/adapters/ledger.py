@@ -272,8 +272,9 @@ class Ledger:
         said = refused or _unknown_policy(connection, command) or decide(history, command, at)
         if isinstance(said, Refusal):
             # Numbered here: a sequence of the database leaves gaps, and commits out of order.
-            number = connection.execute(select(func.max(_REFUSALS.c.id))).scalar_one() or 0
-            row = {"id": number + 1, **_refusal_row(said, command, at)}
+            kept = connection.execute(select(func.max(_REFUSALS.c.id))).scalar_one() or 0
+            tallied = head.refusals.last if head is not None and head.refusals is not None else 0
+            row = {"id": max(kept, tallied) + 1, **_refusal_row(said, command, at)}
             connection.execute(insert(_REFUSALS).values(row))
             return said
         if isinstance(command, Narrow):

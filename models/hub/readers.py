@@ -149,9 +149,9 @@ def force_request_of(history: Sequence[Entry], case_type: str, policy_id: str) -
         for entry in since_live_change(history, case_type)
         if entry.policy_id == policy_id
         and entry.kind in (EntryKind.FORCE_REQUESTED, EntryKind.REFUSED)
-        and not was_revoked(history, entry)
     ]
-    return asked[-1] if asked and asked[-1].kind is EntryKind.FORCE_REQUESTED else None
+    waits = bool(asked) and asked[-1].kind is EntryKind.FORCE_REQUESTED
+    return asked[-1] if waits and not was_revoked(history, asked[-1]) else None
 
 
 def looks_taken(history: Sequence[Entry], case_type: str) -> int:

@@ -7,6 +7,14 @@ from pathlib import Path
 import pytest
 
 from tests.faults.hub import Hub, copy_hub, make_hub
+from tests.integration.postgres import (
+    _database_numbers,
+    postgres_execute,
+    postgres_server,
+    postgres_url,
+)
+
+__all__ = ["_database_numbers", "postgres_execute", "postgres_server", "postgres_url"]
 
 
 @pytest.fixture(scope="session")

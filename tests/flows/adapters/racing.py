@@ -5,21 +5,21 @@ import multiprocessing
 _PATIENCE_SECONDS = 60.0
 
 
-def answers_of_two_processes(racer, *said):
+def answers_of_two_processes(racer, *said, patience=_PATIENCE_SECONDS):
     """All that `racer(*said, who, wait)` yields in two new processes; `wait()` lets both go at once.
 
     A process that fails shows its traceback, releases the other one and fails the test.
     """
     context = multiprocessing.get_context("spawn")
-    barrier, answers = context.Barrier(2, timeout=_PATIENCE_SECONDS), context.Queue()
+    barrier, answers = context.Barrier(2, timeout=patience), context.Queue()
     both = [
         context.Process(target=_run, args=(racer, said, who, barrier, answers), daemon=True)
         for who in range(2)
     ]
     [process.start() for process in both]
-    [process.join(_PATIENCE_SECONDS) for process in both]
+    [process.join(patience) for process in both]
     assert [process.exitcode for process in both] == [0, 0]
-    told = [answers.get(timeout=_PATIENCE_SECONDS) for _ in both]
+    told = [answers.get(timeout=patience) for _ in both]
     return [answer for one in told for answer in one]
 
 

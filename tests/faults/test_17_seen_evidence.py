@@ -1,0 +1,126 @@
+"""A certificate on rows the model or the candidate saw, or on labels after the cut-off: refused
+(FAULTS 17). The hub's rule is tested in tests/models/hub/test_evidence.py; here on a desk that walks
+over a small simulated history."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from flows.verbs.certify import certify_case_type, evidence_digest, policy_for
+from flows.verbs.generation import current_generation, last_version
+from flows.verbs.promote import approve_and_promote
+from flows.verbs.truth import evidence_for, load_book
+from models.hub import Entry, EntryKind, Propose
+from models.vocabulary import Boundary
+from tests.builders import small_history, small_walk
+from tests.hub import rule
+
+NAME = "small_case"
+NIGHTS = 6
+
+
+@pytest.fixture(scope="module")
+def walk(tmp_path_factory):
+    walk = small_walk(tmp_path_factory.mktemp("seen"), small_history(days=24))
+    walk.warm_up()
+    for step in range(NIGHTS):
+        walk.night_and_day(step)
+    return walk
+
+
+def at_night(walk, number):
+    return datetime.fromisoformat(walk.nights[number]["as_of"])
+
+
+def evidence_at(walk, as_of):
+    """The evidence of that night, read now."""
+    generation = current_generation(walk.desk, NAME)
+    return evidence_for(walk.desk, load_book(walk.desk, as_of), NAME, generation)
+
+
+def started(walk):
+    history = walk.desk.ledger.history(NAME)
+    return next(one for one in history if one.kind is EntryKind.GENERATION_STARTED)
+
+
+def ask(walk, since, until, at):
+    """A proposal of the newest model on evidence from `since` to `until`."""
+    judged = certify_case_type(walk.desk, load_book(walk.desk, at), NAME)
+    policy = policy_for(walk.desk, judged)
+    command = Propose(
+        case_type=NAME,
+        policy=policy,
+        actor="ana",
+        base_version=last_version(walk.desk, NAME),
+        evidence_digest=judged.evidence_digest,
+        evidence_since=since,
+        evidence_until=until,
+    )
+    return walk.desk.ledger.submit(command, at)
+
+
+def test_a_nights_evidence_begins_where_the_model_stopped_learning(walk):
+    """Not one row that it learned from or was compared on, and not one that is not mature."""
+    as_of = at_night(walk, -1)
+    frame = evidence_at(walk, as_of)
+    trained_before = datetime.fromisoformat(started(walk).dossier["trained_before"])
+    assert len(frame) > 100
+    assert frame["opened_at"].min() >= trained_before
+    assert frame["opened_at"].max() < as_of - timedelta(days=3)  # the case type's maturity
+    older = load_book(walk.desk, as_of).decisions
+    learned = set(older["case_id"][older["opened_at"] < trained_before])
+    assert len(learned) >= started(walk).dossier["rows"]
+    assert not learned & set(frame["case_id"])
+
+
+def test_a_nights_evidence_ends_with_the_night(walk):
+    """Labels that came later change nothing about an earlier night's certificate."""
+    early, late = at_night(walk, 2), at_night(walk, -1)
+    then, now = evidence_at(walk, early), evidence_at(walk, late)
+    assert then["opened_at"].max() < early - timedelta(days=3)
+    assert len(now) > len(then)
+    told = next(one for one in walk.nights[2]["certificates"] if one["case_type"] == NAME)
+    digest = current_generation(walk.desk, NAME).digest
+    assert told["evidence_digest"] == evidence_digest(then, digest)
+    assert told["evidence_digest"] != evidence_digest(now, digest)
+
+
+@pytest.mark.parametrize("hours", [(-1, 0), (0, 1)], ids=["a row it saw", "a label of tomorrow"])
+def test_a_proposal_on_such_rows_is_refused_and_the_refusal_kept(walk, hours):
+    """One hour too early or too late is enough."""
+    generation, now = current_generation(walk.desk, NAME), at_night(walk, -1)
+    early, late = (timedelta(hours=one) for one in hours)
+    said = ask(walk, generation.evidence_since + early, now + late, now)
+    assert rule(said) == "evidence_is_unseen"
+    assert walk.desk.ledger.refusals(NAME)[-1].rule == "evidence_is_unseen"
+
+
+def test_the_rows_that_chose_a_boundary_are_spent(walk):
+    """Once promoted, the night itself reads later cases only, and the hub refuses the earlier ones."""
+    desk, now = walk.desk, at_night(walk, -1)
+    since = current_generation(desk, NAME).evidence_since
+    cut = now - timedelta(days=4)
+    proposal = ask(walk, since, cut, now)
+    assert isinstance(proposal, Entry), proposal
+    before = evidence_at(walk, now)
+    approve_and_promote(desk, NAME, str(proposal.policy_id), "ben", now)
+    generation = current_generation(desk, NAME)
+    assert generation.evidence_since == cut
+    after = evidence_at(walk, now)
+    assert after["opened_at"].min() >= cut
+    assert set(after["case_id"]) == set(before["case_id"][before["opened_at"] >= cut])
+    live = desk.ledger.live_policy(NAME)
+    assert live.boundary == Boundary() or live.boundary.automates_nothing
+    again = desk.ledger.submit(
+        Propose(
+            case_type=NAME,
+            policy=policy_for(desk, certify_case_type(desk, load_book(desk, now), NAME)),
+            actor="ana",
+            base_version=last_version(desk, NAME),
+            evidence_digest="0" * 64,
+            evidence_since=cut - timedelta(hours=1),
+            evidence_until=now,
+        ),
+        now,
+    )
+    assert rule(again) == "evidence_is_unseen"

@@ -1,0 +1,329 @@
+"""Whatever people, flows, crashes and meddlers do: does the ledger verify, and is the live policy
+always the last one made live?
+
+A second, plainer account of the rules runs beside the ledger: sets and one stack instead of a
+history. Each command must be carried out exactly when that account says so.
+"""
+
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from models.hub import Entry, dossier_digest, enrolled, proposal_of
+from models.hub.people import GUARDRAIL, NIGHT, SYSTEM, VALIDATE_AB
+from models.hub.said import plain_name
+from models.vocabulary import Boundary
+from tests.hub import (
+    EVIDENCE,
+    MIDDLE,
+    OTHER_EVIDENCE,
+    THIN,
+    TRIED,
+    Hub,
+    a_team,
+    open_ledger,
+)
+
+PEOPLE = st.sampled_from(["ana", "ben", "cai", " Ben ", "\u0430na", "fay"])
+POLICIES = st.sampled_from([THIN, MIDDLE, TRIED])
+EVIDENCES = st.sampled_from([EVIDENCE, OTHER_EVIDENCE])
+STARTING_ROLES = {
+    "ana": {"proposer", "approver"},
+    "ben": {"approver"},
+    "cai": {"operator"},
+    "dee": {"auditor"},
+}
+
+
+class Account:
+    """What should be so, kept without a history."""
+
+    def __init__(self):
+        self.roles = {name: set(roles) for name, roles in STARTING_ROLES.items()}
+        self.lineage = []
+        self.halted, self.resume_by = False, None
+        self.policies = {}
+        self.argue_anew()
+
+    def argue_anew(self):
+        """The live policy changed: what was argued against the old one is void."""
+        self.proposed, self.approved, self.forcing = {}, {}, {}
+        self.running, self.proven, self.tripped = None, set(), False
+
+    def may(self, actor, *roles):
+        return bool(self.roles.get(plain_name(actor), set()) & set(roles))
+
+    @property
+    def live(self):
+        return self.lineage[-1] if self.lineage else None
+
+    def goes_live(self, policy):
+        self.lineage.append(policy.policy_id)
+        self.argue_anew()
+
+    def forget(self, name):
+        """Half a step of somebody revoked does not count."""
+        for halves in (self.approved, self.forcing):
+            for policy_id in [one for one, who in halves.items() if who == name]:
+                del halves[policy_id]
+        if self.resume_by == name:
+            self.resume_by = None
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    @initialize()
+    def open(self):
+        self.home = Path(tempfile.mkdtemp(prefix="ledger-"))
+        self.hub = a_team(open_ledger(self.home, enrolled_only=True))
+        self.so = Account()
+        self.alias, self.head_before, self.last, self.checked = None, None, None, 0
+        self.hub.make_live(THIN)
+        self.so.goes_live(self.known(THIN))
+
+    def teardown(self):
+        if hasattr(self, "home"):
+            shutil.rmtree(self.home)
+
+    def known(self, policy):
+        self.so.policies[policy.policy_id] = policy
+        return policy
+
+    def happens(self, expected, ask, *said, **told):
+        """The command is carried out exactly when the account says so."""
+        head = (self.home / "ledger.head").read_bytes()
+        answer = ask(*said, **told)
+        assert isinstance(answer, Entry) == expected, answer
+        self.head_before = head
+        return expected
+
+    @rule(policy=POLICIES, evidence=EVIDENCES, actor=st.sampled_from(["ana", "cai", NIGHT]))
+    def propose(self, policy, evidence, actor):
+        so, name = self.so, policy.policy_id
+        self.known(policy)
+        expected = (
+            (actor == NIGHT or so.may(actor, "proposer"))
+            and so.live != name
+            and name not in so.approved
+            and so.proposed.get(name, (None, None))[1] != evidence
+        )
+        if self.happens(expected, self.hub.propose, policy, evidence, actor):
+            so.proposed[name] = (plain_name(actor), evidence)
+
+    @rule(policy=POLICIES, evidence=EVIDENCES, actor=PEOPLE, read=st.booleans())
+    def approve(self, policy, evidence, actor, read):
+        so, name = self.so, policy.policy_id
+        proposer, rests_on = so.proposed.get(name, (None, None))
+        found = proposal_of(self.hub.history, "ato", name)
+        dossier = dossier_digest(found) if read and found else "0" * 64
+        expected = (
+            so.may(actor, "approver")
+            and name in so.proposed
+            and proposer != plain_name(actor)
+            and (evidence, read) == (rests_on, True)
+        )
+        if self.happens(expected, self.hub.approve, policy, evidence, actor, dossier):
+            del so.proposed[name]
+            so.approved[name] = plain_name(actor)
+            so.proven.discard(name)
+
+    @rule(policy=POLICIES, actor=PEOPLE)
+    def refuse(self, policy, actor):
+        so, name = self.so, policy.policy_id
+        expected = so.may(actor, "approver", "proposer") and any(
+            name in one for one in (so.proposed, so.approved, so.forcing)
+        )
+        if self.happens(expected, self.hub.refuse, policy, actor):
+            for one in (so.proposed, so.approved, so.forcing):
+                one.pop(name, None)
+            so.proven.discard(name)
+            so.running = None if so.running == name else so.running
+
+    @rule(policy=POLICIES, actor=PEOPLE)
+    def start_ab(self, policy, actor):
+        so, name = self.so, policy.policy_id
+        expected = (
+            so.may(actor, "approver", "operator")
+            and not so.halted
+            and name in so.approved
+            and policy.ab_plan is not None
+            and so.running is None
+            and name not in so.proven
+        )
+        if self.happens(expected, self.hub.start_ab, policy, actor):
+            so.running = name
+
+    @rule(policy=POLICIES, verdict=st.sampled_from(["promote", "promote", "stop"]))
+    def conclude_ab(self, policy, verdict):
+        so, name = self.so, policy.policy_id
+        if self.happens(so.running == name, self.hub.conclude_ab, verdict, policy):
+            so.running = None
+            if verdict == "stop":
+                so.approved.pop(name, None)
+            elif name in so.approved:
+                so.proven.add(name)
+
+    @rule(policy=POLICIES, actor=st.one_of(PEOPLE, st.just(VALIDATE_AB)))
+    def promote(self, policy, actor):
+        so, name = self.so, policy.policy_id
+        proven = name in so.proven and name in so.approved
+        expected = (
+            (proven if actor == VALIDATE_AB else so.may(actor, "approver", "operator"))
+            and so.live != name
+            and not so.halted
+            and name in so.approved
+            and (policy.ab_plan is None or proven)
+        )
+        if self.happens(expected, self.hub.promote, policy, actor):
+            so.goes_live(policy)
+
+    @rule(policy=POLICIES, actor=PEOPLE)
+    def request_force(self, policy, actor):
+        so = self.so
+        self.known(policy)
+        expected = so.may(actor, "approver") and not so.halted and so.live != policy.policy_id
+        if self.happens(expected, self.hub.request_force, policy, actor):
+            so.forcing[policy.policy_id] = plain_name(actor)
+
+    @rule(policy=POLICIES, actor=PEOPLE)
+    def force(self, policy, actor):
+        so, asked = self.so, self.so.forcing.get(policy.policy_id)
+        expected = (
+            so.may(actor, "approver")
+            and not so.halted
+            and asked is not None
+            and asked != plain_name(actor)
+        )
+        if self.happens(expected, self.hub.force, policy, actor):
+            so.goes_live(policy)
+
+    @rule(actor=st.one_of(PEOPLE, st.just(GUARDRAIL)))
+    def roll_back(self, actor):
+        so = self.so
+        may = so.tripped if actor == GUARDRAIL else so.may(actor, "approver", "operator")
+        if self.happens(may and len(so.lineage) > 1, self.hub.roll_back, actor):
+            so.lineage.pop()
+            so.argue_anew()
+
+    @rule(name=POLICIES)
+    def trip(self, name):
+        so = self.so
+        if self.happens(so.live == name.policy_id, self.hub.trip, name):
+            so.tripped = True
+
+    @rule(low=st.sampled_from([0.05, 0.15, 0.4]))
+    def narrow(self, low):
+        so = self.so
+        live = so.policies[so.live]
+        passes, blocks = live.boundary.pass_at_or_below, live.boundary.block_at_or_above
+        narrowed = self.known(replace(live, boundary=Boundary(low, blocks)))
+        if self.happens(low < passes, self.hub.narrow, live, narrowed):
+            so.lineage[-1] = narrowed.policy_id
+            so.argue_anew()
+
+    @rule(actor=PEOPLE)
+    def halt(self, actor):
+        so = self.so
+        expected = so.may(actor, "approver", "operator", "proposer") and not so.halted
+        if self.happens(expected, self.hub.halt, actor):
+            so.halted, so.resume_by, so.running = True, None, None
+
+    @rule(actor=PEOPLE)
+    def resume(self, actor):
+        so, name = self.so, plain_name(actor)
+        expected = so.may(actor, "approver", "operator") and so.halted and so.resume_by != name
+        if self.happens(expected, self.hub.resume, actor):
+            so.halted, so.resume_by = so.resume_by is None, so.resume_by or name
+
+    @rule(name=st.sampled_from(["fay", "ben", "B\u0435n", "cai"]), by=PEOPLE)
+    def enrol(self, name, by):
+        so = self.so
+        expected = so.may(by, "approver") and plain_name(name) not in so.roles
+        if self.happens(expected, self.hub.enrol, name, "approver", "operator", actor=by):
+            so.roles[plain_name(name)] = {"approver", "operator"}
+
+    @rule(name=st.sampled_from(["fay", "ben", "cai", "ana"]), by=PEOPLE)
+    def revoke(self, name, by):
+        so = self.so
+        others = [roles for other, roles in so.roles.items() if other != name]
+        expected = (
+            so.may(by, "approver")
+            and name in so.roles
+            and any("approver" in roles for roles in others)
+        )
+        if self.happens(expected, self.hub.revoke, name, by):
+            del so.roles[name]
+            so.forget(name)
+
+    @rule(policy=POLICIES)
+    def go_the_whole_way(self, policy):
+        """What random commands seldom manage: proposed, approved, tried where planned, promoted."""
+        so = self.so
+        approver = next(one for one, roles in so.roles.items() if "approver" in roles)
+        self.propose(policy, EVIDENCE, NIGHT)
+        rests_on = so.proposed.get(policy.policy_id, (None, EVIDENCE))[1]
+        self.approve(policy, rests_on, approver, True)
+        self.start_ab(policy, approver)
+        self.conclude_ab(policy, "promote")
+        self.promote(policy, approver)
+
+    @rule(behind=st.integers(0, 2))
+    def ask_of_an_older_base(self, behind):
+        """Somebody who read the ledger before something happened."""
+        stale = len(self.hub.ledger.history("ato")) - 1 - behind
+        self.happens(False, self.hub.roll_back, "ana", base_version=stale)
+
+    @precondition(lambda self: self.head_before is not None)
+    @rule()
+    def crash_before_the_head_was_written(self):
+        """The process is gone, and the head file is one command behind."""
+        (self.home / "ledger.head").write_bytes(self.head_before)
+        now = self.hub.now
+        self.hub = Hub(open_ledger(self.home, enrolled_only=True))
+        self.hub.now = now
+
+    @rule(version=st.sampled_from(["7", None]))
+    def edit_the_alias(self, version):
+        """Behind our back: nothing decides by it."""
+        self.alias = version
+
+    @rule()
+    def project_the_alias(self):
+        live = self.hub.ledger.live_policy("ato")
+        self.alias = live.model_version
+        assert self.alias == self.so.policies[self.so.live].model_version
+
+    @invariant()
+    def the_ledger_verifies(self):
+        verified = self.hub.ledger.verify()
+        assert verified.ok, verified.problems
+
+    @invariant()
+    def the_live_policy_is_the_last_one_made_live(self):
+        live = self.hub.ledger.live_policy("ato")
+        assert live == self.so.policies[self.so.live]
+        assert self.hub.ledger.live_policy("ato", as_of=self.hub.now) == live
+
+    @invariant()
+    def versions_run_without_a_gap_and_only_the_enrolled_act(self):
+        history = self.hub.history
+        for case_type in ("ato", "@people"):
+            versions = [one.version for one in history if one.case_type == case_type]
+            assert versions == list(range(1, len(versions) + 1))
+        for at in range(max(self.checked, 1), len(history)):  # the first entry enrols its actor
+            actor, known = history[at].actor, enrolled(history[:at])
+            assert actor in SYSTEM or plain_name(actor) in known, history[at]
+        self.checked = len(history)
+
+
+TestLedgerMachine = LedgerMachine.TestCase
+TestLedgerMachine.settings = settings(
+    max_examples=12,
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
