@@ -428,7 +428,8 @@ def _arms_table(rows: list[Record]) -> None:
             f"{_share(row[method]['promoted'], row['runs'])} ({_day(row[method]['median_day'])})"
             for method in ("betting", "looks", "peeked")
         ]
-        print(f"| {row['cell']} | {told[0]} | {row['stopped']:.3f} | {told[1]} | {told[2]} |")
+        name = row["cell"].replace(" | ", ": ")
+        print(f"| {name} | {told[0]} | {row['stopped']:.3f} | {told[1]} | {told[2]} |")
 
 
 def _split_table(rows: list[Record]) -> None:
