@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,6 +21,7 @@ from flows.verbs.truth import Book, load_book
 from models.boundary.ab_rows import AbRows
 from models.boundary.ab_test import AbDesign, AbJudgement, judge_ab
 from models.boundary.ab_verdict import AbVerdict
+from models.boundary.arms import assign_arm
 from models.hub import (
     AuditPlan,
     ConcludeAb,
@@ -59,7 +61,7 @@ def ab_table(desk: Desk, trial: Entry, book: Book) -> pd.DataFrame:
     included. Truth stands only where a case was drawn and is mature.
     """
     case_type = trial.case_type
-    asked = ["arm", "control_action", "treatment_action", "opened_at", "policy_id"]
+    asked = ["case_id", "arm", "control_action", "treatment_action", "opened_at", "policy_id"]
     if not desk.store.counts(AB_CASES)[0]:
         return pd.DataFrame(columns=[*asked, "bad", "propensity", "drawn", "day"])
     cases = desk.store.read(
@@ -97,12 +99,25 @@ def _judge(desk: Desk, trial: Entry, as_of: datetime) -> dict[str, Any]:
     table = ab_table(desk, trial, load_book(desk, as_of, trial.at))
     days = (as_of - trial.at) / timedelta(days=1)
     judged = judge_ab(plan, design, AbRows.from_frame(table), max(days, 0.0))
+    judged = _with_arms_checked(judged, plan, table)
     told = _plain(trial, judged)
     if judged.verdict is AbVerdict.CONTINUE:
         return told
     _conclude(desk, trial, judged, _digest(table), told, as_of)
     refused = _finish(desk, trial.case_type, as_of)
     return {**told, "reasons": [*told["reasons"], *refused]}
+
+
+def _with_arms_checked(judged: AbJudgement, plan: AbPlan, table: pd.DataFrame) -> AbJudgement:
+    """A case belongs to the arm that the hash of its id says, whatever is stored of it."""
+    if table.empty:
+        return judged
+    drawn = assign_arm(table["case_id"], plan.salt, plan.treatment_share)
+    astray = int((table["arm"].to_numpy(dtype=object) != drawn).sum())
+    if not astray:
+        return judged
+    why = f"{astray:,} cases are stored in another arm than the hash of their id draws."
+    return replace(judged, verdict=AbVerdict.STOP, reasons=(f"{why} Nothing is proven.",))
 
 
 def _conclude(

@@ -17,6 +17,7 @@ from flows.verbs.desk import Desk
 from flows.verbs.promote import promote
 from flows.verbs.truth import load_book
 from flows.verbs.validate_ab import ab_table, validate_ab
+from models.boundary import assign_arm
 from models.hub import EntryKind, Policy, running_ab
 from models.hub.people import VALIDATE_AB
 from models.vocabulary import Boundary
@@ -55,17 +56,25 @@ def desk(tmp_path: Path) -> Desk:
 
 
 def tried_cases(
-    desk: Desk, days: int, bad_passed: float = 0.0, treated_share: float = 0.5, seed: int = 1
+    desk: Desk,
+    days: int,
+    bad_passed: float = 0.0,
+    lost: float = 0.0,
+    astray: int = 0,
+    seed: int = 1,
 ) -> pd.DataFrame:
     """Cases of the first days of the trial, by hand as deciding in arms stores them.
 
     Scores are uniform; what is at or below the wide boundary's .3 is bad with `bad_passed`, what is
     at or above its .7 is bad, half of the rest. Where both policies decide alike half is audited;
-    where they differ every treated case is.
+    where they differ every treated case is. A share of the treated cases is `lost` on the way; so
+    many of the first are stored in the arm they do not belong to (`astray`).
     """
     count = days * PER_DAY
     draw = np.random.default_rng(seed)
-    score, treated = draw.random(count), draw.random(count) < treated_share
+    ids = [f"c{number:05d}" for number in range(count)]
+    score, treated = draw.random(count), assign_arm(ids, A_PLAN.salt, 0.5) == "treatment"
+    treated[:astray] = ~treated[:astray]
     bad = draw.random(count) < np.where(score <= 0.3, bad_passed, np.where(score >= 0.7, 1.0, 0.5))
     opened = pd.date_range(NOW, periods=count, freq=pd.Timedelta(days=1) / PER_DAY)
     control, treatment = (actions(score, one) for one in (CONTROL, TREATMENT))
@@ -75,7 +84,7 @@ def tried_cases(
     audited = (own != "escalate") & (draw.random(count) < rate)
     rows = pd.DataFrame(
         {
-            "case_id": [f"c{number:05d}" for number in range(count)],
+            "case_id": ids,
             "case_type": NAME,
             "opened_at": opened.astype("datetime64[us, UTC]"),
             "arm": np.where(treated, "treatment", "control"),
@@ -93,6 +102,9 @@ def tried_cases(
         priority=10,
         amount_usd=10.0,
     )
+    here = ~(treated & (draw.random(count) < lost))
+    rows, decisions, own, audited = rows[here], decisions[here], own[here], audited[here]
+    control, treatment = control[here], treatment[here]
     store(desk, "decisions", decisions, ["case_id"], NOW)
     assigned = rows.assign(
         control_action=control, treatment_action=treatment, policy_id=TREATMENT.policy_id
@@ -100,7 +112,7 @@ def tried_cases(
     store(desk, AB_CASES, assigned, ["case_id"], NOW)
     drawn = decisions[(own == "escalate") | audited]
     verify(desk, drawn, bad[drawn.index])
-    return assigned.assign(drawn=(own == "escalate") | audited, bad=bad)
+    return assigned.assign(drawn=(own == "escalate") | audited, bad=bad[here])
 
 
 def actions(score: np.ndarray, by: Policy) -> np.ndarray:
@@ -212,12 +224,22 @@ def test_a_case_whose_decision_was_not_admitted_is_left_out(desk: Desk) -> None:
 
 
 def test_a_broken_split_stops_it(desk: Desk) -> None:
-    """Six of ten treated where five were promised, among 2,000."""
-    tried_cases(desk, 5, treated_share=0.6)
+    """A third of the treated cases got lost, of 2,000."""
+    tried_cases(desk, 5, lost=1 / 3)
     (told,) = validate_ab(desk, after(5))
     assert told["verdict"] == "stop"
     assert told["reasons"][0].startswith("The split is broken")
     assert told["split_p_value"] < 0.001
+
+
+def test_a_case_in_another_arm_than_its_id_draws_stops_it(desk: Desk) -> None:
+    """One of 4,000, in a test that would be proven otherwise."""
+    tried_cases(desk, 10, astray=1)
+    (told,) = validate_ab(desk, after(10))
+    assert told["verdict"] == "stop"
+    assert told["reasons"] == [
+        "1 cases are stored in another arm than the hash of their id draws. Nothing is proven."
+    ]
 
 
 def test_killed_between_the_conclusion_and_the_promotion_the_next_call_promotes(
