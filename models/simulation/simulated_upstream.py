@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from models.boundary.decide import SENIOR
 from models.simulation.exchange import HIDDEN_COLUMNS, Exchange
 from models.simulation.keyed_draws import KeyedDraws
 from models.simulation.reviewer_queue import review_times
@@ -27,7 +28,8 @@ class SimulatedUpstream:
     """Everything outside the loop: arriving cases, the review desk, customers who complain.
 
     Before `start` lies a fully reviewed past whose truth shows itself as the cases mature. From
-    then on a drawn case queues for its case type's reviewers (first come, first served, by shift);
+    then on a drawn case queues for its case type's reviewers (the senior's queue first, then first
+    come, first served, by shift);
     contradictions get a second review; passed bad cases surface and wrongly blocked customers
     appeal later on. All of it is simulated, and a function of the seed.
     """
@@ -236,7 +238,8 @@ class _FirstReviews:
 
 
 class _Desk:
-    """One case type's queue: first come, first served, so later arrivals change nothing earlier."""
+    """One case type's queue: key users and high-risk patterns first (METHODS 3), then first come,
+    first served. Nobody is interrupted, so who comes later changes nothing that has begun."""
 
     def __init__(self, kind: CaseType, start: datetime) -> None:
         self._kind = kind
@@ -260,7 +263,8 @@ class _Desk:
         draws = KeyedDraws(0, self._cases["case_id"]).uniform("handling")
         # Exponential handling times: the simplest spread that has a long tail.
         minutes = -np.log(draws) * self._kind.staffing.handling_minutes
-        outcome = review_times(arrivals, self._kind.staffing, minutes)
+        seniors = (self._decisions["queue"] == SENIOR).to_numpy(dtype=np.bool_)
+        outcome = review_times(arrivals, self._kind.staffing, minutes, priority=seniors)
         finished = pd.Timestamp(self._midnight) + pd.to_timedelta(outcome.finished, unit="h")
         stamps = pd.DatetimeIndex(finished).as_unit("us")
         due = (stamps <= pd.Timestamp(as_of)) & ~self._told

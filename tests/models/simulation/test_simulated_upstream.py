@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from configs.settings import load_settings
 from models.simulation import Exchange, SimulatedUpstream
+from models.vocabulary import Shift, Staffing
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -25,12 +27,12 @@ def upstream() -> SimulatedUpstream:
     return made
 
 
-def decided(upstream: SimulatedUpstream, step: int) -> pd.DataFrame:
-    """A day on which everything is escalated and the agent leans to 'pass'."""
+def decided(upstream: SimulatedUpstream, step: int, seniors: tuple[str, ...] = ()) -> pd.DataFrame:
+    """A day on which everything is escalated and the agent leans to 'pass'; `seniors` go first."""
     (cases,) = upstream.arrivals(step)
     decisions = cases[["case_id", "case_type", "opened_at", "priority"]].assign(
         decided_at=cases["opened_at"], action="escalate", audited=False, recommendation="pass",
-        score=0.1,
+        score=0.1, queue=np.where(cases["case_id"].isin(seniors), "senior", "desk"),
     )  # fmt: skip
     upstream.note(decisions)
     return decisions
@@ -70,3 +72,26 @@ def test_who_is_asked_answers_by_the_next_night_and_only_once(upstream) -> None:
     first = seen.set_index("case_id").loc[second["case_id"], "reviewer_id"]
     assert (first.to_numpy() != second["reviewer_id"].to_numpy()).all()
     assert np.all(second["queued_at"] >= pd.Timestamp(night))
+
+
+def test_the_seniors_queue_goes_first() -> None:
+    """One reviewer for five times the work of a day: the case that comes last but goes to a senior
+    is resolved at the first change of hands, all others as before or one case later."""
+    one = Staffing(shifts=(Shift(0, 24, 1),), handling_minutes=60.0)
+    kinds = {"ato": replace(load_settings(env={}).load_case_types()["ato"], staffing=one)}
+
+    def resolved(last_to_a_senior: bool) -> pd.Series:
+        exchange = Exchange(3, cases_per_day={"ato": 120}, start=START)
+        upstream = SimulatedUpstream(exchange, kinds, START, nights=5, history_days=10)
+        cases = exchange.cases("ato", 0, 1)
+        assert list(upstream.warm_up())
+        decided(upstream, 0, (cases["case_id"].iloc[-1],) if last_to_a_senior else ())
+        reviews = delivered(upstream, START + 60 * DAY)
+        first = reviews[reviews["kind"] == "escalation"]
+        return first.set_index("case_id")["resolved_at"].loc[cases["case_id"]]
+
+    plain, hurried = resolved(False), resolved(True)
+    queue = pd.DataFrame({"plain": plain, "hurried": hurried})
+    assert plain.idxmax() == plain.index[-1]
+    assert (queue["hurried"] < queue["plain"]).sum() == 1
+    assert queue["hurried"].iloc[-1] < queue["plain"].iloc[-1] - pd.Timedelta(days=2)
