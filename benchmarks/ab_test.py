@@ -449,13 +449,15 @@ def _day(day: float) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
-    parser.add_argument("parts", nargs="*", default=list(PARTS), choices=PARTS)
+    parser.add_argument("parts", nargs="*", default=list(PARTS), help=", ".join(PARTS))
     parser.add_argument("--runs", type=int, default=RUNS)
     parser.add_argument("--only", default="", help="cells whose name contains this")
     parser.add_argument(
         "--table", action="store_true", help="print the stored results, run nothing"
     )
     asked = parser.parse_args()
+    if unknown := set(asked.parts) - set(PARTS):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     for part in asked.parts:
         if not asked.table:
             run(part, asked.runs, asked.only)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -56,20 +57,27 @@ def renewal(desk: Desk, judged: Judged, at: datetime) -> Policy | None:
 def proves(certificate: Certificate, targets: Targets) -> bool:
     """Whether a certificate's limits keep every promise for the boundary it names.
 
-    A side that is reviewed needs no proof of its promise.
+    A side that is reviewed needs no proof; a side that decides needs a promise, and the proof of it.
     """
     sides = certificate.boundary
-    needed: list[bool] = []
-    if sides.pass_at_or_below is not None:
-        for name, sign in (("recall", 1.0), ("false_omission_rate", -1.0)):
-            promise = getattr(targets, name)
-            if promise is not None:
-                limit = certificate.limits.get(name)
-                needed.append(limit is not None and sign * limit >= sign * promise)
-    if sides.block_at_or_above is not None and targets.precision is not None:
-        limit = certificate.limits.get("precision")
-        needed.append(limit is not None and limit >= targets.precision)
-    return bool(needed) and all(needed)
+    cuts = {"pass": sides.pass_at_or_below, "block": sides.block_at_or_above}
+    used = [_BOUNDS[side] for side, cut in cuts.items() if cut is not None]
+    return bool(used) and all(_keeps(certificate, targets.named(), signs) for signs in used)
+
+
+_BOUNDS = {"pass": {"recall": 1.0, "false_omission_rate": -1.0}, "block": {"precision": 1.0}}
+"""By side, the limits that speak for it: 1 where one is a lower bound, -1 where it is an upper one."""
+
+
+def _keeps(
+    certificate: Certificate, promised: Mapping[str, float], signs: Mapping[str, float]
+) -> bool:
+    made = {name: sign for name, sign in signs.items() if name in promised}
+    limits = certificate.limits
+    return bool(made) and all(
+        name in limits and sign * limits[name] >= sign * promised[name]
+        for name, sign in made.items()
+    )
 
 
 def _expire(desk: Desk, case_type: str, at: datetime) -> list[Entry]:

@@ -144,7 +144,9 @@ class Book:
             int(numbers.max()) if len(numbers) else -1,
         )
         by_number = np.full(last + 1, np.nan)
-        by_number[mine[CASE_NUMBER].to_numpy()] = mine["score"].to_numpy(dtype=np.float64)
+        by_number[mine[CASE_NUMBER].to_numpy(dtype=np.int64)] = mine["score"].to_numpy(
+            dtype=np.float64
+        )
         return np.asarray(by_number[numbers.to_numpy()])
 
     def mature_until(self, desk: Desk, case_type: str) -> datetime:

@@ -28,7 +28,7 @@ def assign_arm(case_ids: Iterable[str], salt: str, treatment_share: float) -> np
 
     A salted SHA-256 of the case id decides, so a case has the same arm whenever and in whatever
     order it is asked, and a new salt splits afresh (METHODS 5). The digests are a loop over ids:
-    SHA-256 has no vectorised form, and a million take about a second.
+    SHA-256 has no vectorised form, and a million take a few seconds.
 
     Args:
         case_ids: text, shape (cases,).

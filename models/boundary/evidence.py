@@ -31,6 +31,7 @@ class Evidence:
             limit on false bad labels (METHODS 1.6). Where a bad label hurts it counts in full.
         surfaced: not drawn, and bad by an outcome that came by itself. Seen only because it was
             bad, so it enters no estimate; it can only refute (METHODS 1).
+        day: when it was opened, in days since a fixed moment (UTC); 0 where that is not told.
     """
 
     score: FloatArray
@@ -41,11 +42,13 @@ class Evidence:
     automatable: BoolArray
     credence: FloatArray
     surfaced: BoolArray
+    day: FloatArray
 
     @classmethod
     def from_frame(cls, frame: pd.DataFrame) -> Evidence:
         """Read an EVIDENCE table (DESIGN 7): `score`, `bad` (true, false, null = not observed),
-        `propensity`, and optionally `drawn`, `automatable`, `credence` and `surfaced`.
+        `propensity`, and optionally `drawn`, `automatable`, `credence`, `surfaced` and `opened_at`
+        (stamps; text is not read, and a missing stamp counts as the first).
 
         Truth enters only where a case was drawn: an outcome that arrived by itself was seen
         *because* it was bad. Without a `drawn` column a case counts as drawn where its truth is
@@ -89,6 +92,7 @@ class Evidence:
             automatable=_flags(frame, "automatable", np.ones(len(frame), dtype=np.bool_)),
             credence=credence,
             surfaced=~drawn & ((truth == 1.0) | surfaced),
+            day=_days(frame),
         )
 
     @classmethod
@@ -144,6 +148,17 @@ def _numbers(frame: pd.DataFrame, name: str) -> FloatArray:
         raise ValueError(
             f"the column {name!r} holds text that is no number; give numbers or true and false"
         ) from None
+
+
+def _days(frame: pd.DataFrame) -> FloatArray:
+    days = np.zeros(len(frame))
+    if "opened_at" in frame and pd.api.types.is_datetime64_any_dtype(frame["opened_at"].dtype):
+        stamps = pd.DatetimeIndex(frame["opened_at"]).as_unit("us")
+        known = np.asarray(stamps.notna(), dtype=np.bool_)
+        days[known] = stamps.asi8[known] / 86_400e6
+        if known.any():
+            days[~known] = days[known].min()
+    return days
 
 
 def _flags(frame: pd.DataFrame, name: str, default: BoolArray) -> BoolArray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from models.boundary import betting
+from models.boundary import restarted_bets
 from models.boundary.certificate import certify, delta_shares
 from models.boundary.evidence import Evidence
 from models.vocabulary import Boundary, Certificate, CertificateVerdict, Targets
@@ -13,11 +13,12 @@ from models.vocabulary import Boundary, Certificate, CertificateVerdict, Targets
 def guard(evidence: Evidence, targets: Targets, boundary: Boundary) -> Certificate | None:
     """An alarm with the narrower boundary to fall back to, or None while nothing is refuted.
 
-    The betting tests of the opposite hypotheses (METHODS 1.4, 5) are valid on every night, so a
-    sound boundary is called refuted with a probability of at most `targets.delta`, ever.
+    The bets against its promises (METHODS 5; `restarted_bets`) are valid on every night, so a sound
+    boundary is called refuted with a probability of at most `targets.delta`, ever.
 
     Args:
-        evidence: cases opened since the boundary's own evidence ended, scored by its model.
+        evidence: cases opened since the boundary's own evidence ended, scored by its model. With
+            their days, a change is found as soon after good months as after good weeks.
     """
     if not len(evidence):
         return None
@@ -26,13 +27,13 @@ def guard(evidence: Evidence, targets: Targets, boundary: Boundary) -> Certifica
     refuted = set()
     if low is not None:
         if targets.recall is not None:
-            capital = betting.recall_refuted(evidence, targets.recall, low)
+            capital = restarted_bets.recall_refuted(evidence, targets.recall, low)
             refuted |= {"pass"} if capital >= 1.0 / shares["recall"] else set()
         if targets.false_omission_rate is not None:
-            capital = betting.pass_refuted(evidence, targets.false_omission_rate, low)
+            capital = restarted_bets.pass_refuted(evidence, targets.false_omission_rate, low)
             refuted |= {"pass"} if capital >= 1.0 / shares["false_omission_rate"] else set()
     if high is not None and targets.precision is not None:
-        capital = betting.block_refuted(evidence, targets.precision, high)
+        capital = restarted_bets.block_refuted(evidence, targets.precision, high)
         refuted |= {"block"} if capital >= 1.0 / shares["precision"] else set()
     if not refuted:
         return None

@@ -119,13 +119,15 @@ class PinnedPolicy:
     def _decided(
         self, cases: pd.DataFrame, scores: npt.NDArray[np.float64], reason: Reasons, now: datetime
     ) -> pd.DataFrame:
-        policy = self.policy
-        decided_at = pd.Series(pd.Timestamp(now), index=cases.index)
-        withheld = why_withheld(policy, decided_at)
-        rule = rule_of(policy, scores, key=self.key, costs=self.costs, withheld=withheld)
-        decided = decide(cases, scores, reason, rule)
-        decided["policy_id"] = policy.policy_id
-        return decided
+        stamps = pd.Series(pd.Timestamp(now), index=cases.index)
+        rule = rule_of(
+            self.policy,
+            scores,
+            key=self.key,
+            costs=self.costs,
+            withheld=why_withheld(self.policy, stamps),
+        )
+        return decide(cases, scores, reason, rule).assign(policy_id=self.policy.policy_id)
 
     def _check(self, cases: pd.DataFrame) -> None:
         if not cases.columns.is_unique:

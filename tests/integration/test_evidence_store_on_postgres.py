@@ -13,6 +13,7 @@ from tests.flows.adapters.evidence_scenarios import (
     deliver,
     reviews,
     two_processes_race,
+    two_processes_race_with_other_content,
 )
 
 pytestmark = pytest.mark.slow
@@ -44,3 +45,8 @@ def test_a_changed_part_is_refused(postgres_url, tmp_path):
 def test_two_processes_that_deliver_the_same_rows_store_them_once(postgres_url, tmp_path):
     """Twenty rounds: one winner each, and every row is there once."""
     two_processes_race(tmp_path, postgres_url)
+
+
+def test_two_processes_that_say_different_things_store_each_key_once(postgres_url, tmp_path):
+    """Twenty rounds: the first one's word stands, whole."""
+    two_processes_race_with_other_content(tmp_path, postgres_url)

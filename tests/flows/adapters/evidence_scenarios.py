@@ -74,3 +74,24 @@ def two_processes_race(root, url=None):
     assert len(rows) == rows["review_id"].nunique() == ROUNDS * (2 + 1 + 1)
     assert store.counts("reviews") == (ROUNDS * (3 + 3), ROUNDS * (3 + 3), 0)
     assert store.watermark("desk") == NOW + (ROUNDS - 1) * DAY
+
+
+def append_once_rounds(root, url, who, wait):
+    wait()
+    store = EvidenceStore(root, url)
+    for round_ in range(ROUNDS):
+        rows = reviews(*((f"{round_}-{each}", 1, "TP" if who else "FN") for each in "abc"))
+        wait()
+        yield round_, deliver(store, rows, at=NOW + round_ * DAY, once=True).already_stored
+
+
+def two_processes_race_with_other_content(root, url=None):
+    """Both say something else under the same three keys, twenty times: who is first counts.
+
+    All three rows of a round are one process's, and the other hears that they were stored before.
+    """
+    answers = sorted(answers_of_two_processes(append_once_rounds, root, url))
+    assert answers == [(round_, known) for round_ in range(ROUNDS) for known in (0, 3)]
+    rows = EvidenceStore(root, url).read("reviews")
+    assert len(rows) == rows["review_id"].nunique() == ROUNDS * 3
+    assert rows.groupby(rows["review_id"].str.split("-").str[0])["label"].nunique().eq(1).all()

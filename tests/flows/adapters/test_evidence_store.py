@@ -24,6 +24,7 @@ from tests.flows.adapters.evidence_scenarios import (
     deliver,
     reviews,
     two_processes_race,
+    two_processes_race_with_other_content,
 )
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -208,6 +209,26 @@ def test_two_stores_that_append_the_same_rows_store_them_once(tmp_path):
 def test_two_processes_that_deliver_the_same_rows_store_them_once(tmp_path):
     """Twenty rounds: one winner each, and every row is there once."""
     two_processes_race(tmp_path)
+
+
+def test_a_key_stored_once_stays_as_it_is(tmp_path):
+    """A second delivery of a key, with other content, changes nothing; new keys come in."""
+    store = EvidenceStore(tmp_path)
+    deliver(store, reviews(("r1", 1, "TP"), ("r1", 1, "FN"), ("r2", 1, "TN")), once=True)
+    again = deliver(store, reviews(("r1", 1, "FP"), ("r3", 1, "TP")), at=NOW + DAY, once=True)
+    assert (again.admitted, again.already_stored) == (2, 1)
+    rows = store.read("reviews")
+    assert list(zip(rows["review_id"], rows["label"], strict=True)) == [
+        ("r1", "TP"), ("r2", "TN"), ("r3", "TP"),
+    ]  # fmt: skip
+    asked = pd.DataFrame({"review_id": ["r3", "r4", "r1"], "revision": [1, 1, 2]})
+    assert store.holds("reviews", asked).tolist() == [True, False, False]
+    assert not EvidenceStore(tmp_path / "new").holds("reviews", asked).any()
+
+
+def test_two_processes_that_say_different_things_store_each_key_once(tmp_path):
+    """Twenty rounds: the first one's word stands, whole."""
+    two_processes_race_with_other_content(tmp_path)
 
 
 def test_a_folder_that_cannot_be_written_is_a_clean_failure(tmp_path):

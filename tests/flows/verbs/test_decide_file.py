@@ -149,6 +149,7 @@ def decide_in_process(home: Path, file: Path, at: datetime, who: int, wait: obje
     return [(told.rows_in, told.decided, told.already_decided, told.refused)]
 
 
+@pytest.mark.slow
 def test_two_processes_decide_one_file_and_each_case_once(
     advised: Advised, desk: Desk, tmp_path: Path
 ) -> None:

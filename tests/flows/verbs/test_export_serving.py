@@ -28,7 +28,9 @@ from tests.builders import small_settings
 from tests.flows.test_cli import ratchet
 from tests.flows.verbs.advised_desk import CASE_TYPE, Advised
 
-ANSWERED = ["score", "recommendation", "action", "propensity", "audited", "override", "policy_id"]
+ANSWERED = [
+    "score", "recommendation", "action", "propensity", "audited", "override", "queue", "policy_id",
+]  # fmt: skip
 
 
 @pytest.fixture

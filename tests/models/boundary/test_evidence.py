@@ -128,3 +128,14 @@ def test_missing_columns_are_all_named() -> None:
     """One message, every column, and what the table has instead."""
     with pytest.raises(ValueError, match="no column 'score', 'propensity'; it has 'bad'"):
         Evidence.from_frame(pd.DataFrame({"bad": [1.0]}))
+
+
+def test_days_are_read_from_stamps_and_from_nothing_else() -> None:
+    """Fractions of a day in UTC; a missing stamp counts as the first, text tells no day."""
+    columns = {"score": [0.1] * 3, "bad": [0.0] * 3, "propensity": [1.0] * 3}
+    stamps = pd.to_datetime(["1970-01-03T12:00Z", None, "1970-01-05T00:00Z"], format="ISO8601")
+    told = Evidence.from_frame(pd.DataFrame({**columns, "opened_at": stamps}))
+    assert told.day.tolist() == [2.5, 2.5, 4.0]
+    assert Evidence.from_frame(pd.DataFrame(columns)).day.tolist() == [0.0, 0.0, 0.0]
+    text = Evidence.from_frame(pd.DataFrame({**columns, "opened_at": ["1970-01-03"] * 3}))
+    assert text.day.tolist() == [0.0, 0.0, 0.0]

@@ -23,7 +23,15 @@ from models.hub import (
     enrolled,
     may_act,
 )
-from models.hub.people import GUARDRAIL, NIGHT, RETRAIN, SYSTEM, VALIDATE_AB
+from models.hub.people import (
+    GUARDRAIL,
+    NIGHT,
+    PROMOTE_BOUNDARY,
+    RETRAIN,
+    ROLL_BACK,
+    SYSTEM,
+    VALIDATE_AB,
+)
 from models.hub.transitions import _RULES
 from tests.hub import MIDDLE, NOW, THIN, TOKEN, TRIED, WIDE, Hub, a_team, entered, rule
 
@@ -84,6 +92,8 @@ def test_flows_do_their_own_work_and_no_more():
         RETRAIN: {"StartGeneration"},
         GUARDRAIL: {"TripGuardrail", "RollBack", "Narrow"},
         VALIDATE_AB: {"ConcludeAb", "Promote"},
+        PROMOTE_BOUNDARY: {"StartAb", "Promote"},
+        ROLL_BACK: {"RollBack"},
     }
     assert {flow: {kind.__name__ for kind in kinds} for flow, kinds in SYSTEM.items()} == may
     hub = a_team()

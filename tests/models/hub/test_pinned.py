@@ -13,7 +13,7 @@ from models.boundary.audit import audit_key, keyed_uniform, secret_check
 from models.hub.deciding import EXPIRED
 from models.hub.pinned import PinnedPolicy
 from models.risk import RiskModel
-from models.vocabulary import Boundary
+from models.vocabulary import Boundary, Condition, Pattern
 from tests.pinned_policies import NOW, SECRET, expired, pinned_policy, simulated_cases
 
 
@@ -187,3 +187,19 @@ def test_a_secret_is_recognised_and_not_told() -> None:
     assert check == secret_check(SECRET, "policy")
     assert check not in {secret_check("other", "policy"), secret_check(SECRET, "other")}
     assert SECRET not in check
+
+
+def test_a_high_risk_pattern_whose_column_was_not_sent_is_met(
+    pinned: PinnedPolicy, new: pd.DataFrame
+) -> None:
+    """What is not known may be the very thing the pattern is about: such a case goes to a senior."""
+    listed = Pattern("on_a_list", (Condition("list_match", "is", True),))
+    overrides = replace(pinned.policy.overrides, senior_patterns=(listed,))
+    watchful = replace(pinned, policy=replace(pinned.policy, overrides=overrides))
+    one = new[new["priority"] < 75][:1]
+    not_sent = watchful.answers(one, NOW)[0]
+    clear = watchful.answers(one.assign(list_match=False), NOW)[0]
+    assert (not_sent["action"], not_sent["override"], not_sent["queue"]) == (
+        "escalate", "on_a_list", "senior",
+    )  # fmt: skip
+    assert clear["override"] != "on_a_list"
