@@ -177,21 +177,23 @@ def revoke(history: Sequence[Entry], command: Revoke, _: datetime) -> Said | Ref
 
 
 def _without_ground(history: Sequence[Entry], command: Command) -> Refusal | None:
-    """A flow that makes a policy live, or takes it back, needs the entry that calls for it."""
+    """`validate_ab` promotes on a proof, and the guardrail rolls back on an alarm: neither without."""
     name = command.case_type
-    if isinstance(command, Promote) and proven_ab(history, name, command.policy_id) is None:
+    if isinstance(command, Promote) and command.actor == VALIDATE_AB:
+        if proven_ab(history, name, command.policy_id) is not None:
+            return None
         return Refusal(
-            f"{command.actor} promotes what its A/B test has proven, and nothing proves "
+            f"{VALIDATE_AB} promotes what its A/B test has proven, and nothing proves "
             f"{short(command.policy_id)}; a person may promote what was approved without a plan.",
             Rule.PROMOTE_NEEDS_AB,
         )
-    tripped = any(
-        entry.kind is EntryKind.GUARDRAIL_TRIPPED for entry in since_live_change(history, name)
-    )
-    if isinstance(command, RollBack) and not tripped:
+    if isinstance(command, RollBack) and command.actor == GUARDRAIL:
+        since = since_live_change(history, name)
+        if any(entry.kind is EntryKind.GUARDRAIL_TRIPPED for entry in since):
+            return None
         return Refusal(
-            f"The guardrail of the live policy of {name} has not tripped, so {command.actor} may "
-            "not roll it back; a person may.",
+            f"The guardrail of the live policy of {name} has not tripped, so it may not roll it "
+            "back; a person may.",
             Rule.GUARDRAIL_TRIPS_FIRST,
         )
     return None

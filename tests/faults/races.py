@@ -9,7 +9,7 @@ from tests.integration.postgres import _administer
 STRETCHES, ROUNDS = 10, 20
 """Ten ledgers of twenty rounds: a command reads the whole ledger, and two hundred rounds on one would
 take minutes."""
-PATIENCE_SECONDS = 200.0
+PATIENCE_SECONDS = 500.0
 
 
 def places_on_sqlite(home):

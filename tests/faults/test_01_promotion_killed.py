@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.slow  # MLflow's first start and a home for each of some twenty points
+# MLflow's first start and a home for each of some twenty points: twenty seconds on an idle machine.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 PROJECT = Path(__file__).resolve().parents[2]
 STEPS = {
@@ -43,7 +44,7 @@ def lines(request, hub_template, tmp_path):
         cwd=PROJECT,
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=800,
         check=False,
     )
     assert done.returncode == 0, done.stderr

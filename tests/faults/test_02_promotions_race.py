@@ -4,7 +4,7 @@ import pytest
 
 from tests.faults.races import places_on_postgres, places_on_sqlite, two_promotions_race
 
-pytestmark = pytest.mark.slow  # 200 rounds of two processes
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # 200 rounds of two processes
 
 
 def test_on_sqlite_one_of_two_promotions_wins_every_round(tmp_path):

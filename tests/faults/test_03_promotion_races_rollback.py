@@ -4,7 +4,7 @@ import pytest
 
 from tests.faults.races import a_promotion_races_a_rollback, places_on_postgres, places_on_sqlite
 
-pytestmark = pytest.mark.slow  # 200 rounds of two processes
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # 200 rounds of two processes
 
 
 def test_on_sqlite_the_outcome_is_one_after_the_other(tmp_path):

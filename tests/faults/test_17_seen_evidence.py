@@ -11,7 +11,6 @@ from flows.verbs.generation import current_generation, last_version
 from flows.verbs.promote import approve_and_promote
 from flows.verbs.truth import evidence_for, load_book
 from models.hub import Entry, EntryKind, Propose
-from models.vocabulary import Boundary
 from tests.builders import small_history, small_walk
 from tests.hub import rule
 
@@ -109,8 +108,6 @@ def test_the_rows_that_chose_a_boundary_are_spent(walk):
     after = evidence_at(walk, now)
     assert after["opened_at"].min() >= cut
     assert set(after["case_id"]) == set(before["case_id"][before["opened_at"] >= cut])
-    live = desk.ledger.live_policy(NAME)
-    assert live.boundary == Boundary() or live.boundary.automates_nothing
     again = desk.ledger.submit(
         Propose(
             case_type=NAME,

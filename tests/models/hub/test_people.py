@@ -104,6 +104,17 @@ def test_flows_do_their_own_work_and_no_more():
                 assert refused.rule == "role_permits", (flow, kind)
 
 
+def test_the_flows_a_person_starts_need_no_proof_and_no_alarm():
+    """`promote_boundary` promotes what was approved, `roll_back` goes back when it is told to."""
+    hub = a_team()
+    hub.make_live(THIN)
+    hub.propose(MIDDLE)
+    assert rule(hub.promote(MIDDLE, PROMOTE_BOUNDARY)) == "promote_needs_approval"
+    hub.approve(MIDDLE)
+    assert entered(hub.promote(MIDDLE, PROMOTE_BOUNDARY)).actor == PROMOTE_BOUNDARY
+    assert entered(hub.roll_back(ROLL_BACK)).policy_id == THIN.policy_id
+
+
 def test_validate_ab_promotes_only_what_is_proven():
     """What was approved without a plan is a person's to promote."""
     hub = a_team()
