@@ -30,7 +30,7 @@ def proposals(as_json: bool) -> None:
             ]
         )
     else:
-        click.echo("Nothing waits for approval.")
+        click.echo("Nothing waits.")
 
 
 @click.command()

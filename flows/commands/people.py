@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from flows.commands.options import ACTOR
-from flows.commands.output import table
+from flows.commands.output import table, to_the_second
 
 if TYPE_CHECKING:
     from flows.verbs.desk import Desk
@@ -94,7 +94,7 @@ def list_(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=1))
     elif rows:
-        table(rows)
+        table([{**row, "since": to_the_second(row["since"])} for row in rows])
     else:
         click.echo("Nobody is enrolled yet.")
 

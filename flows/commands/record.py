@@ -109,12 +109,12 @@ def _entry_row(entry: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _why(entry: dict[str, Any]) -> str:
+def _why(entry: dict[str, Any]) -> str | None:
     said = entry["dossier"]
     if "roles" in said:
         return f"{said['name']} as {', '.join(said['roles'])}"
     told = said.get("reason") or said.get("note") or said.get("name") or ""
-    return str(told) or " ".join(said.get("reasons", []))
+    return str(told) or " ".join(said.get("reasons", [])) or None
 
 
 def _end_of_second(moment: datetime) -> datetime:

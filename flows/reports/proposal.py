@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from models.hub import Entry, dossier_digest
@@ -16,11 +18,11 @@ def proposal_dossier(proposal: Entry) -> str:
     lines = [
         f"# {proposal.case_type}: policy {str(proposal.policy_id)[:12]}",
         "",
-        f"Proposed by {proposal.actor} at {proposal.at.isoformat()}.",
+        f"Proposed by {proposal.actor} at {_stamp(proposal.at.isoformat())}.",
         "",
         "| what | value |",
         "|---|---|",
-        *(f"| {name} | {_text(value)} |" for name, value in _facts(said)),
+        *(f"| {name} | {value} |" for name, value in _facts(said) if value is not None),
     ]
     reasons = [str(reason) for reason in said.get("reasons", [])]
     if reasons:
@@ -36,45 +38,73 @@ def _segments(figures: Any) -> list[str]:
         return []
     rows = [
         f"| {one['column']} | {one['value']} | {one['cases']:,} | {one['bad']:,} | "
-        f"{one['automation_rate']:.1%} | {_share(one['precision'])} | {_share(one['recall'])} |"
+        f"{one['automation_rate']:.1%} | {_figure(one['precision'])} | {_figure(one['recall'])} |"
         for one in figures
     ]
     head = "| segment | value | cases | bad | automatic | precision | recall |"
     return ["", head, "|---|---|---|---|---|---|---|", *rows]
 
 
-def _share(estimate: Any) -> str:
+def _figure(estimate: Any) -> str:
     if estimate is None:
         return "not estimable"
     return f"{estimate['value']:.2%} ({estimate['low']:.2%} to {estimate['high']:.2%})"
 
 
-def _facts(said: Any) -> list[tuple[str, Any]]:
-    limits = {
-        f"{_RISKS.get(name, name)}, limit": value for name, value in said.get("limits", {}).items()
-    }
-    plan = said.get("ab_plan")
-    facts = {
-        "auto-pass at or below": said.get("pass_at_or_below"),
-        "auto-block at or above": said.get("block_at_or_above"),
-        "would decide by itself": said.get("automation_rate"),
-        **limits,
-        "confidence spent (delta)": said.get("delta"),
-        "cases": said.get("rows"),
-        "labelled": said.get("labelled"),
-        "bad": said.get("bad"),
-        "drawn and without a label": said.get("drawn_and_missing"),
-        "model version": said.get("model_version"),
-        "evidence from": said.get("evidence_since"),
-        "evidence until": said.get("evidence_until"),
-        "A/B test": "none: approval is enough"
-        if plan is None
-        else f"{plan['method']}, {plan['horizon_days']:g} days, {plan['treatment_share']:.0%} treated",
-    }
-    return [(name, value) for name, value in facts.items() if value is not None]
+def _facts(said: Mapping[str, Any]) -> list[tuple[str, str | None]]:
+    return [
+        ("auto-pass at or below", _side(said, "pass_at_or_below")),
+        ("auto-block at or above", _side(said, "block_at_or_above")),
+        ("would decide by itself", _share(said.get("automation_rate"), 1)),
+        *(
+            (f"{_RISKS.get(name, name)}, proven limit", _share(value, 2))
+            for name, value in said.get("limits", {}).items()
+        ),
+        ("confidence spent (delta)", _number(said.get("delta"))),
+        ("cases", _count(said.get("rows"))),
+        ("labelled", _count(said.get("labelled"))),
+        ("bad", _count(said.get("bad"))),
+        ("drawn and without a label", _count(said.get("drawn_and_missing"))),
+        ("model version", said.get("model_version")),
+        ("evidence from", _stamp(said.get("evidence_since"))),
+        ("evidence until", _stamp(said.get("evidence_until"))),
+        ("expires", _stamp(said.get("valid_until"))),
+        ("A/B test", _trial(said.get("ab_plan"))),
+    ]
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+def _side(said: Mapping[str, Any], side: str) -> str:
+    """A cut, and beside it today's, where the proposal says what it would replace."""
+    proposed = _cut(said.get(side))
+    if "today" not in said:
+        return proposed
+    today = said["today"]
+    return f"{proposed} (today: {_cut(None if today is None else today[side])})"
+
+
+def _cut(value: float | None) -> str:
+    return "reviewed" if value is None else f"{value:.6g}"
+
+
+def _trial(plan: Mapping[str, Any] | None) -> str:
+    if plan is None:
+        return "none: approval is enough"
+    return f"{plan['method']}, {plan['horizon_days']:g} days, {plan['treatment_share']:.0%} treated"
+
+
+def _share(value: float | None, digits: int) -> str | None:
+    return None if value is None else f"{value:.{digits}%}"
+
+
+def _number(value: float | None) -> str | None:
+    return None if value is None else f"{value:.3g}"
+
+
+def _count(value: int | None) -> str | None:
+    return None if value is None else f"{value:,}"
+
+
+def _stamp(stamp: str | None) -> str | None:
+    if stamp is None:
+        return None
+    return datetime.fromisoformat(stamp).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

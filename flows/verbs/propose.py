@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 
 from flows.verbs.certify import Judged, policy_for
@@ -68,10 +68,19 @@ def _propose(desk: Desk, judged: Judged, policy: Policy, at: datetime) -> Entry 
         evidence_digest=judged.evidence_digest,
         evidence_since=None if generation is None else generation.evidence_since,
         evidence_until=judged.evidence_until,
-        dossier=judged.summary(),
+        dossier={
+            **judged.summary(),
+            "today": _sides(desk.ledger.live_policy(judged.case_type)),
+            "valid_until": policy.valid_until,
+        },
     )
     said = desk.ledger.submit(command, at)
     return None if isinstance(said, Refusal) else said
+
+
+def _sides(live: Policy | None) -> dict[str, float | None] | None:
+    """What the proposed boundary would replace, for who reads the proposal."""
+    return None if live is None else asdict(live.boundary)
 
 
 def _waits_already(desk: Desk, policy: Policy, at: datetime) -> bool:

@@ -58,10 +58,9 @@ def verdict_of(told: dict[str, Any]) -> str:
     """What `reconcile` found, in a sentence or its alarms."""
     if told["alarms"]:
         return " ".join(told["alarms"])
-    return (
-        f"The ledger verifies, and MLflow agrees with it. {len(told['models'])} models load from "
-        "what is stored."
-    )
+    loaded = len(told["models"])
+    models = "1 model loads" if loaded == 1 else f"{loaded} models load"
+    return f"The ledger verifies, and MLflow agrees with it. {models} from what is stored."
 
 
 def _realign(desk: Desk, told: dict[str, Any], case_type: str, now: datetime) -> None:

@@ -1,0 +1,80 @@
+"""What the ledger says when it is asked, and what it says after somebody changed it."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+
+import pytest
+
+from tests.flows.commands.live_home import LiveHome
+
+
+def test_an_edited_entry_is_named_and_nothing_more_is_added(manned: LiveHome) -> None:
+    """By SQL, past us: exit 3, the entry by its number, in `verify`, `reconcile` and any command."""
+    assert manned.ask("halt", "ato", "--reason", "odd blocks", by="ola").code == 0
+    whole = manned.ask("ledger", "verify", "--json")
+    assert json.loads(whole.out) == {"ok": True, "problems": [], "notes": []}
+    with sqlite3.connect(manned.home / "live" / "ledger.db") as database:
+        database.execute("UPDATE ledger_entries SET actor='ana' WHERE kind='halted'")
+    database.close()
+
+    found = manned.ask("ledger", "verify")
+    assert found.code == 3
+    assert found.out.startswith("The ledger was changed:\n")
+    assert "ntry 5" in found.out
+    assert json.loads(manned.ask("ledger", "verify", "--json").out)["ok"] is False
+    for arguments in (("history",), ("status",), ("resume", "ato", "--reason", "x")):
+        refused = manned.ask(*arguments, by="ola")
+        assert (refused.code, "ntry 5" in refused.err) == (3, True), refused.err
+    alarmed = manned.ask("reconcile")
+    assert alarmed.code == 3
+    assert alarmed.out.startswith("The ledger does not verify, and no alias was touched.")
+
+
+def test_history_names_who_was_enrolled_as_what(manned: LiveHome) -> None:
+    """In a line each; no digest of a token, and stamps to the second."""
+    said = manned.ask("history")
+    assert "ana as approver" in said.out
+    assert "audrey as auditor" in said.out
+    stamp = said.out.splitlines()[5].split()[1]
+    assert (len(stamp), stamp[-1]) == (20, "Z")
+    assert "audrey as auditor" in manned.ask("history", "--as-of", stamp).out
+    assert "token" not in manned.ask("history", "--json").out
+    told = json.loads(manned.ask("history", "--json").out)["entries"][0]
+    assert "ana as approver" in manned.ask("history", "--as-of", told["at"]).out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--as-of", "2026-05-04"], "has no time zone; write it as 2026-05-04T00:00:00Z"),
+        (["--as-of", "yesterday"], "'yesterday' does not match the format"),
+        (["--as-of", "2999-01-01T00:00:00Z"], "lies in the future"),
+        (["atoo"], "there is no case type 'atoo'"),
+    ],
+)
+def test_a_moment_that_cannot_be_meant_is_refused(
+    manned: LiveHome, arguments: list[str], said: str
+) -> None:
+    """Exit 2 and what would work."""
+    answer = manned.ask("history", *arguments)
+    assert (answer.code, said in answer.err) == (2, True), answer.err
+
+
+def test_before_the_first_entry_there_was_none(manned: LiveHome) -> None:
+    said = manned.ask("history", "--as-of", "2020-01-01T00:00:00+00:00")
+    assert said.out.startswith("The ledger had no entry then.\n\nLive then:\n")
+
+
+def test_status_repeats_the_last_alerts(manned: LiveHome) -> None:
+    """A sentence each, newest first, beside the machine's version."""
+    desk = manned.home / "live"
+    (desk / "alerts.jsonl").write_text(
+        '{"at": "2026-05-04T02:00:00.123456+00:00", "kind": "k", "sentence": "Look at ato."}\n',
+        encoding="ascii",
+    )
+    assert "Alert 2026-05-04T02:00:00Z: Look at ato." in manned.ask("status").out
+    told = json.loads(manned.ask("status", "--json").out)
+    assert [one["kind"] for one in told["alerts"]] == ["k"]
+    assert [one["state"] for one in told["case_types"]] == ["shadow"] * 5

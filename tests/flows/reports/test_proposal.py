@@ -1,0 +1,70 @@
+"""What a second person reads: nothing with a wall of digits, and the digest they approve."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from flows.reports.proposal import proposal_dossier
+from models.hub import Entry, EntryKind, dossier_digest
+
+
+def proposal(**dossier: Any) -> Entry:
+    return Entry(
+        seq=1,
+        case_type="ato",
+        version=1,
+        kind=EntryKind.PROPOSED,
+        actor="nightly_calibration",
+        at=datetime(2026, 5, 4, 2, 0, 0, 123456, tzinfo=UTC),
+        policy_id="ab" * 32,
+        base_version=0,
+        evidence_digest="e" * 64,
+        dossier=dossier,
+        previous_hash="0" * 64,
+    )
+
+
+def test_a_dossier_says_what_would_change_and_what_is_proven() -> None:
+    """Shares in per cent, stamps to the second, today's cuts beside the new ones."""
+    said = proposal(
+        pass_at_or_below=0.0123456789,
+        block_at_or_above=0.9,
+        today={"pass_at_or_below": None, "block_at_or_above": 0.95},
+        automation_rate=0.61803398875,
+        limits={"precision": 0.9612345678, "false_omission_rate": 0.0012345678},
+        delta=0.0030396355,
+        rows=20_000,
+        valid_until="2026-08-02T00:00:00+00:00",
+        ab_plan={"method": "betting", "horizon_days": 28.0, "treatment_share": 0.5},
+        reasons=["The pass side widens."],
+    )
+    assert proposal_dossier(said).splitlines() == [
+        "# ato: policy abababababab",
+        "",
+        "Proposed by nightly_calibration at 2026-05-04T02:00:00Z.",
+        "",
+        "| what | value |",
+        "|---|---|",
+        "| auto-pass at or below | 0.0123457 (today: reviewed) |",
+        "| auto-block at or above | 0.9 (today: 0.95) |",
+        "| would decide by itself | 61.8% |",
+        "| precision, proven limit | 96.12% |",
+        "| false omission, proven limit | 0.12% |",
+        "| confidence spent (delta) | 0.00304 |",
+        "| cases | 20,000 |",
+        "| expires | 2026-08-02T00:00:00Z |",
+        "| A/B test | betting, 28 days, 50% treated |",
+        "",
+        "- The pass side widens.",
+        "",
+        f"Dossier: {dossier_digest(said)}",
+    ]
+
+
+def test_a_first_boundary_replaces_full_review() -> None:
+    """Nothing is live: both sides are reviewed today; without a plan approval is enough."""
+    text = proposal_dossier(proposal(pass_at_or_below=0.1, block_at_or_above=None, today=None))
+    assert "| auto-pass at or below | 0.1 (today: reviewed) |" in text
+    assert "| auto-block at or above | reviewed (today: reviewed) |" in text
+    assert "| A/B test | none: approval is enough |" in text
