@@ -37,10 +37,11 @@ lint: setup
 mutants: setup
 	$(BIN)/python .ci/mutants.py
 
-# Recomputes a slice of the benchmarks of certificate and triage, and compares with the committed results.
+# Recomputes a slice of the benchmarks of certificate, triage and guardrail, and compares with the committed results.
 bench-check: setup
 	$(BIN)/python -m benchmarks.certificate --check
 	$(BIN)/python -m benchmarks.triage --check
+	$(BIN)/python -m benchmarks.guardrail --check
 
 # Needs the public data (RATCHET_DATA); several minutes.
 bench: setup
