@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-COPIED = ("models", "configs", "data_contracts", "flows", "tests", "pyproject.toml")
+COPIED = ("models", "configs", "data_contracts", "flows", "benchmarks", "tests", "pyproject.toml")
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,41 @@ MUTANTS = (
         "            blocking.proven_cuts(),\n",
         "            None,\n",
         f"{BOUNDARY}/test_cost_choice.py",
+    ),
+    Mutant(
+        "the guard stakes the same capital every week",
+        "models/boundary/restarted_bets.py",
+        "later * (later + 1.0)",
+        "later",
+        f"{BOUNDARY}/test_restarted_bets.py",
+    ),
+    Mutant(
+        "the control's labels speak for what the treatment does",
+        "models/boundary/ab_rows.py",
+        "(differ & ~rows.treated[used])",
+        "(differ & False)",
+        f"{BOUNDARY}/test_ab_rows.py",
+    ),
+    Mutant(
+        "who proposed approves",
+        "models/hub/promotion.py",
+        "same_person(proposal.actor, command.actor)",
+        "False",
+        "tests/models/hub/test_promotion.py",
+    ),
+    Mutant(
+        "an approval on another dossier counts",
+        "models/hub/promotion.py",
+        "dossier_digest(proposal) != command.dossier_digest",
+        "False",
+        "tests/models/hub/test_promotion.py",
+    ),
+    Mutant(
+        "a model is loaded whatever its digest",
+        "flows/adapters/model_registry.py",
+        "if found != digest:",
+        "if False:",
+        "tests/faults/test_08_flipped_bit.py",
     ),
 )
 
