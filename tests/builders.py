@@ -60,11 +60,18 @@ def small_settings() -> Settings:
     return settings.model_copy(update={"training": quick})
 
 
+def walk_settings(retrain_days: int) -> Settings:
+    """The same; causes are looked for as often as a model is fitted, as `open_backtest` has it."""
+    settings = small_settings()
+    seldom = settings.triage.model_copy(update={"every_days": retrain_days})
+    return settings.model_copy(update={"triage": seldom})
+
+
 def small_walk(home: Path, history: pd.DataFrame, warm_up_days: float = 15) -> Walk:
     """A walk over a small history, ready to warm up."""
     kinds = {"small_case": small_case_type()}
     upstream = RevealedHistory(history, kinds, warm_up_days, step_days=1)
-    return Walk(Desk.at(home, small_settings(), kinds, seed=3), upstream, retrain_days=14)
+    return Walk(Desk.at(home, walk_settings(14), kinds, seed=3), upstream, retrain_days=14)
 
 
 def walked(home: Path, history: pd.DataFrame, warm_up_days: float = 15) -> Walk:

@@ -7,12 +7,17 @@ import os
 import resource
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
-from flows.cli import cli
+from configs.settings import load_settings
+from flows.cli import cli, main
+from flows.verbs.open_walk import open_backtest
 from tests.live_sources import write_live_sources
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,7 +28,44 @@ HISTORY = (
 )
 
 
+@dataclass(frozen=True)
+class Said:
+    """What a command printed, and its exit code."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Ratchet = Callable[..., Said]
+
+
+@pytest.fixture
+def ratchet_here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ratchet:
+    """The command inside this process, without the seconds of imports that one of its own costs.
+
+    What it does not catch, and would be a traceback there, fails the test.
+    """
+
+    def run(home: Path, *arguments: str, **env: str) -> Said:
+        for name in [one for one in os.environ if one.startswith(("RATCHET_", "PREFECT_"))]:
+            monkeypatch.delenv(name)
+        for name, value in {"RATCHET_HOME": str(home), **env}.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.chdir(ROOT)
+        code: object = 0
+        try:
+            main(arguments)
+        except SystemExit as ended:
+            code = ended.code
+        assert isinstance(code, int)
+        return Said(code, *capsys.readouterr())
+
+    return run
+
+
 def ratchet(home: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """The command in a process of its own, as a shell starts it."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("RATCHET_", "PREFECT_"))}
     return subprocess.run(
         [RATCHET, *arguments],
@@ -74,54 +116,85 @@ def test_every_command_is_documented() -> None:
     ],
 )
 def test_what_cannot_be_used_is_said_in_one_go(
-    tmp_path: Path, arguments: list[str], env: dict[str, str], said: str
+    ratchet_here: Ratchet, tmp_path: Path, arguments: list[str], env: dict[str, str], said: str
 ) -> None:
     """Exit code 2, what is wrong on stderr, no traceback, and no backtest folder."""
-    done = ratchet(tmp_path, *arguments, **env)
+    done = ratchet_here(tmp_path, *arguments, **env)
     assert done.returncode == 2, done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.glob("backtests/*"))
 
 
-@pytest.mark.parametrize(
-    ("table", "header", "said"),
-    [
-        ("id,fraud,t\n1,0,2026-01-01\n", "", "1 column is missing: 'amount'"),
-        ("id,fraud,t,amount\n", "", "is empty"),
-        ("id,fraud,t,amount\n1,0,2026-01-01,5\n", "", "within the warm-up"),
-        ("id,fraud,t,amount\n", "drop time", "needs a time column"),
-    ],
-)
+UNWALKABLE = [
+    ("id,fraud,t\n1,0,2026-01-01\n", "", "1 column is missing: 'amount'"),
+    ("id,fraud,t,amount\n", "", "is empty"),
+    ("id,fraud,t,amount\n1,0,2026-01-01,5\n", "", "within the warm-up"),
+    ("id,fraud,t,amount\n", "drop time", "needs a time column"),
+]
+
+
+@pytest.mark.parametrize(("table", "header", "said"), UNWALKABLE)
 def test_a_history_that_cannot_be_walked_is_refused_whole(
-    tmp_path: Path, table: str, header: str, said: str
+    ratchet_here: Ratchet,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    table: str,
+    header: str,
+    said: str,
 ) -> None:
-    """A missing column, an empty file, too short a past, no time column."""
-    (tmp_path / "cases.csv").write_text(table, encoding="utf-8")
-    text = HISTORY.format(path="cases.csv")
-    if header:
-        text = text.replace(", opened_at: t", "")
-    (tmp_path / "mine.yaml").write_text(text, encoding="utf-8")
-    done = ratchet(tmp_path / "home", "backtest", str(tmp_path / "mine.yaml"))
+    """A missing column, an empty file, too short a past, no time column. The flow is its first
+    step alone, which refuses; the test below sends the last such refusal through Prefect."""
+
+    def first_step(source: str, home: str, *_: object) -> None:
+        open_backtest(load_settings(), Path(source), Path(home))
+
+    monkeypatch.setattr("flows.embedded.embedded_prefect", lambda home: home.mkdir(parents=True))
+    monkeypatch.setitem(sys.modules, "flows.backtest", SimpleNamespace(backtest=first_step))
+    source = write_history(tmp_path, table, header)
+    done = ratchet_here(tmp_path / "home", "backtest", str(source))
     assert done.returncode == 2, done.stderr
     assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list((tmp_path / "home").glob("backtests/*"))
+
+
+def test_a_refusal_out_of_a_running_flow_is_the_same_clean_line(tmp_path: Path) -> None:
+    """A process and a Prefect of its own: exit code 2, the reason, no traceback, no ledger."""
+    source = write_history(tmp_path, *UNWALKABLE[2][:2])
+    done = ratchet(tmp_path / "home", "backtest", str(source))
+    assert done.returncode == 2, done.stderr
+    assert UNWALKABLE[2][2] in done.stderr
     assert "Traceback" not in done.stderr
     assert not list((tmp_path / "home").glob("backtests/*/ledger.db"))
 
 
-def test_a_failed_batch_exits_2_and_stores_nothing(tmp_path: Path) -> None:
+def write_history(folder: Path, table: str, header: str) -> Path:
+    """A table and its source file, which names no time column where `header` says so."""
+    (folder / "cases.csv").write_text(table, encoding="utf-8")
+    text = HISTORY.format(path="cases.csv")
+    if header:
+        text = text.replace(", opened_at: t", "")
+    (folder / "mine.yaml").write_text(text, encoding="utf-8")
+    return folder / "mine.yaml"
+
+
+def test_a_failed_batch_exits_2_and_stores_nothing(ratchet_here: Ratchet, tmp_path: Path) -> None:
     """All missing columns are named at once."""
     file = tmp_path / "reviews.csv"
     file.write_text("review_id,case_id\nr1,c1\n", encoding="utf-8")
-    done = ratchet(tmp_path / "home", "admit", str(file), "--contract", "reviews", "--json")
+    done = ratchet_here(tmp_path / "home", "admit", str(file), "--contract", "reviews", "--json")
     assert done.returncode == 2
     told = json.loads(done.stdout)
     assert (told["rows_in"], told["admitted"]) == (1, 0)
     assert "15 columns are missing from reviews" in done.stderr
 
 
-def test_a_file_of_decisions_is_admitted_once_and_its_rejects_come_back(tmp_path: Path) -> None:
-    """Bad rows are handed back with every rule they broke; a second delivery changes nothing."""
+def test_a_file_of_decisions_is_admitted_once_and_its_rejects_come_back(
+    ratchet_here: Ratchet, tmp_path: Path
+) -> None:
+    """Bad rows are handed back with every rule they broke; a second delivery, by another process,
+    changes nothing."""
     write_live_sources(tmp_path, days=2, scale=0.02)
     rows = pd.read_parquet(tmp_path / "decisions.parquet")
     rows.loc[0, "score"] = 1.7
@@ -131,7 +204,7 @@ def test_a_file_of_decisions_is_admitted_once_and_its_rejects_come_back(tmp_path
     home, rejects = tmp_path / "home", tmp_path / "rejects.csv"
     arguments = ["admit", str(tmp_path / "decisions.parquet"), "--contract", "decisions", "--json"]
 
-    first = ratchet(home, *arguments, "--rejects", str(rejects))
+    first = ratchet_here(home, *arguments, "--rejects", str(rejects))
     assert first.returncode == 0, first.stderr
     told = json.loads(first.stdout)
     assert told["rows_in"] == told["admitted"] + told["quarantined"] == len(rows)

@@ -12,20 +12,31 @@ from flows.verbs.generation import current_generation
 from flows.verbs.walk import Walk
 from models.hub.entries import Entry, EntryKind
 from models.simulation import RevealedHistory
-from tests.builders import small_case_type, small_history, small_settings
+from tests.builders import small_case_type, small_history, walk_settings
 
 
-def walked_with(home: Path, history: pd.DataFrame, *, channel_turns: bool = False) -> Walk:
-    """One model throughout, so that its evidence grows over all weeks after the warm-up."""
+def walked_with(
+    home: Path,
+    history: pd.DataFrame,
+    *,
+    channel_turns: bool = False,
+    nights_after: int | None = None,
+) -> Walk:
+    """One model throughout, so that its evidence grows over all weeks after the warm-up; to the
+    end, or until so many nights after evidence started again for the first time."""
     kind = small_case_type()
     signal, channel = kind.features
     features = (signal, replace(channel, turns_with_calendar=channel_turns))
     kinds = {"small_case": replace(kind, features=features)}
     upstream = RevealedHistory(history, kinds, warm_up_days=15, step_days=1)
-    walk = Walk(Desk.at(home, small_settings(), kinds, seed=3), upstream, retrain_days=60)
+    walk = Walk(Desk.at(home, walk_settings(60), kinds, seed=3), upstream, retrain_days=60)
     walk.warm_up()
+    since = 0
     for step in range(upstream.steps):
         walk.night_and_day(step)
+        since += bool(restarts(walk))
+        if nights_after is not None and since > nights_after:
+            break
     return walk
 
 
@@ -41,7 +52,7 @@ def test_evidence_starts_again_where_a_feature_moved_and_the_dossier_says_so(
     history = small_history(days=60, per_day=120)
     moved_at = history["opened_at"].iloc[0] + pd.Timedelta(days=30)
     history["signal"] += (history["opened_at"] >= moved_at).astype(float)
-    walk = walked_with(tmp_path, history)
+    walk = walked_with(tmp_path, history, nights_after=7)
 
     first = restarts(walk)[0]
     since = pd.Timestamp(first.dossier["evidence_since"])
@@ -64,7 +75,7 @@ def test_a_feature_that_turns_with_the_calendar_ends_no_evidence(tmp_path: Path)
     history = small_history(days=45, per_day=120)
     later = history["opened_at"] >= history["opened_at"].iloc[0] + pd.Timedelta(days=30)
     history["channel"] = history["channel"].where(~later, "desk")
-    moved = restarts(walked_with(tmp_path / "moved", history))
+    moved = restarts(walked_with(tmp_path / "moved", history, nights_after=0))
     assert any("'channel'" in entry.dossier["why"] for entry in moved)
     turned = restarts(walked_with(tmp_path / "turned", history, channel_turns=True))
     assert not any("'channel'" in entry.dossier["why"] for entry in turned)
