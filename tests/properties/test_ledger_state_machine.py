@@ -32,6 +32,9 @@ from tests.hub import (
 PEOPLE = st.sampled_from(["ana", "ben", "cai", " Ben ", "\u0430na", "fay"])
 POLICIES = st.sampled_from([THIN, MIDDLE, TRIED])
 EVIDENCES = st.sampled_from([EVIDENCE, OTHER_EVIDENCE])
+INTERRUPTIONS = st.sampled_from(
+    ["nothing", "halt", "refuse", "roll_back", "narrow", "revoke", "propose", "trip", "crash"]
+)
 STARTING_ROLES = {
     "ana": {"proposer", "approver"},
     "ben": {"approver"},
@@ -259,17 +262,64 @@ class LedgerMachine(RuleBasedStateMachine):
             del so.roles[name]
             so.forget(name)
 
-    @rule(policy=POLICIES)
-    def go_the_whole_way(self, policy):
-        """What random commands seldom manage: proposed, approved, tried where planned, promoted."""
+    @rule(policy=POLICIES, between=INTERRUPTIONS, then=INTERRUPTIONS)
+    def promote_with_interruptions(self, policy, between, then):
+        """What single random commands seldom manage: the whole way, interrupted, and back again."""
         so = self.so
-        approver = next(one for one, roles in so.roles.items() if "approver" in roles)
         self.propose(policy, EVIDENCE, NIGHT)
         rests_on = so.proposed.get(policy.policy_id, (None, EVIDENCE))[1]
+        approver = self.somebody()
         self.approve(policy, rests_on, approver, True)
-        self.start_ab(policy, approver)
+        self.start_ab(policy, self.somebody())
+        self.interrupt(between, policy, approver)
         self.conclude_ab(policy, "promote")
-        self.promote(policy, approver)
+        self.promote(policy, self.somebody())
+        self.interrupt(then, policy, approver)
+        self.roll_back(self.somebody())
+
+    @rule(policy=POLICIES, between=INTERRUPTIONS, second=PEOPLE)
+    def force_with_an_interruption(self, policy, between, second):
+        first = self.somebody()
+        self.request_force(policy, first)
+        self.interrupt(between, policy, first)
+        self.force(policy, second)
+        self.force(policy, self.somebody(besides=first))
+
+    @rule(between=INTERRUPTIONS, second=PEOPLE)
+    def halt_and_resume_with_an_interruption(self, between, second):
+        first = self.somebody()
+        self.halt(first)
+        self.resume(first)
+        self.interrupt(between, MIDDLE, first)
+        self.resume(second)
+        self.resume(self.somebody(besides=first))
+
+    @rule(policy=POLICIES, spelled=st.sampled_from(["ana", " Ana ", "\u0430na", "a\u200bna"]))
+    def approve_what_one_proposed(self, policy, spelled):
+        self.propose(policy, EVIDENCE, "ana")
+        self.approve(policy, EVIDENCE, spelled, True)
+
+    def interrupt(self, what, policy, person):
+        """Something that happens to `policy`, or to the `person` who took half a step with it."""
+        if what == "narrow":
+            self.narrow(0.05)
+        elif what == "revoke":
+            self.revoke(person, self.somebody(besides=person))
+        elif what == "propose":
+            self.propose(policy, OTHER_EVIDENCE, NIGHT)
+        elif what == "trip":
+            self.trip(self.so.policies[self.so.live])
+        elif what == "crash" and self.head_before is not None:
+            self.crash_before_the_head_was_written()
+        elif what == "refuse":
+            self.refuse(policy, self.somebody())
+        elif what in ("halt", "roll_back"):
+            getattr(self, what)(self.somebody())
+
+    def somebody(self, besides=None):
+        """An approver; another one than `besides`, if there is another."""
+        may = [name for name, roles in self.so.roles.items() if "approver" in roles]
+        return next((name for name in may if name != besides), may[0])
 
     @rule(behind=st.integers(0, 2))
     def ask_of_an_older_base(self, behind):
@@ -288,13 +338,10 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(version=st.sampled_from(["7", None]))
     def edit_the_alias(self, version):
-        """Behind our back: nothing decides by it."""
+        """Behind our back: nothing decides by it, and it is projected anew from the ledger."""
         self.alias = version
-
-    @rule()
-    def project_the_alias(self):
-        live = self.hub.ledger.live_policy("ato")
-        self.alias = live.model_version
+        self.the_live_policy_is_the_last_one_made_live()
+        self.alias = self.hub.ledger.live_policy("ato").model_version
         assert self.alias == self.so.policies[self.so.live].model_version
 
     @invariant()
@@ -322,8 +369,8 @@ class LedgerMachine(RuleBasedStateMachine):
 
 TestLedgerMachine = LedgerMachine.TestCase
 TestLedgerMachine.settings = settings(
-    max_examples=12,
-    stateful_step_count=25,
+    max_examples=20,
+    stateful_step_count=15,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
