@@ -31,8 +31,9 @@ def backtest(
         source: the source file, for example configs/sources/card_transactions.yaml.
         home: where everything is written; empty: a new folder below RATCHET_HOME/backtests.
         profile: the settings' profile; empty: RATCHET_PROFILE or `local`.
-        json_file, report, observed: where to write the result too; it always stands in the
-            backtest's own home.
+        json_file: where to write the figures too; everything stands in the backtest's own home.
+        report: where to write the page too.
+        observed: where to write the truth that the loop was shown too.
     """
     began = time.monotonic()
     settings = load_settings(profile)

@@ -38,3 +38,22 @@ def test_the_nights_artifact_lists_its_tickets(
     assert ("1 pattern of errors is open (\\$3,600 at stake)." in text) == found
     assert ("No pattern of errors is open." in text) != found
     assert ("| ato | A | typing_rhythm_distance | network_type=vpn |" in text) == found
+
+
+def test_the_nights_artifact_tells_what_changed_by_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A rollback and a narrowing; a proposal waits for somebody and is counted elsewhere."""
+    left: list[str] = []
+    monkeypatch.setattr(
+        artifacts,
+        "create_markdown_artifact",
+        lambda markdown, key, description: left.append(markdown),
+    )
+    kinds = ("guardrail_tripped", "rolled_back", "proposed")
+    entries = [{"case_type": "ato", "kind": kind, "policy_id": None} for kind in kinds]
+    night = {**stopped_dossier(NIGHT, []), "stopped": False}
+    artifacts.publish_night({**night, "entries": entries})
+    artifacts.publish_night(night)
+    assert "Changed by itself: ato guardrail tripped, ato rolled back. " in left[0]
+    assert "Changed by itself" not in left[1]

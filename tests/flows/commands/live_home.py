@@ -78,6 +78,22 @@ class LiveHome:
             assert said.code == 0, said.err
             self.tokens[name] = said.out.split("\n\n  ")[1].split("\n")[0]
 
+    def proposal_without_a_model(self, case_type: str, actor: str = NIGHT) -> str:
+        """The id of a policy that reviews everything, which needs no registered file; it waits."""
+        desk = self.desk()
+        said = desk.ledger.submit(
+            Propose(
+                case_type=case_type,
+                policy=Policy.review_everything(case_type, 0.1),
+                actor=actor,
+                base_version=last_version(desk, case_type),
+                evidence_digest="e" * 64,
+            ),
+            datetime.now(UTC),
+        )
+        assert isinstance(said, Entry), said
+        return str(said.policy_id)
+
 
 def with_a_model(desk: Desk, case_type: str, seed: int = 1) -> RiskModel:
     """A registered model of invented cases, under test since yesterday."""

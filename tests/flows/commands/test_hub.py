@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import UTC, datetime
 
 import pytest
 
-from flows.verbs.generation import last_version
-from models.hub import Entry, Policy, Propose
 from models.vocabulary import AbPlan, Targets
 from tests.flows.commands.conftest import Staffed
 from tests.flows.commands.live_home import NARROW, WIDE, LiveHome, proposed
@@ -103,7 +100,7 @@ def test_a_proposer_does_not_approve_their_own(manned: LiveHome) -> None:
     home = manned
     said = home.ask("people", "add", "pia", "--role", "proposer", "--role", "approver", by="ana")
     home.tokens["pia"] = said.out.split("\n\n  ")[1].split("\n")[0]
-    policy = _without_a_model(home, "pia")
+    policy = home.proposal_without_a_model("ato", "pia")
     answer = home.ask("approve", policy, by="pia")
     assert (answer.code, "somebody else must approve it" in answer.err) == (3, True)
     assert home.ask("approve", policy, by="ana").code == 0
@@ -183,20 +180,3 @@ def test_an_empty_home_has_nothing_to_say_and_says_so(bare: LiveHome) -> None:
     assert told.count(" shadow ") == 5
     early = bare.ask("approve", "abc", by="ana")
     assert (early.code, "waiting for approval: none" in early.err) == (2, True)
-
-
-def _without_a_model(home: LiveHome, actor: str) -> str:
-    """A proposal of a policy that reviews everything, which needs no registered file."""
-    desk = home.desk()
-    said = desk.ledger.submit(
-        Propose(
-            case_type="ato",
-            policy=Policy.review_everything("ato", 0.1),
-            actor=actor,
-            base_version=last_version(desk, "ato"),
-            evidence_digest="e" * 64,
-        ),
-        datetime.now(UTC),
-    )
-    assert isinstance(said, Entry), said
-    return str(said.policy_id)

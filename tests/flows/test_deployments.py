@@ -1,0 +1,65 @@
+"""Does prefect.yaml name flows that exist, with parameters that they have?"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prefect import Flow
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENT = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))
+DEPLOYMENTS: list[dict[str, Any]] = DOCUMENT["deployments"]
+FLOWS = [path for path in (ROOT / "flows").glob("*.py") if "@flow" in path.read_text("utf-8")]
+NEVER_DEPLOYED = {"demo"}
+"""A demo is a command's own run, in a home of its own."""
+
+
+def flow_of(deployment: dict[str, Any]) -> Any:
+    file, function = deployment["entrypoint"].split(":")
+    module = importlib.import_module(file.removesuffix(".py").replace("/", "."))
+    return getattr(module, function)
+
+
+@pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda one: one["entrypoint"])
+def test_an_entrypoint_is_a_flow_and_its_parameters_are_the_flows(
+    deployment: dict[str, Any],
+) -> None:
+    """Set in the deployment or by a trigger; and each stands in the flow's own docstring, which is
+    what Prefect's form shows."""
+    found = flow_of(deployment)
+    assert isinstance(found, Flow)
+    assert Path(deployment["entrypoint"].split(":")[0]).stem == found.name
+    parameters = inspect.signature(found.fn).parameters
+    triggers = deployment.get("triggers", [])
+    given = [deployment.get("parameters", {}), *(one.get("parameters", {}) for one in triggers)]
+    for names in given:
+        assert set(names) <= set(parameters)
+    for trigger in triggers:
+        required = {name for name, one in parameters.items() if one.default is one.empty}
+        assert required <= set(trigger["parameters"])
+    if deployment.get("schedules") and not deployment.get("parameters"):
+        assert all(one.default is not one.empty for one in parameters.values())
+    described = inspect.getdoc(found.fn) or ""
+    assert all(f"    {name}:" in described for name in parameters)
+
+
+def test_every_flow_is_deployed_once() -> None:
+    """A flow that nobody can start from Prefect is a flow that was forgotten."""
+    deployed = [one["entrypoint"].split(":")[0] for one in DEPLOYMENTS]
+    assert len(deployed) == len(set(deployed))
+    here = {f"flows/{path.name}" for path in FLOWS if path.stem not in NEVER_DEPLOYED}
+    assert here == set(deployed)
+
+
+@pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda one: one["entrypoint"])
+def test_a_schedule_is_in_utc_and_never_overlaps_itself(deployment: dict[str, Any]) -> None:
+    """A slug each, so that deploying again changes it; one run at a time."""
+    for schedule in deployment.get("schedules", []):
+        assert (schedule["timezone"], schedule["active"]) == ("UTC", True)
+        assert schedule["slug"]
+        assert deployment["concurrency_limit"] == 1
