@@ -262,10 +262,11 @@ class LedgerMachine(RuleBasedStateMachine):
             del so.roles[name]
             so.forget(name)
 
-    @rule(policy=POLICIES, between=INTERRUPTIONS, then=INTERRUPTIONS)
+    @rule(policy=st.sampled_from([TRIED, TRIED, MIDDLE]), between=INTERRUPTIONS, then=INTERRUPTIONS)
     def promote_with_interruptions(self, policy, between, then):
         """What single random commands seldom manage: the whole way, interrupted, and back again."""
         so = self.so
+        self.end_a_halt()
         self.propose(policy, EVIDENCE, NIGHT)
         rests_on = so.proposed.get(policy.policy_id, (None, EVIDENCE))[1]
         approver = self.somebody()
@@ -279,6 +280,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(policy=POLICIES, between=INTERRUPTIONS, second=PEOPLE)
     def force_with_an_interruption(self, policy, between, second):
+        self.end_a_halt()
         first = self.somebody()
         self.request_force(policy, first)
         self.interrupt(between, policy, first)
@@ -315,6 +317,12 @@ class LedgerMachine(RuleBasedStateMachine):
             self.refuse(policy, self.somebody())
         elif what in ("halt", "roll_back"):
             getattr(self, what)(self.somebody())
+
+    def end_a_halt(self):
+        """Nothing much happens while one is in force."""
+        for name in list(self.so.roles):
+            if self.so.halted:
+                self.resume(name)
 
     def somebody(self, besides=None):
         """An approver; another one than `besides`, if there is another."""
