@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
+from configs.errors import GateRefused
 from flows.verbs.desk import Desk
 from flows.verbs.generation import last_version
 from flows.verbs.known_case_type import known_case_type
 from flows.verbs.submit import submitted
-from models.hub import Entry, Halt, Resume
+from models.hub import Entry, Halt, Refusal, Resume, Rule
+
+_LOST_RACES = 50
 
 
 def halt(desk: Desk, case_type: str, actor: str, reason: str, at: datetime) -> Entry:
     """Send every case of a type to review from now on; a running A/B test ends.
+
+    Whatever is live, it stops: an entry that comes in between (a promotion, a look) is no reason to
+    refuse, as it is for every other command.
 
     Raises:
         UserError: no such case type is configured.
@@ -24,7 +31,15 @@ def halt(desk: Desk, case_type: str, actor: str, reason: str, at: datetime) -> E
         actor=actor,
         base_version=last_version(desk, case_type),
     )
-    return submitted(desk, command, at)
+    said = desk.ledger.submit(command, at)
+    for _ in range(_LOST_RACES):
+        if not (isinstance(said, Refusal) and said.rule is Rule.STALE_BASE):
+            break
+        again = replace(command, base_version=last_version(desk, case_type))
+        said = desk.ledger.submit(again, at)
+    if isinstance(said, Refusal):
+        raise GateRefused(said.reason)
+    return said
 
 
 def resume(desk: Desk, case_type: str, actor: str, reason: str, at: datetime) -> Entry:

@@ -13,7 +13,7 @@ from flows.verbs.desk import Desk
 from flows.verbs.generation import last_version
 from flows.verbs.submit import submitted
 from models.hub import PEOPLE, Enrol, EntryKind, Person, Revoke, Role, enrolled
-from models.hub.said import plain_name
+from models.hub.said import plain_name, shown_name
 
 NAME, TOKEN = "RATCHET_ACTOR", "RATCHET_TOKEN"
 """The environment variables in which somebody says who they are."""
@@ -149,10 +149,10 @@ def listed(desk: Desk) -> list[dict[str, Any]]:
 
 
 def _plain(name: str) -> str:
-    """A name that reads the same wherever it is printed."""
-    stripped = name.strip()
-    if stripped and stripped.isprintable() and len(stripped) <= _LONGEST_NAME:
-        return stripped
+    """A name that reads the same wherever it is printed, spelled as the ledger writes it down."""
+    shown = shown_name(name)
+    if shown and name.strip().isprintable() and len(shown) <= _LONGEST_NAME:
+        return shown
     raise UserError(
         f"{name!r} is no name for a person; write one on a line, of at most {_LONGEST_NAME} "
         "characters that can be seen."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from configs.errors import UserError
+from configs.errors import GateRefused, UserError
 from flows.adapters.kill_points import kill_point
 from flows.verbs.aliases import follow_ledger
 from flows.verbs.approve import approve, find_approved, find_waiting
@@ -24,8 +24,10 @@ from models.hub import (
     RollBack,
     StartAb,
     force_request_of,
+    is_narrower,
     made_live_by,
     open_proposals,
+    previous_policy_id,
     proven_ab,
     running_ab,
 )
@@ -116,16 +118,19 @@ def roll_back(
 
     Raises:
         UserError: no reason is given, or no such case type is configured.
-        GateRefused: there is none, or somebody changed the policy in between.
+        GateRefused: there is none, it would undo a narrowing, or somebody changed the policy in
+            between.
     """
     if not reason.strip():
         raise UserError("a rollback needs a reason; say why, in a sentence.")
+    base = last_version(desk, known_case_type(desk, case_type))
+    _refuse_to_undo_a_narrowing(desk, case_type)
     said = submitted(
         desk,
         RollBack(
-            case_type=known_case_type(desk, case_type),
+            case_type=case_type,
             actor=actor,
-            base_version=last_version(desk, case_type),
+            base_version=base,
             leaving=leaving,
             dossier={"reason": reason.strip()},
         ),
@@ -169,6 +174,24 @@ def force(desk: Desk, policy: Policy, actor: str, reason: str, at: datetime) -> 
     )
     _project(desk, case_type, at)
     return forced
+
+
+def _refuse_to_undo_a_narrowing(desk: Desk, case_type: str) -> None:
+    """What was narrowed was refuted or had expired: the same model decides more again only after a
+    proposal and a second person's approval, never by a rollback."""
+    history = desk.ledger.history()
+    made, before = made_live_by(history, case_type), previous_policy_id(history, case_type)
+    if made is None or made.kind is not EntryKind.NARROWED or before is None:
+        return
+    live, target = desk.ledger.policy(str(made.policy_id)), desk.ledger.policy(before)
+    kept = target.boundary == live.boundary or is_narrower(target.boundary, than=live.boundary)
+    if kept or target.model_digest != live.model_digest:
+        return
+    raise GateRefused(
+        f"The live policy of {case_type} was narrowed at {made.at.isoformat()}, and the one before "
+        f"it, {before[:12]}, decides more by the same model: nothing was rolled back. Halt the case "
+        "type, or wait for a boundary that is proven anew."
+    )
 
 
 def _reached(history: Sequence[Entry], case_type: str) -> list[Entry]:

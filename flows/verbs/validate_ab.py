@@ -28,12 +28,15 @@ from models.hub import (
     Entry,
     EntryKind,
     Policy,
+    approval_of,
     halt_of,
+    live_policy_id,
     proposal_of,
     proven_ab,
     running_ab,
 )
 from models.hub.people import VALIDATE_AB
+from models.hub.readers import of
 from models.vocabulary import AbPlan, Action, Boundary
 
 
@@ -105,7 +108,16 @@ def _judge(desk: Desk, trial: Entry, as_of: datetime) -> dict[str, Any]:
         return told
     _conclude(desk, trial, judged, _digest(table), told, as_of)
     refused = _finish(desk, trial.case_type, as_of)
+    if judged.verdict is AbVerdict.PROMOTE and _is_revoked(desk, trial):
+        refused.append("Who approved it was revoked since: it must be proposed and approved anew.")
     return {**told, "reasons": [*told["reasons"], *refused]}
+
+
+def _is_revoked(desk: Desk, trial: Entry) -> bool:
+    """Whether what was tried is neither live nor approved any more."""
+    history, name = desk.ledger.history(), trial.case_type
+    gone = approval_of(history, name, str(trial.policy_id)) is None
+    return gone and live_policy_id(history, name) != trial.policy_id
 
 
 def _with_arms_checked(judged: AbJudgement, plan: AbPlan, table: pd.DataFrame) -> AbJudgement:
@@ -148,10 +160,12 @@ def _conclude(
 
 def _finish(desk: Desk, case_type: str, at: datetime) -> list[str]:
     """Promote what its test has proven; why it could not be, where it could not."""
-    history = desk.ledger.history(case_type)
+    history = desk.ledger.history()  # all of it: who was revoked does not stand under the case type
     if halt_of(history, case_type) is not None:
         return []
-    concluded = next((e for e in reversed(history) if e.kind is EntryKind.AB_CONCLUDED), None)
+    concluded = next(
+        (e for e in reversed(of(history, case_type)) if e.kind is EntryKind.AB_CONCLUDED), None
+    )
     if concluded is None or proven_ab(history, case_type, str(concluded.policy_id)) is None:
         return []
     proposal = proposal_of(history, case_type, str(concluded.policy_id))

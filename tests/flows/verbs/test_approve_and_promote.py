@@ -21,7 +21,7 @@ from flows.verbs.desk import Desk
 from flows.verbs.generation import last_version
 from flows.verbs.promote import force, promote, promote_approved, roll_back
 from flows.verbs.submit import submitted
-from models.hub import ConcludeAb, Entry, EntryKind, dossier_digest
+from models.hub import ConcludeAb, Entry, EntryKind, Narrow, Policy, dossier_digest
 from models.hub.people import NIGHT, PROMOTE_BOUNDARY, VALIDATE_AB
 from models.vocabulary import Boundary
 from tests.flows.verbs.hub_desk import (
@@ -41,6 +41,7 @@ from tests.flows.verbs.hub_desk import (
     hub_desk,
     made_live,
     policy,
+    with_model,
 )
 
 
@@ -300,3 +301,43 @@ def test_a_policy_of_another_case_type_is_not_found_there(desk: Desk) -> None:
     elsewhere = filed(desk, replace(policy(), case_type=OTHER, model_name=OTHER))
     with pytest.raises(UserError, match="of small_case was asked for, and none fits"):
         find_proposal(desk, str(elsewhere.policy_id), NAME)
+
+
+def narrowed(desk: Desk, version: str = "1") -> Policy:
+    """A boundary between the two others goes live, and the night narrows it a little."""
+    live = policy(Boundary(0.2, 0.8), version)
+    made_live(desk, live, NOW + DAY)
+    narrow = Narrow(
+        case_type=NAME,
+        incumbent=live,
+        narrowed=replace(live, boundary=Boundary(0.15, 0.85)),
+        actor=NIGHT,
+        base_version=last_version(desk, NAME),
+    )
+    assert isinstance(desk.ledger.submit(narrow, NOW + DAY), Entry)
+    return narrow.narrowed
+
+
+def test_a_rollback_does_not_undo_a_narrowing(desk: Desk) -> None:
+    """The one before was wider: with the same model that takes a proposal and a second person."""
+    made_live(desk, policy(WIDE))
+    live = narrowed(desk)
+    with pytest.raises(GateRefused, match="decides more by the same model"):
+        roll_back(desk, NAME, OLA, "a test", NOW + DAY)
+    assert desk.ledger.live_policy(NAME) == live
+
+
+def test_past_a_narrowing_a_rollback_goes_to_what_decides_less(desk: Desk) -> None:
+    made_live(desk, policy(NARROW))
+    narrowed(desk)
+    roll_back(desk, NAME, OLA, "a test", NOW + DAY)
+    assert desk.ledger.live_policy(NAME) == policy(NARROW)
+
+
+def test_past_a_narrowing_a_rollback_goes_to_another_model(desk: Desk) -> None:
+    """Nothing was refuted of that one."""
+    made_live(desk, policy(WIDE))
+    with_model(desk, "2", NOW)
+    narrowed(desk, "2")
+    roll_back(desk, NAME, OLA, "a test", NOW + DAY)
+    assert desk.ledger.live_policy(NAME) == policy(WIDE)

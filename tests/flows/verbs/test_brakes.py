@@ -10,6 +10,7 @@ from configs.errors import GateRefused, UserError
 from flows.verbs.approve import approve
 from flows.verbs.brakes import halt, resume
 from flows.verbs.desk import Desk
+from flows.verbs.generation import last_version
 from flows.verbs.promote import force, promote
 from models.hub import EntryKind, is_halted, running_ab
 from tests.flows.verbs.hub_desk import (
@@ -106,3 +107,21 @@ def test_a_halt_ends_an_ab_test_and_holds_up_every_change(desk: Desk) -> None:
     resume(desk, NAME, OLA, "mended", NOW)
     resume(desk, NAME, ANA, "checked", NOW)
     assert promote(desk, proposal, ANA, NOW).kind is EntryKind.AB_STARTED
+
+
+def test_a_halt_does_not_lose_to_what_comes_in_between(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The base was read before a promotion: the halt is asked again on what stands now."""
+    stale = last_version(desk, NAME)
+    made_live(desk, policy(WIDE))
+    bases = iter([stale, stale])
+
+    def read_early(desk: Desk, case_type: str) -> int:
+        return next(bases, None) or last_version(desk, case_type)
+
+    monkeypatch.setattr("flows.verbs.brakes.last_version", read_early)
+    assert halt(desk, NAME, OLA, "odd blocks", NOW).kind is EntryKind.HALTED
+    assert [kept.rule for kept in desk.ledger.refusals(NAME)] == ["stale_base", "stale_base"]
+    with pytest.raises(GateRefused, match="halted already"):
+        halt(desk, NAME, OLA, "again", NOW)

@@ -118,9 +118,9 @@ def test_another_models_policy_is_a_way_back_however_wide(desk: Desk) -> None:
 
 
 def test_what_it_falls_back_to_is_guarded_in_the_same_night(desk: Desk) -> None:
-    """Had it decided, recall were 1 - .1 * .9 / (.3 * .9 + .4 * .5 + .3 * 1) = .88: back, and then
+    """Had it decided, recall were 1 - .2 * .9 / (.3 * .9 + .4 * .5 + .3 * 1) = .77: back, and then
     narrower."""
-    made_live(desk, policy(NARROW), NOW - DAY)
+    made_live(desk, policy(Boundary(0.2, 0.9)), NOW - DAY)
     made_live(desk, policy(WIDE), NOW)
     decided_cases(desk, policy(WIDE), NOW, 8_000, bad_passed=0.9)
     assert guarded(desk) == [TRIPPED, ROLLED_BACK, TRIPPED, NARROWED]
@@ -128,7 +128,7 @@ def test_what_it_falls_back_to_is_guarded_in_the_same_night(desk: Desk) -> None:
     live = desk.ledger.live_policy(NAME)
     assert live is not None
     low = live.boundary.pass_at_or_below
-    assert low is None or low < 0.1
+    assert low is None or low < 0.2
 
 
 def test_a_way_back_whose_model_is_gone_is_not_taken(desk: Desk) -> None:

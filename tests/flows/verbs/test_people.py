@@ -273,3 +273,11 @@ def test_the_command_offers_every_role_there_is():
     """They are written out there, so that its help imports nothing."""
     (role,) = [one for one in people.commands["add"].params if one.name == "roles"]
     assert list(role.type.choices) == [one.value for one in Role]
+
+
+@pytest.mark.parametrize("typed", ["Ana  Bo", "\uff21na Bo", "Jose\u0301"])
+def test_a_token_opens_a_name_however_it_was_typed(desk, typed):
+    """Two blanks, full-width letters, an accent of its own: stored as the ledger writes it."""
+    token = enrol(desk, typed, APPROVER, None, NOW)
+    person = identify(desk, typed, token)
+    assert hashes(desk) == [(person.name,)]

@@ -14,16 +14,18 @@ from flows.verbs.approve import approve, pending
 from flows.verbs.brakes import halt, resume
 from flows.verbs.decide import AB_CASES
 from flows.verbs.desk import Desk
+from flows.verbs.generation import last_version
 from flows.verbs.promote import promote
 from flows.verbs.truth import load_book
 from flows.verbs.validate_ab import ab_table, validate_ab
 from models.boundary import assign_arm
-from models.hub import EntryKind, Policy, running_ab
+from models.hub import PEOPLE, Entry, EntryKind, Policy, Revoke, running_ab
 from models.hub.people import VALIDATE_AB
 from models.vocabulary import Boundary
 from tests.flows.verbs.hub_desk import (
     A_PLAN,
     ANA,
+    BEN,
     DAY,
     NAME,
     NARROW,
@@ -289,3 +291,16 @@ def test_a_first_boundary_is_tried_against_full_review(tmp_path: Path) -> None:
     assert told["verdict"] == "continue"
     tested = {one["claim"] for one in told["proofs"] if one["tested"]}
     assert tested == {"automation", "recall"}
+
+
+def test_who_approved_it_was_revoked_so_its_proof_promotes_nothing(desk: Desk) -> None:
+    """It is said with the conclusion; later looks are silent, and send no alert a day."""
+    tried_cases(desk, 10)
+    revoked = Revoke(name=ANA, actor=BEN, base_version=last_version(desk, PEOPLE))
+    assert isinstance(desk.ledger.submit(revoked, after(9)), Entry)
+    (told,) = validate_ab(desk, after(10))
+    assert told["verdict"] == "promote"
+    assert "Who approved it was revoked" in told["reasons"][-1]
+    assert validate_ab(desk, after(11)) == []
+    assert desk.ledger.live_policy(NAME) == CONTROL
+    assert [one["kind"] for one in desk.alerts.recent(5)] == ["ab_concluded"]
