@@ -254,14 +254,6 @@ class Ledger:
         )
         return Verification(not problems, problems, (*notes, *refusal_notes))
 
-    def adopt_head(self) -> tuple[int, str]:
-        """Take the database's word for where the ledger ends (a new machine joins an old ledger)."""
-        with reading(self._engine) as connection:
-            seq, own_hash = _head(connection)
-            refusals = connection.execute(_refusals_after(0)).mappings().all()
-        self._write_head(Head(seq, own_hash, Tally().continued(refusals)))
-        return seq, own_hash
-
     def _carry_out(self, connection: Connection, command: Command, at: datetime) -> Entry | Refusal:
         head = self._read_head()
         history = self._intact_entries(connection)
@@ -350,8 +342,8 @@ class Ledger:
         if head is None:
             return (
                 f"The head file {self._head_file} is missing or unreadable, and the ledger has "
-                f"{last} entries. Restore it from a copy; only if this machine joins an existing "
-                "ledger, adopt the database's head.",
+                f"{last} entries. Restore it from a copy; a machine that joins an existing ledger "
+                "starts with a copy of another machine's.",
             ), ()
         seq, own_hash = head.seq, head.own_hash
         if seq > last:

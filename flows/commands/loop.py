@@ -61,7 +61,10 @@ def backtest(
 @click.option("--as-of", type=UTC_STAMP, help="The moment the night is for, with its time zone.")
 @click.option("--json", "as_json", is_flag=True, help="Print the dossier as JSON.")
 def night(as_of: datetime | None, as_json: bool) -> None:
-    """Run one night on the configured sources: admit, certify, propose; apply nothing."""
+    """Run one night on the configured sources: admit, guard what is live, certify, propose.
+
+    What is refuted or has expired narrows or goes back at once; nothing widens.
+    """
     from flows.verbs import live
     from flows.verbs.night import run_night
 
@@ -81,6 +84,9 @@ def night(as_of: datetime | None, as_json: bool) -> None:
             f"{dossier['rows_admitted']:,} rows admitted, {dossier['rows_quarantined']:,} quarantined."
         )
     table([certificate_row(one) for one in dossier["certificates"]])
+    for entry in dossier["entries"]:
+        kind = entry["kind"].replace("_", " ")
+        click.echo(f"Ledger: {entry['case_type']} {kind} {str(entry['policy_id'])[:12]}")
     for drifted in dossier["drift"]:
         click.echo(f"{drifted['case_type']}: {drifted['why']}")
     for one in dossier["triage"]:

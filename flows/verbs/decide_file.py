@@ -9,11 +9,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from configs.errors import UserError
 from flows.adapters.case_pieces import PIECE_ROWS, CaseFile, are_repeated
 from flows.adapters.decisions_file import decisions_file
 from flows.verbs.decide_once import DecidedOnce, decide_once
 from flows.verbs.desk import Desk
+from flows.verbs.known_case_type import known_case_type
 
 Progress = Callable[[int, int | None], None]
 """Told after each piece: rows done, and rows in all where that is known."""
@@ -78,10 +78,7 @@ def decide_file(
         UserError: no such case type, or the file cannot be read; the message says what would work.
         ServiceUnreachable: the store or the file system does not answer.
     """
-    if case_type not in desk.case_types:
-        raise UserError(
-            f"there is no case type {case_type!r}; the case types are {', '.join(desk.case_types)}."
-        )
+    known_case_type(desk, case_type)
     opened = CaseFile.at(file, desk.case_types[case_type])
     total, repeated_ids, found = opened.rows_in_all(), opened.repeated_ids(), DecidedFile()
     with decisions_file(out) as writer:

@@ -87,8 +87,8 @@ def decide_once(
 
     Raises:
         UserError: the cases cannot be read as a whole; the message names the columns.
-        GateRefused: what was decided here broke the contract of decisions (our bug); nothing of
-            these cases was stored.
+        AssertionError: what was decided here broke the contract of decisions (our bug).
+        ServiceUnreachable: the store does not answer.
     """
     refused = np.zeros(len(cases), dtype=bool) if repeated is None else repeated
     twice = cases[refused].assign(**{BROKEN_RULES: REPEATED})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -42,14 +41,6 @@ def decide_new_cases(desk: Desk, now: datetime, profile: str | None = None) -> d
             told[str(name)] = piece.counts()
     _move_on(desk, source, rows, now)
     return told
-
-
-def in_all(told: dict[str, Any]) -> dict[str, int]:
-    """The counts of all case types together."""
-    sums: Counter[str] = Counter()
-    for counts in told.values():
-        sums.update({name: said for name, said in counts.items() if isinstance(said, int)})
-    return dict(sums)
 
 
 def _new_rows(desk: Desk, source: SourceSettings, profile: str | None) -> pd.DataFrame:

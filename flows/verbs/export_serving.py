@@ -10,9 +10,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from configs.errors import GateRefused, UserError
+from configs.errors import GateRefused
 from flows.adapters.serving_folder import refuse_occupied, write_serving_folder
 from flows.verbs.desk import AUDIT_KEY_FILE, AUDIT_KEY_VARIABLE, Desk
+from flows.verbs.known_case_type import known_case_type
 from models.hub import halt_of, running_ab
 from models.hub.pinned import PinnedPolicy
 from models.hub.policy import Policy
@@ -87,10 +88,7 @@ def export_serving(desk: Desk, case_type: str, to: Path, now: datetime) -> Expor
         GateRefused: the case type is halted or an A/B runs, no policy with a model is live, its
             certificate has expired, or its model's bytes are not those it names.
     """
-    if case_type not in desk.case_types:
-        raise UserError(
-            f"there is no case type {case_type!r}; the case types are {', '.join(desk.case_types)}."
-        )
+    known_case_type(desk, case_type)
     refuse_occupied(to)
     policy = _live_policy(desk, case_type, now)
     digest, version = str(policy.model_digest), str(policy.model_version)

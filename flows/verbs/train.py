@@ -12,6 +12,7 @@ from flows.verbs.challenge import Terms, challenge, terms_of
 from flows.verbs.challenger import Challenger, Fitted
 from flows.verbs.desk import Desk
 from flows.verbs.file_challenger import file_challenger
+from flows.verbs.known_case_type import known_case_type
 from flows.verbs.lineage import chosen
 from flows.verbs.training_rows import TrainingRows, training_rows
 from flows.verbs.truth import Book
@@ -82,10 +83,7 @@ def _fit(desk: Desk, rows: TrainingRows, terms: Terms) -> Fitted | str:
 
 
 def _refuse_unknown(desk: Desk, case_type: str, features: Sequence[str]) -> None:
-    if case_type not in desk.case_types:
-        raise UserError(
-            f"there is no case type {case_type!r}; configured: {', '.join(sorted(desk.case_types))}."
-        )
+    known_case_type(desk, case_type)
     known = desk.case_types[case_type].feature_names
     unknown = [name for name in features if name not in known]
     if unknown:

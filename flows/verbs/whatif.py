@@ -13,6 +13,7 @@ from configs.errors import UserError
 from flows.verbs.decide import policy_in_force
 from flows.verbs.desk import Desk
 from flows.verbs.generation import Generation, champion_generation, current_generation
+from flows.verbs.known_case_type import known_case_type
 from flows.verbs.move_evidence import near_the_boundary, proven, risk_curves
 from flows.verbs.peek import Peek, peek
 from flows.verbs.queue_replay import desk_figures
@@ -47,10 +48,7 @@ def replay_move(
     Raises:
         UserError: the case type or the boundary cannot be used, or there is nothing to replay.
     """
-    if case_type not in desk.case_types:
-        raise UserError(
-            f"there is no case type {case_type!r}; configured: {', '.join(sorted(desk.case_types))}."
-        )
+    known_case_type(desk, case_type)
     if best and (pass_at_or_below is not None or block_at_or_above is not None):
         raise UserError(
             "the best certified move and a given boundary were both asked for; ask for one of them."

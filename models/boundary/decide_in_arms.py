@@ -8,13 +8,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from models.boundary.arms import Arm
 from models.boundary.decide import Rule, decide
 from models.vocabulary import AbPlan
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
-CONTROL, TREATMENT = "control", "treatment"
+CONTROL, TREATMENT = Arm.CONTROL.value, Arm.TREATMENT.value
 
 
 @dataclass(frozen=True, eq=False)

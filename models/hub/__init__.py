@@ -23,9 +23,9 @@ from models.hub.commands import (
     TripGuardrail,
 )
 from models.hub.entries import GENESIS_HASH, PEOPLE, Entry, EntryKind, hash_of
+from models.hub.narrower import is_narrower
 from models.hub.people import Person, Role, enrolled, may_act
 from models.hub.policy import Overrides, Policy
-from models.hub.promotion import is_narrower
 from models.hub.readers import (
     approval_of,
     dossier_digest,

@@ -8,7 +8,7 @@ from datetime import datetime
 from models.hub.commands import Halt, Resume, TripGuardrail
 from models.hub.entries import Entry, EntryKind
 from models.hub.readers import halt_of, live_policy_id, resume_request_of
-from models.hub.refusal import Refusal, Rule
+from models.hub.refusal import Refusal, Rule, without_reason
 from models.hub.said import Said, same_person, short
 
 
@@ -25,8 +25,9 @@ def trip_guardrail(history: Sequence[Entry], command: TripGuardrail, _: datetime
 
 
 def halt(history: Sequence[Entry], command: Halt, _: datetime) -> Said | Refusal:
-    if not command.reason.strip():
-        return Refusal("No reason is given; say why, in a sentence.", Rule.REASON_IS_GIVEN)
+    unsaid = without_reason(command.reason)
+    if unsaid is not None:
+        return unsaid
     present = halt_of(history, command.case_type)
     if present is not None:
         return Refusal(
@@ -39,8 +40,9 @@ def halt(history: Sequence[Entry], command: Halt, _: datetime) -> Said | Refusal
 
 def resume(history: Sequence[Entry], command: Resume, _: datetime) -> Said | Refusal:
     """The first person's wish is kept; a second person's same wish lets the case type run."""
-    if not command.reason.strip():
-        return Refusal("No reason is given; say why, in a sentence.", Rule.REASON_IS_GIVEN)
+    unsaid = without_reason(command.reason)
+    if unsaid is not None:
+        return unsaid
     if halt_of(history, command.case_type) is None:
         return Refusal(
             f"{command.case_type} is not halted, so there is nothing to resume.", Rule.NOT_HALTED

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -21,6 +20,7 @@ from models.hub.commands import (
     StartAb,
 )
 from models.hub.entries import Entry, EntryKind
+from models.hub.narrower import is_narrower
 from models.hub.policy import Policy
 from models.hub.readers import (
     approval_of,
@@ -35,9 +35,8 @@ from models.hub.readers import (
     proven_ab,
     running_ab,
 )
-from models.hub.refusal import Refusal, Rule
+from models.hub.refusal import Refusal, Rule, without_reason
 from models.hub.said import Said, same_person, short
-from models.vocabulary import Boundary
 
 
 def propose(history: Sequence[Entry], command: Propose, at: datetime) -> Said | Refusal:
@@ -195,7 +194,7 @@ def promote(history: Sequence[Entry], command: Promote, _: datetime) -> Said | R
 
 def request_force(history: Sequence[Entry], command: RequestForce, _: datetime) -> Said | Refusal:
     refusal = (
-        _without_reason(command.reason)
+        without_reason(command.reason)
         or _not_for(command.case_type, command.policy)
         or _halted(history, command.case_type)
     )
@@ -266,13 +265,6 @@ def narrow(history: Sequence[Entry], command: Narrow, _: datetime) -> Said | Ref
         )
     told = {"narrowed_from": live, "model_digest": command.narrowed.model_digest}
     return Said(EntryKind.NARROWED, command.narrowed.policy_id, dossier=told)
-
-
-def is_narrower(boundary: Boundary, than: Boundary) -> bool:
-    """Whether a boundary automates strictly less: no side further out, at least one further in."""
-    passes, blocks = _reach(boundary)
-    passed, blocked = _reach(than)
-    return passes <= passed and blocks >= blocked and (passes, blocks) != (passed, blocked)
 
 
 def _seen_before(history: Sequence[Entry], command: Propose, at: datetime) -> Refusal | None:
@@ -378,12 +370,6 @@ def _halted(history: Sequence[Entry], case_type: str) -> Refusal | None:
     )
 
 
-def _without_reason(reason: str) -> Refusal | None:
-    if reason.strip():
-        return None
-    return Refusal("No reason is given; say why, in a sentence.", Rule.REASON_IS_GIVEN)
-
-
 def _only_narrows(incumbent: Policy, narrowed: Policy) -> bool:
     same_but_boundary = replace(
         narrowed, boundary=incumbent.boundary, valid_until=incumbent.valid_until
@@ -399,11 +385,6 @@ def _expires_no_later(policy: Policy, than: Policy) -> bool:
     if than.valid_until is None:
         return True
     return policy.valid_until is not None and policy.valid_until <= than.valid_until
-
-
-def _reach(boundary: Boundary) -> tuple[float, float]:
-    passes, blocks = boundary.pass_at_or_below, boundary.block_at_or_above
-    return (-math.inf if passes is None else passes, math.inf if blocks is None else blocks)
 
 
 def _already_live(case_type: str, policy_id: str) -> Refusal:

@@ -55,3 +55,10 @@ class Refusal:
 
     reason: str
     rule: Rule
+
+
+def without_reason(reason: str) -> Refusal | None:
+    """The refusal of a command whose actor does not say why; None where they do."""
+    if reason.strip():
+        return None
+    return Refusal("No reason is given; say why, in a sentence.", Rule.REASON_IS_GIVEN)

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from configs.errors import UserError
-from flows.verbs.decide_source import decide_new_cases, in_all
+from flows.verbs.decide_source import decide_new_cases
 from flows.verbs.desk import Desk
 from tests.flows.verbs.advised_desk import CASE_TYPE, Advised, advised_desk
 from tests.flows.verbs.own_desk import go_live, own_desk, policy_of
@@ -44,17 +44,18 @@ def test_a_slot_decided_twice_decides_each_case_once(
     cases = later_cases(advised).sort_values("opened_at")
     cases.head(80).to_parquet(tmp_path / "cases.parquet")
     slot = advised.now + timedelta(days=30)
-    told = in_all(decide_new_cases(desk, slot))
+    told = decide_new_cases(desk, slot)[CASE_TYPE]
     assert (told["rows_in"], told["decided"], told["refused"]) == (80, 80, 0)
     digest = desk.store.digest("decisions")
     go_live(desk, policy_of(advised, PASS * 2, BLOCK), slot)
-    again = in_all(decide_new_cases(desk, slot))
+    again = decide_new_cases(desk, slot)[CASE_TYPE]
     assert again["decided"] == 0  # what lies within the overlap was read again
     assert again["rows_in"] == again["already_decided"] > 0
     assert desk.store.digest("decisions") == digest
     assert desk.store.watermark("desk_cases") == cases["opened_at"].iloc[79]
     cases.head(100).to_parquet(tmp_path / "cases.parquet")
-    assert in_all(decide_new_cases(desk, slot + timedelta(minutes=15)))["decided"] == 20
+    later = decide_new_cases(desk, slot + timedelta(minutes=15))[CASE_TYPE]
+    assert later["decided"] == 20
     stored = desk.store.read("decisions", filters={"case_id": cases["case_id"].tolist()})
     assert stored["case_id"].is_unique
     assert len(stored) == 100

@@ -78,3 +78,17 @@ def test_status_repeats_the_last_alerts(manned: LiveHome) -> None:
     told = json.loads(manned.ask("status", "--json").out)
     assert [one["kind"] for one in told["alerts"]] == ["k"]
     assert [one["state"] for one in told["case_types"]] == ["shadow"] * 5
+
+
+def test_without_its_head_nothing_is_added_until_a_copy_is_put_back(manned: LiveHome) -> None:
+    """An older copy does: it is behind, and the next entry brings it up to date."""
+    head = manned.home / "live" / "ledger.head"
+    older = head.read_bytes()
+    assert manned.ask("halt", "ato", "--reason", "odd blocks", by="ola").code == 0
+    head.unlink()
+    refused = manned.ask("halt", "kyc_audit", "--reason", "odd blocks", by="ola")
+    assert refused.code == 3
+    assert "starts with a copy of another machine's" in refused.err
+    head.write_bytes(older)
+    assert manned.ask("halt", "kyc_audit", "--reason", "odd blocks", by="ola").code == 0
+    assert manned.ask("ledger", "verify").out == "The ledger is whole.\n"

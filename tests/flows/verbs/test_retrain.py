@@ -300,7 +300,7 @@ def test_what_is_not_configured_is_refused_by_name(
     """A case type and a feature, with what there is instead."""
     desk, now = changed[:2]
     book = load_book(desk, now)
-    with pytest.raises(UserError, match="no case type 'nothing'; configured: small_case"):
+    with pytest.raises(UserError, match="no case type 'nothing'; the case types are small_case"):
         retrain(desk, book, "nothing")
     with pytest.raises(UserError, match="small_case has no feature colour; it has signal, channel"):
         retrain(desk, book, NAME, features=["colour"])
