@@ -55,7 +55,7 @@ def confirmed(
     ids = np.array([f"c{row}" for row in range(len(first))], dtype=object)
     labels = first.assign(case_id=ids, confirmed=False)
     said_bad = (first["bad"] == 1.0).to_numpy()
-    session = np.isin(ids, contradictions(labels, boundary).rows["case_id"].to_numpy(dtype=object))
+    session = labels["case_id"].isin(contradictions(labels, boundary).rows["case_id"]).to_numpy()
     sampled = said_bad & (first["score"].to_numpy() > boundary.pass_at_or_below)
     sampled &= generator.random(len(first)) < SAMPLED
     again = session | sampled
