@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
 from scipy.special import expit
 
 from configs.settings import Settings, load_settings
+from flows.adapters.mlflow_runs import create_tables
 from flows.verbs.desk import Desk
 from flows.verbs.walk import Walk
 from models.simulation import RevealedHistory
@@ -67,11 +70,29 @@ def walk_settings(retrain_days: int) -> Settings:
     return settings.model_copy(update={"triage": seldom})
 
 
+def with_mlflow(home: Path) -> Path:
+    """The home with MLflow's empty database in it, which takes over a second to make."""
+    (home / "mlflow").mkdir(parents=True)
+    (home / "mlflow" / "mlflow.db").write_bytes(_empty_mlflow())
+    return home
+
+
+@cache
+def _empty_mlflow() -> bytes:
+    """Made once a process, by the code that makes every home's."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "mlflow.db"
+        create_tables(f"sqlite:///{file}")
+        return file.read_bytes()
+
+
 def small_walk(home: Path, history: pd.DataFrame, warm_up_days: float = 15) -> Walk:
     """A walk over a small history, ready to warm up."""
     kinds = {"small_case": small_case_type()}
     upstream = RevealedHistory(history, kinds, warm_up_days, step_days=1)
-    return Walk(Desk.at(home, walk_settings(14), kinds, seed=3), upstream, retrain_days=14)
+    return Walk(
+        Desk.at(with_mlflow(home), walk_settings(14), kinds, seed=3), upstream, retrain_days=14
+    )
 
 
 def walked(home: Path, history: pd.DataFrame, warm_up_days: float = 15) -> Walk:

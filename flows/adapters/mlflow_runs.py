@@ -122,14 +122,18 @@ class MlflowRuns:
         import mlflow
 
         if mlflow.get_tracking_uri() != self.tracking_uri:
-            _initialise(self.tracking_uri)
+            create_tables(self.tracking_uri)
             mlflow.set_tracking_uri(self.tracking_uri)
             mlflow.set_registry_uri(self.tracking_uri)
         return mlflow
 
 
-def _initialise(tracking_uri: str) -> None:
-    """Create MLflow's tables once: several processes doing so at once break an empty database."""
+def create_tables(tracking_uri: str) -> None:
+    """Create MLflow's tables once: several processes doing so at once break an empty database.
+
+    Raises:
+        ServiceUnreachable: the database's file or folder cannot be used.
+    """
     import mlflow
 
     logging.getLogger("mlflow").setLevel(logging.ERROR)

@@ -25,7 +25,7 @@ from models.risk import RiskModel
 from models.risk.calibration import PlattCalibration
 from models.risk.encoding import encode
 from models.vocabulary import Boundary
-from tests.builders import START, small_case_type, small_history, small_settings
+from tests.builders import START, small_case_type, small_history, small_settings, with_mlflow
 
 NAME = "small_case"
 NOW = START + timedelta(days=60)
@@ -75,7 +75,7 @@ class Hub:
 
 def make_hub(home: Path) -> None:
     """Three generations below `home`; the first two were promoted. Takes seconds: made once."""
-    desk = _desk(home)
+    desk = _desk(with_mlflow(home))
     for seed in (1, 2, 3):
         register(desk, small_model(seed))
         if seed < 3:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,65 +13,15 @@ import pandas as pd
 import pytest
 
 from configs.settings import load_settings
-from flows.cli import cli, main
+from flows.cli import cli
 from flows.verbs.open_walk import open_backtest
+from tests.flows.command_line import RATCHET, ROOT, Ratchet, ratchet
 from tests.live_sources import write_live_sources
 
-ROOT = Path(__file__).resolve().parents[2]
-RATCHET = str(Path(sys.executable).parent / "ratchet")
 HISTORY = (
     "name: mine\nkind: history\npath: {path}\ncolumns: {{case_id: id, opened_at: t, bad: fraud}}\n"
     "case_type: my_case\nfeatures: [amount]\ntargets: {{recall: 0.9}}\n"
 )
-
-
-@dataclass(frozen=True)
-class Said:
-    """What a command printed, and its exit code."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-Ratchet = Callable[..., Said]
-
-
-@pytest.fixture
-def ratchet_here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Ratchet:
-    """The command inside this process, without the seconds of imports that one of its own costs.
-
-    What it does not catch, and would be a traceback there, fails the test.
-    """
-
-    def run(home: Path, *arguments: str, **env: str) -> Said:
-        for name in [one for one in os.environ if one.startswith(("RATCHET_", "PREFECT_"))]:
-            monkeypatch.delenv(name)
-        for name, value in {"RATCHET_HOME": str(home), **env}.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.chdir(ROOT)
-        code: object = 0
-        try:
-            main(arguments)
-        except SystemExit as ended:
-            code = ended.code
-        assert isinstance(code, int)
-        return Said(code, *capsys.readouterr())
-
-    return run
-
-
-def ratchet(home: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
-    """The command in a process of its own, as a shell starts it."""
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("RATCHET_", "PREFECT_"))}
-    return subprocess.run(
-        [RATCHET, *arguments],
-        env={**clean, "RATCHET_HOME": str(home), **env},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
 
 
 def test_help_is_instant() -> None:

@@ -2,7 +2,8 @@
 
 import multiprocessing
 
-_PATIENCE_SECONDS = 60.0
+_PATIENCE_SECONDS = 240.0
+"""On a busy machine a new process needs a minute to import what it runs."""
 
 
 def answers_of_two_processes(racer, *said, patience=_PATIENCE_SECONDS):

@@ -1,9 +1,6 @@
 """Is every row that came in accounted for, once, as of when it came?"""
 
-import os
 import signal
-import subprocess
-import sys
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -26,6 +23,7 @@ from tests.flows.adapters.evidence_scenarios import (
     two_processes_race,
     two_processes_race_with_other_content,
 )
+from tests.flows.adapters.killing import killed_at
 
 PROJECT = Path(__file__).resolve().parents[3]
 
@@ -171,15 +169,7 @@ def deliver_first(home):
 )
 def test_killed_anywhere_a_second_run_converges(tmp_path, point, stored):
     """Before the commit nothing happened; after the re-run every row is there once."""
-    code = (
-        "import sys; from pathlib import Path; "
-        "from tests.flows.adapters.test_evidence_store import deliver_first; "
-        "deliver_first(Path(sys.argv[1]))"
-    )
-    env = {**os.environ, "RATCHET_KILL_POINT": point}
-    command = [sys.executable, "-c", code, str(tmp_path)]
-    killed = subprocess.run(command, env=env, cwd=PROJECT, timeout=60, check=False)
-    assert killed.returncode == -signal.SIGKILL
+    assert killed_at(point, lambda: deliver_first(tmp_path)) == signal.SIGKILL
     store = EvidenceStore(tmp_path)
     assert store.counts("reviews") == ((3, 2, 1) if stored else (0, 0, 0))
     assert len(store.read("reviews")) == (2 if stored else 0)
@@ -250,17 +240,18 @@ def test_a_table_name_never_becomes_a_path(tmp_path, table):
 
 
 def test_a_small_append_to_a_large_table_is_quick(tmp_path):
-    """After 300k rows, a thousand more in a fresh process's cache take seconds at most (bound 10x)."""
+    """After 300k rows, a thousand more in a fresh process's cache take seconds at most (bound 10x;
+    of the processor, since the machine is shared)."""
     store, many = EvidenceStore(tmp_path), 300_000
     frame = pd.DataFrame({"case_id": np.arange(many).astype(str), "score": np.linspace(0, 1, many)})
     said = {"key": ["case_id"], "source": "s"}
     store.append("decisions", frame, NONE, received_at=NOW, **said)
-    start = time.monotonic()
+    start = time.process_time()
     more = frame.tail(1000).assign(score=-1.0)
     fresh = EvidenceStore(tmp_path)
     receipt = fresh.append("decisions", more, NONE, received_at=NOW + DAY, **said)
     assert receipt.already_stored == 0
-    assert time.monotonic() - start < 5.0
+    assert time.process_time() - start < 5.0
 
 
 def test_changing_a_frame_that_was_read_changes_no_later_reading(tmp_path):

@@ -1,10 +1,7 @@
 """Does the ledger keep what was decided, let one of two racers win, and notice every edit?"""
 
-import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import threading
 from datetime import timedelta
 from functools import partial
@@ -15,6 +12,7 @@ import pytest
 from configs.errors import GateRefused, ServiceUnreachable, UserError
 from flows.adapters.ledger import Ledger
 from models.hub import Approve, Promote, Propose, Refusal, RollBack, dossier_digest
+from tests.flows.adapters.killing import killed_at
 from tests.flows.adapters.ledger_scenarios import (
     EDITS,
     NOW,
@@ -128,7 +126,7 @@ def test_a_removed_policy_or_head_file_is_named(tmp_path):
 def test_a_crash_before_the_head_is_written_is_no_tampering(tmp_path):
     """Killed after the commit: the entry stands, the head is behind, the next entry repairs it."""
     propose(opened(tmp_path), 0.1)
-    assert run_and_kill(tmp_path, "ledger.after_commit") == -signal.SIGKILL
+    assert killed_proposing(tmp_path, "ledger.after_commit") == signal.SIGKILL
     ledger = opened(tmp_path)
     verification = ledger.verify()
     assert verification.ok
@@ -140,23 +138,16 @@ def test_a_crash_before_the_head_is_written_is_no_tampering(tmp_path):
 def test_a_crash_before_the_commit_leaves_nothing(tmp_path):
     """Readers see wholly the old ledger, and the same command can be made again."""
     propose(opened(tmp_path), 0.1)
-    assert run_and_kill(tmp_path, "ledger.before_commit") == -signal.SIGKILL
+    assert killed_proposing(tmp_path, "ledger.before_commit") == signal.SIGKILL
     ledger = opened(tmp_path)
     assert len(ledger.history()) == 1
     assert ledger.verify() == type(ledger.verify())(True)
     assert propose(ledger, 0.2).seq == 2
 
 
-def run_and_kill(home, point):
-    """Propose a second policy in another process that dies at a kill point."""
-    code = (
-        "import sys; from pathlib import Path; "
-        "from tests.flows.adapters.test_ledger import opened, propose; "
-        "propose(opened(Path(sys.argv[1])), 0.2)"
-    )
-    env = {**os.environ, "RATCHET_KILL_POINT": point}
-    command = [sys.executable, "-c", code, str(home)]
-    return subprocess.run(command, env=env, cwd=PROJECT, timeout=60, check=False).returncode
+def killed_proposing(home, point):
+    """What ended another process, which proposed a second policy until a kill point."""
+    return killed_at(point, lambda: propose(opened(home), 0.2))
 
 
 def test_of_two_threads_one_wins_every_round(tmp_path):

@@ -15,7 +15,7 @@ from flows.verbs.train import retrain
 from flows.verbs.truth import load_book
 from models.risk import RiskModel
 from models.simulation import Exchange, RevealedHistory
-from tests.builders import START, small_settings
+from tests.builders import START, small_settings, with_mlflow
 
 CASE_TYPE = "ato"
 WARM_UP_DAYS, DAYS = 36, 40
@@ -40,7 +40,7 @@ def advised_desk(home: Path) -> Advised:
     kinds = {CASE_TYPE: settings.load_case_types()[CASE_TYPE]}
     exchange = Exchange(11, cases_per_day={CASE_TYPE: 150}, start=START, burst=None)
     cases = exchange.cases(CASE_TYPE, 0, DAYS).drop(columns=["true_logit", "matures_at"])
-    desk = Desk.at(home / "live", settings, kinds, seed=3)
+    desk = Desk.at(with_mlflow(home / "live"), settings, kinds, seed=3)
     upstream = RevealedHistory(cases, kinds, WARM_UP_DAYS, step_days=1)
     now = upstream.start
     (past,) = upstream.warm_up()

@@ -15,7 +15,7 @@ from flows.verbs.walk import Walk
 from models.simulation import RevealedHistory
 from models.simulation.keyed_draws import KeyedDraws
 from models.vocabulary import CaseType
-from tests.builders import small_case_type, walk_settings
+from tests.builders import small_case_type, walk_settings, with_mlflow
 
 PEOPLE = 8
 
@@ -121,7 +121,9 @@ def reviewed_walk(
         cases, kinds, warm_up_days=days, answers=answers,
         mistaken=pd.Series(mistaken, index=cases["case_id"]),
     )  # fmt: skip
-    return Walk(Desk.at(home, walk_settings(60), kinds, seed=3), upstream, retrain_days=60)
+    return Walk(
+        Desk.at(with_mlflow(home), walk_settings(60), kinds, seed=3), upstream, retrain_days=60
+    )
 
 
 def walked_on(walk: Walk, nights: int | None = None) -> Walk:

@@ -12,7 +12,7 @@ from flows.verbs.generation import current_generation
 from flows.verbs.walk import Walk
 from models.hub.entries import Entry, EntryKind
 from models.simulation import RevealedHistory
-from tests.builders import small_case_type, small_history, walk_settings
+from tests.builders import small_case_type, small_history, walk_settings, with_mlflow
 
 
 def walked_with(
@@ -29,7 +29,9 @@ def walked_with(
     features = (signal, replace(channel, turns_with_calendar=channel_turns))
     kinds = {"small_case": replace(kind, features=features)}
     upstream = RevealedHistory(history, kinds, warm_up_days=15, step_days=1)
-    walk = Walk(Desk.at(home, walk_settings(60), kinds, seed=3), upstream, retrain_days=60)
+    walk = Walk(
+        Desk.at(with_mlflow(home), walk_settings(60), kinds, seed=3), upstream, retrain_days=60
+    )
     walk.warm_up()
     since = 0
     for step in range(upstream.steps):

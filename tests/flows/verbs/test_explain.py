@@ -13,7 +13,7 @@ from flows.reports.explanation import explanation, largest_first
 from flows.verbs.desk import Desk
 from flows.verbs.explain import explain
 from tests.builders import small_settings
-from tests.flows.test_cli import ratchet
+from tests.flows.command_line import Ratchet
 from tests.flows.verbs.advised_desk import Advised
 
 
@@ -39,10 +39,12 @@ class _Forgetful:
         return self._store.columns(table if table != "contributions" else "nothing")
 
 
-def test_the_command_tells_the_decision_and_the_kept_contributions(advised: Advised) -> None:
+def test_the_command_tells_the_decision_and_the_kept_contributions(
+    ratchet_here: Ratchet, advised: Advised
+) -> None:
     """As JSON: largest first, adding up to the log-odds."""
     row = advised.decided.iloc[5]
-    done = ratchet(advised.home, "explain", row["case_id"], "--json")
+    done = ratchet_here(advised.home, "explain", row["case_id"], "--json")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert (told["case_type"], told["action"], told["drawn"]) == ("ato", "escalate", True)
@@ -77,9 +79,9 @@ def test_a_person_reads_the_same_in_a_few_sentences(advised: Advised) -> None:
     }
 
 
-def test_a_case_nobody_knows_exits_2_with_a_sentence(tmp_path: Path) -> None:
+def test_a_case_nobody_knows_exits_2_with_a_sentence(ratchet_here: Ratchet, tmp_path: Path) -> None:
     """No traceback, even in a home where nothing was ever decided."""
-    done = ratchet(tmp_path, "explain", "ato-000000-99999")
+    done = ratchet_here(tmp_path, "explain", "ato-000000-99999")
     assert done.returncode == 2, done.stderr
     assert "no decision on case 'ato-000000-99999' was admitted" in done.stderr
     assert "Traceback" not in done.stderr

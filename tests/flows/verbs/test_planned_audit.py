@@ -12,7 +12,7 @@ from flows.verbs.walk import Walk
 from models.hub.entries import EntryKind
 from models.simulation import RevealedHistory
 from models.vocabulary import AuditBudget
-from tests.builders import small_case_type, small_history, walk_settings
+from tests.builders import small_case_type, small_history, walk_settings, with_mlflow
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,9 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Walk:
     }
     upstream = RevealedHistory(small_history(days=30, per_day=360), kinds, 15, step_days=1)
     home = tmp_path_factory.mktemp("home")
-    walk = Walk(Desk.at(home, walk_settings(14), kinds, seed=3), upstream, retrain_days=14)
+    walk = Walk(
+        Desk.at(with_mlflow(home), walk_settings(14), kinds, seed=3), upstream, retrain_days=14
+    )
     walk.warm_up()
     for step in range(walk.upstream.steps):
         walk.night_and_day(step)

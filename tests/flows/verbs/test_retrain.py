@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import json
 import math
-import shutil
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,7 +17,6 @@ import pytest
 from scipy.special import expit
 
 from configs.errors import GateRefused, UserError
-from flows.adapters.model_registry import ModelRegistry
 from flows.verbs import live
 from flows.verbs.challenger import Challenger
 from flows.verbs.decide import decide_cases
@@ -37,7 +35,7 @@ from models.hub.entries import EntryKind
 from models.risk.candidates import FRESH, WARM
 from models.simulation import RevealedHistory
 from models.vocabulary import Boundary, CaseType
-from tests.builders import small_case_type, small_history, small_settings
+from tests.builders import small_case_type, small_history, small_settings, with_mlflow
 
 DAYS, PER_DAY = 40, 150
 NAME = "small_case"
@@ -60,17 +58,13 @@ def changing_history() -> pd.DataFrame:
     return cases.assign(bad=np.random.default_rng(6).random(len(cases)) < chance)
 
 
-def opened(
-    home: Path, cases: pd.DataFrame, mlflow_database: Path, hold_back: float = 0.5
-) -> tuple[Desk, datetime]:
+def opened(home: Path, cases: pd.DataFrame, hold_back: float = 0.5) -> tuple[Desk, datetime]:
     """A desk that holds a fully reviewed past and no model, and the moment it is known at."""
     kinds = {NAME: kind_of()}
-    (home / "mlflow").mkdir()
-    shutil.copy(mlflow_database, home / "mlflow" / "mlflow.db")
     settings = small_settings()
     training = settings.training.model_copy(update={"hold_back_share": hold_back})
     settings = settings.model_copy(update={"training": training})
-    desk = Desk.at(home, settings, kinds, seed=3)
+    desk = Desk.at(with_mlflow(home), settings, kinds, seed=3)
     upstream = RevealedHistory(cases, kinds, DAYS - 1, step_days=1)
     now = upstream.start
     for rows in upstream.warm_up():
@@ -93,19 +87,9 @@ def again(desk: Desk, now: datetime, **asked: Any) -> Challenger:
 
 
 @pytest.fixture(scope="module")
-def mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """MLflow's tables, made once: its migrations take seconds."""
-    home = tmp_path_factory.mktemp("registry")
-    registry = ModelRegistry(f"sqlite:///{home / 'mlflow.db'}", home / "artifacts")
-    with registry.run("empty", "empty", "Makes the tables."):
-        pass
-    return home / "mlflow.db"
-
-
-@pytest.fixture(scope="module")
-def changed(tmp_path_factory: pytest.TempPathFactory, mlflow_database: Path) -> Changed:
+def changed(tmp_path_factory: pytest.TempPathFactory) -> Changed:
     """A first model of the first half, and the retrain that answers the change."""
-    desk, now = opened(tmp_path_factory.mktemp("changed"), changing_history(), mlflow_database)
+    desk, now = opened(tmp_path_factory.mktemp("changed"), changing_history())
     first = again(desk, now)
     second = again(desk, now, answers=["abc123"], features=["channel", "signal"])
     return desk, now, first, second
@@ -171,16 +155,14 @@ def test_rows_once_compared_on_are_never_compared_on_again(
     assert len(rows.learning) - rows.new_from == second.comparison["cases"]
 
 
-def test_the_truth_of_the_compared_rows_reaches_no_model(
-    changed: Changed, tmp_path: Path, mlflow_database: Path
-) -> None:
+def test_the_truth_of_the_compared_rows_reaches_no_model(changed: Changed, tmp_path: Path) -> None:
     """Flipping a third of it changes the comparison, and not one byte of either candidate."""
     desk, now, _, second = changed
     rows = training_rows(desk, load_book(desk, now), NAME)
     compared = rows.learning["case_id"].iloc[rows.new_from :]
     history = changing_history()
     flips = history["case_id"].isin(compared.iloc[::3])
-    other, then = opened(tmp_path, history.assign(bad=history["bad"] ^ flips), mlflow_database)
+    other, then = opened(tmp_path, history.assign(bad=history["bad"] ^ flips))
     again(other, then)
     told = again(other, then)
     assert [one["digest"] for one in told.candidates] == [
@@ -233,11 +215,11 @@ def test_mlflow_shows_a_parent_with_a_child_for_each_candidate_and_the_present_m
 
 
 def test_a_significantly_worse_challenger_is_registered_and_not_filed(
-    changed: Changed, tmp_path: Path, mlflow_database: Path
+    changed: Changed, tmp_path: Path
 ) -> None:
     """It may not look at `signal` any more, so no warm start is possible and the fresh fit is worse:
     a version in the registry, no entry in the ledger, no shadow score."""
-    desk, now = opened(tmp_path, small_history(DAYS, PER_DAY), mlflow_database)
+    desk, now = opened(tmp_path, small_history(DAYS, PER_DAY))
     again(desk, now)
     blind = replace(desk, case_types={NAME: kind_of(features=1)})
     head, scored = desk.ledger.head(), desk.store.counts("shadow_scores")
@@ -251,22 +233,18 @@ def test_a_significantly_worse_challenger_is_registered_and_not_filed(
     assert current_generation(desk, NAME).version == "1"
 
 
-def test_a_retrain_without_cause_is_no_difference_and_filed(
-    tmp_path: Path, mlflow_database: Path
-) -> None:
+def test_a_retrain_without_cause_is_no_difference_and_filed(tmp_path: Path) -> None:
     """Nothing changed in the world (simulated), so nothing is proven, and a newer model may serve. (A
     quarter of the past is new; twice as many rows would be a cause.)"""
-    desk, now = opened(tmp_path, small_history(DAYS, PER_DAY), mlflow_database, hold_back=0.25)
+    desk, now = opened(tmp_path, small_history(DAYS, PER_DAY), hold_back=0.25)
     again(desk, now)
     told = again(desk, now)
     assert (told.filed, told.verdict) == (True, "no_difference")
 
 
-def test_too_few_new_rows_are_learned_from_and_not_compared_on(
-    tmp_path: Path, mlflow_database: Path
-) -> None:
+def test_too_few_new_rows_are_learned_from_and_not_compared_on(tmp_path: Path) -> None:
     """A tenth of the past is new: some 100 rows to compare on are too few, so all teach."""
-    desk, now = opened(tmp_path, small_history(DAYS, PER_DAY), mlflow_database, hold_back=0.1)
+    desk, now = opened(tmp_path, small_history(DAYS, PER_DAY), hold_back=0.1)
     again(desk, now)
     known = len(training_rows(desk, load_book(desk, now), NAME).learning)
     told = again(desk, now)
@@ -278,11 +256,9 @@ def test_too_few_new_rows_are_learned_from_and_not_compared_on(
     assert lineage["learned_before"] == lineage["trained_before"]
 
 
-def test_a_champion_whose_file_is_damaged_does_not_stop_a_retrain(
-    tmp_path: Path, mlflow_database: Path
-) -> None:
+def test_a_champion_whose_file_is_damaged_does_not_stop_a_retrain(tmp_path: Path) -> None:
     """A new model is just what helps then; it is not compared, and says why."""
-    desk, now = opened(tmp_path, small_history(DAYS, PER_DAY), mlflow_database)
+    desk, now = opened(tmp_path, small_history(DAYS, PER_DAY))
     again(desk, now)
     for file in tmp_path.rglob("model.ubj"):
         file.write_bytes(b"not a model")
@@ -306,11 +282,11 @@ def test_what_is_not_configured_is_refused_by_name(
         retrain(desk, book, NAME, features=["colour"])
 
 
-def test_a_retrain_moves_no_live_decision(tmp_path: Path, mlflow_database: Path) -> None:
+def test_a_retrain_moves_no_live_decision(tmp_path: Path) -> None:
     """A live boundary decides the same cases the same way before and after; the new generation
     only adds shadow scores."""
     cases = small_history(DAYS, PER_DAY)
-    desk, now = opened(tmp_path, cases, mlflow_database)
+    desk, now = opened(tmp_path, cases)
     again(desk, now)
     promoted(desk, now, Boundary(0.02, 0.9))
     live = desk.ledger.live_policy(NAME)
@@ -347,11 +323,9 @@ def promoted(desk: Desk, now: datetime, boundary: Boundary) -> None:
     approve_and_promote(desk, NAME, policy.policy_id, "somebody else", now)
 
 
-def test_a_walk_does_not_try_a_refused_challenger_again_the_next_night(
-    tmp_path: Path, mlflow_database: Path
-) -> None:
+def test_a_walk_does_not_try_a_refused_challenger_again_the_next_night(tmp_path: Path) -> None:
     """The gate left no generation behind, so the walk itself remembers when it last tried."""
-    desk, now = opened(tmp_path, small_history(DAYS, PER_DAY), mlflow_database)
+    desk, now = opened(tmp_path, small_history(DAYS, PER_DAY))
     again(desk, now)
     walk = Walk(desk, RevealedHistory(small_history(DAYS, PER_DAY), desk.case_types, 20, 1), 14)
     promoted(desk, now, Boundary(0.02, 0.9))

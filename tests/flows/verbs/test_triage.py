@@ -14,6 +14,7 @@ from flows.verbs.tickets import open_tickets, to_announce, to_answer
 from flows.verbs.train import retrain
 from flows.verbs.triage import Triaged
 from flows.verbs.truth import load_book
+from tests.builders import with_mlflow
 from tests.planted_bias import CASE_TYPE, FACTOR, FEATURE, with_a_model
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -22,7 +23,7 @@ NOW = datetime(2026, 6, 1, tzinfo=UTC)
 def opened(home: Path, *, biased: bool) -> tuple[Desk, datetime]:
     settings = load_settings(env={})
     kinds = {CASE_TYPE: settings.load_case_types()[CASE_TYPE]}
-    desk = Desk.at(home, settings, kinds, seed=5)
+    desk = Desk.at(with_mlflow(home), settings, kinds, seed=5)
     return desk, with_a_model(desk, NOW, biased=biased)
 
 

@@ -342,11 +342,11 @@ def test_an_outcome_does_not_depend_on_the_call_it_came_in() -> None:
 
 
 def test_a_million_cases_take_seconds() -> None:
-    """Measured 1.3 s on two idle cores; the promise is 10 s, and 20 s leaves room for a busy machine."""
+    """Measured 1.3 s of the processor, which a busy machine cannot stretch; the promise is 10 s."""
     exchange = Exchange(seed=1, cases_per_day=dict.fromkeys(CASE_TYPES, 5000))
-    began = time.perf_counter()
+    began = time.process_time()
     rows = sum(len(exchange.cases(name, 0, 40)) for name in CASE_TYPES)
-    assert time.perf_counter() - began < 20.0
+    assert time.process_time() - began < 10.0
     assert rows > 990_000
 
 
