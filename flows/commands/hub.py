@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import click
 
-from flows.commands.options import ACTOR
+from flows.commands.options import ACTOR, UTC_STAMP
 from flows.commands.output import say, say_entry, table, to_the_second
 from flows.commands.people import asked_by
 
@@ -142,7 +142,7 @@ def rollback(case_type: str, reason: str, actor: str | None, as_json: bool) -> N
 
 
 @click.command("validate-ab")
-@click.option("--as-of", "as_of", type=click.DateTime(["%Y-%m-%dT%H:%M:%S%z"]), hidden=True)
+@click.option("--as-of", "as_of", type=UTC_STAMP, hidden=True)
 @click.option("--json", "as_json", is_flag=True)
 def validate_ab(as_of: datetime | None, as_json: bool) -> None:
     """Judge every A/B test that runs: go on, promote what is proven, or stop."""
