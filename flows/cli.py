@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from errno import EACCES, EDQUOT, EEXIST, EISDIR, ENOSPC, ENOTDIR, EPERM, EROFS
 
 import click
 
 from flows.commands import brakes, cases, evidence, hub, loop, people, record
 from flows.commands.exit_codes import EXIT_GATE, EXIT_INPUT, EXIT_SERVICE
 from flows.commands.output import say
+
+_NOT_WRITABLE = frozenset({EACCES, EDQUOT, EEXIST, EISDIR, ENOSPC, ENOTDIR, EPERM, EROFS})
+"""What is wrong with a place where something is to be written, and not with us."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -52,6 +56,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except tuple(codes) as said:
         say(str(said))
         sys.exit(codes[type(said)])
+    except OSError as wrong:
+        if wrong.errno not in _NOT_WRITABLE:
+            raise
+        where = wrong.filename or "a disk that this command writes to"
+        say(f"{where} cannot be used: {wrong.strerror}. Name another place or free this one.")
+        sys.exit(EXIT_SERVICE)
 
 
 if __name__ == "__main__":

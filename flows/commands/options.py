@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,23 @@ import click
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
-UTC_STAMP = click.DateTime(
-    formats=["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z", "%Y-%m-%dT%H:%M%z", "%Y-%m-%d"]
-)
+
+
+class _Moment(click.ParamType[datetime]):
+    """A stamp as ISO 8601 writes it; whether it needs a time zone is said where it is used."""
+
+    name = "moment"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        try:
+            return value if isinstance(value, datetime) else datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no moment; write it like 2026-05-04T02:00:00Z.", param, ctx)
+
+
+UTC_STAMP = _Moment()
 ACTOR = click.option(
     "--as", "actor", metavar="NAME", help="Who asks (default RATCHET_ACTOR); proven by a token."
 )

@@ -8,6 +8,8 @@ _SOURCES = {
     "kept": "kept with the case when it was decided",
     "computed": "computed now from the stored case by the model that decided it",
 }
+_MADE_LIVE = {"rolled_back": "returned to in a rollback"}
+"""A policy that a rollback makes live is not the one that was left."""
 
 
 def explanation(told: dict[str, Any]) -> str:
@@ -62,7 +64,7 @@ def _behind(told: dict[str, Any]) -> list[str]:
     said = f"Proposed by {policy['proposed_by']}, approved by {' and '.join(policy['approved_by'])}"
     if policy["made_live"] is None:
         return [f"{rule} {said}; on trial since {policy['tried_since']} (arm {told['arm']})."]
-    made = policy["made_live"].replace("_", " ")
+    made = _MADE_LIVE.get(policy["made_live"], policy["made_live"].replace("_", " "))
     return [f"{rule} {said}; {made} by {policy['made_live_by']} at {policy['made_live_at']}."]
 
 

@@ -111,6 +111,7 @@ def find_policy(desk: Desk, policy_id: str) -> Policy:
     Raises:
         UserError: there is none, or several fit.
     """
+    _refuse_empty(policy_id)
     known = sorted({str(e.policy_id) for e in desk.ledger.history() if e.policy_id is not None})
     fitting = [one for one in known if one.startswith(policy_id)]
     if len(fitting) == 1:
@@ -165,6 +166,8 @@ def _row(entry: Entry, waits_for: str) -> dict[str, Any]:
 def _only(
     entries: Sequence[Entry], policy_id: str | None, state: str, case_type: str | None
 ) -> Entry:
+    if policy_id is not None:
+        _refuse_empty(policy_id)
     fitting = [one for one in entries if str(one.policy_id).startswith(policy_id or "")]
     if len(fitting) == 1:
         return fitting[0]
@@ -176,3 +179,12 @@ def _only(
         f"{asked}{where} was asked for, and {fit}; {state}: {known}. `ratchet proposals` shows them; "
         "name one by its first characters."
     )
+
+
+def _refuse_empty(policy_id: str) -> None:
+    """A shell's variable that holds nothing must not fit whatever happens to wait."""
+    if not policy_id.strip():
+        raise UserError(
+            "an empty policy id was given; name one by its first characters. `ratchet proposals` and "
+            "`ratchet history` show them."
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from configs.errors import GateRefused
+from configs.errors import GateRefused, UserError
 from flows.verbs.desk import Desk
 from flows.verbs.generation import last_version
 from flows.verbs.known_case_type import known_case_type
@@ -22,12 +22,12 @@ def halt(desk: Desk, case_type: str, actor: str, reason: str, at: datetime) -> E
     refuse, as it is for every other command.
 
     Raises:
-        UserError: no such case type is configured.
-        GateRefused: it is halted already, no reason is given, or the actor may not.
+        UserError: no such case type is configured, or no reason is given.
+        GateRefused: it is halted already, or the actor may not.
     """
     command = Halt(
         case_type=known_case_type(desk, case_type),
-        reason=reason,
+        reason=_given(reason, "a halt"),
         actor=actor,
         base_version=last_version(desk, case_type),
     )
@@ -46,13 +46,19 @@ def resume(desk: Desk, case_type: str, actor: str, reason: str, at: datetime) ->
     """Ask for a halt to end, or, as the second person, end it (the live policy decides again).
 
     Raises:
-        UserError: no such case type is configured.
+        UserError: no such case type is configured, or no reason is given.
         GateRefused: it is not halted, the same person asks twice, or the actor may not.
     """
     command = Resume(
         case_type=known_case_type(desk, case_type),
-        reason=reason,
+        reason=_given(reason, "a resumption"),
         actor=actor,
         base_version=last_version(desk, case_type),
     )
     return submitted(desk, command, at)
+
+
+def _given(reason: str, what: str) -> str:
+    if not reason.strip():
+        raise UserError(f"{what} needs a reason; say why, in a sentence.")
+    return reason.strip()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 
 from models.hub.canonical import in_utc, plain_document
@@ -72,6 +72,7 @@ def propose(history: Sequence[Entry], command: Propose, at: datetime) -> Said | 
         if (stamp := getattr(command, name)) is not None
     }
     asked = {
+        **asdict(policy.boundary),  # what is approved is what was read, whatever the dossier says
         "model_version": policy.model_version,
         "model_digest": policy.model_digest,
         "ab_plan": None if policy.ab_plan is None else policy.ab_plan.document(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from pathlib import Path
 
 import pytest
 
@@ -49,7 +50,8 @@ def test_history_names_who_was_enrolled_as_what(manned: LiveHome) -> None:
     ("arguments", "said"),
     [
         (["--as-of", "2026-05-04"], "has no time zone; write it as 2026-05-04T00:00:00Z"),
-        (["--as-of", "yesterday"], "'yesterday' does not match the format"),
+        (["--as-of", "2026-05-04T10:00:00"], "no time zone; write it as 2026-05-04T10:00:00Z"),
+        (["--as-of", "yesterday"], "'yesterday' is no moment; write it like 2026-05-04T02:00:00Z"),
         (["--as-of", "2999-01-01T00:00:00Z"], "lies in the future"),
         (["atoo"], "there is no case type 'atoo'"),
     ],
@@ -60,6 +62,19 @@ def test_a_moment_that_cannot_be_meant_is_refused(
     """Exit 2 and what would work."""
     answer = manned.ask("history", *arguments)
     assert (answer.code, said in answer.err) == (2, True), answer.err
+
+
+@pytest.mark.parametrize("arguments", [("status",), ("people", "list"), ("ledger", "verify")])
+def test_a_home_that_cannot_be_a_folder_is_named(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    """Exit 4, the place and what is wrong with it, and nothing is made there."""
+    (tmp_path / "file").write_text("kept", encoding="ascii")
+    said = LiveHome(tmp_path / "file" / "home").ask(*arguments)
+    assert (said.code, said.out) == (4, "")
+    assert said.err.startswith(f"ratchet: {tmp_path / 'file'}")
+    assert "cannot be used: Not a directory." in said.err
+    assert (tmp_path / "file").read_text(encoding="ascii") == "kept"
 
 
 def test_before_the_first_entry_there_was_none(manned: LiveHome) -> None:

@@ -152,6 +152,14 @@ def test_a_proposal_is_found_by_its_first_characters(desk: Desk) -> None:
     assert find_policy(desk, found[:8]) == policy()
 
 
+@pytest.mark.parametrize("find", [find_waiting, find_proposal, find_approved, find_policy])
+def test_an_empty_id_finds_nothing(desk: Desk, find) -> None:
+    """An unset variable of a shell must not approve, promote or force whatever is there."""
+    filed(desk, policy())
+    with pytest.raises(UserError, match="an empty policy id was given"):
+        find(desk, "")
+
+
 def test_a_proposal_that_is_not_there_is_answered_with_what_is(desk: Desk) -> None:
     """None fits or several do; both sentences name what there is and how to go on."""
     first, second = filed(desk, policy(NARROW)), filed(desk, policy(WIDE))
@@ -168,8 +176,11 @@ def test_a_proposal_that_is_not_there_is_answered_with_what_is(desk: Desk) -> No
         find_approved(desk, str(first.policy_id))
     with pytest.raises(UserError, match="the ledger names none like it"):
         find_policy(desk, "zzz")
-    with pytest.raises(UserError, match="2 fit"):
-        find_policy(desk, "")
+    start = str(first.policy_id)[0]
+    cuts = (Boundary(0.001 * step, None) for step in range(1, 500))
+    filed(desk, policy(next(cut for cut in cuts if policy(cut).policy_id[0] == start)))
+    with pytest.raises(UserError, match=r"[2-9] fit"):
+        find_policy(desk, start)
 
 
 def test_a_refusal_needs_a_reason_and_withdraws_an_approval(desk: Desk) -> None:

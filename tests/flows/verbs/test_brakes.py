@@ -66,16 +66,23 @@ def test_a_wish_from_an_earlier_halt_does_not_count(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("act", "actor", "reason", "said"),
     [
-        (halt, OLA, " ", "No reason is given"),
         (halt, AUDREY, "x", "takes the role approver or operator or proposer"),
         (resume, OLA, "x", "is not halted"),
         (halt, "nobody", "x", "is not enrolled"),
     ],
 )
 def test_what_cannot_be_is_refused(desk: Desk, act, actor: str, reason: str, said: str) -> None:
-    """No reason, no role, nothing to end, nobody known."""
+    """No role, nothing to end, nobody known."""
     with pytest.raises(GateRefused, match=said):
         act(desk, NAME, actor, reason, NOW)
+
+
+@pytest.mark.parametrize("act", [halt, resume])
+def test_a_brake_needs_a_reason(desk: Desk, act) -> None:
+    """An empty one is the person's input, not a gate's word; the ledger is not asked."""
+    with pytest.raises(UserError, match="needs a reason; say why"):
+        act(desk, NAME, OLA, " ", NOW)
+    assert not halted(desk)
 
 
 def test_a_second_halt_says_who_was_first_and_why(desk: Desk) -> None:

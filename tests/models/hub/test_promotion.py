@@ -180,6 +180,13 @@ def test_a_policy_is_proposed_for_its_own_case_type():
     assert rule(hub.propose(THIN, case_type="kyc_audit")) == "policy_is_known"
 
 
+def test_a_dossier_says_the_policys_own_boundary():
+    """Another one in the dossier, or none, never hides from the approver what would be live."""
+    for told in ({}, {"pass_at_or_below": 0.01, "block_at_or_above": None}):
+        said = entered(Hub().propose(WIDE, dossier=told)).dossier
+        assert (said["pass_at_or_below"], said["block_at_or_above"]) == (0.3, 0.7)
+
+
 def test_an_approval_binds_to_the_dossier_that_was_read():
     """Same policy, same evidence, another dossier: what was read is not what was filed."""
     hub = Hub()
