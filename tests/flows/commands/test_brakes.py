@@ -34,7 +34,7 @@ def test_a_halt_needs_a_reason_a_role_and_a_case_type(manned: LiveHome) -> None:
     """Each answer in one line."""
     for arguments, by, code, said in [
         (("halt", "ato"), "ola", 2, "--reason"),
-        (("halt", "ato", "--reason", " "), "ola", 3, "No reason is given"),
+        (("halt", "ato", "--reason", " "), "ola", 2, "a halt needs a reason"),
         (("halt", "ato", "--reason", "x"), "audrey", 3, "to halt takes the role"),
         (("halt", "atoo", "--reason", "x"), "ola", 2, "there is no case type 'atoo'"),
         (("resume", "ato", "--reason", "x"), "ola", 3, "nothing to resume"),
