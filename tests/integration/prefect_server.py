@@ -30,7 +30,11 @@ def prefect_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, s
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "RATCHET_"))}
+    clean = {
+        k: v
+        for k, v in os.environ.items()
+        if not k.startswith(("PREFECT_", "RATCHET_", "MLFLOW_TRACKING"))
+    }
     return {
         **clean,
         "RATCHET_PROJECT": str(ROOT),
