@@ -20,7 +20,7 @@ $(STAMP): requirements.lock pyproject.toml
 demo: setup
 	$(BIN)/ratchet demo
 
-# Everything but what needs databases, servers or a live schedule; under six minutes on two idle
+# Everything but what needs databases, servers or a live schedule; under ten minutes on two
 # cores. In the folders' order: by default the files with the fewest tests come last, and those are
 # the long walks, one of which would keep one core busy while the other waits.
 test: setup
