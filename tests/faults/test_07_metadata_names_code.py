@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
-import mlflow.pyfunc
 import pytest
+from mlflow.models import Model
 
 from configs.errors import GateRefused
 from flows.verbs.promote import approve_and_promote
@@ -39,10 +38,8 @@ def plant_loader(folder: Path, evidence: Path) -> None:
     )
 
 
-def test_metadata_that_mlflow_would_obey_runs_nothing_here(
-    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Not on loading, not on approval, not on reconciling. That the canary lives is shown last."""
+def test_metadata_that_mlflow_would_obey_runs_nothing_here(hub: Hub, tmp_path: Path) -> None:
+    """Not on loading, not on approval, not on reconciling."""
     evidence, proposed = tmp_path / "it_ran", propose(hub.desk)
     for version in (CHAMPION, CHALLENGER):
         plant_loader(hub.folder(version), evidence)
@@ -54,9 +51,16 @@ def test_metadata_that_mlflow_would_obey_runs_nothing_here(
     assert "holds MLmodel, code/" in reconcile(anew.desk, NOW)["alarms"][0]
     assert not evidence.exists()
 
-    monkeypatch.setattr(sys, "path", [*sys.path])  # MLflow adds the code folder to it
-    mlflow.pyfunc.load_model(str(hub.folder(CHAMPION)))
-    assert evidence.exists()
+
+def test_the_planted_metadata_is_what_mlflow_imports_from(hub: Hub, tmp_path: Path) -> None:
+    """That the canary lives, without letting it sing: MLflow's own reader finds the module it would
+    import and the folder it would import from, and that module leaves the evidence."""
+    folder, evidence = hub.folder(CHAMPION), tmp_path / "it_ran"
+    plant_loader(folder, evidence)
+    named = Model.load(str(folder)).flavors["python_function"]
+    module = folder / named["code"] / f"{named['loader_module']}.py"
+    assert f"pathlib.Path({str(evidence)!r}).touch()" in module.read_text(encoding="utf-8")
+    assert not evidence.exists()
 
 
 @pytest.mark.parametrize("stranger", STRANGERS)

@@ -6,19 +6,19 @@ One a test session. A test that runs flows brings a home of its own and starts i
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from prefect.client.orchestration import SyncPrefectClient
 
 ROOT = Path(__file__).resolve().parents[2]
 PREFECT = str(Path(sys.executable).parent / "prefect")
@@ -61,7 +61,7 @@ def prefect_server(prefect_environment: dict[str, str]) -> Iterator[str]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        wait_for(lambda: urllib.request.urlopen(f"{url}/health", timeout=2).status == 200, 120)
+        wait_for(lambda: httpx.get(f"{url}/health", timeout=2).is_success, 120)
         yield url
     finally:
         process.terminate()
@@ -112,14 +112,22 @@ def run_prefect(environment: Mapping[str, str], *arguments: str) -> None:
 
 
 def post(server: str, path: str, body: dict[str, Any]) -> Any:
-    """What the server's API answers; None where it has nothing to say."""
-    request = urllib.request.Request(
-        server + path,
-        data=json.dumps(body).encode(),
-        headers={"Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.loads(answer.read() or "null")
+    """What the server's API answers; None where it has nothing to say.
+
+    By Prefect's own client: a server whose SQLite is locked answers 503, and means "ask again".
+    """
+    return _asked(server, "POST", path, json=body)
+
+
+def get(server: str, path: str, **query: str) -> Any:
+    """What the server's API has at a place."""
+    return _asked(server, "GET", path, params=query)
+
+
+def _asked(server: str, method: str, path: str, **content: Any) -> Any:
+    with SyncPrefectClient(server) as client:
+        answer = client.request(method, path, **content)
+    return answer.json() if answer.content else None
 
 
 def runs_of(server: str, deployment_id: str, **state: Any) -> list[dict[str, Any]]:
@@ -140,7 +148,7 @@ def wait_for(condition: Callable[[], Any], seconds: float) -> None:
     """Until something is so; an AssertionError when it is not so in time."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        with contextlib.suppress(OSError):  # the server may not be up yet
+        with contextlib.suppress(OSError, httpx.HTTPError):  # the server may not be up yet
             if condition():
                 return
         time.sleep(1.0)

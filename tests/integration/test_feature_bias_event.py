@@ -41,7 +41,9 @@ def test_a_finding_that_fires_starts_one_retrain_that_answers_its_ticket(
             "pattern_id": told["pattern_id"],
             "feature": FEATURE,
         }
-        post(prefect_server, f"/deployments/{retrain['id']}/create_flow_run", {"parameters": asked})
+        # The key: a request that is sent again must not become a third run.
+        again = {"parameters": asked, "idempotency_key": f"again-{told['pattern_id']}"}
+        post(prefect_server, f"/deployments/{retrain['id']}/create_flow_run", again)
         wait_for(lambda: len(finished(prefect_server, retrain["id"])) > len(before) + 1, 240)
     runs = [one for one in runs_of(prefect_server, retrain["id"]) if one["id"] not in before]
     runs.sort(key=lambda run: run["created"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import urllib.request
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 
 from flows.approvals import waits_for
 from tests.flows.commands.live_home import LiveHome
-from tests.integration.prefect_server import ROOT, post, wait_for
+from tests.integration.prefect_server import ROOT, get, post, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -77,8 +76,7 @@ class Waiting:
     def input_of(self, run: dict[str, Any], key: str) -> str:
         """What the paused run put above and into its form."""
         name = run["state"]["state_details"]["run_input_keyset"][key]
-        with urllib.request.urlopen(f"{self.server}/flow_runs/{run['id']}/input/{name}") as said:
-            return str(json.loads(said.read()))
+        return str(get(self.server, f"/flow_runs/{run['id']}/input/{name}"))
 
     def kinds(self) -> list[str]:
         told = json.loads(self.ratchet("history", "ato", "--json").stdout)
@@ -168,5 +166,4 @@ def _resumed(waiting: Waiting, run: dict[str, Any], decision: str) -> bool:
 
 def _states(waiting: Waiting, name: str) -> list[str]:
     run = waiting.run(name)["id"]
-    with urllib.request.urlopen(f"{waiting.server}/flow_run_states/?flow_run_id={run}") as said:
-        return [one["type"] for one in json.loads(said.read())]
+    return [one["type"] for one in get(waiting.server, "/flow_run_states/", flow_run_id=run)]
