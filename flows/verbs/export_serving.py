@@ -112,7 +112,7 @@ def export_serving(desk: Desk, case_type: str, to: Path, now: datetime) -> Expor
 
 
 def _live_policy(desk: Desk, case_type: str, now: datetime) -> Policy:
-    history = desk.ledger.history(case_type)
+    history = desk.ledger.history()
     if (halt := halt_of(history, case_type)) is not None:
         raise GateRefused(
             f"{case_type} has been halted since {halt.at.isoformat()}: everything is reviewed, and a "

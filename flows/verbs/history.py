@@ -11,6 +11,7 @@ from flows.verbs.known_case_type import known_case_type
 from models.hub import Entry, halt_of, live_policy_id, previous_policy_id, running_ab
 from models.hub.entries import PEOPLE
 from models.hub.provenance import Provenance, provenance
+from models.hub.readers import of
 
 SHADOW, LIVE, HALTED, EXPIRED = "shadow", "live", "halted", "expired"
 
@@ -87,13 +88,14 @@ def history_of(
         UserError: no such case type is configured, and the ledger has no entry of it.
         GateRefused: the ledger is not as it was written.
     """
-    entries = desk.ledger.history(case_type, as_of)
+    everything = desk.ledger.history(as_of=as_of)  # who was revoked ends what they approved
+    entries = everything if case_type is None else tuple(of(everything, case_type))
     names = list(desk.case_types) if case_type is None else [case_type]
     if case_type is not None and not entries:
         known_case_type(desk, case_type)
     return {
         "as_of": _stamp(as_of),
-        "live": [state_of(desk, entries, name, as_of or now) for name in names],
+        "live": [state_of(desk, everything, name, as_of or now) for name in names],
         "entries": [_plain(entry) for entry in entries],
     }
 

@@ -34,7 +34,7 @@ def standing(desk: Desk, case_type: str, as_of: datetime | None = None) -> Stand
     Raises:
         GateRefused: the ledger or a policy in it is not as it was written.
     """
-    history = desk.ledger.history(case_type, as_of)
+    history = desk.ledger.history(as_of=as_of)  # all of it: who was revoked ends a test
     live = live_policy_id(history, case_type)
     started = running_ab(history, case_type)
     trial = None

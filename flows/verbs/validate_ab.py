@@ -28,9 +28,7 @@ from models.hub import (
     Entry,
     EntryKind,
     Policy,
-    approval_of,
     halt_of,
-    live_policy_id,
     proposal_of,
     proven_ab,
     running_ab,
@@ -39,22 +37,26 @@ from models.hub.people import VALIDATE_AB
 from models.hub.readers import of
 from models.vocabulary import AbPlan, Action, Boundary
 
+NOT_JUDGED = "not_judged"
+
 
 def validate_ab(desk: Desk, as_of: datetime) -> list[dict[str, Any]]:
     """Judge every test that runs, as of a moment; a conclusion is a ledger entry.
 
     A policy that was approved and is now proven is promoted at once, or by the next call after one
-    that was killed in between. A promotion that is refused is told, and the other tests are judged.
+    that was killed in between. A promotion that is refused, and a test whose stored cases cannot be
+    judged, are told, and the other tests are judged.
 
     Returns:
-        One a running test: case_type, policy_id, verdict (continue, promote, stop), reasons, proofs
-        (claim, evidence, needed, proven), arms, split_p_value, cases_judged, missing.
+        One a running test: case_type, policy_id, verdict (continue, promote, stop; not_judged, with
+        the reason), reasons, proofs (claim, evidence, needed, proven), arms, split_p_value,
+        cases_judged, missing.
     """
     for case_type in desk.case_types:
         _finish(desk, case_type, as_of)
     history = desk.ledger.history()
     running = [running_ab(history, case_type) for case_type in desk.case_types]
-    return [_judge(desk, trial, as_of) for trial in running if trial is not None]
+    return [_told(desk, trial, as_of) for trial in running if trial is not None]
 
 
 def ab_table(desk: Desk, trial: Entry, book: Book) -> pd.DataFrame:
@@ -94,6 +96,15 @@ def ab_table(desk: Desk, trial: Entry, book: Book) -> pd.DataFrame:
     )
 
 
+def _told(desk: Desk, trial: Entry, as_of: datetime) -> dict[str, Any]:
+    try:
+        return _judge(desk, trial, as_of)
+    except (GateRefused, ValueError) as error:  # its stored rows; or somebody ended it just now
+        why = f"The A/B test could not be judged: {error}"
+        desk.alerts.send("ab_not_judged", trial.case_type, f"{trial.case_type}: {why}", as_of)
+        return {**_whose(trial), "verdict": NOT_JUDGED, "reasons": [why], "proofs": []}
+
+
 def _judge(desk: Desk, trial: Entry, as_of: datetime) -> dict[str, Any]:
     plan = AbPlan.from_document(trial.dossier["ab_plan"])
     treatment = desk.ledger.policy(str(trial.policy_id))
@@ -108,16 +119,7 @@ def _judge(desk: Desk, trial: Entry, as_of: datetime) -> dict[str, Any]:
         return told
     _conclude(desk, trial, judged, _digest(table), told, as_of)
     refused = _finish(desk, trial.case_type, as_of)
-    if judged.verdict is AbVerdict.PROMOTE and _is_revoked(desk, trial):
-        refused.append("Who approved it was revoked since: it must be proposed and approved anew.")
     return {**told, "reasons": [*told["reasons"], *refused]}
-
-
-def _is_revoked(desk: Desk, trial: Entry) -> bool:
-    """Whether what was tried is neither live nor approved any more."""
-    history, name = desk.ledger.history(), trial.case_type
-    gone = approval_of(history, name, str(trial.policy_id)) is None
-    return gone and live_policy_id(history, name) != trial.policy_id
 
 
 def _with_arms_checked(judged: AbJudgement, plan: AbPlan, table: pd.DataFrame) -> AbJudgement:
@@ -197,10 +199,13 @@ def _rates(plan: AuditPlan) -> list[float]:
     return rates if plan.block_rate is None else [*rates, plan.block_rate]
 
 
+def _whose(trial: Entry) -> dict[str, Any]:
+    return {"case_type": trial.case_type, "policy_id": trial.policy_id}
+
+
 def _plain(trial: Entry, judged: AbJudgement) -> dict[str, Any]:
     return {
-        "case_type": trial.case_type,
-        "policy_id": trial.policy_id,
+        **_whose(trial),
         "verdict": judged.verdict.value,
         "reasons": list(judged.reasons),
         "proofs": [

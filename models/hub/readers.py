@@ -84,12 +84,18 @@ def dossier_digest(proposal: Entry) -> str:
 def running_ab(history: Sequence[Entry], case_type: str) -> Entry | None:
     """The registration of the A/B test that runs: `policy_id` is tried, cases since `at` count.
 
-    A halt, a refusal of its policy and every change of the live policy end it.
+    A halt, a refusal of its policy, the revocation of who approved it and every change of the live
+    policy end it. `history` has everybody's entries, or a revocation is not seen.
     """
     running: Entry | None = None
+    approved: dict[str | None, Entry] = {}
     for entry in since_live_change(history, case_type):
-        if entry.kind is EntryKind.AB_STARTED:
-            running = entry
+        if entry.kind is EntryKind.APPROVED:
+            approved[entry.policy_id] = entry
+        elif entry.kind is EntryKind.AB_STARTED:
+            # The one it was started on: somebody else's approval later on does not revive it.
+            revoked = was_revoked(history, approved[entry.policy_id])
+            running = None if revoked else entry
         elif entry.kind in (EntryKind.AB_CONCLUDED, EntryKind.HALTED) or (
             entry.kind is EntryKind.REFUSED
             and running is not None

@@ -70,7 +70,9 @@ class Account:
         self.argue_anew()
 
     def forget(self, name):
-        """Half a step of somebody revoked does not count."""
+        """Half a step of somebody revoked does not count, and what they let be tried is tried no more."""
+        if self.approved.get(self.running) == name:
+            self.running = None
         for halves in (self.approved, self.forcing):
             for policy_id in [one for one, who in halves.items() if who == name]:
                 del halves[policy_id]

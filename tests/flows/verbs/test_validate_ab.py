@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from flows.verbs import validate_ab as validate_ab_module
 from flows.verbs.approve import approve, pending
 from flows.verbs.brakes import halt, resume
 from flows.verbs.decide import AB_CASES
 from flows.verbs.desk import Desk
 from flows.verbs.generation import last_version
 from flows.verbs.promote import promote
-from flows.verbs.truth import load_book
+from flows.verbs.standing import standing
+from flows.verbs.truth import Book, load_book
 from flows.verbs.validate_ab import ab_table, validate_ab
 from models.boundary import assign_arm
 from models.hub import PEOPLE, Entry, EntryKind, Policy, Revoke, running_ab
@@ -279,6 +281,27 @@ def test_a_promotion_that_is_refused_is_told_and_not_raised(desk: Desk) -> None:
     assert desk.ledger.live_policy(NAME) == TREATMENT
 
 
+def test_a_test_that_cannot_be_judged_is_told_and_stops_no_other(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its stored rows hold what is no number; the night of the other tests goes on."""
+    tried_cases(desk, 10)
+    sound = validate_ab_module.ab_table
+
+    def broken(desk: Desk, trial: Entry, book: Book) -> pd.DataFrame:
+        return sound(desk, trial, book).assign(day="soon")
+
+    with monkeypatch.context() as spoilt:
+        spoilt.setattr(validate_ab_module, "ab_table", broken)
+        (told,) = validate_ab(desk, after(10))
+    assert told["verdict"] == "not_judged"
+    assert "holds text that is no number" in told["reasons"][0]
+    assert [one["kind"] for one in desk.alerts.recent(5)] == ["ab_not_judged"]
+    assert kinds(desk) == []
+    (told,) = validate_ab(desk, after(10))
+    assert told["verdict"] == "promote"
+
+
 def test_a_first_boundary_is_tried_against_full_review(tmp_path: Path) -> None:
     """No policy is live: the control reviews everything, and the trial's design says so."""
     desk = hub_desk(tmp_path)
@@ -293,14 +316,12 @@ def test_a_first_boundary_is_tried_against_full_review(tmp_path: Path) -> None:
     assert tested == {"automation", "recall"}
 
 
-def test_who_approved_it_was_revoked_so_its_proof_promotes_nothing(desk: Desk) -> None:
-    """It is said with the conclusion; later looks are silent, and send no alert a day."""
+def test_who_approved_it_was_revoked_so_it_is_tried_no_more(desk: Desk) -> None:
+    """From that moment every case is decided by what is live, and the next looks find no test."""
     tried_cases(desk, 10)
     revoked = Revoke(name=ANA, actor=BEN, base_version=last_version(desk, PEOPLE))
     assert isinstance(desk.ledger.submit(revoked, after(9)), Entry)
-    (told,) = validate_ab(desk, after(10))
-    assert told["verdict"] == "promote"
-    assert "Who approved it was revoked" in told["reasons"][-1]
-    assert validate_ab(desk, after(11)) == []
+    assert standing(desk, NAME, after(9) - timedelta(seconds=1)).trial is not None
+    assert standing(desk, NAME).trial is None
+    assert validate_ab(desk, after(10)) == []
     assert desk.ledger.live_policy(NAME) == CONTROL
-    assert [one["kind"] for one in desk.alerts.recent(5)] == ["ab_concluded"]

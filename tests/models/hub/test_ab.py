@@ -12,6 +12,7 @@ from tests.hub import (
     THIN,
     TRIED,
     Hub,
+    a_team,
     entered,
     rule,
 )
@@ -92,10 +93,12 @@ def test_a_stopped_trial_spends_the_approval():
     assert rule(hub.start_ab()) == "ab_needs_approval"
 
 
-@pytest.mark.parametrize("end", ["halt", "refuse", "roll_back", "promote", "narrow", "force"])
+@pytest.mark.parametrize(
+    "end", ["halt", "refuse", "roll_back", "promote", "narrow", "force", "revoke"]
+)
 def test_what_ends_a_trial(end):
     """A brake, a change of mind, and every change of what it is held against."""
-    hub = Hub()
+    hub = a_team()
     hub.make_live(THIN)
     hub.make_live(MIDDLE)
     hub.propose(TRIED)
@@ -105,7 +108,7 @@ def test_what_ends_a_trial(end):
     if end == "halt":
         hub.halt()
     elif end == "refuse":
-        hub.refuse(TRIED)
+        entered(hub.refuse(TRIED, "ben"))
     elif end == "roll_back":
         hub.roll_back()
     elif end == "narrow":
@@ -113,6 +116,8 @@ def test_what_ends_a_trial(end):
     elif end == "force":
         hub.request_force(THIN)
         hub.force(THIN)
+    elif end == "revoke":
+        entered(hub.revoke("ben", "ana"))
     else:
         other = replace(THIN, model_version="2")
         hub.make_live(other)
