@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from flows.verbs.certify import Judged
 from flows.verbs.desk import Desk
 from flows.verbs.generation import last_version
-from flows.verbs.submit import submitted
+from flows.verbs.submit import looking_again, submitted
 from models.hub import Entry, Narrow, Policy
 from models.hub.people import NIGHT
 from models.vocabulary import Boundary, Certificate, CertificateVerdict, Targets
@@ -31,7 +32,8 @@ def expire(desk: Desk, at: datetime) -> list[Entry]:
 
     Nothing older is left to fall back to: what was promoted before expired before.
     """
-    return [entry for case_type in desk.case_types for entry in _expire(desk, case_type, at)]
+    expired = [looking_again(partial(_expire, desk, name, at)) for name in desk.case_types]
+    return [entry for entries in expired for entry in entries]
 
 
 def renewal(desk: Desk, judged: Judged, at: datetime) -> Policy | None:

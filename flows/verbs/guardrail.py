@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from flows.verbs.certify import Judged, guard_champion
 from flows.verbs.desk import Desk
@@ -11,7 +12,7 @@ from flows.verbs.generation import last_version
 from flows.verbs.model_files import why_it_does_not_load
 from flows.verbs.promote import roll_back
 from flows.verbs.propose import narrow_to
-from flows.verbs.submit import submitted
+from flows.verbs.submit import looking_again, submitted
 from flows.verbs.truth import Book
 from models.hub import Entry, Policy, TripGuardrail, is_narrower, previous_policy_id
 from models.hub.people import GUARDRAIL
@@ -30,7 +31,8 @@ def guard_live_policies(desk: Desk, book: Book) -> list[Tripped]:
 
     What a policy falls back to is held to the guard in the same night.
     """
-    return [each for case_type in desk.case_types for each in _guard(desk, book, case_type)]
+    guarded = [looking_again(partial(_guard, desk, book, name)) for name in desk.case_types]
+    return [each for tripped in guarded for each in tripped]
 
 
 def _guard(desk: Desk, book: Book, case_type: str) -> list[Tripped]:

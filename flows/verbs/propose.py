@@ -9,7 +9,7 @@ from flows.verbs.certify import Judged, policy_for
 from flows.verbs.desk import Desk
 from flows.verbs.expiry import is_due, renewal
 from flows.verbs.generation import last_version
-from flows.verbs.submit import submitted
+from flows.verbs.submit import looking_again, submitted
 from models.hub import Entry, Narrow, Policy, Propose, Refusal, is_narrower, open_proposals
 from models.hub.people import NIGHT
 from models.vocabulary import CertificateVerdict
@@ -30,7 +30,7 @@ def act_on(desk: Desk, judged: Judged, at: datetime) -> Entry | None:
     if renewed is not None:
         return _propose(desk, judged, renewed, at)
     if verdict is CertificateVerdict.INCUMBENT_UNCERTIFIED:
-        return narrow_to(desk, judged, NIGHT, at)
+        return looking_again(lambda: narrow_to(desk, judged, NIGHT, at))
     return None
 
 

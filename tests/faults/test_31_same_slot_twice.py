@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -61,16 +62,36 @@ def test_a_slot_decided_twice_decides_each_case_once(
     assert len(stored) == 100
 
 
-def test_cases_of_no_known_type_are_named_and_nothing_is_decided(
+def test_cases_of_no_known_type_are_quarantined_and_hold_up_no_other(
     advised: Advised, desk: Desk, tmp_path: Path
 ) -> None:
-    """A new kind of case is somebody's decision to configure, not a silent loss."""
-    cases = later_cases(advised).head(3).assign(case_type=[CASE_TYPE, "loan", "loan"])
-    cases.to_parquet(tmp_path / "cases.parquet")
+    """A new kind of case is somebody's decision to configure: people are told, once."""
+    cases = later_cases(advised).sort_values("opened_at").head(3)
+    cases.assign(case_type=["loan", CASE_TYPE, "loan"]).to_parquet(tmp_path / "cases.parquet")
+    slot = advised.now + timedelta(days=30)
+    told = decide_new_cases(desk, slot)
+    assert (told[CASE_TYPE]["decided"], told[CASE_TYPE]["refused"]) == (1, 0)
+    assert told["known_case_type"] == {
+        "rows_in": 2, "refused": 2, "rejections": {"known_case_type": 2},
+    }  # fmt: skip
+    put_aside = pd.read_parquet(desk.home / "evidence" / "cases" / "quarantine")
+    assert set(put_aside["case_id"]) == set(cases["case_id"].iloc[[0, 2]])
+    assert set(put_aside["broken_rules"]) == {"known_case_type"}
+    decide_new_cases(desk, slot + timedelta(minutes=15))
+    (alert,) = [one for one in desk.alerts.recent(9) if one["kind"] == "unknown_case_type"]
+    assert "2 cases are of no configured type (loan)" in alert["sentence"]
+
+
+def test_a_source_of_strangers_alone_is_mapped_wrongly_and_stops(
+    advised: Advised, desk: Desk, tmp_path: Path
+) -> None:
+    """Nothing is stored, so the same rows are read again once the names are mapped."""
+    later_cases(advised).head(3).assign(case_type="loan").to_parquet(tmp_path / "cases.parquet")
     before = desk.store.digest("decisions")
-    with pytest.raises(UserError, match=r"2 cases are of no configured type \(loan\)"):
+    with pytest.raises(UserError, match=r"3 cases are of no configured type \(loan\)"):
         decide_new_cases(desk, advised.now + timedelta(days=30))
     assert desk.store.digest("decisions") == before
+    assert desk.store.watermark("desk_cases") is None
 
 
 def test_the_deployment_runs_one_at_a_time() -> None:
