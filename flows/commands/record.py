@@ -39,20 +39,28 @@ def history(case_type: str | None, as_of: datetime | None, as_json: bool) -> Non
 @click.command()
 @click.option("--json", "as_json", is_flag=True)
 def status(as_json: bool) -> None:
-    """Say for every case type what decides it, who approved that, and what is stopped or tried."""
+    """Say for every case type what decides it, who approved that, and what is stopped or tried.
+
+    The exit code is 3 when the ledger is not as it was written.
+    """
     from flows.verbs import live
     from flows.verbs.history import state_of
 
     desk, now = live.open_desk(), datetime.now(UTC)
-    entries = desk.ledger.history()
+    entries, whole = desk.ledger.history(), desk.ledger.verify()
     rows = [state_of(desk, entries, name, now) for name in desk.case_types]
     alerts = desk.alerts.recent(5)
     if as_json:
-        click.echo(json.dumps({"case_types": rows, "alerts": alerts}, indent=1))
-        return
-    _standings(rows)
-    for alert in alerts:
-        click.echo(f"Alert {to_the_second(alert.get('at'))}: {alert.get('sentence', '')}")
+        told = {"ok": whole.ok, "problems": whole.problems}
+        click.echo(json.dumps({"case_types": rows, "alerts": alerts, "ledger": told}, indent=1))
+    else:
+        _standings(rows)
+        for alert in alerts:
+            click.echo(f"Alert {to_the_second(alert.get('at'))}: {alert.get('sentence', '')}")
+        for problem in whole.problems:
+            click.echo(f"The ledger is not to be trusted, and takes no change: {problem}")
+    if not whole.ok:
+        raise SystemExit(EXIT_GATE)
 
 
 @click.group()

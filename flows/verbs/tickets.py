@@ -111,6 +111,24 @@ def to_announce(desk: Desk, findings: Sequence[Finding], as_of: datetime) -> lis
     ]
 
 
+def known_tickets(
+    desk: Desk, case_type: str, pattern_ids: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """The tickets of a case type by pattern id, where it has one for each of these patterns.
+
+    Raises:
+        UserError: it has none for some of them.
+    """
+    mine = {one["pattern_id"]: one for one in tickets(desk) if one["case_type"] == case_type}
+    for pattern_id in pattern_ids:
+        if pattern_id not in mine:
+            raise UserError(
+                f"{case_type} has no ticket {pattern_id!r}; `ratchet tickets --json` lists them with "
+                "their pattern_id. Leave the pattern out to retrain without one."
+            )
+    return mine
+
+
 def to_answer(desk: Desk, case_type: str, pattern_id: str) -> list[dict[str, Any]]:
     """The tickets that a retrain started for one pattern answers; none if that one is answered.
 
@@ -120,12 +138,7 @@ def to_answer(desk: Desk, case_type: str, pattern_id: str) -> list[dict[str, Any
     Raises:
         UserError: the case type has no such ticket.
     """
-    mine = {one["pattern_id"]: one for one in tickets(desk) if one["case_type"] == case_type}
-    if pattern_id not in mine:
-        raise UserError(
-            f"{case_type} has no ticket {pattern_id!r}; `ratchet tickets --json` lists them with "
-            "their pattern_id. Leave the pattern empty to retrain without one."
-        )
+    mine = known_tickets(desk, case_type, [pattern_id])
     if mine[pattern_id]["answered_by"] is not None:
         return []
     return [

@@ -31,3 +31,12 @@ def test_a_night_names_what_it_wrote_into_the_ledger(
         "Ledger: ato guardrail tripped aaaaaaaaaaaa",
         "Ledger: ato rolled back bbbbbbbbbbbb",
     ]
+
+
+def test_a_retrain_that_answers_no_known_ticket_fits_nothing(bare: LiveHome) -> None:
+    """Exit 2 before anything is read or registered; so does a case type that is none."""
+    said = bare.ask("retrain", "ato", "--answers", "nope")
+    assert (said.code, said.out) == (2, "")
+    assert "ato has no ticket 'nope'; `ratchet tickets --json` lists them" in said.err
+    said = bare.ask("retrain", "atoo", "--answers", "nope")
+    assert (said.code, "there is no case type 'atoo'" in said.err) == (2, True)

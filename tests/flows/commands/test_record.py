@@ -104,6 +104,12 @@ def test_without_its_head_nothing_is_added_until_a_copy_is_put_back(manned: Live
     refused = manned.ask("halt", "kyc_audit", "--reason", "odd blocks", by="ola")
     assert refused.code == 3
     assert "starts with a copy of another machine's" in refused.err
+    status = manned.ask("status")
+    assert (status.code, "not to be trusted, and takes no change: The head" in status.out) == (
+        3,
+        True,
+    )
+    assert json.loads(manned.ask("status", "--json").out)["ledger"]["ok"] is False
     head.write_bytes(older)
     assert manned.ask("halt", "kyc_audit", "--reason", "odd blocks", by="ola").code == 0
     assert manned.ask("ledger", "verify").out == "The ledger is whole.\n"
