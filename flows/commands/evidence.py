@@ -34,6 +34,8 @@ def admit(file: Path, contract: str, rejects: Path | None, dry_run: bool, as_jso
         click.echo(
             f"{told.rows_in:,} rows in = {told.admitted:,} admitted + {told.quarantined:,} quarantined."
         )
+        if told.already_stored:
+            click.echo(f"{told.already_stored:,} of the admitted rows were stored before.")
         if told.report and not told.failed:
             click.echo(told.report)
     if told.failed:

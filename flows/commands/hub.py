@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 import click
 
 from flows.commands.options import ACTOR, UTC_STAMP
-from flows.commands.output import say, say_entry, table, to_the_second
+from flows.commands.output import say, say_entry, table
 from flows.commands.people import asked_by
+from flows.reports.stamps import to_the_second
 
 
 @click.command()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -30,13 +29,6 @@ def table(rows: Sequence[dict[str, Any]]) -> None:
         click.echo(
             "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
         )
-
-
-def to_the_second(stamp: str | None) -> str | None:
-    """A UTC stamp as a person reads it: 2026-03-02T14:05:59Z."""
-    if not stamp:
-        return None
-    return datetime.fromisoformat(stamp).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def say(text: str) -> None:

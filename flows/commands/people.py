@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from flows.commands.options import ACTOR
-from flows.commands.output import table, to_the_second
+from flows.commands.output import table
+from flows.reports.stamps import to_the_second
 
 if TYPE_CHECKING:
     from flows.verbs.desk import Desk

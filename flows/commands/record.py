@@ -10,7 +10,8 @@ import click
 
 from flows.commands.exit_codes import EXIT_GATE
 from flows.commands.options import UTC_STAMP
-from flows.commands.output import table, to_the_second
+from flows.commands.output import table
+from flows.reports.stamps import to_the_second
 
 
 @click.command()

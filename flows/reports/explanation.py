@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from flows.reports.stamps import to_the_second
+
 _SOURCES = {
     "kept": "kept with the case when it was decided",
     "computed": "computed now from the stored case by the model that decided it",
@@ -16,8 +18,8 @@ def explanation(told: dict[str, Any]) -> str:
     """What was decided and by what, in a few sentences; `told` comes from the verb `explain`."""
     score = "without a score" if told["score"] is None else f"score {told['score']:.5g}"
     lines = [
-        f"{told['case_id']} ({told['case_type']}), opened {told['opened_at']}: "
-        f"{told['action']}, {score}{_rule(told)}.",
+        f"{told['case_id']} ({told['case_type']}), opened {to_the_second(told['opened_at'])}, "
+        f"decided {to_the_second(told['decided_at'])}: {told['action']}, {score}{_rule(told)}.",
         f"Policy {told['policy_id']}, model version {told['model_version']}.",
         *_behind(told),
         f"Its truth was to be observed with probability {told['propensity']:.5g}; it was "
@@ -63,9 +65,12 @@ def _behind(told: dict[str, Any]) -> list[str]:
         return [f"{rule} Forced by {by} without its proof: {policy['forced_because']}"]
     said = f"Proposed by {policy['proposed_by']}, approved by {' and '.join(policy['approved_by'])}"
     if policy["made_live"] is None:
-        return [f"{rule} {said}; on trial since {policy['tried_since']} (arm {told['arm']})."]
+        return [
+            f"{rule} {said}; on trial since {to_the_second(policy['tried_since'])} (arm {told['arm']})."
+        ]
     made = _MADE_LIVE.get(policy["made_live"], policy["made_live"].replace("_", " "))
-    return [f"{rule} {said}; {made} by {policy['made_live_by']} at {policy['made_live_at']}."]
+    at = to_the_second(policy["made_live_at"])
+    return [f"{rule} {said}; {made} by {policy['made_live_by']} at {at}."]
 
 
 def _again(again: dict[str, Any]) -> str:

@@ -65,9 +65,8 @@ def test_a_person_reads_the_same_in_a_few_sentences(advised: Advised) -> None:
     row = advised.decided.iloc[5]
     told = explain(advised.desk, row["case_id"])
     text = explanation(told)
-    assert text.startswith(
-        f"{row['case_id']} (ato), opened {row['opened_at'].isoformat()}: escalate"
-    )
+    opened, decided = (f"{row[name]:%Y-%m-%dT%H:%M:%SZ}" for name in ("opened_at", "decided_at"))
+    assert text.startswith(f"{row['case_id']} (ato), opened {opened}, decided {decided}: escalate")
     assert f"Policy {row['policy_id']}, model version 1." in text
     assert "probability 1; it was drawn for review" in text
     assert "kept with the case" in text
