@@ -20,8 +20,8 @@ $(STAMP): requirements.lock pyproject.toml
 demo: setup
 	$(BIN)/ratchet demo
 
-# Everything but what needs databases, servers or a live schedule; under ten minutes on two
-# cores. In the folders' order: by default the files with the fewest tests come last, and those are
+# Everything but what needs databases, servers or a live schedule, or walks half a minute; under ten
+# minutes on two cores. In the folders' order: by default the files with the fewest tests come last, and those are
 # the long walks, one of which would keep one core busy while the other waits.
 test: setup
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder

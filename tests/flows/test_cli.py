@@ -106,6 +106,7 @@ def test_a_history_that_cannot_be_walked_is_refused_whole(
     assert not list((tmp_path / "home").glob("backtests/*"))
 
 
+@pytest.mark.slow
 def test_a_refusal_out_of_a_running_flow_is_the_same_clean_line(tmp_path: Path) -> None:
     """A process and a Prefect of its own: exit code 2, the reason, no traceback, no ledger."""
     source = write_history(tmp_path, *UNWALKABLE[2][:2])

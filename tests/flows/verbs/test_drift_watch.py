@@ -66,12 +66,14 @@ def test_evidence_starts_again_where_a_feature_moved_and_the_dossier_says_so(
     assert generation.evidence_since >= since.to_pydatetime()
 
 
+@pytest.mark.slow
 def test_a_quiet_history_pools_all_its_windows(tmp_path: Path) -> None:
     walk = walked_with(tmp_path, small_history(days=45, per_day=120))
     assert restarts(walk) == []
     assert all(night["drift"] == [] for night in walk.nights)
 
 
+@pytest.mark.slow
 def test_a_feature_that_turns_with_the_calendar_ends_no_evidence(tmp_path: Path) -> None:
     """`channel` becomes another word on day 30; said to turn with the calendar, it may."""
     history = small_history(days=45, per_day=120)
