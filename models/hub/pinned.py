@@ -107,14 +107,15 @@ class PinnedPolicy:
             reason = np.where(reason == "", FEATURES_ARE_PRESENT, reason)
             scores = np.full(len(whole), np.nan)
         decided = self._decided(whole, scores, reason, now)
-        decided.insert(0, "case_id", whole["case_id"])
-        decided["decided_at"] = utc_stamp(now)
-        decided["model_version"] = self.policy.model_version
-        top = _top_contributions(told, reason == "")
-        decided["top_contributions"] = pd.Series(top, index=decided.index, dtype=object)
-        names = [str(name) for name in decided]
-        plain = [_plain(decided[name]) for name in names]
-        return [dict(zip(names, row, strict=True)) for row in zip(*plain, strict=True)]
+        count = len(whole)
+        columns = {
+            "case_id": whole["case_id"].tolist(),
+            **{str(name): _plain(decided[name]) for name in decided},
+            "decided_at": [utc_stamp(now)] * count,
+            "model_version": [self.policy.model_version] * count,
+            "top_contributions": _top_contributions(told, reason == ""),
+        }
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
     def _decided(
         self, cases: pd.DataFrame, scores: npt.NDArray[np.float64], reason: Reasons, now: datetime

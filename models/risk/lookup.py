@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from models.risk.flat_tables import FlatTables
 from models.risk.lookup_tables import Group, Question, Tables
 
 FloatArray = npt.NDArray[np.float64]
@@ -16,13 +18,20 @@ Column = npt.NDArray[Any]
 """float32 numbers, or the places of categories."""
 
 ROWS_AT_ONCE = 16_384
+FEW_ROWS = 32
+"""Up to so many rows one pass over the flattened tables is quicker than one over the trees."""
+
 _TREES_A_SUM = 32
+_MOST_FLAT_BYTES = 64 << 20
+_FLAT: WeakKeyDictionary[Tables, FlatTables | None] = WeakKeyDictionary()
 
 
 def look_up(
     tables: Tables, rows: pd.DataFrame, threads: int = 1, chunk: int = ROWS_AT_ONCE
 ) -> FloatArray:
     """Contributions to the margin, shape (rows, features), before calibration.
+
+    The same bits for a case whether it comes alone or among others.
 
     Args:
         tables: of the model's forest.
@@ -32,6 +41,9 @@ def look_up(
         chunk: the largest part; what is kept for one should fit the processor's cache.
     """
     columns = [_column(rows.iloc[:, place]) for place in range(tables.features)]
+    flat = _flattened(tables) if 0 < len(rows) <= FEW_ROWS else None
+    if flat is not None:
+        return flat.look_up(columns)
     by_feature = np.zeros((tables.features, len(rows)))
     # Parts of one size, as many as there are threads or a multiple of it.
     parts = threads * -(-len(rows) // (chunk * threads)) or 1
@@ -47,6 +59,15 @@ def look_up(
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(work, edges[:-1], edges[1:]))
     return by_feature.T
+
+
+def _flattened(tables: Tables) -> FlatTables | None:
+    """Made once for as long as the tables live; None where there is nothing to look up, or a second
+    copy would be large."""
+    if tables not in _FLAT:
+        small = bool(tables.trees) and tables.nbytes <= _MOST_FLAT_BYTES
+        _FLAT[tables] = FlatTables.of(tables, _TREES_A_SUM) if small else None
+    return _FLAT[tables]
 
 
 def _column(values: pd.Series) -> Column:

@@ -60,7 +60,7 @@ class TabulatedTree:
     groups: tuple[Group, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Tables:
     """A forest, tabulated; `bias` is its mean margin, which no feature is held to account for."""
 

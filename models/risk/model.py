@@ -17,7 +17,7 @@ from scipy.special import expit
 
 from models.risk.calibration import PlattCalibration
 from models.risk.contributions import Contributions, contributions, tables_of
-from models.risk.encoding import Levels, encode, why_unscorable
+from models.risk.encoding import Levels, encode, encode_scorable
 from models.risk.lookup_tables import Tables
 from models.vocabulary import Feature
 
@@ -109,26 +109,26 @@ class RiskModel:
 
     def margins(self, cases: pd.DataFrame) -> FloatArray:
         """Uncalibrated log-odds of 'bad', shape (cases,)."""
-        rows = encode(cases, self.features, self.levels)
+        return self._margins(encode(cases, self.features, self.levels))
+
+    def _margins(self, rows: pd.DataFrame) -> FloatArray:
         data = xgb.DMatrix(rows, enable_categorical=True)
         return self.booster.predict(data, output_margin=True).astype(np.float64)
 
     def score(self, cases: pd.DataFrame) -> tuple[FloatArray, npt.NDArray[np.str_]]:
         """Calibrated probability of 'bad' (NaN where a case cannot be scored), and why not ("")."""
-        reason = why_unscorable(cases, self.features, self.levels)
-        scorable = reason == ""
+        rows, reason = encode_scorable(cases, self.features, self.levels)
         scores = np.full(len(cases), np.nan)
-        if scorable.any():
-            rows = cases if scorable.all() else cases[scorable]
-            scores[scorable] = self.calibration.probability(self.margins(rows))
+        if len(rows):
+            scores[reason == ""] = self.calibration.probability(self._margins(rows))
         return scores, reason
 
     def score_and_contributions(
         self, cases: pd.DataFrame
     ) -> tuple[FloatArray, npt.NDArray[np.str_], Contributions]:
         """What `score` and `contributions` say, to the bit, with the cases read once."""
-        reason = why_unscorable(cases, self.features, self.levels)
-        told = self.contributions(cases, reason=reason)
+        rows, reason = encode_scorable(cases, self.features, self.levels)
+        told = self._contributions(rows, reason, threads=1, seed=0)
         return expit(told.margin), reason, told
 
     def contributions(
@@ -150,15 +150,23 @@ class RiskModel:
             seed: of the sample that is compared with XGBoost's own values.
         """
         if reason is None:
-            reason = why_unscorable(cases, self.features, self.levels)
+            rows, reason = encode_scorable(cases, self.features, self.levels)
+        else:
+            scorable = reason == ""
+            some = cases if scorable.all() else cases[scorable]
+            rows = encode(some, self.features, self.levels)
+        return self._contributions(rows, reason, threads, seed)
+
+    def _contributions(
+        self, rows: pd.DataFrame, reason: npt.NDArray[np.str_], threads: int, seed: int
+    ) -> Contributions:
+        """Of the encoded rows of those cases that have no reason against it."""
         scorable = reason == ""
-        some = cases if scorable.all() else cases[scorable]
-        rows = encode(some, self.features, self.levels)
         raw = contributions(self.booster, self.lookup, rows, threads=threads, seed=seed)
         slope, intercept = self.calibration.slope, self.calibration.intercept
-        margin = np.full(len(cases), np.nan)
+        margin = np.full(len(reason), np.nan)
         margin[scorable] = slope * raw.margin + intercept
-        by_feature = np.full((len(self.features), len(cases)), np.nan)
+        by_feature = np.full((len(self.features), len(reason)), np.nan)
         by_feature[:, scorable] = slope * raw.values.T
         bias = slope * raw.bias + intercept
         return replace(raw, margin=margin, bias=bias, values=by_feature.T)

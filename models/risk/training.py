@@ -12,7 +12,7 @@ import xgboost as xgb
 from sklearn.metrics import log_loss, roc_auc_score
 
 from models.risk.calibration import fit_platt
-from models.risk.encoding import Levels, encode, levels_of, why_unscorable
+from models.risk.encoding import Levels, encode_scorable, levels_of
 from models.risk.model import RiskModel
 from models.vocabulary import Feature
 
@@ -107,8 +107,8 @@ class LearningRows:
     ) -> LearningRows:
         """Leave out what cannot be scored, encode the rest; the later slice is the plan's share."""
         levels = levels_of(cases, features)
-        kept = why_unscorable(cases, features, levels) == ""
-        rows = encode(cases[kept], features, levels)
+        rows, reason = encode_scorable(cases, features, levels)
+        kept = reason == ""
         later = len(rows) - int(len(rows) * (1.0 - plan.later_share))
         return cls(tuple(features), levels, rows, bad[kept], weights[kept], kept, later)
 

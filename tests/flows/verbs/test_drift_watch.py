@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from flows.verbs.desk import Desk
 from flows.verbs.generation import current_generation
