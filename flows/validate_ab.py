@@ -8,14 +8,18 @@ from typing import Any
 from prefect import flow
 from prefect.utilities.annotations import quote
 
+from configs.errors import GateRefused
 from flows import tasks
 from flows.artifacts import publish
 from flows.verbs.live import night_of
+from flows.verbs.validate_ab import NOT_JUDGED
 
 
 @flow(name="validate_ab", persist_result=False)
 def validate_ab(as_of: datetime | None = None, profile: str | None = None) -> list[dict[str, Any]]:
     """Judge every running A/B test; promote what is proven, stop what is not, and leave the rest.
+
+    The run fails, once all are looked at, where one could not be judged.
 
     Args:
         as_of: the moment the look is for (with a time zone); empty: now.
@@ -26,4 +30,7 @@ def validate_ab(as_of: datetime | None = None, profile: str | None = None) -> li
     for one in told:
         verdict = f"{one['case_type']}: {one['verdict']}. {' '.join(one['reasons'])}"
         publish(f"ab-{one['case_type']}", verdict, one["proofs"])
+    unjudged = [one for one in told if one["verdict"] == NOT_JUDGED]
+    if unjudged:  # the others are judged; the run turns red, so that somebody looks
+        raise GateRefused(" ".join(reason for one in unjudged for reason in one["reasons"]))
     return told

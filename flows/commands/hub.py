@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import click
 
+from flows.commands.exit_codes import EXIT_GATE
 from flows.commands.options import ACTOR, UTC_STAMP
 from flows.commands.output import say, say_entry, table
 from flows.commands.people import asked_by
@@ -146,19 +147,26 @@ def rollback(case_type: str, reason: str, actor: str | None, as_json: bool) -> N
 @click.option("--as-of", type=UTC_STAMP, help="The moment the look is for, with its time zone.")
 @click.option("--json", "as_json", is_flag=True)
 def validate_ab(as_of: datetime | None, as_json: bool) -> None:
-    """Judge every A/B test that runs: go on, promote what is proven, or stop."""
+    """Judge every A/B test that runs: go on, promote what is proven, or stop.
+
+    The exit code is 3 when one could not be judged.
+    """
     from flows.verbs import live
+    from flows.verbs.validate_ab import NOT_JUDGED
     from flows.verbs.validate_ab import validate_ab as judge
 
     told = judge(live.open_desk(), live.night_of(as_of))
     if as_json:
         click.echo(json.dumps(told, indent=1))
-        return
-    if not told:
+    elif not told:
         click.echo("No A/B test runs.")
-    for one in told:
-        click.echo(f"{one['case_type']}: {one['verdict']}. {' '.join(one['reasons'])}")
-        table(one["proofs"])
+    else:
+        for one in told:
+            verdict = one["verdict"].replace("_", " ")
+            click.echo(f"{one['case_type']}: {verdict}. {' '.join(one['reasons'])}")
+            table(one["proofs"])
+    if any(one["verdict"] == NOT_JUDGED for one in told):
+        raise SystemExit(EXIT_GATE)
 
 
 def _at_terminal() -> bool:

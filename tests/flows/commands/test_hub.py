@@ -127,8 +127,11 @@ def test_forcing_takes_two_and_is_marked_for_ever(staffed: Staffed) -> None:
     assert line.endswith("forced: an attack")
 
 
-def test_a_policy_with_a_plan_is_tried_and_the_test_is_judged(staffed: Staffed) -> None:
-    """`promote` starts it; `validate-ab` says what is lacking; `status` and `proposals` show it."""
+def test_a_policy_with_a_plan_is_tried_and_the_test_is_judged(
+    staffed: Staffed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`promote` starts it; `validate-ab` says what is lacking, or that it could not be judged;
+    `status` and `proposals` show it."""
     home = staffed.home
     plan = AbPlan(targets=Targets(precision=0.9, recall=0.9))
     policy = proposed(home.desk(), staffed.models["kyc_audit"], "kyc_audit", NARROW, plan)
@@ -146,6 +149,17 @@ def test_a_policy_with_a_plan_is_tried_and_the_test_is_judged(staffed: Staffed) 
     assert f"A/B of {policy.policy_id[:12]} since " in line
     (line,) = [o for o in home.ask("proposals").out.splitlines() if o.startswith("kyc_audit ")]
     assert "A/B test runs" in line
+
+    def refuse(*_: object) -> None:
+        raise ValueError("the column 'day' holds text that is no number")
+
+    monkeypatch.setattr("flows.verbs.validate_ab.judge_ab", refuse)
+    spoilt = home.ask("validate-ab")
+    assert spoilt.code == 3
+    assert spoilt.out.startswith(
+        "kyc_audit: not judged. The A/B test could not be judged: the column"
+    )
+    assert home.ask("validate-ab", "--json").code == 3
 
 
 @pytest.mark.parametrize(
