@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
+from flows.reports.stamps import to_the_second
 from models.hub import Entry, dossier_digest
 
 _RISKS = {"false_omission_rate": "false omission"}
@@ -18,7 +18,7 @@ def proposal_dossier(proposal: Entry) -> str:
     lines = [
         f"# {proposal.case_type}: policy {str(proposal.policy_id)[:12]}",
         "",
-        f"Proposed by {proposal.actor} at {_stamp(proposal.at.isoformat())}.",
+        f"Proposed by {proposal.actor} at {to_the_second(proposal.at.isoformat())}.",
         "",
         "| what | value |",
         "|---|---|",
@@ -66,9 +66,9 @@ def _facts(said: Mapping[str, Any]) -> list[tuple[str, str | None]]:
         ("bad", _count(said.get("bad"))),
         ("drawn and without a label", _count(said.get("drawn_and_missing"))),
         ("model version", said.get("model_version")),
-        ("evidence from", _stamp(said.get("evidence_since"))),
-        ("evidence until", _stamp(said.get("evidence_until"))),
-        ("expires", _stamp(said.get("valid_until"))),
+        ("evidence from", to_the_second(said.get("evidence_since"))),
+        ("evidence until", to_the_second(said.get("evidence_until"))),
+        ("expires", to_the_second(said.get("valid_until"))),
         ("A/B test", _trial(said.get("ab_plan"))),
     ]
 
@@ -102,9 +102,3 @@ def _number(value: float | None) -> str | None:
 
 def _count(value: int | None) -> str | None:
     return None if value is None else f"{value:,}"
-
-
-def _stamp(stamp: str | None) -> str | None:
-    if stamp is None:
-        return None
-    return datetime.fromisoformat(stamp).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
