@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 
-from configs.errors import GateRefused, UserError
+from configs.errors import UserError
 from flows.verbs.desk import Desk
 from flows.verbs.generation import last_version
 from flows.verbs.known_case_type import known_case_type
-from flows.verbs.submit import submitted
-from models.hub import Entry, Halt, Refusal, Resume, Rule
+from flows.verbs.submit import looking_again, submitted
+from models.hub import Entry, Halt, Resume
 
-_LOST_RACES = 50
+_ATTEMPTS = 50
 
 
 def halt(desk: Desk, case_type: str, actor: str, reason: str, at: datetime) -> Entry:
@@ -25,21 +24,13 @@ def halt(desk: Desk, case_type: str, actor: str, reason: str, at: datetime) -> E
         UserError: no such case type is configured, or no reason is given.
         GateRefused: it is halted already, or the actor may not.
     """
-    command = Halt(
-        case_type=known_case_type(desk, case_type),
-        reason=_given(reason, "a halt"),
-        actor=actor,
-        base_version=last_version(desk, case_type),
-    )
-    said = desk.ledger.submit(command, at)
-    for _ in range(_LOST_RACES):
-        if not (isinstance(said, Refusal) and said.rule is Rule.STALE_BASE):
-            break
-        again = replace(command, base_version=last_version(desk, case_type))
-        said = desk.ledger.submit(again, at)
-    if isinstance(said, Refusal):
-        raise GateRefused(said.reason)
-    return said
+    name, why = known_case_type(desk, case_type), _given(reason, "a halt")
+
+    def stop() -> Entry:
+        base = last_version(desk, name)
+        return submitted(desk, Halt(case_type=name, reason=why, actor=actor, base_version=base), at)
+
+    return looking_again(stop, _ATTEMPTS)
 
 
 def resume(desk: Desk, case_type: str, actor: str, reason: str, at: datetime) -> Entry:

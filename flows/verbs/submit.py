@@ -13,8 +13,6 @@ from models.hub.refusal import Rule
 
 T = TypeVar("T")
 
-_ATTEMPTS = 3
-
 
 class StaleBase(GateRefused):
     """Somebody else's entry came in between: what was decided was decided on an older ledger."""
@@ -34,11 +32,12 @@ def submitted(desk: Desk, command: Command, at: datetime) -> Entry:
     return said
 
 
-def looking_again(act: Callable[[], T]) -> T:
-    """What an unattended step comes to; where somebody was quicker it looks at the ledger anew.
+def looking_again(act: Callable[[], T], attempts: int = 3) -> T:
+    """What a step comes to that must not give way to an unrelated entry; where somebody was quicker
+    it looks at the ledger anew.
 
     A person hears "stale base" and decides again. What protects a live policy at night has nobody to
-    decide again, and must not give way to an unrelated entry.
+    decide again, and a halt means whatever is live.
 
     Args:
         act: reads the ledger itself each time it is called, and may be called again from its start.
@@ -46,7 +45,7 @@ def looking_again(act: Callable[[], T]) -> T:
     Raises:
         StaleBase: the ledger moved on during every attempt.
     """
-    for _ in range(_ATTEMPTS - 1):
+    for _ in range(attempts - 1):
         try:
             return act()
         except StaleBase:
