@@ -129,8 +129,6 @@ def retrain(
     from flows.reports.move_page import report_kind
     from flows.verbs import live
     from flows.verbs.challenger import challenger_table, correction_table
-    from flows.verbs.known_case_type import known_case_type
-    from flows.verbs.tickets import known_tickets
     from flows.verbs.train import retrain as fit
     from flows.verbs.truth import load_book
 
@@ -140,8 +138,6 @@ def retrain(
         )
     moment = live.night_of(as_of)
     desk = live.open_desk()
-    known_case_type(desk, case_type)
-    known_tickets(desk, case_type, answers)
     told = fit(desk, load_book(desk, moment), case_type, answers, features)
     if as_json:
         click.echo(json.dumps(told.plain(), indent=1))

@@ -14,6 +14,7 @@ from flows.verbs.desk import Desk
 from flows.verbs.file_challenger import file_challenger
 from flows.verbs.known_case_type import known_case_type
 from flows.verbs.lineage import chosen
+from flows.verbs.tickets import known_tickets
 from flows.verbs.training_rows import TrainingRows, training_rows
 from flows.verbs.truth import Book
 
@@ -33,8 +34,11 @@ def retrain(
         features: those whose contributions are shown before and after.
 
     Raises:
-        UserError: the case type is not configured, or it has no such feature.
+        UserError: the case type is not configured, or it has no such feature or ticket; nothing was
+            fitted.
     """
+    known_case_type(desk, case_type)
+    known_tickets(desk, case_type, answers)
     return _retrain(desk, book, [case_type], answers, features, thorough=True)[0]
 
 

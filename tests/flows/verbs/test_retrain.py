@@ -26,6 +26,7 @@ from flows.verbs.headlines import HEADLINES
 from flows.verbs.lineage import reproduced
 from flows.verbs.promote import approve_and_promote
 from flows.verbs.proposed_policy import advised_policy
+from flows.verbs.tickets import file_findings
 from flows.verbs.train import retrain, retrain_all
 from flows.verbs.training_rows import training_rows
 from flows.verbs.truth import load_book
@@ -36,9 +37,11 @@ from models.risk.candidates import FRESH, WARM
 from models.simulation import RevealedHistory
 from models.vocabulary import Boundary, CaseType
 from tests.builders import small_case_type, small_history, small_settings, with_mlflow
+from tests.findings import a_finding
 
 DAYS, PER_DAY = 40, 150
 NAME = "small_case"
+FOUND = a_finding("signal", case_type=NAME)
 Changed: TypeAlias = tuple[Desk, datetime, Challenger, Challenger]
 
 
@@ -91,7 +94,8 @@ def changed(tmp_path_factory: pytest.TempPathFactory) -> Changed:
     """A first model of the first half, and the retrain that answers the change."""
     desk, now = opened(tmp_path_factory.mktemp("changed"), changing_history())
     first = again(desk, now)
-    second = again(desk, now, answers=["abc123"], features=["channel", "signal"])
+    file_findings(desk, [FOUND], now)
+    second = again(desk, now, answers=[FOUND.pattern_id], features=["channel", "signal"])
     return desk, now, first, second
 
 
@@ -179,7 +183,7 @@ def test_any_version_is_fitted_again_from_its_lineage_bit_for_bit(
     for told, challenger in zip(dossiers(desk), changed[2:], strict=True):
         assert reproduced(desk, NAME, told["lineage"]).digest == challenger.digest
     lineage = dossiers(desk)[1]["lineage"]
-    assert lineage["answers"] == ["abc123"]
+    assert lineage["answers"] == [FOUND.pattern_id]
     assert lineage["code"].startswith(("git ", "ratchet"))
     assert set(lineage["data"]) == {"decisions", "reviews", "outcomes"}
     wrong = {**lineage, "rows": {**lineage["rows"], "learned": "0" * 64}}
@@ -273,13 +277,15 @@ def test_a_champion_whose_file_is_damaged_does_not_stop_a_retrain(tmp_path: Path
 def test_what_is_not_configured_is_refused_by_name(
     changed: Changed,
 ) -> None:
-    """A case type and a feature, with what there is instead."""
+    """A case type, a feature and a ticket, with what there is instead."""
     desk, now = changed[:2]
     book = load_book(desk, now)
     with pytest.raises(UserError, match="no case type 'nothing'; the case types are small_case"):
         retrain(desk, book, "nothing")
     with pytest.raises(UserError, match="small_case has no feature colour; it has signal, channel"):
         retrain(desk, book, NAME, features=["colour"])
+    with pytest.raises(UserError, match="has no ticket 'nope'; `ratchet tickets --json` lists"):
+        retrain(desk, book, NAME, answers=["nope"])
 
 
 def test_a_retrain_moves_no_live_decision(tmp_path: Path) -> None:
