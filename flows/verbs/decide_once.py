@@ -96,7 +96,7 @@ def decide_once(
     if len(twice):
         rejections[REPEATED] = rejections.get(REPEATED, 0) + len(twice)
         rejected = pd.concat([rejected, twice], ignore_index=True)
-    _quarantine(desk, rejected, source, now)
+    quarantine_cases(desk, rejected, source, now)
     known = desk.store.holds("decisions", sound[["case_id"]])
     new = sound[~known].reset_index(drop=True)
     decided, stored = _decide_new(desk, case_type, new, now, source)
@@ -124,7 +124,8 @@ def _sound(
     return judged.rows, judged.rejected, dict(judged.rejections)
 
 
-def _quarantine(desk: Desk, rejected: pd.DataFrame, source: str, now: datetime) -> None:
+def quarantine_cases(desk: Desk, rejected: pd.DataFrame, source: str, now: datetime) -> None:
+    """Put cases aside; `rejected` says in `broken_rules` why each of them."""
     if rejected.empty:
         return
     nothing = pd.DataFrame({"case_id": pd.Series(dtype="str")})

@@ -11,12 +11,13 @@ from configs.errors import UserError
 from configs.settings import load_settings
 from configs.sources import SourceSettings
 from data_contracts.admission import BROKEN_RULES
+from data_contracts.row_rules import known_case_type
 from flows.adapters.sources import read_source
-from flows.verbs.decide_once import decide_once
+from flows.verbs.decide_once import decide_once, quarantine_cases
 from flows.verbs.desk import Desk
 from flows.verbs.live import configured_source
 
-UNKNOWN = "known_case_type"
+UNKNOWN = known_case_type().name
 """The contract's rule that a row of an unconfigured case type breaks."""
 
 
@@ -80,10 +81,7 @@ def _put_aside(
 ) -> dict[str, Any]:
     """What is read again, within the overlap, was told before."""
     strangers = rows.assign(**{BROKEN_RULES: UNKNOWN}).reset_index(drop=True)
-    nothing = pd.DataFrame({"case_id": pd.Series(dtype="str")})
-    desk.store.append(
-        "cases", nothing, strangers, key=("case_id",), source=source.name, received_at=now
-    )
+    quarantine_cases(desk, strangers, source.name, now)
     told_before = source.watermark is not None and seen is not None
     new = strangers[strangers[source.watermark] > seen] if told_before else strangers
     if len(new):
