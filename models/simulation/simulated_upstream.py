@@ -29,9 +29,8 @@ class SimulatedUpstream:
 
     Before `start` lies a fully reviewed past whose truth shows itself as the cases mature. From
     then on a drawn case queues for its case type's reviewers (the senior's queue first, then first
-    come, first served, by shift);
-    contradictions get a second review; passed bad cases surface and wrongly blocked customers
-    appeal later on. All of it is simulated, and a function of the seed.
+    come, first served, by shift); contradictions get a second review; passed bad cases surface and
+    wrongly blocked customers appeal later on. All of it is simulated, and a function of the seed.
     """
 
     def __init__(

@@ -92,7 +92,6 @@ def test_nothing_is_decided_by_a_ledger_whose_tail_was_cut(tmp_path, statement, 
 def test_a_tail_put_back_from_a_copy_reads_again(tmp_path):
     """What the message asks for works."""
     hub = filled(open_ledger(tmp_path))
-    copy = (tmp_path / "ledger.db").read_bytes()
     sql(tmp_path, "PRAGMA wal_checkpoint(TRUNCATE)")
     copy = (tmp_path / "ledger.db").read_bytes()
     sql(tmp_path, "DELETE FROM ledger_entries WHERE seq=3")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -38,16 +37,10 @@ from tests.flows.verbs.hub_desk import (
     WIDE,
     digest_of,
     filed,
-    hub_desk,
     made_live,
     policy,
     with_model,
 )
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return hub_desk(tmp_path)
 
 
 def concluded(desk: Desk, policy_id: str, verdict: str) -> Entry:

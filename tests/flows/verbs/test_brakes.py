@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from configs.errors import GateRefused, UserError
@@ -24,15 +22,9 @@ from tests.flows.verbs.hub_desk import (
     OTHER,
     WIDE,
     filed,
-    hub_desk,
     made_live,
     policy,
 )
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return hub_desk(tmp_path)
 
 
 def halted(desk: Desk, case_type: str = NAME) -> bool:

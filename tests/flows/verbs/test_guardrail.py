@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -25,7 +24,6 @@ from tests.flows.verbs.hub_desk import (
     NOW,
     WIDE,
     decided_cases,
-    hub_desk,
     made_live,
     policy,
     with_model,
@@ -37,11 +35,6 @@ TRIPPED, ROLLED_BACK, NARROWED = (
     EntryKind.NARROWED,
 )
 LATER = NOW + 10 * DAY
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return hub_desk(tmp_path)
 
 
 def kinds_after(desk: Desk, version: int) -> list[EntryKind]:

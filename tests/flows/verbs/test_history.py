@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -25,15 +24,9 @@ from tests.flows.verbs.hub_desk import (
     OTHER,
     WIDE,
     filed,
-    hub_desk,
     made_live,
     policy,
 )
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return hub_desk(tmp_path)
 
 
 def live(desk: Desk, as_of=None, now=NOW + 30 * DAY, case_type=NAME):
