@@ -234,6 +234,7 @@ def rows_of(counts: Counts, run: int, audit: float) -> pd.DataFrame:
 def table() -> None:
     """Both tables in Markdown, from the raw results."""
     alarms, found = (_read(RESULTS / f"{name}.jsonl") for name in ("false_alarms", "found"))
+    print("False alarms (simulated):\n")
     print("| boundary | cases a night | audits | runs | " + " | ".join(
         f"{guard}, delta {delta}" for delta in DELTAS for guard in GUARDS) + " |")  # fmt: skip
     print("|" + "---|" * (4 + len(DELTAS) * len(GUARDS)))
@@ -244,7 +245,8 @@ def table() -> None:
         ]  # fmt: skip
         print(f"| {one['boundary']} | {one['traffic']:,} | {one['audit']:.0%} | {one['runs']:,} | "
               + " | ".join(cells) + " |")  # fmt: skip
-    print("\n| what broke | night | cases a night | audits | one bet: nights | restarted: nights | "
+    print("\nNights until the alarm (simulated):\n")
+    print("| what broke | night | cases a night | audits | one bet: nights | restarted: nights | "
           "restarted: cases | restarted: audit labels |")  # fmt: skip
     print("|" + "---|" * 8)
     for one in found:

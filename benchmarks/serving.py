@@ -45,7 +45,7 @@ LEARNT_DAYS, ASKED_DAYS = 30, 10
 
 def main(cases: int, rounds: int, results: Path) -> int:
     pinned, new = _pinned(rounds)
-    sent = _records(new[:cases])
+    sent = records(new[:cases])
     with tempfile.TemporaryDirectory() as home:
         folder = Path(home) / "served"
         started = time.perf_counter()
@@ -57,7 +57,7 @@ def main(cases: int, rounds: int, results: Path) -> int:
             over_http, told = _over_http(port, sent)
     in_process, own, here = _in_process(pinned, sent)
     scored_only = _decisions_only(pinned, sent)
-    same = _without_stamp(told) == _without_stamp(here)
+    same = without_stamp(told) == without_stamp(here)
     trees = pinned.model.booster.num_boosted_rounds()
     rows = {
         "decision alone, in process": scored_only,
@@ -163,7 +163,8 @@ def _pinned(rounds: int) -> tuple[PinnedPolicy, pd.DataFrame]:
     return PinnedPolicy(policy, model, case_type.costs, key), known
 
 
-def _records(cases: pd.DataFrame) -> list[dict[str, Any]]:
+def records(cases: pd.DataFrame) -> list[dict[str, Any]]:
+    """As a client writes them: missing is null, stamps are text."""
     written = cases.to_json(orient="records", date_format="iso", double_precision=15)
     read: list[dict[str, Any]] = json.loads(written)
     return read
@@ -214,7 +215,8 @@ def _percentiles(seconds: list[float]) -> dict[str, float]:
     return dict(zip(("p50", "p90", "p99"), np.round(found, 2).tolist(), strict=True))
 
 
-def _without_stamp(answers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def without_stamp(answers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Everything but when it was answered."""
     return [{name: each[name] for name in each if name != "decided_at"} for each in answers]
 
 

@@ -40,9 +40,10 @@ def test_in_a_null_world_the_named_claim_is_only_just_untrue(name: str) -> None:
 
 @pytest.mark.parametrize("scheme", ["both", "treated", "pooled"])
 def test_weights_make_up_for_what_is_not_seen(scheme: str) -> None:
-    """Whoever's truth counts, weighted bad blocks add up to the world's (within 1 %)."""
+    """Whoever's truth counts, weighted bad blocks add up to the world's. Within 1 % over 400 runs,
+    which is more than five standard errors of the widest scheme (one run: .036)."""
     told = TRUE["recall .99"]
-    kinds, counts, _ = counts_of(told, 10_000, scheme, np.random.default_rng(0), 20)
+    kinds, counts, _ = counts_of(told, 10_000, scheme, np.random.default_rng(0), 400)
     seen = counts.mean(axis=(0, 1)) @ (kinds.weight * kinds.bad * kinds.treatment_blocks)
     assert seen / 10_000 == pytest.approx(0.035 * 0.975 + 0.01 * 0.965, rel=0.01)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from mlflow import pyfunc
 from mlflow.models import Model
 
 from configs.errors import GateRefused
@@ -58,7 +59,7 @@ def test_the_planted_metadata_is_what_mlflow_imports_from(hub: Hub, tmp_path: Pa
     folder, evidence = hub.folder(CHAMPION), tmp_path / "it_ran"
     plant_loader(folder, evidence)
     named = Model.load(str(folder)).flavors["python_function"]
-    module = folder / named["code"] / f"{named['loader_module']}.py"
+    module = folder / named[pyfunc.CODE] / f"{named[pyfunc.MAIN]}.py"
     assert f"pathlib.Path({str(evidence)!r}).touch()" in module.read_text(encoding="utf-8")
     assert not evidence.exists()
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import serving
-from benchmarks.serving import running_server
+from benchmarks.serving import records, running_server, without_stamp
 from flows.adapters.serving_folder import write_serving_folder
 from models.hub.pinned import PinnedPolicy
 from tests.pinned_policies import NOW, SECRET, pinned_policy, simulated_cases
@@ -42,15 +42,6 @@ def server(
 
 def ask(server: http.client.HTTPConnection, content: Any) -> tuple[int, Any]:
     return serving.ask(server, json.dumps(content).encode())
-
-
-def records(cases: pd.DataFrame) -> list[dict[str, Any]]:
-    """As a client writes them: missing is null, stamps are text."""
-    return json.loads(cases.to_json(orient="records", date_format="iso", double_precision=15))
-
-
-def without_stamp(answers: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{name: each[name] for name in each if name != "decided_at"} for each in answers]
 
 
 def test_three_roads_give_the_same_bits(

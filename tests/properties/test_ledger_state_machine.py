@@ -9,25 +9,24 @@ import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from flows.verbs.aliases import project_aliases
 from models.hub import Entry, dossier_digest, enrolled, proposal_of
 from models.hub.people import GUARDRAIL, NIGHT, SYSTEM, VALIDATE_AB
 from models.hub.said import plain_name
 from models.vocabulary import Boundary
-from tests.hub import (
-    EVIDENCE,
-    MIDDLE,
-    OTHER_EVIDENCE,
-    THIN,
-    TRIED,
-    Hub,
-    a_team,
-    open_ledger,
-)
+from tests import hub as examples
+from tests.flows.verbs.hub_desk import Registry
+from tests.hub import EVIDENCE, OTHER_EVIDENCE, THIN, Hub, a_team, open_ledger
+
+MIDDLE = replace(examples.MIDDLE, model_version="2", model_digest="b" * 64)
+TRIED = replace(examples.TRIED, model_version="3", model_digest="c" * 64)
+"""Each has a model of its own, so that an alias can name a wrong one."""
 
 PEOPLE = st.sampled_from(["ana", "ben", "cai", " Ben ", "\u0430na", "fay"])
 POLICIES = st.sampled_from([THIN, MIDDLE, TRIED])
@@ -86,7 +85,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.home = Path(tempfile.mkdtemp(prefix="ledger-"))
         self.hub = a_team(open_ledger(self.home, enrolled_only=True))
         self.so = Account()
-        self.alias, self.head_before, self.last, self.checked = None, None, None, 0
+        self.registry, self.head_before, self.checked = Registry(), None, 0
         self.hub.make_live(THIN)
         self.so.goes_live(self.known(THIN))
 
@@ -103,7 +102,7 @@ class LedgerMachine(RuleBasedStateMachine):
         head = (self.home / "ledger.head").read_bytes()
         answer = ask(*said, **told)
         assert isinstance(answer, Entry) == expected, answer
-        self.head_before = head
+        self.head_before, self.answer = head, answer
         return expected
 
     @rule(policy=POLICIES, evidence=EVIDENCES, actor=st.sampled_from(["ana", "cai", NIGHT]))
@@ -336,6 +335,8 @@ class LedgerMachine(RuleBasedStateMachine):
         """Somebody who read the ledger before something happened."""
         stale = len(self.hub.ledger.history("ato")) - 1 - behind
         self.happens(False, self.hub.roll_back, "ana", base_version=stale)
+        enrolled_now = "ana" in self.so.roles
+        assert self.answer.rule == ("stale_base" if enrolled_now else "actor_is_enrolled")
 
     @precondition(lambda self: self.head_before is not None)
     @rule()
@@ -346,13 +347,22 @@ class LedgerMachine(RuleBasedStateMachine):
         self.hub = Hub(open_ledger(self.home, enrolled_only=True))
         self.hub.now = now
 
-    @rule(version=st.sampled_from(["7", None]))
-    def edit_the_alias(self, version):
-        """Behind our back: nothing decides by it, and it is projected anew from the ledger."""
-        self.alias = version
+    @rule(
+        alias=st.sampled_from(["champion", "previous"]),
+        version=st.sampled_from(["1", "2", "3", "7", None]),
+    )
+    def edit_the_alias(self, alias, version):
+        """Behind our back, in the registry: nothing decides by it, what does not agree with the ledger
+        is found, whoever moved it, and all of it is projected anew."""
+        self.registry.point_alias("ato", alias, version)
         self.the_live_policy_is_the_last_one_made_live()
-        self.alias = self.hub.ledger.live_policy("ato").model_version
-        assert self.alias == self.so.policies[self.so.live].model_version
+        last = [self.so.policies[one].model_version for one in self.so.lineage[:-3:-1]]
+        wanted = dict(zip(("champion", "previous"), last, strict=False))
+        found = self.registry.aliases("ato")
+        wrong = {one for one in ("champion", "previous") if found.get(one) != wanted.get(one)}
+        desk = SimpleNamespace(ledger=self.hub.ledger, registry=self.registry)
+        assert {one.alias for one in project_aliases(desk, "ato")} == wrong
+        assert self.registry.aliases("ato") == wanted
 
     @invariant()
     def the_ledger_verifies(self):

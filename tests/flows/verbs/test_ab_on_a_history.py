@@ -81,7 +81,7 @@ def exchange(learned: Path, tmp_path: Path) -> Exchange:
 
 
 def test_a_sound_wider_boundary_is_proven_and_promoted_at_once(exchange: Exchange) -> None:
-    """Three claims are proven before the horizon; `validate_ab` concludes, promotes what a person
+    """All its claims are proven before the horizon; `validate_ab` concludes, promotes what a person
     approved, and a treated case can be explained to the person who approved it."""
     _live(exchange, _cuts(exchange, recall=0.995, precision=0.9))
     trial = _live(exchange, _cuts(exchange, recall=0.97, precision=0.9), plan=_plan())
