@@ -99,6 +99,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def happens(self, expected, ask, *said, **told):
         """The command is carried out exactly when the account says so."""
+        self.the_aliases_are_projected_from_the_ledger()  # also between the commands of one rule
         head = (self.home / "ledger.head").read_bytes()
         answer = ask(*said, **told)
         assert isinstance(answer, Entry) == expected, answer
@@ -352,10 +353,13 @@ class LedgerMachine(RuleBasedStateMachine):
         version=st.sampled_from(["1", "2", "3", "7", None]),
     )
     def edit_the_alias(self, alias, version):
-        """Behind our back, in the registry: nothing decides by it, what does not agree with the ledger
-        is found, whoever moved it, and all of it is projected anew."""
+        """Behind our back, in the registry: nothing decides by it, and the next look finds it."""
         self.registry.point_alias("ato", alias, version)
         self.the_live_policy_is_the_last_one_made_live()
+
+    @invariant()
+    def the_aliases_are_projected_from_the_ledger(self):
+        """Whoever moved them, an entry or a meddler: what does not agree is found and pointed back."""
         last = [self.so.policies[one].model_version for one in self.so.lineage[:-3:-1]]
         wanted = dict(zip(("champion", "previous"), last, strict=False))
         found = self.registry.aliases("ato")
