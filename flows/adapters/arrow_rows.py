@@ -49,9 +49,9 @@ def as_frame(
     has a fixed cost of a millisecond or two, which a hundred small parts would pay each.
     """
     if tables:
-        whole = pa.concat_tables(tables, promote_options="permissive")
+        whole = _under_one_another(tables)
     elif schemas:
-        whole = pa.unify_schemas(list(schemas), promote_options="permissive").empty_table()
+        whole = _under_one_another([schema.empty_table() for schema in schemas])
         whole = whole.append_column(RECEIVED_AT, pa.array([], STAMP))
     else:
         names = list(wanted or [RECEIVED_AT])
@@ -64,6 +64,29 @@ def as_frame(
         categories=[c for c in categories if c in whole.column_names]
     )
     return frame if wanted is None else frame.reindex(columns=list(wanted))
+
+
+def _under_one_another(tables: Sequence[pa.Table]) -> pa.Table:
+    """One table. A file writes yes and no as 1 and 0, or leaves a whole column empty, where another
+    one has true and false: then all of them are numbers, which a row's digest does not tell apart."""
+    try:
+        return pa.concat_tables(tables, promote_options="permissive")
+    except pa.ArrowTypeError:
+        torn = {
+            item.name
+            for table in tables
+            for item in table.schema
+            if pa.types.is_integer(item.type) or pa.types.is_floating(item.type)
+        }
+        numbers = [_yes_or_no_as_numbers(table, torn) for table in tables]
+        return pa.concat_tables(numbers, promote_options="permissive")
+
+
+def _yes_or_no_as_numbers(table: pa.Table, names: Collection[str]) -> pa.Table:
+    for place, item in enumerate(table.schema):
+        if item.name in names and pa.types.is_boolean(item.type):
+            table = table.set_column(place, item.name, table.column(place).cast(pa.int8()))
+    return table
 
 
 def agreeing(tables: Sequence[pa.Table]) -> list[pa.Table]:

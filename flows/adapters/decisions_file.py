@@ -42,10 +42,12 @@ def decisions_file(path: Path | None) -> Iterator[Writer]:
     if path.suffix not in kinds:
         raise UserError(f"{path.name} is neither .parquet nor .csv; name the file so.")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    done = "Nothing was decided; name another place."
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with kinds[path.suffix](temporary) as writer:
+                done = "What was decided is stored; run the same command again to get the file."
                 yield writer
             temporary.replace(path)
             sync_folder(path.parent)
@@ -53,8 +55,7 @@ def decisions_file(path: Path | None) -> Iterator[Writer]:
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise ServiceUnreachable(
-            f"{path} cannot be written: {error.strerror or error}. The decisions are stored; run the "
-            "same command again to get the file."
+            f"{path} cannot be written: {error.strerror or error}. {done}"
         ) from None
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from configs.errors import UserError
 from flows.adapters.case_pieces import PIECE_ROWS, CaseFile, are_repeated
 from flows.adapters.decisions_file import decisions_file
 from flows.verbs.decide_once import DecidedOnce, decide_once
@@ -75,10 +76,12 @@ def decide_file(
         piece_rows: cases in memory at a time.
 
     Raises:
-        UserError: no such case type, or the file cannot be read; the message says what would work.
+        UserError: no such case type, `out` is the file itself, or the file cannot be read; the message says what would work.
         ServiceUnreachable: the store or the file system does not answer.
     """
     known_case_type(desk, case_type)
+    if out is not None and out.resolve() == file.resolve():
+        raise UserError(f"{out} holds the cases; name another file for the decisions.")
     opened = CaseFile.at(file, desk.case_types[case_type])
     total, repeated_ids, found = opened.rows_in_all(), opened.repeated_ids(), DecidedFile()
     with decisions_file(out) as writer:

@@ -11,9 +11,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from configs.errors import UserError
+from configs.errors import ServiceUnreachable, UserError
 from flows.verbs.decide_file import decide_file
 from flows.verbs.desk import Desk
+from flows.verbs.explain import explain
 from models.hub.canonical import utc_stamp
 from tests.builders import small_settings
 from tests.flows.adapters.racing import answers_of_two_processes
@@ -147,6 +148,45 @@ def decide_in_process(home: Path, file: Path, at: datetime, who: int, wait: obje
     moment = at + timedelta(minutes=who)
     told = decide_file(desk, file, CASE_TYPE, home / f"{who}.parquet", moment, piece_rows=40)
     return [(told.rows_in, told.decided, told.already_decided, told.refused)]
+
+
+@pytest.mark.parametrize("written", ["1 and 0", "nothing"])
+def test_a_file_that_writes_yes_and_no_otherwise_is_read_beside_the_others(
+    advised: Advised, desk: Desk, tmp_path: Path, written: str
+) -> None:
+    """After a file with true and false: every case is found again, and the numbers are the same."""
+    cases, now = later_cases(advised).head(6).reset_index(drop=True), asked_at(advised)
+    kind = desk.case_types[CASE_TYPE]
+    name = next(one.name for one in kind.features if one.kind == "boolean")
+    other = cases.tail(3).assign(**{name: cases[name].tail(3).astype("int64")})
+    if written == "nothing":
+        other[name] = float("nan")
+    for number, rows in enumerate((cases.head(3), other)):
+        file = tmp_path / f"{number}.csv"
+        rows.to_csv(file, index=False)
+        assert decide_file(desk, file, CASE_TYPE, None, now).counts()["decided"] == 3
+    found = desk.store.read("decisions", filters={"case_id": cases["case_id"].tolist()})
+    told = found.set_index("case_id").loc[cases["case_id"], name].astype("float64")
+    wanted = cases[name].astype("float64").tolist()
+    assert told.head(3).tolist() == wanted[:3]
+    if written == "nothing":
+        assert told.tail(3).isna().all()
+    else:
+        assert told.tail(3).tolist() == wanted[3:]
+    again = explain(desk, cases["case_id"].iloc[0])["again"]
+    assert all(again["agrees"].values()), again
+
+
+def test_the_cases_are_not_written_over(advised: Advised, desk: Desk, tmp_path: Path) -> None:
+    """Nor is anything decided where the decisions could not be handed back."""
+    file = tmp_path / "cases.csv"
+    later_cases(advised).head(3).to_csv(file, index=False)
+    before = file.read_bytes()
+    with pytest.raises(UserError, match="holds the cases; name another file"):
+        decide_file(desk, file, CASE_TYPE, file, asked_at(advised))
+    with pytest.raises(ServiceUnreachable, match="Nothing was decided; name another place"):
+        decide_file(desk, file, CASE_TYPE, file / "below.csv", asked_at(advised))
+    assert (file.read_bytes(), len(stored(desk))) == (before, 0)
 
 
 @pytest.mark.slow
