@@ -8,7 +8,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from errno import EACCES, EDQUOT, EEXIST, EISDIR, ENOSPC, ENOTDIR, EPERM, EROFS
+from errno import (
+    EACCES,
+    EDQUOT,
+    EEXIST,
+    EISDIR,
+    ENAMETOOLONG,
+    ENOENT,
+    ENOSPC,
+    ENOTDIR,
+    EPERM,
+    EROFS,
+)
 
 import click
 
@@ -16,7 +27,9 @@ from flows.commands import brakes, cases, evidence, hub, loop, people, record
 from flows.commands.exit_codes import EXIT_GATE, EXIT_INPUT, EXIT_SERVICE
 from flows.commands.output import say
 
-_NOT_WRITABLE = frozenset({EACCES, EDQUOT, EEXIST, EISDIR, ENOSPC, ENOTDIR, EPERM, EROFS})
+_NOT_WRITABLE = frozenset(
+    {EACCES, EDQUOT, EEXIST, EISDIR, ENAMETOOLONG, ENOENT, ENOSPC, ENOTDIR, EPERM, EROFS}
+)
 """What is wrong with a place where something is to be written, and not with us."""
 
 

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine, MetaData, create_engine, event, inspe
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
     ArgumentError,
+    DatabaseError,
     DBAPIError,
     IntegrityError,
     InterfaceError,
@@ -151,6 +152,13 @@ def _clear_errors(engine: Engine) -> Iterator[None]:
         raise ServiceUnreachable(
             f"The database {name} cannot be used: {hidden(engine.url, said)}. Nothing "
             "was changed; check that it runs, that its disk has room and that you may write there."
+        ) from None
+    except (DatabaseError, sqlite3.DatabaseError) as error:
+        if type(error) not in (DatabaseError, sqlite3.DatabaseError):
+            raise  # a constraint, or our own SQL
+        raise ServiceUnreachable(
+            f"The database {hidden(engine.url)} is damaged: {hidden(engine.url, first_line(error))}. "
+            "Nothing was changed; restore it from a copy."
         ) from None
 
 

@@ -86,4 +86,7 @@ def _text(name: str, value: Any) -> str:
         return "-"
     if isinstance(value, float):
         return _AS_SHARE(value) if name in _SHARES else f"{value:.5g}"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    # A reason or note may hold what moves a terminal's cursor, or a line that looks like a row.
+    return "".join(sign if sign.isprintable() else " " for sign in str(value))

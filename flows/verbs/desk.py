@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from configs.errors import ServiceUnreachable
 from configs.settings import Settings, Training
 from flows.adapters.alerts import Alerts
 from flows.adapters.evidence_store import EvidenceStore
@@ -25,6 +27,7 @@ from models.triage.plan import TriagePlan
 from models.vocabulary import CaseType
 
 AUDIT_KEY_VARIABLE, AUDIT_KEY_FILE = "RATCHET_AUDIT_KEY", "audit.key"
+_WAITS_FOR_A_SECRET = 20
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,21 @@ def _live_secret(home: Path) -> str:
     try:
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        return file.read_text(encoding="ascii")
+        return _kept_secret(file)
     with os.fdopen(handle, "w", encoding="ascii") as opened:
         opened.write(secret := secrets.token_hex(32))
     return secret
+
+
+def _kept_secret(file: Path) -> str:
+    """What another start has written, or is just about to write."""
+    for _ in range(_WAITS_FOR_A_SECRET):
+        kept = file.read_text(encoding="ascii")
+        if kept.strip():
+            return kept
+        time.sleep(0.1)
+    # Whoever knows a case's id could tell from an empty one whether the case is audited.
+    raise ServiceUnreachable(
+        f"{file} is empty, so it keeps no decision's audit secret. Restore it from a copy, or set "
+        f"{AUDIT_KEY_VARIABLE}."
+    )

@@ -94,7 +94,12 @@ def night_of(as_of: datetime | None) -> datetime:
         raise UserError(f"{as_of.isoformat()} has no time zone; write it as {as_of.isoformat()}Z.")
     if as_of > now + timedelta(minutes=5):
         raise UserError(f"{as_of.isoformat()} lies in the future, of which nothing is known yet.")
-    return as_of.astimezone(UTC)
+    try:
+        return as_of.astimezone(UTC)
+    except OverflowError:
+        raise UserError(
+            f"{as_of.isoformat()} lies before the first year there is in UTC."
+        ) from None
 
 
 def _delivery(desk: Desk, settings: Settings, table: str, file: str, as_of: datetime) -> Delivery:

@@ -235,8 +235,8 @@ def roll_back(history: Sequence[Entry], command: RollBack, _: datetime) -> Said 
     target = previous_policy_id(history, command.case_type)
     if target is None:
         return Refusal(
-            f"{command.case_type} has no policy promoted before the live one; narrow the live one "
-            "or halt the case type instead.",
+            f"{command.case_type} has no policy promoted before the live one; halt the case type "
+            "instead.",
             Rule.NOTHING_TO_ROLL_BACK_TO,
         )
     left = live_policy_id(history, command.case_type)

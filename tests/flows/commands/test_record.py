@@ -53,6 +53,7 @@ def test_history_names_who_was_enrolled_as_what(manned: LiveHome) -> None:
         (["--as-of", "2026-05-04T10:00:00"], "no time zone; write it as 2026-05-04T10:00:00Z"),
         (["--as-of", "yesterday"], "'yesterday' is no moment; write it like 2026-05-04T02:00:00Z"),
         (["--as-of", "2999-01-01T00:00:00Z"], "lies in the future"),
+        (["--as-of", "0001-01-01T00:00:00+14:00"], "lies before the first year there is in UTC"),
         (["atoo"], "there is no case type 'atoo'"),
     ],
 )
@@ -113,3 +114,35 @@ def test_without_its_head_nothing_is_added_until_a_copy_is_put_back(manned: Live
     head.write_bytes(older)
     assert manned.ask("halt", "kyc_audit", "--reason", "odd blocks", by="ola").code == 0
     assert manned.ask("ledger", "verify").out == "The ledger is whole.\n"
+
+
+@pytest.mark.parametrize("content", [b"no database at all, " * 99, None])
+def test_a_damaged_ledger_is_named(manned: LiveHome, content: bytes | None) -> None:
+    """Overwritten, or cut in the middle: exit 4, and what helps."""
+    file = manned.home / "live" / "ledger.db"
+    file.write_bytes(content or file.read_bytes()[:5_000])
+    for left in file.parent.glob("ledger.db-*"):
+        left.unlink()
+    for arguments in (("ledger", "verify"), ("status",), ("people", "list")):
+        said = manned.ask(*arguments)
+        assert (said.code, "is damaged" in said.err) == (4, True), said.err
+        assert "restore it from a copy" in said.err
+
+
+def test_what_a_note_holds_moves_no_cursor_and_makes_no_row(manned: LiveHome) -> None:
+    """Control characters and line breaks are blanks in a table; the entry keeps them."""
+    reason = "odd\x1b[31m blocks\x07\n10 2026-05-04T00:00:00Z ato promoted"
+    assert manned.ask("halt", "ato", "--reason", reason, by="ola").code == 0
+    for arguments in (("history", "ato"), ("status",)):
+        said = manned.ask(*arguments).out
+        assert "odd [31m blocks  10 2026-05-04T00:00:00Z ato promoted" in said
+        assert "\x1b" not in said
+    told = json.loads(manned.ask("history", "ato", "--json").out)["entries"][-1]
+    assert told["dossier"]["reason"] == reason
+
+
+def test_an_empty_audit_secret_is_none(manned: LiveHome) -> None:
+    """Whoever knows a case's id could tell from it whether the case is audited."""
+    (manned.home / "live" / "audit.key").write_bytes(b"")
+    said = manned.ask("status")
+    assert (said.code, "audit.key is empty" in said.err) == (4, True), said.err
