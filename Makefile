@@ -39,8 +39,8 @@ lint: setup
 mutants: setup
 	$(BIN)/python .ci/mutants.py
 
-# Recomputes a slice of the benchmarks of certificate and triage, and compares with the committed
-# results; for the guardrail, single cases against nightly counts.
+# Recomputes a slice of the benchmarks of certificate, triage and guardrail, and compares with the
+# committed results.
 bench-check: setup
 	$(BIN)/python -m benchmarks.certificate --check
 	$(BIN)/python -m benchmarks.triage --check

@@ -6,7 +6,7 @@ Simulated. A night brings Poisson numbers of the drawn cases that a promise coun
 guard is asked. Two guards see the same nights: one bet over all the evidence (METHODS 1.4's stakes),
 and the bets of `models/boundary/restarted_bets.py`. Raw results: results/guardrail/*.jsonl, a line a
 cell; `--table` prints the tables from them, `--check` recomputes the capital of some runs from single
-rows by the guard's own functions (exit 1 when one differs).
+rows by the guard's own functions, and the first cell of each result (exit 1 when one differs).
 """
 
 from __future__ import annotations
@@ -172,7 +172,8 @@ def _log_mean(log_by_stake: FloatArray) -> FloatArray:
 
 
 def check(runs: int = 5, nights: int = 60) -> int:
-    """The same capital from single rows by the functions that the guards call."""
+    """The same capital from single rows by the functions that the guards call; and the first cell of
+    each committed result, recomputed."""
     differ = 0
     for traffic, audit in ((300, 0.05), (1_000, 0.10)):
         misses = np.where(np.arange(nights) < 30, 0.3, 4.0)
@@ -185,6 +186,11 @@ def check(runs: int = 5, nights: int = 60) -> int:
                 for by_rows, by_nights in _both_roads(evidence, counts, run, audit)
             )
     print(f"{differ} of {runs * 2 * 4} capitals differ between rows and nights.")
+    for name, cells in (("false_alarms", _false_alarms(1_000, 365)), ("found", _found(1_000))):
+        again = json.loads(json.dumps({"simulated": True, **next(cells)}))
+        same = again == _read(RESULTS / f"{name}.jsonl")[0]
+        print(f"{name}: the first cell recomputed, {'identical' if same else 'DIFFERENT'}.")
+        differ += not same
     return 1 if differ else 0
 
 
@@ -303,7 +309,9 @@ if __name__ == "__main__":
     parser.add_argument("--runs", type=int, default=1_000)
     parser.add_argument("--nights", type=int, default=365)
     parser.add_argument("--table", action="store_true", help="print the tables only")
-    parser.add_argument("--check", action="store_true", help="compare with single rows")
+    parser.add_argument(
+        "--check", action="store_true", help="compare with single rows, and with the results"
+    )
     options = parser.parse_args()
     if options.check:
         sys.exit(check())
