@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from configs.errors import UserError
-from configs.places import PROJECT, ratchet_home
+from configs.places import PROJECT, located, ratchet_config, ratchet_home
 from configs.validated import validated
 from configs.yaml_lines import Document, Location, parse_yaml, read_yaml
 from models.vocabulary import CaseType
@@ -22,6 +22,7 @@ RESERVED_VARIABLES = frozenset(
     {
         "RATCHET_HOME",
         "RATCHET_DATA",
+        "RATCHET_CONFIG",
         "RATCHET_PROFILE",
         "RATCHET_PROJECT",
         "RATCHET_AUDIT_KEY",
@@ -124,9 +125,12 @@ class Settings(_Frozen):
         return ratchet_home()
 
     def load_case_types(self) -> dict[str, CaseType]:
-        """The configured case types by name. Raises UserError with the line of what is wrong."""
+        """The configured case types by name, each from the user's own folder where its file is there.
+
+        Raises UserError with the line of what is wrong.
+        """
         return {
-            name: load_case_type(CONFIGS / "case_types" / f"{name}.yaml")
+            name: load_case_type(located(f"case_types/{name}.yaml", below=CONFIGS))
             for name in self.case_types
         }
 
@@ -143,18 +147,26 @@ def load_settings(
 
     The environment names a key as `RATCHET_` and its path joined by two underscores:
     `RATCHET_TRAINING__ROUNDS=200`. The profile comes from the argument, `RATCHET_PROFILE`, or is
-    `local`.
+    `local`; one in the user's own folder (`RATCHET_CONFIG`) lies over the one of that name here.
 
     Raises:
         UserError: an unknown key or profile, or a value of the wrong kind; with the line, or with
             the variable's name.
     """
     name = profile or env.get("RATCHET_PROFILE") or "local"
-    layer = folder / "profiles" / f"{name}.yaml"
-    known = sorted(path.stem for path in (folder / "profiles").glob("*.yaml"))
-    if name not in known:
-        raise UserError(f"there is no profile {name!r}; the profiles are {', '.join(known)}.")
-    documents = [read_yaml(folder / "defaults.yaml"), read_yaml(layer), _from_environment(env)]
+    own = ratchet_config(env)
+    found = [
+        path
+        for each in (folder, own)
+        if each is not None
+        for path in sorted((each / "profiles").glob("*.yaml"))
+    ]
+    layers = [path for path in found if path.stem == name]
+    if not layers:
+        known = ", ".join(sorted({path.stem for path in found}))
+        raise UserError(f"there is no profile {name!r}; the profiles are {known}.")
+    documents = [read_yaml(folder / "defaults.yaml"), *map(read_yaml, layers)]
+    documents.append(_from_environment(env))
     merged = Document(documents[0].name, {}, {})
     for document in documents:
         _refuse_unknown_keys(document, documents[0])

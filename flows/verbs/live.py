@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from configs.errors import UserError
-from configs.places import PROJECT
+from configs.places import located
 from configs.settings import Settings, load_settings
 from configs.sources import SourceSettings, load_source
 from flows.adapters.files import write_atomically
@@ -118,7 +118,7 @@ def _delivery(desk: Desk, settings: Settings, table: str, file: str, as_of: date
 
 def _source(table: str, file: str) -> SourceSettings:
     path = Path(os.path.expandvars(file))
-    source = load_source(path if path.is_absolute() else PROJECT / path)
+    source = load_source(located(path))
     if source.kind != table:
         raise UserError(f"{file} holds {source.kind}, but it is configured under sources.{table}.")
     return source

@@ -194,3 +194,42 @@ def test_the_share_kept_to_compare_may_be_nothing_and_never_everything(folder: P
     assert load_settings(env={name: "0"}, folder=folder).training.compare_share == 0.0
     with pytest.raises(UserError, match=f"{name}: training.compare_share: .*less than 1"):
         load_settings(env={name: "1.0"}, folder=folder)
+
+
+def test_the_users_own_folder_lies_over_the_clones(tmp_path: Path) -> None:
+    """RATCHET_CONFIG is laid out as `configs/`: a profile of its own, one that lies over ours, and
+    what stands in it alone."""
+    (tmp_path / "profiles").mkdir()
+    for name, rounds in (("local", 7), ("desk", 8)):
+        (tmp_path / "profiles" / f"{name}.yaml").write_text(f"training: {{rounds: {rounds}}}\n")
+    env = {"RATCHET_CONFIG": str(tmp_path)}
+    found = load_settings(env=env)
+    assert (found.training.rounds, found.training.max_depth) == (7, 4)
+    assert load_settings("desk", env=env).training.rounds == 8
+    assert load_settings("team", env=env).profile == "team"
+    assert load_settings(env=env | {"RATCHET_TRAINING__ROUNDS": "9"}).training.rounds == 9
+    with pytest.raises(UserError, match="no profile 'prod'; the profiles are desk, local, team"):
+        load_settings("prod", env=env)
+
+
+def test_a_case_type_of_the_users_own_needs_no_file_in_the_clone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new name comes from the user's folder, and so does ours where it stands there, too."""
+    (tmp_path / "case_types").mkdir()
+    for name in ("card_transaction", "ato"):
+        (tmp_path / "case_types" / f"{name}.yaml").write_text(
+            f"name: {name}\nfeatures: [{{name: amount}}]\nmaturity_days: 7\ntargets: {{precision: 0.9}}\n"
+        )
+    monkeypatch.setenv("RATCHET_CONFIG", str(tmp_path))
+    names = "[card_transaction, ato, kyc_audit]"
+    kinds = load_settings(env={"RATCHET_CASE_TYPES": names}).load_case_types()
+    assert [one.maturity_days for one in kinds.values()] == [7, 7, kinds["kyc_audit"].maturity_days]
+    assert kinds["ato"].feature_names == ("amount",)
+    assert len(kinds["kyc_audit"].features) > 1
+
+
+def test_a_folder_of_ones_own_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """Going on with our defaults would leave out whatever the user has set."""
+    with pytest.raises(UserError, match="RATCHET_CONFIG names .*nowhere, which is no folder"):
+        load_settings(env={"RATCHET_CONFIG": str(tmp_path / "nowhere")})
