@@ -42,13 +42,13 @@ class Home:
         from flows.cli import main
 
         out, err = io.StringIO(), io.StringIO()
-        with self.environment(by), clock_at(at):
-            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-                try:
-                    main(arguments)
-                    code = 0
-                except SystemExit as ended:
-                    code = int(ended.code or 0)
+        streams = contextlib.redirect_stdout(out), contextlib.redirect_stderr(err)
+        with self.environment(by), clock_at(at), streams[0], streams[1]:
+            try:
+                main(arguments)
+                code = 0
+            except SystemExit as ended:
+                code = int(ended.code or 0)
         return Said(code, out.getvalue(), err.getvalue())
 
     def enrol(self, name: str, role: str, at: datetime, by: str = "") -> None:
@@ -100,7 +100,9 @@ def clock_at(moment: datetime) -> Iterator[None]:
 def _imported_meanwhile() -> list[Any]:
     """A module that was first imported inside keeps no other clock."""
     return [
-        module for module in list(sys.modules.values()) if getattr(module, "datetime", None) is _Clock
+        module
+        for module in list(sys.modules.values())
+        if getattr(module, "datetime", None) is _Clock
     ]
 
 

@@ -100,7 +100,16 @@ class Feed:
 
     def __post_init__(self) -> None:
         rng = np.random.default_rng([self.seed, 12])
-        names = ("audit", "reviewer", "wrong", "minutes", "corrected", "correction", "path", "again")
+        names = (
+            "audit",
+            "reviewer",
+            "wrong",
+            "minutes",
+            "corrected",
+            "correction",
+            "path",
+            "again",
+        )
         self._draws = {name: rng.random(len(self.cases)) for name in (*names, "chargeback", "late")}
         self._place = pd.Series(np.arange(len(self.cases)), index=self.cases["case_id"])
         self._tables = {table: [] for table in TABLES}
@@ -127,7 +136,9 @@ class Feed:
         at = self._place[first.index].to_numpy()
         bad = self.cases["bad"].to_numpy(dtype=np.bool_)[at]
         said = np.where(bad == (self._draws["again"][at] >= self.habits.wrong), "block", "pass")
-        person = (self._people(at) + 1 + (self._draws["path"][at] * 3).astype(int)) % self.habits.reviewers
+        person = (
+            self._people(at) + 1 + (self._draws["path"][at] * 3).astype(int)
+        ) % self.habits.reviewers
         second = self._review(
             at, "second", said, person, pd.Series(asked_at, index=range(len(at))),
             (20 + 40 * self._draws["minutes"][at]) * 10, first["recommendation"].to_numpy(),
@@ -146,7 +157,15 @@ class Feed:
         rows = pd.concat(self._tables[table], ignore_index=True)
         rows = rows[(rows["there_at"] <= as_of).to_numpy()]
         rows = rows.sort_values("there_at", kind="stable", ignore_index=True)
-        return rows.drop(columns=["there_at", "recommendation"] if table == "reviews" else "there_at")
+        return rows.drop(
+            columns=["there_at", "recommendation"] if table == "reviews" else "there_at"
+        )
+
+    def late_chargebacks(self, as_of: pd.Timestamp) -> pd.DataFrame:
+        """Those that exist by a moment and came a day or more behind their own stamp."""
+        rows = pd.concat(self._tables["outcomes"], ignore_index=True)
+        late = rows["there_at"] - rows["observed_at"] > pd.Timedelta(days=1)
+        return rows[(late & (rows["there_at"] <= as_of)).to_numpy()].reset_index(drop=True)
 
     def to_decide(self, since: pd.Timestamp, until: pd.Timestamp) -> pd.DataFrame:
         """New cases that are ours, opened in [since, until), as `ratchet decide` wants them."""
@@ -209,7 +228,9 @@ class Feed:
         undetected = bad & ~stopped
         low, high = self.habits.chargeback_days
         days = low + (high - low) * self._draws["chargeback"][at[undetected]]
-        observed = asked["decided_at"][undetected].reset_index(drop=True) + _microseconds(days * 86_400)
+        observed = asked["decided_at"][undetected].reset_index(drop=True) + _microseconds(
+            days * 86_400
+        )
         self._tables["outcomes"].append(
             pd.DataFrame(
                 {
@@ -233,7 +254,9 @@ class Feed:
         low, high = self.habits.late_days
         days = np.zeros(len(rows))
         days[late] = low + (high - low) * self._draws["minutes"][at[late]]
-        self._tables["outcomes"][0] = rows.assign(there_at=rows["there_at"] + _microseconds(days * 86_400))
+        self._tables["outcomes"][0] = rows.assign(
+            there_at=rows["there_at"] + _microseconds(days * 86_400)
+        )
 
     def _people(self, at: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         return (self._draws["reviewer"][at] * self.habits.reviewers).astype(np.int64)

@@ -18,11 +18,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -46,11 +47,11 @@ FEATURES = (
 )  # fmt: skip
 START = datetime(2018, 5, 1, tzinfo=UTC)
 NIGHTS, SLICE = 45, 12
-SHARE = 0.4  # of the cards; in the wave, of the good ones: all the bad ones are 2.5 times as many
+SHARE, WAVE_TIMES = 0.2, 2.5  # of the cards; in the wave so many times as many bad ones
 WAVE_DAYS = (54, 64)
 OUTAGES = {4: 2, 7: 1, 10: 5, 13: 4, 17: 10, 22: 8, 27: 3, 32: 9, 37: 6, 42: 7}
 """Nights that did not run before the night of this number: each of 1 to 10 once."""
-EMPTY_OUTCOMES = (15, 16, 29)
+EMPTY = {15: ("outcomes",), 16: ("outcomes",), 29: ("outcomes",), 34: ("decisions",)}
 DOUBLED = {9: ("decisions", "reviews"), 20: ("decisions", "reviews", "outcomes")}
 RETRAIN_AFTER, PILOT_SHARE = 13, 0.5
 SECRET = "5f1a" * 16
@@ -84,7 +85,7 @@ def cards() -> tuple[pd.DataFrame, pd.DataFrame]:
     rows["opened_at"] = opened + pd.Series((day + half) * 86_400_000_000).astype("timedelta64[us]")
     feed_day = 2 * day + half
     wave = (feed_day >= WAVE_DAYS[0]) & (feed_day < WAVE_DAYS[1])
-    share = np.where(wave & rows["TX_FRAUD"].eq(1).to_numpy(), 1.0, SHARE)
+    share = np.where(wave & rows["TX_FRAUD"].eq(1).to_numpy(), SHARE * WAVE_TIMES, SHARE)
     kept = rows[np.random.default_rng([1, 2]).random(len(rows)) < share]
     return april, kept.sort_values("opened_at", kind="stable", ignore_index=True)
 
@@ -99,7 +100,7 @@ def another_agent(april: pd.DataFrame, rows: pd.DataFrame) -> tuple[Agent, npt.N
     )
     kept, bad = april.iloc[cut:], april["TX_FRAUD"].iloc[cut:].to_numpy()
     score = booster.predict(xgb.DMatrix(kept[names]))
-    low = float(np.quantile(score, 0.3))
+    low = float(np.quantile(score, 0.6))
     high = float(np.quantile(score[bad == 1], 0.7))
     agent = Agent("another-agents-policy-7", "april-2018", low, high)
     return agent, booster.predict(xgb.DMatrix(rows[names])).astype(np.float64)
@@ -166,13 +167,13 @@ class Run:
     def night(self, number: int) -> dict[str, Any]:
         """One night, with what was delivered for it and what people did after it."""
         at = self.plan.moment(number)
-        began = time.perf_counter()
+        began, used = time.perf_counter(), time.process_time()
         self._decide_ours(at)
-        empty = ("outcomes",) if number in EMPTY_OUTCOMES else ()
-        doubled = DOUBLED.get(number, ())
+        empty, doubled = EMPTY.get(number, ()), DOUBLED.get(number, ())
         delivered = self.feed.write(
             self.folder / "tables", pd.Timestamp(at), empty=empty, doubled=doubled
         )
+        live = self._live()
         said = self.home.ask("night", "--as-of", at.isoformat(), "--json", at=at)
         dossier = json.loads(said.out) if said.out.strip().startswith("{") else None
         line = {
@@ -183,15 +184,18 @@ class Run:
             "delivered": delivered,
             "empty": list(empty),
             "doubled": list(doubled),
+            "live": live,
             "exit": said.code,
-            "error": said.err.strip()[-400:],
+            "said": "" if said.out.strip().startswith("{") else said.err.strip(),
+            "results": {},
         }
         if dossier is not None:
             line |= _of_dossier(dossier)
             asked = [one["case_id"] for one in dossier["second_reviews"]]
             self.feed.second_reviews(asked, pd.Timestamp(at))
-        line["people"] = self._people(number, at)
+        line["people"] = self._people(number, at, (dossier or {}).get("holds", []))
         line["seconds"] = round(time.perf_counter() - began, 1)
+        line["processor_seconds"] = round(time.process_time() - used, 1)
         self.nights.append(line)
         return line
 
@@ -211,36 +215,330 @@ class Run:
             if said.code:
                 raise RuntimeError(f"decide ended with {said.code}: {said.err}")
             told = json.loads(said.out)
-            self.decided.update({k: told[k] for k in ("rows_in", "decided", "already_decided", "refused")})
+            self.decided.update(
+                {k: told[k] for k in ("rows_in", "decided", "already_decided", "refused")}
+            )
             self.decided.update(told["actions"])
             self.feed.decided_here(pd.read_parquet(out))
 
-    def _people(self, number: int, at: datetime) -> list[str]:
-        """What people do the morning after: retrain once, approve and promote what waits."""
+    def _live(self) -> dict[str, float | None] | None:
+        """The two cuts of the live boundary; None: everything is reviewed."""
+        from flows.verbs import live
+
+        with self.home.environment():
+            policy = live.open_desk().ledger.live_policy(CASE_TYPE)
+        if policy is None or policy.boundary.automates_nothing:
+            return None
+        return {
+            "pass": policy.boundary.pass_at_or_below,
+            "block": policy.boundary.block_at_or_above,
+        }
+
+    def _people(self, number: int, at: datetime, holds: Sequence[dict[str, Any]]) -> list[str]:
+        """What people do the morning after: retrain once, approve and promote what waits, and let go
+        what on hold waits for a person (whatever has another end ends by itself)."""
         done = []
         morning = at + timedelta(hours=6)
         if number == RETRAIN_AFTER:
             said = self.home.ask("retrain", CASE_TYPE, "--as-of", at.isoformat(), at=morning)
-            done.append(f"retrain: {said.code}")
+            done.append(f"retrain {said.code}")
         waiting = json.loads(self.home.ask("proposals", "--json", at=morning).out or "[]")
         for one in waiting:
             agreed = self.home.ask("approve", one["policy_id"], "--yes", at=morning, by="ana")
             live = self.home.ask("promote", one["policy_id"], at=morning, by="ben")
-            done.append(f"approve: {agreed.code}, promote: {live.code}")
+            done.append(f"approve {agreed.code}, promote {live.code}")
+        for hold in holds:
+            if hold["state"] == "bounded":
+                reason = "Looked at case by case: the reviews are right."
+                freed = self.home.ask(
+                    "release", hold["hold_id"], "--reason", reason, at=morning, by="ana"
+                )
+                done.append(f"release {hold['hold_id']} {freed.code}")
         return done
 
 
 def _of_dossier(dossier: dict[str, Any]) -> dict[str, Any]:
-    return {k: dossier[k] for k in dossier if k not in ("second_reviews", "marks", "reviews", "tickets")} | {"second_reviews": len(dossier["second_reviews"])}
+    """What a line keeps of a night: how each table and case type went, and what was counted."""
+    kept = (
+        "rows_in",
+        "admitted",
+        "already_stored",
+        "quarantined",
+        "waiting",
+        "rejections",
+        "held",
+        "failed",
+    )
+    return {
+        "results": dossier.get("results", {}),
+        "reasons": dossier.get("reasons", []),
+        "stopped": dossier.get("stopped", False),
+        "batches": [
+            {"table": one["table"], **{name: one[name] for name in kept if one.get(name)}}
+            for one in dossier["batches"]
+        ],
+        "certificates": [
+            {name: one[name] for name in ("verdict", "rows", "labelled", "bad", "model_version", "automation_rate")}
+            for one in dossier["certificates"]
+        ],
+        "entries": [one["kind"] for one in dossier["entries"]],
+        "second_reviews": len(dossier["second_reviews"]),
+    }  # fmt: skip
+
+
+KEYS = {
+    "decisions": ["case_id"],
+    "reviews": ["review_id", "revision"],
+    "outcomes": ["case_id", "source", "observed_at"],
+}
+
+
+def accounts(run: Run) -> dict[str, Any]:
+    """Every row that was ever in a table of the feed: stored, quarantined by rule, or waiting.
+
+    Counted from the tables and the store themselves, by key, and not from what the nights say.
+    """
+    from flows.verbs import live
+
+    last = run.plan.moment(run.nights[-1]["night"])
+    with run.home.environment():
+        desk = live.open_desk()
+        told = {}
+        for table in TABLES:
+            keys = KEYS[table]
+            delivered = run.feed.there(table, pd.Timestamp(last))[keys]
+            stored = (
+                desk.store.read(table, columns=keys)
+                if desk.store.counts(table)[0]
+                else delivered[:0]
+            )
+            rejected = desk.store.rejects(table)
+            inside = _in(delivered, stored, keys)
+            aside = ~inside & _in(delivered, rejected, keys)
+            rules = Counter(rejected["broken_rules"]) if len(rejected) else Counter()
+            told[table] = {
+                "delivered": len(delivered),
+                "stored": int(inside.sum()),
+                "quarantined": int(aside.sum()),
+                "waiting_or_lost": int((~inside & ~aside).sum()),
+                "waiting": sum(
+                    one.get("waiting", 0) for one in run.nights[-1].get("batches", []) if one["table"] == table
+                ),
+                "stored_twice": int(stored.duplicated(keys).sum()),
+                "put_aside_in_all": {str(rule): count for rule, count in sorted(rules.items())},
+            }  # fmt: skip
+        late = run.feed.late_chargebacks(pd.Timestamp(last))
+        held = desk.store.read("outcomes", columns=KEYS["outcomes"])
+        told["late_chargebacks"] = {
+            "came": len(late),
+            "stored": int(_in(late, held, KEYS["outcomes"]).sum()),
+        }
+        told["decided_here"] = dict(run.decided)
+        entries = desk.ledger.history(CASE_TYPE)
+        told["ledger"] = [
+            {"kind": one.kind.value, "at": one.at.isoformat(), "actor": one.actor}
+            for one in entries
+        ]
+        told["holds"] = _told_holds(entries)
+        told["alerts"] = dict(Counter(one["kind"] for one in desk.alerts.recent(10_000)))
+    return {"simulated": True, **told}
+
+
+def _told_holds(entries: Sequence[Any]) -> list[dict[str, Any]]:
+    """Each hold, why it was placed, and who ended it and when."""
+    from models.hub import holds_of
+
+    return [
+        {
+            "hold_id": one.hold_id,
+            "table": one.table,
+            "rule": one.rule,
+            "reason": one.reason,
+            "placed": one.placed_at.isoformat(),
+            "since": one.since.isoformat(),
+            "until": None if one.until is None else one.until.isoformat(),
+            "state": one.state.value,
+            "ended": None if one.ended_at is None else one.ended_at.isoformat(),
+            "ended_by": one.ended_by,
+        }
+        for one in holds_of(entries, CASE_TYPE)
+    ]
+
+
+def _in(rows: pd.DataFrame, others: pd.DataFrame, keys: list[str]) -> npt.NDArray[np.bool_]:
+    if others.empty:
+        return np.zeros(len(rows), dtype=np.bool_)
+    mine, theirs = (pd.MultiIndex.from_frame(each[keys].astype("str")) for each in (rows, others))
+    return np.asarray(mine.isin(theirs), dtype=np.bool_)
+
+
+def run_all(nights: int = NIGHTS) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The first nights in a home of their own: a line a night, and the accounts at the end."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run.start(Path(folder), nights)
+        for number in range(1, nights + 1):
+            line = run.night(number)
+            told = (
+                f"night {number}: exit {line['exit']}, {line['seconds']} s. {' '.join(_why(line))}"
+            )
+            print(told, file=sys.stderr, flush=True)
+        return run.nights, accounts(run)
+
+
+def table(nights: list[dict[str, Any]], told: dict[str, Any]) -> str:
+    """What was checked, the rows of each table, what was on hold, and the nights that were not all done."""
+    return "\n".join(
+        ["Simulated from the cards.\n", *_checks(nights, told), "", *_rows(told), "", *_holds(told), "",
+         *_not_done(nights)]
+    )  # fmt: skip
+
+
+def _checks(nights: list[dict[str, Any]], told: dict[str, Any]) -> Iterator[str]:
+    codes = Counter(one["exit"] for one in nights)
+    live = [one for one in nights if one["live"]]
+    words = Counter(_guard(one) for one in live)
+    judged = sum(words[word] for word in GUARDED)
+    loud = [one for one in nights if _states(one) - {"done"}]
+    missed = [one["missed_before"] for one in nights if one["missed_before"]]
+    late = told["late_chargebacks"]
+    lost = sum(told[name]["waiting_or_lost"] - told[name]["waiting"] for name in TABLES)
+    first = min((one["night"] for one in live), default=None)
+    yield "| asked | found |"
+    yield "|---|---|"
+    yield f"| nights run, each with a dossier | {sum(bool(one.get('results')) for one in nights)} of {len(nights)} |"
+    yield f"| outages before them: nights that never ran, caught up in one | {', '.join(map(str, missed))} |"
+    yield f"| exit codes | {', '.join(f'{code}: {count} nights' for code, count in sorted(codes.items()))} |"
+    yield (
+        f"| nights that held or failed at something, and of them with exit code 3 and a sentence | "
+        f"{len(loud)}, {sum(one['exit'] == 3 and bool(_why(one)) for one in loud)} |"
+    )
+    yield f"| rows neither stored, nor quarantined by a rule, nor waiting | {lost} |"
+    yield f"| rows stored twice | {sum(told[name]['stored_twice'] for name in TABLES)} |"
+    yield f"| chargebacks that came behind the overlap, and of them stored | {late['came']}, {late['stored']} |"
+    yield f"| nights that began with a live boundary (from night {first}), and the guard's word | {len(live)}: {_counted(words)} |"
+    yield f"| of them judged, or with no mature case to judge | {judged} of {len(live)} |"
+    road = [f"night {one['night']}: {said}" for one in nights for said in one["people"]]
+    yield f"| what people did | {'; '.join(road)} |"
+    moves = [one for one in told["ledger"] if one["kind"] in MOVES]
+    yield f"| what the boundary did | {'; '.join(one['kind'].replace('_', ' ') + ' ' + one['at'][:10] for one in moves)} |"
+
+
+GUARDED = ("holds", "tripped", "no mature case yet")
+MOVES = (
+    "proposed",
+    "promoted",
+    "narrowed",
+    "rolled_back",
+    "guardrail_tripped",
+    "evidence_restarted",
+)
+
+
+def _rows(told: dict[str, Any]) -> Iterator[str]:
+    yield "| table | delivered | stored | quarantined | waiting | lost | put aside in all, by rule |"
+    yield "|---|---|---|---|---|---|---|"
+    for name in TABLES:
+        one = told[name]
+        lost = one["waiting_or_lost"] - one["waiting"]
+        yield (
+            f"| {name} | {one['delivered']:,} | {one['stored']:,} | {one['quarantined']:,} | "
+            f"{one['waiting']:,} | {lost:,} | {_counted(one['put_aside_in_all'])} |"
+        )
+    ours = told["decided_here"]
+    if ours:
+        yield (
+            f"| decided here | {ours['rows_in']:,} | {ours['decided']:,} | {ours['refused']:,} | 0 | 0 | "
+            f"{ours.get('auto_pass', 0):,} passed, {ours.get('auto_block', 0):,} blocked by themselves |"
+        )
+
+
+def _holds(told: dict[str, Any]) -> Iterator[str]:
+    yield "| hold | placed | on, by rule | why | ended | by |"
+    yield "|---|---|---|---|---|---|"
+    for one in told["holds"]:
+        yield (
+            f"| {one['hold_id']} | {one['placed'][:10]} | {one['table']}, {one['rule']} | {one['reason']} | "
+            f"{one['state']} {(one['ended'] or '')[:10]} | {one['ended_by'] or '-'} |"
+        )
+
+
+def _not_done(nights: list[dict[str, Any]]) -> Iterator[str]:
+    yield "| night | day | missed before | decisions | reviews | outcomes | cards | guard | exit |"
+    yield "|---|---|---|---|---|---|---|---|---|"
+    for one in nights:
+        tables = one["results"].get("tables", {})
+        states = [tables.get(name, {}).get("state", "-") for name in TABLES]
+        kind = one["results"].get("case_types", {}).get(CASE_TYPE, {}).get("state", "-")
+        yield (
+            f"| {one['night']} | {one['as_of'][:10]} | {one['missed_before'] or ''} | {' | '.join(states)} | "
+            f"{kind} | {_guard(one)} | {one['exit']} |"
+        )
+
+
+def _guard(one: dict[str, Any]) -> str:
+    said = one["results"].get("case_types", {}).get(CASE_TYPE, {}).get("guard")
+    return str(said or "-")
+
+
+def _states(one: dict[str, Any]) -> set[str]:
+    return {each["state"] for group in one["results"].values() for each in group.values()}
+
+
+def _why(one: dict[str, Any]) -> list[str]:
+    return [
+        why for group in one["results"].values() for each in group.values() for why in each["why"]
+    ]
+
+
+def _counted(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name}: {count:,}" for name, count in counts.items()) or "-"
+
+
+def check() -> int:
+    """Run the first nights again; what they said must be what is committed, to the digit."""
+    again, _ = run_all(SLICE)
+    committed = _read(RESULTS / "nights.jsonl")[:SLICE]
+    differ = [
+        one["night"]
+        for one, other in zip(json.loads(json.dumps(again)), committed, strict=True)
+        if {**one, "seconds": 0} != {**other, "seconds": 0}
+    ]
+    print(
+        f"live feed: {SLICE} nights run again, {'DIFFERENT: ' + str(differ) if differ else 'identical'}."
+    )
+    return 1 if differ else 0
+
+
+def _read(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--table", action="store_true", help="print the tables from the raw results"
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="run the first nights again and compare"
+    )
+    parser.add_argument("--nights", type=int, default=NIGHTS, help="only so many")
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    asked = parser.parse_args(arguments)
+    logging.getLogger("ratchet").setLevel(logging.ERROR)
+    if asked.check:
+        return check()
+    if not asked.table:
+        nights, told = run_all(asked.nights)
+        asked.results.mkdir(parents=True, exist_ok=True)
+        lines = "".join(json.dumps(one) + "\n" for one in nights)
+        (asked.results / "nights.jsonl").write_text(lines, encoding="utf-8")
+        (asked.results / "accounts.json").write_text(
+            json.dumps(told, indent=1) + "\n", encoding="utf-8"
+        )
+    told = json.loads((asked.results / "accounts.json").read_text(encoding="utf-8"))
+    print(table(_read(asked.results / "nights.jsonl"), told))
+    return 0
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as place:
-        t = time.perf_counter()
-        run = Run.start(Path(place))
-        print("start", time.perf_counter() - t, len(run.feed.cases), run.feed.agent)
-        for n in range(1, int(sys.argv[1]) + 1):
-            one = run.night(n)
-            print({k: v for k, v in one.items() if k in ("night", "delivered", "exit", "error", "rows_admitted", "rows_quarantined", "stopped", "reasons", "people", "seconds", "second_reviews")})
-            print([ (c["verdict"], c["reasons"], c["rows"], c["labelled"], c["bad"]) for c in one.get("certificates", [])])
-            print(one.get("batches"))
+    sys.exit(main())
