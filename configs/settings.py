@@ -63,6 +63,10 @@ class Night(_Frozen):
     second_review_days: Annotated[float, Field(ge=0)]
     drift_window_days: Annotated[float, Field(gt=0)]
     quiet_nights: Annotated[int, Field(ge=1)]
+    hold_days: Annotated[float, Field(gt=0)]
+    hold_rows: Annotated[int, Field(ge=1)]
+    audit_grace_days: Annotated[float, Field(ge=0)]
+    whole_read_days: Annotated[float, Field(gt=0)]
 
 
 class Triage(_Frozen):

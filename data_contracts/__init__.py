@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from data_contracts.admission import Admission, admit, judge_observed, read_types, reject_report
+from data_contracts.admission import Admission, admit, read_types, reject_report
 from data_contracts.cases import CASES
 from data_contracts.contract import AdmissionContext, Contract, Trailing
 from data_contracts.decisions import DECISIONS
@@ -24,7 +24,6 @@ __all__ = [
     "Contract",
     "Trailing",
     "admit",
-    "judge_observed",
     "read_types",
     "reject_report",
     "row_digests",

@@ -49,6 +49,8 @@ class Admission:
         batch_judgements: by batch rule, what was found.
         failed: sentences saying why the whole batch failed; empty = it did not.
         rows_in: rows delivered.
+        held: sentences of the population rules that the admitted rows break; they are admitted, and
+            what they say waits (issue 12).
     """
 
     contract: Contract = field(repr=False)
@@ -58,6 +60,7 @@ class Admission:
     batch_judgements: Mapping[str, str]
     failed: tuple[str, ...]
     rows_in: int
+    held: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rejections", MappingProxyType(dict(self.rejections)))
@@ -88,10 +91,11 @@ class BatchRefused(ValueError):
 def admit(frame: pd.DataFrame, contract: Contract, context: AdmissionContext) -> Admission:
     """Splits a batch into admitted rows and explained rejects; fails closed.
 
-    A batch that fails (structure, a batch rule, a rule that raised, or two roads that disagree)
-    admits nothing: every row is quarantined under "batch:RULE". Row masks say which rows break
-    which rule; Great Expectations judges the same batch a second time, and both must agree rule by
-    rule (DESIGN 4, FAULTS 13, 14). No message holds a value of a row.
+    A batch that fails (structure, a rule that raised, or two roads that disagree) admits nothing:
+    every row is quarantined under "batch:RULE". Row masks say which rows break which rule; Great
+    Expectations judges the same batch a second time, and both must agree rule by rule (DESIGN 4,
+    FAULTS 13, 14). Batch rules look at the admitted rows as a population: what breaks one is
+    admitted, and said in `held`. No message holds a value of a row.
     """
     delivered = frame.reset_index(drop=True).drop(columns=BROKEN_RULES, errors="ignore")
     try:
@@ -106,9 +110,9 @@ def admit(frame: pd.DataFrame, contract: Contract, context: AdmissionContext) ->
 
     judgements = {
         **{rule: BatchJudgement.passed() for rule in STRUCTURE_RULES},
-        **_judge_batch(rows, contract.batch_rules, contract, context),
+        **{rule.name: _judge(rule, rows, context) for rule in contract.batch_rules},
     }
-    if any(judgement.verdict == "failed" for judgement in judgements.values()):
+    if any(judgement.verdict == "raised" for judgement in judgements.values()):
         return _nothing_admitted(delivered, contract, judgements)
     return Admission(
         contract=contract,
@@ -118,19 +122,8 @@ def admit(frame: pd.DataFrame, contract: Contract, context: AdmissionContext) ->
         batch_judgements={name: str(judgement) for name, judgement in judgements.items()},
         failed=(),
         rows_in=len(frame),
+        held=tuple(one.reason for one in judgements.values() if one.verdict == "failed"),
     )
-
-
-def judge_observed(
-    observed: pd.DataFrame, contract: Contract, context: AdmissionContext
-) -> dict[str, BatchJudgement]:
-    """The batch rules on labels, applied to admitted rows whose truth had been observed by then.
-
-    This is how `history` is judged: at each step, on what that step could know. A rule that raises
-    is a failed judgement.
-    """
-    rules = [rule for rule in contract.batch_rules if rule.on_labels]
-    return {rule.name: _judge(rule, observed, context) for rule in rules}
 
 
 def read_types(
@@ -663,27 +656,22 @@ def _quiet_engine() -> Iterator[None]:
 # Putting the verdict together.
 
 
-def _judge_batch(
-    rows: pd.DataFrame,
-    rules: tuple[BatchRule, ...],
-    contract: Contract,
-    context: AdmissionContext,
-) -> dict[str, BatchJudgement]:
-    now = [rule for rule in rules if contract.labels_judged_at_admission or not rule.on_labels]
-    return {rule.name: _judge(rule, rows, context) for rule in now}
-
-
 def _judge(rule: BatchRule, rows: pd.DataFrame, context: AdmissionContext) -> BatchJudgement:
     try:
         return rule.judge(rows, context)
     except Exception as error:  # fails closed, and the error's message may hold a row's value
-        return BatchJudgement.failed(str(_rule_raised(rule.name, error)))
+        return BatchJudgement("raised", str(_rule_raised(rule.name, error)))
 
 
 def _nothing_admitted(
     delivered: pd.DataFrame, contract: Contract, judgements: Mapping[str, BatchJudgement]
 ) -> Admission:
-    failed = {name: found for name, found in judgements.items() if found.verdict == "failed"}
+    populations = {rule.name for rule in contract.batch_rules}
+    failed = {
+        name: found
+        for name, found in judgements.items()
+        if found.verdict == "raised" or (found.verdict == "failed" and name not in populations)
+    }
     names = [f"batch:{name}" for name in failed]
     return Admission(
         contract=contract,

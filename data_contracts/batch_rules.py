@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import pandas as pd
 
-from data_contracts.contract import AdmissionContext, BatchJudgement, BatchRule, Trailing
+from data_contracts.contract import AdmissionContext, BatchJudgement, BatchRule
 from data_contracts.row_rules import stored_decision
-
-FEWEST_TO_JUDGE = 200
-"""Under this many rows a batch rule on labels or reviewers says `too_few_to_judge` (DESIGN 4)."""
-FEWEST_TRAILING_BATCHES = 5
-FARTHEST_RATE_FACTOR = 2.0
-FARTHEST_VOLUME_FACTOR = 5.0
-STANDARD_DEVIATIONS = 4.0
+from models.drift.levels import (
+    FEWEST_DELIVERIES,
+    FEWEST_TO_JUDGE,
+    rate_is_far,
+    volume_is_far,
+)
 
 LabelsOf = Callable[[pd.DataFrame], pd.Series]
 """Gives `bad` per row: True, False, or null where the truth was not observed."""
 
 
 def volume_near_trailing() -> BatchRule:
-    """Rows per case type against its recent batches: outside a factor of 5 fails.
+    """Rows per case type against what its past expects of the days covered: outside a factor of 5
+    the delivery's labels wait.
 
     A case type that has a trailing window and no row at all counts as far away.
     """
@@ -32,12 +31,12 @@ def volume_near_trailing() -> BatchRule:
         old = {
             name: past
             for name, past in (context.trailing or {}).items()
-            if past.batches >= FEWEST_TRAILING_BATCHES and past.rows_per_batch > 0
+            if past.deliveries >= FEWEST_DELIVERIES and past.rows_expected > 0
         }
         far = [
-            f"{name} has {int(rows.get(name, 0))} rows against {past.rows_per_batch:.0f} a batch"
+            f"{name} has {int(rows.get(name, 0))} rows where {past.rows_expected:.0f} were due"
             for name, past in sorted(old.items())
-            if _volume_is_far(int(rows.get(name, 0)), past)
+            if volume_is_far(int(rows.get(name, 0)), past.rows_expected)
         ]
         if far:
             return BatchJudgement.failed(f"The volume is far from its past: {'; '.join(far)}.")
@@ -45,13 +44,6 @@ def volume_near_trailing() -> BatchRule:
 
     why = "Far more or fewer rows than usual; see whether the delivery is cut or doubled."
     return BatchRule("volume_near_trailing", why, judge)
-
-
-def _volume_is_far(rows: int, past: Trailing) -> bool:
-    usual = past.rows_per_batch
-    beyond_chance = abs(rows - usual) > STANDARD_DEVIATIONS * math.sqrt(usual)
-    factor = FARTHEST_VOLUME_FACTOR
-    return beyond_chance and (rows > usual * factor or rows < usual / factor)
 
 
 def more_than_one_class(labels: LabelsOf) -> BatchRule:
@@ -66,7 +58,7 @@ def more_than_one_class(labels: LabelsOf) -> BatchRule:
         return BatchJudgement.passed()
 
     why = "Every label is the same; nothing can be learned from one class, look at the source."
-    return BatchRule("more_than_one_class", why, judge, on_labels=True)
+    return BatchRule("more_than_one_class", why, judge)
 
 
 def base_rate_near_trailing(labels: LabelsOf) -> BatchRule:
@@ -83,14 +75,14 @@ def base_rate_near_trailing(labels: LabelsOf) -> BatchRule:
         tally = observed["bad"].astype(float).groupby(observed["case_type"]).agg(["mean", "size"])
         tally = tally[tally["size"] >= FEWEST_TO_JUDGE]
         known = {
-            str(name): (float(mean), int(size), rate)
+            str(name): (round(mean * size), int(size), past.base_rate, past.labels)
             for name, mean, size in tally.itertuples(name=None)
-            if (rate := _trailing_rate(context, str(name))) is not None
+            if (past := (context.trailing or {}).get(str(name))) and past.base_rate is not None
         }
         far = [
-            f"{name} has {share:.2%} bad in {size} rows against {rate:.2%} before"
-            for name, (share, size, rate) in known.items()
-            if _rate_is_far(share, size, rate)
+            f"{name} has {bad / size:.2%} bad in {size} rows against {rate:.2%} before"
+            for name, (bad, size, rate, labels) in known.items()
+            if rate_is_far(bad, size, rate, labels)
         ]
         if far:
             return BatchJudgement.failed(f"The base rate is far from its past: {'; '.join(far)}.")
@@ -99,21 +91,7 @@ def base_rate_near_trailing(labels: LabelsOf) -> BatchRule:
     why = (
         "The share of bad cases jumped; see whether labels are swapped or the delivery is partial."
     )
-    return BatchRule("base_rate_near_trailing", why, judge, on_labels=True)
-
-
-def _trailing_rate(context: AdmissionContext, case_type: str) -> float | None:
-    past = (context.trailing or {}).get(case_type)
-    return past.base_rate if past is not None else None
-
-
-def _rate_is_far(share: float, size: int, rate: float) -> bool:
-    # A past without a single bad case is read as at most one in this many rows.
-    spread_rate = min(max(rate, 1.0 / size), 1.0 - 1.0 / size)
-    deviation = math.sqrt(spread_rate * (1.0 - spread_rate) / size)
-    beyond_chance = abs(share - rate) > STANDARD_DEVIATIONS * deviation
-    factor = FARTHEST_RATE_FACTOR
-    return beyond_chance and (share > rate * factor or share < rate / factor)
+    return BatchRule("base_rate_near_trailing", why, judge)
 
 
 def case_types_of(frame: pd.DataFrame, context: AdmissionContext) -> pd.Series:

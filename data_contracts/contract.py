@@ -29,15 +29,19 @@ STRUCTURE_RULES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Trailing:
-    """What recent batches of one case type looked like.
+    """What came before, of one case type.
 
-    `base_rate` is the share of bad among observed rows (None = not known), `rows_per_batch` the
-    mean number of rows, `batches` how many batches these figures rest on.
+    Attributes:
+        base_rate: the share of bad among observed rows; None = not known.
+        rows_expected: how many new rows the days that this delivery covers should bring.
+        deliveries: how many deliveries these figures rest on.
+        labels: how many observed rows `base_rate` rests on; None: it is taken as known exactly.
     """
 
     base_rate: float | None
-    rows_per_batch: float
-    batches: int
+    rows_expected: float
+    deliveries: int
+    labels: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,12 +129,13 @@ class RowRule:
     native: NativeCheck | None = None
 
 
-Verdict = Literal["passed", "failed", "too_few_to_judge"]
+Verdict = Literal["passed", "failed", "too_few_to_judge", "raised"]
 
 
 @dataclass(frozen=True, slots=True)
 class BatchJudgement:
-    """What a batch rule found; a failure has a sentence that says why, without any raw value."""
+    """What a batch rule found; a failure has a sentence that says why, without any raw value. A rule
+    that `raised` found nothing, which is never the same as nothing to find."""
 
     verdict: Verdict
     reason: str = ""
@@ -153,16 +158,12 @@ class BatchJudgement:
 
 @dataclass(frozen=True, slots=True)
 class BatchRule:
-    """A rule the admitted rows keep or break together.
-
-    `on_labels` marks rules that look at the values of labels; contracts whose labels are the truth
-    of the future (history) have them judged only on what had been observed.
-    """
+    """A rule about the admitted rows as a population: what breaks it is admitted, and its labels
+    wait (issue 12); only a rule that raises fails the batch."""
 
     name: str
     why: str
     judge: Callable[[pd.DataFrame, AdmissionContext], BatchJudgement]
-    on_labels: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,7 +178,6 @@ class Contract:
         key: columns that name one row.
         row_rules, batch_rules: see RowRule and BatchRule.
         carries_features: rows bring the feature and segment columns of their case type along.
-        labels_judged_at_admission: False where that would look into the future (history).
         defaults: what an absent, not required column holds.
         types_judged_by_row: yes-or-no columns whose stray values cost the row, not the batch; a
             rule reads such a value as the text NEITHER.
@@ -190,7 +190,6 @@ class Contract:
     row_rules: tuple[RowRule, ...] = field(repr=False)
     batch_rules: tuple[BatchRule, ...] = field(default=(), repr=False)
     carries_features: bool = False
-    labels_judged_at_admission: bool = True
     defaults: Mapping[str, object] = field(default_factory=dict)
     types_judged_by_row: tuple[str, ...] = ()
 

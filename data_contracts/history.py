@@ -5,7 +5,6 @@ from __future__ import annotations
 import pandas as pd
 import pyarrow as pa
 
-from data_contracts.batch_rules import base_rate_near_trailing, more_than_one_class
 from data_contracts.contract import NEITHER, STAMP, AdmissionContext, Contract, RowRule
 from data_contracts.row_rules import (
     amount_is_not_negative,
@@ -31,10 +30,6 @@ SCHEMA = pa.schema(
 )
 
 
-def _bad(frame: pd.DataFrame) -> pd.Series:
-    return frame["bad"]
-
-
 def _bad_is_true_false_or_unknown(frame: pd.DataFrame, _: AdmissionContext) -> pd.Series:
     return ~frame["bad"].astype(object).eq(NEITHER).fillna(False).astype(bool)
 
@@ -45,8 +40,6 @@ HISTORY = Contract(
     required=("case_id", "case_type", "opened_at", "bad"),
     key=("case_id",),
     carries_features=True,
-    # History knows the future; what it says about `bad` is judged step by step (judge_observed).
-    labels_judged_at_admission=False,
     types_judged_by_row=("bad",),
     defaults={"amount_usd": 0.0, "priority": 0},
     row_rules=(
@@ -67,6 +60,6 @@ HISTORY = Contract(
         # Copies are not compared: whether two rows agree would depend on `bad`.
         case_id_appears_once(),
     ),
-    # History arrives whole and once, so there is no volume to compare it with.
-    batch_rules=(more_than_one_class(_bad), base_rate_near_trailing(_bad)),
+    # No batch rule: history knows the future. A walk looks at its labels as they come to light, by
+    # the rules of what is delivered (flows/verbs/population_watch.py).
 )

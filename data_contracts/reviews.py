@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import pandas as pd
 import pyarrow as pa
 
 from data_contracts.annotation import MOST_SENTENCES, count_sentences
 from data_contracts.batch_rules import (
-    FEWEST_TO_JUDGE,
     base_rate_near_trailing,
     more_than_one_class,
     volume_near_trailing,
@@ -37,6 +34,8 @@ from data_contracts.row_rules import (
     stamps_are_present,
     stored_decision,
 )
+from models.drift.levels import FEWEST_TO_JUDGE
+from models.truth.reviewer_share import REVIEWER_CAP, share_limit
 from models.vocabulary import FeedbackPath, Recommendation, ReviewLabel, ReviewVerdict
 
 TEAMS = ("in_house", "bpo")
@@ -143,24 +142,13 @@ def _no_reviewer_above_cap(frame: pd.DataFrame, context: AdmissionContext) -> Ba
     if len(frame) < FEWEST_TO_JUDGE:
         return BatchJudgement.too_few(f"{len(frame)} rows")
     shares = frame["reviewer_id"].value_counts(normalize=True)
-    largest, limit = float(shares.iloc[0]), _share_limit(len(shares), context.reviewer_share_cap)
+    largest, limit = float(shares.iloc[0]), share_limit(len(shares), context.reviewer_share_cap)
     if largest > limit or len(shares) == 1:
         return BatchJudgement.failed(
             f"One of {len(shares)} reviewers supplies {largest:.0%} of {len(frame)} reviews; "
             f"at most {limit:.0%} are allowed."
         )
     return BatchJudgement.passed()
-
-
-def _share_limit(reviewers: int, cap: float) -> float:
-    """The cap where the team is large enough to keep it, else halfway from an even share to all.
-
-    A team of 1/cap people or fewer breaks the cap however evenly it works; there the limit only
-    finds the one who supplies far more than the others.
-    """
-    if reviewers >= math.ceil(1.0 / cap) + 1:
-        return cap
-    return max(cap, (1.0 + 1.0 / reviewers) / 2.0)
 
 
 REVIEWS = Contract(
@@ -233,7 +221,7 @@ REVIEWS = Contract(
         base_rate_near_trailing(_bad),
         volume_near_trailing(),
         BatchRule(
-            "no_reviewer_above_cap",
+            REVIEWER_CAP,
             "One reviewer supplies too large a share; spread the reviews over more people.",
             _no_reviewer_above_cap,
         ),

@@ -11,6 +11,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from flows.reports.page import Section, markdown
 from flows.reports.tickets import tickets_sentence, tickets_table
 from flows.verbs.challenger import Challenger, challenger_table, correction_table
+from flows.verbs.night_results import not_done
 
 
 def publish(
@@ -35,12 +36,10 @@ def publish_text(name: str, text: str) -> None:
 
 def publish_night(night: dict[str, Any]) -> None:
     """A night's verdict, and its boundaries as a table."""
-    if night["stopped"]:
-        publish("night", "The night was stopped: " + " ".join(night["reasons"]), night["batches"])
-        return
     certified = [c["case_type"] for c in night["certificates"] if c["verdict"] == "certified"]
     verdict = (
-        f"{night['rows_admitted']:,} rows admitted, {night['rows_quarantined']:,} quarantined. "
+        " ".join([night["verdict"], *not_done(night["results"])])
+        + f" {night['rows_new']:,} new rows admitted, {night['rows_quarantined']:,} quarantined. "
         f"Certified: {', '.join(certified) or 'none'}. "
         f"{len(night['waiting'])} proposals wait for approval. "
         + _by_itself(night["entries"])

@@ -16,12 +16,12 @@ from flows import events
 from flows.verbs import (
     approve,
     decide_source,
+    deliveries,
     file,
     live,
     night,
     open_walk,
     promote,
-    propose,
     reconcile,
     tickets,
     train,
@@ -46,15 +46,17 @@ def _as_task(verb: Callable[..., Any], name: str, retries: int = 0) -> Callable[
 # Reading may be tried again; what writes is safe to repeat, but a refusal must not be asked twice.
 open_desk = _as_task(live.open_desk, "open the desk", retries=2)
 load = _as_task(live.load_deliveries, "load what is new", retries=2)
-admit = _as_task(night.admit_deliveries, "admit")
+protect = _as_task(night.protect, "guard on what is stored", retries=1)
+admit = _as_task(deliveries.admit_deliveries, "admit")
 establish_truth = _as_task(truth.load_book, "establish truth", retries=1)
+watch = _as_task(night.watch, "hold what looks unlike its past")
 guard = _as_task(night.guard, "guard what is live")
 judge_case_types = _as_task(night.judge_case_types, "certify")
-act_on = _as_task(propose.act_on, "propose or narrow")
+change = _as_task(night.change, "propose or narrow")
 find_causes = _as_task(night.find_causes, "find causes")
 assemble = _as_task(night.dossier, "assemble the dossier")
 decide_new_cases = _as_task(decide_source.decide_new_cases, "decide new cases", retries=1)
-file_dossier = _as_task(live.file_dossier, "file the dossier")
+close_night = _as_task(live.close_night, "file the dossier and tell people")
 to_answer = _as_task(tickets.to_answer, "what to answer")
 announce = _as_task(events.announce, "announce")
 retrain = _as_task(train.retrain, "retrain")

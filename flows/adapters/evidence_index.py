@@ -14,6 +14,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    func,
     insert,
     select,
     update,
@@ -70,9 +71,14 @@ def batch_row(connection: Connection, batch_id: str) -> Mapping[str, Any] | None
 
 
 def parts_of(
-    connection: Connection, table: str, as_of: datetime | None, kind: Kind
+    connection: Connection,
+    table: str,
+    as_of: datetime | None,
+    kind: Kind,
+    source: str | None = None,
 ) -> tuple[Part, ...]:
-    """The parts of a table that were received by `as_of` (None = all), in order of arrival."""
+    """The parts of a table that were received by `as_of` (None = all), in order of arrival; of one
+    source, where one is named."""
     column = BATCHES.c[kind]
     query = (
         select(column, BATCHES.c.received_at)
@@ -81,10 +87,27 @@ def parts_of(
     )
     if as_of is not None:
         query = query.where(BATCHES.c.received_at <= utc_stamp(as_of))
+    if source is not None:
+        query = query.where(BATCHES.c.source == source)
     return tuple(
         Part(name, datetime.fromisoformat(received_at))
         for name, received_at in connection.execute(query)
     )
+
+
+def arrivals_of(
+    connection: Connection, table: str, source: str, as_of: datetime
+) -> tuple[tuple[datetime, int], ...]:
+    """When a source brought new rows by `as_of`, oldest first, and how many."""
+    new = BATCHES.c.admitted - BATCHES.c.already_stored
+    query = (
+        select(BATCHES.c.received_at, func.sum(new))
+        .where(BATCHES.c.table_name == table, BATCHES.c.source == source, new > 0)
+        .where(BATCHES.c.received_at <= utc_stamp(as_of))
+        .group_by(BATCHES.c.received_at)
+        .order_by(BATCHES.c.received_at)
+    )
+    return tuple((datetime.fromisoformat(at), int(rows)) for at, rows in connection.execute(query))
 
 
 def revision_of(connection: Connection, table: str) -> int:

@@ -46,6 +46,7 @@ from flows.adapters.evidence_index import (
     WATERMARKS,
     Part,
     advance,
+    arrivals_of,
     batch_row,
     moves_on,
     parts_of,
@@ -310,11 +311,21 @@ class EvidenceStore:
         names = sorted(part.name for part in self._parts(table, as_of))
         return hashlib.sha256("\n".join([table, *names]).encode("utf-8")).hexdigest()
 
-    def sizes(self, table: str, column: str, as_of: datetime | None = None) -> pd.DataFrame:
-        """How many rows of each value of a column came in each part received by `as_of`: the
-        column, `rows` and `received_at`."""
+    def arrivals(
+        self, table: str, source: str, as_of: datetime
+    ) -> tuple[tuple[datetime, int], ...]:
+        """When a source brought rows that were new, oldest first, and how many."""
+        _check_table(table)
+        with reading(self._engine) as connection:
+            return arrivals_of(connection, table, source, as_of)
+
+    def sizes(
+        self, table: str, column: str, as_of: datetime | None = None, source: str | None = None
+    ) -> pd.DataFrame:
+        """How many rows of each value of a column came in each part received by `as_of` (from one
+        source, where one is named): the column, `rows` and `received_at`."""
         found = []
-        for part in self._parts(table, as_of):
+        for part in self._parts(table, as_of, source=source):
             counted = self._files.column(table, part.name, column).value_counts()
             found.append(
                 pd.DataFrame(
@@ -398,10 +409,16 @@ class EvidenceStore:
             return None
         return self._files.write(table, "quarantine", rejects_to_arrow(rejected))
 
-    def _parts(self, table: str, as_of: datetime | None, kind: Kind = "part") -> tuple[Part, ...]:
+    def _parts(
+        self,
+        table: str,
+        as_of: datetime | None,
+        kind: Kind = "part",
+        source: str | None = None,
+    ) -> tuple[Part, ...]:
         _check_table(table)
         with reading(self._engine) as connection:
-            return parts_of(connection, table, as_of, kind)
+            return parts_of(connection, table, as_of, kind, source)
 
     def _receipt(self, row: Mapping[str, Any]) -> Receipt:
         part, table = row["part"], str(row["table_name"])

@@ -38,6 +38,8 @@ def admit(file: Path, contract: str, rejects: Path | None, dry_run: bool, as_jso
             click.echo(f"{told.already_stored:,} of the admitted rows were stored before.")
         if told.report and not told.failed:
             click.echo(told.report)
+        for sentence in told.held:
+            click.echo(f"On hold: {sentence}" if not dry_run else f"Would be on hold: {sentence}")
     if told.failed:
         say("\n".join(told.failed) + "\nThe batch failed as a whole; nothing was stored.")
         raise SystemExit(EXIT_INPUT)

@@ -63,26 +63,33 @@ def backtest(
 def night(as_of: datetime | None, as_json: bool) -> None:
     """Run one night on the configured sources: admit, guard what is live, certify, propose.
 
-    What is refuted or has expired narrows or goes back at once; nothing widens.
+    What is refuted or has expired narrows or goes back at once; nothing widens. What fails or is
+    on hold is said first, holds back only what rests on it, and makes the exit code 3.
     """
     from flows.verbs import live
-    from flows.verbs.night import run_night
+    from flows.verbs.night_results import all_done, not_done
 
     moment = live.night_of(as_of)
-    live.configured_sources()
     desk = live.open_desk()
-    dossier = run_night(desk, live.load_deliveries(desk, moment), moment)
-    path = live.file_dossier(desk, dossier)
+    dossier = live.live_night(desk, moment)
+    path = live.close_night(desk, dossier)
+    done = all_done(dossier["results"])
     if as_json:
         click.echo(json.dumps(dossier, indent=1, default=str))
+        if not done:
+            raise SystemExit(EXIT_GATE)
         return
-    if dossier["stopped"]:
-        click.echo("The night was stopped by a failed batch; nothing was certified.")
-        click.echo("\n".join(dossier["reasons"]))
-    else:
-        click.echo(
-            f"{dossier['rows_admitted']:,} rows admitted, {dossier['rows_quarantined']:,} quarantined."
-        )
+    click.echo(dossier["verdict"])
+    for sentence in not_done(dossier["results"]):
+        click.echo(f"  {sentence}")
+    for hold in dossier["holds"]:
+        click.echo(f"  End it by: ratchet release {hold['hold_id']} --reason R, or discard.")
+    click.echo(
+        f"{dossier['rows_new']:,} new rows admitted, {dossier['rows_quarantined']:,} quarantined, "
+        f"{dossier['rows_waiting']:,} wait for their decisions."
+    )
+    for note in dict.fromkeys(note for batch in dossier["batches"] for note in batch["notes"]):
+        click.echo(note)
     table([certificate_row(one) for one in dossier["certificates"]])
     for entry in dossier["entries"]:
         kind = entry["kind"].replace("_", " ")
@@ -102,6 +109,8 @@ def night(as_of: datetime | None, as_json: bool) -> None:
     for proposal in dossier["waiting"]:
         click.echo(f"Waiting for approval: {proposal['case_type']} {proposal['policy_id'][:12]}")
     click.echo(f"Dossier: {path}")
+    if not done:
+        raise SystemExit(EXIT_GATE)
 
 
 @click.command()

@@ -50,12 +50,16 @@ def status(as_json: bool) -> None:
     desk, now = live.open_desk(), datetime.now(UTC)
     entries, whole = desk.ledger.history(), desk.ledger.verify()
     rows = [state_of(desk, entries, name, now) for name in desk.case_types]
-    alerts = desk.alerts.recent(5)
+    alerts, night = desk.alerts.recent(5), live.last_dossier(desk)
     if as_json:
         told = {"ok": whole.ok, "problems": whole.problems}
-        click.echo(json.dumps({"case_types": rows, "alerts": alerts, "ledger": told}, indent=1))
+        last = None if night is None else {key: night[key] for key in _OF_A_NIGHT}
+        everything = {"case_types": rows, "night": last, "alerts": alerts, "ledger": told}
+        click.echo(json.dumps(everything, indent=1))
     else:
         _standings(rows)
+        for line in _last_night(night, now):
+            click.echo(line)
         for alert in alerts:
             click.echo(f"Alert {to_the_second(alert.get('at'))}: {alert.get('sentence', '')}")
         for problem in whole.problems:
@@ -149,6 +153,25 @@ def _standings(rows: list[dict[str, Any]]) -> None:
             for one in rows
         ]
     )
+
+
+_OF_A_NIGHT = ("as_of", "verdict", "results", "holds")
+_LATE_HOURS = 36
+
+
+def _last_night(night: dict[str, Any] | None, now: datetime) -> list[str]:
+    """What the newest night did, held and failed at; and when that is long ago."""
+    if night is None:
+        return ["No night has been run in this home yet."]
+    from flows.verbs.night_results import not_done
+
+    at = datetime.fromisoformat(night["as_of"])
+    told = [f"Night of {to_the_second(night['as_of'])}: {night['verdict']}"]
+    told += [f"  {sentence}" for sentence in not_done(night["results"])]
+    hours = (now - at).total_seconds() / 3600.0
+    if hours > _LATE_HOURS:
+        told.append(f"No night has been run for {hours:.0f} hours: nobody guards what is live.")
+    return told
 
 
 def _note(one: dict[str, Any]) -> str | None:

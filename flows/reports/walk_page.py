@@ -16,6 +16,7 @@ from flows.reports.plots import (
     sla_by_type,
 )
 from flows.reports.tickets import tickets_sentence, tickets_table
+from flows.verbs.night_results import not_done
 from models.vocabulary import Boundary, Targets
 
 if TYPE_CHECKING:
@@ -122,15 +123,31 @@ def _verdict(reckoning: Reckoning) -> list[str]:
     share = summary["share_of_oracle"]
     oracle = f", {share:.0%} of what the oracle could" if share is not None else ""
     sentences = [
+        *nights_sentences(summary),
         f"{summary['automation_rate']:.1%} of {summary['cases']:,} cases were decided automatically"
         f"{oracle}. It cost {summary['labels_used']:,} labels, {summary['labels_in_warm_up']:,} of "
         "them in the fully reviewed warm-up.",
         f"{summary['boundaries_promoted']} boundaries were promoted; "
         f"{summary['boundaries_in_violation'] or 'none'} broke a promise in truth.",
     ]
-    if summary["nights_stopped"]:
-        sentences.append(f"{summary['nights_stopped']} nights were stopped by a batch rule.")
     return sentences
+
+
+def nights_sentences(summary: Mapping[str, Any]) -> list[str]:
+    """What the nights of a walk held or failed at; none where everything was done."""
+    if not summary["nights_failed"] and not summary["nights_held"]:
+        return []
+    told = (
+        f"Of {summary['nights']} nights {summary['nights_failed']} failed at something and "
+        f"{summary['nights_held']} held labels back."
+    )
+    unjudged = summary["guard_not_judged"]
+    guard = (
+        f"The guard could not judge a live boundary {unjudged} times."
+        if unjudged
+        else "The guard judged every live boundary every night."
+    )
+    return [f"{told} {guard}"]
 
 
 def _violations(reckoning: Reckoning) -> str:
@@ -179,6 +196,14 @@ def _second_reviews(reckoning: Reckoning) -> str:
 
 def _held_back(reckoning: Reckoning) -> list[dict[str, Any]]:
     summary = reckoning.summary
+    holds = [
+        {
+            "from": one["since"],
+            "case_type": one["case_type"],
+            "why": f"{one['why']} {one['state']}{' ' + one['ended'] if one['ended'] else ''}.",
+        }
+        for one in summary["holds"]
+    ]
     restarts = [
         {"from": one["since"][:10], "case_type": one["case_type"], "why": one["why"]}
         for one in summary["evidence_restarts"]
@@ -187,7 +212,7 @@ def _held_back(reckoning: Reckoning) -> list[dict[str, Any]]:
         {"from": one["night"], "case_type": one["case_type"], "why": one["why"]}
         for one in summary["reviewers_held"]
     ]
-    return [*restarts, *named]
+    return [*holds, *restarts, *named]
 
 
 def _limits(reckoning: Reckoning, targets: Mapping[str, Targets]) -> list[dict[str, Any]]:
@@ -229,4 +254,4 @@ def _last_night(night: Mapping[str, Any]) -> list[dict[str, Any]]:
             "bad": c["bad"],
         }
         for c in night["certificates"]
-    ] or [{"verdict": "stopped", "why": " ".join(night["reasons"])}]
+    ] or [{"verdict": "failed", "why": " ".join(not_done(night["results"]))}]

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from data_contracts import CONTRACTS, Admission, AdmissionContext, admit, reject_report
-from data_contracts.contract import Trailing
+from data_contracts.admission import BROKEN_RULES
 from data_contracts.digests import row_digests
 from flows.verbs.desk import Desk
 
@@ -23,12 +24,26 @@ KEYS = {
 _DECISION_COLUMNS = [
     "case_id", "case_type", "opened_at", "decided_at", "recommendation", "action", "priority",
 ]  # fmt: skip
-TRAILING_BATCHES = 14
+UNKNOWN_CASE = "decision_is_known"
+"""The rule that a row breaks whose case was never decided, or whose decision is not in yet."""
+
+Waits = Callable[[pd.DataFrame], npt.NDArray[np.bool_]]
+"""Of rows of an unknown case: which of them wait for their decision instead of being quarantined."""
 
 
 @dataclass(frozen=True, slots=True)
 class AdmittedBatch:
-    """What became of one delivered batch, in numbers and names; no row of it."""
+    """What became of one delivered batch, in numbers and names; no row of it.
+
+    rows_in = admitted + quarantined + waiting; `already_stored` of the admitted were held before.
+
+    Attributes:
+        waiting: rows whose decision is not in yet; nothing was stored of them, and no watermark
+            passes them, so they are read again.
+        held: why the admitted rows' labels look unlike a sound population; they are stored.
+        failed: why the whole delivery failed; nothing was stored.
+        notes: what was lost, altered or guessed while it was read.
+    """
 
     table: str
     rows_in: int
@@ -38,6 +53,18 @@ class AdmittedBatch:
     rejections: Mapping[str, int] = field(default_factory=dict)
     failed: tuple[str, ...] = ()
     report: str = ""
+    source: str = ""
+    waiting: int = 0
+    held: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        told = self.admitted + self.quarantined + self.waiting
+        if not self.failed and self.rows_in != told:
+            raise AssertionError(
+                f"{self.table}: {self.rows_in} rows came in and {told} are accounted for; rows were "
+                "lost or made"
+            )
 
     def counts(self) -> dict[str, Any]:
         return {
@@ -46,20 +73,18 @@ class AdmittedBatch:
             "admitted": self.admitted,
             "already_stored": self.already_stored,
             "quarantined": self.quarantined,
+            "waiting": self.waiting,
             "rejections": dict(self.rejections),
+            "held": list(self.held),
             "failed": list(self.failed),
+            "source": self.source,
+            "notes": list(self.notes),
         }
 
 
-def judge_batch(
-    desk: Desk, table: str, frame: pd.DataFrame, now: datetime, *, ours: bool = False
-) -> Admission:
-    """Hold a batch to its contract against what the store knows; nothing is written.
-
-    Args:
-        ours: these rows were made here, so nothing about the batch says whether a delivery was cut.
-    """
-    return admit(frame, CONTRACTS[table], _context(desk, table, frame, now, ours))
+def judge_batch(desk: Desk, table: str, frame: pd.DataFrame, now: datetime) -> Admission:
+    """Hold a batch to its contract against what the store knows; nothing is written."""
+    return admit(frame, CONTRACTS[table], _context(desk, table, frame, now))
 
 
 def admit_batch(
@@ -69,8 +94,9 @@ def admit_batch(
     now: datetime,
     *,
     source: str,
-    watermark: datetime | None = None,
+    stamp: str | None = None,
     ours: bool = False,
+    waits: Waits | None = None,
 ) -> AdmittedBatch:
     """Judge a batch and store it: admitted rows, rejected rows and the watermark in one step.
 
@@ -78,54 +104,107 @@ def admit_batch(
     that the same rows are read again once the source is mended.
 
     Args:
+        stamp: the column that tells how far the source was read. The watermark moves to the latest
+            *admitted* row (and no further than now), and stays where a row waits.
         ours: these rows were made here: of two under one key the first counts for good.
+        waits: which rows of an unknown case wait; None: all are quarantined.
     """
-    judged = judge_batch(desk, table, frame, now, ours=ours)
+    judged = judge_batch(desk, table, frame, now)
     if judged.failed:
-        return told_of(judged)
+        return told_of(judged, source=source)
+    waiting = _waiting(judged.rejected, waits)
     receipt = desk.store.append(
         table,
         judged.rows,
-        judged.rejected,
+        judged.rejected[~waiting],
         key=KEYS[table],
         source=source,
         received_at=now,
-        watermark=watermark,
+        watermark=None if waiting.any() else _read_until(frame, judged, stamp, now),
         once=ours,
     )
-    return told_of(judged, receipt.already_stored)
+    return told_of(judged, receipt.already_stored, source=source, waiting=int(waiting.sum()))
 
 
-def told_of(judged: Admission, already_stored: int = 0) -> AdmittedBatch:
+def told_of(
+    judged: Admission, already_stored: int = 0, *, source: str = "", waiting: int = 0
+) -> AdmittedBatch:
     """An admission in numbers and names."""
+    rejections = dict(judged.rejections)
+    if waiting:
+        rejections[UNKNOWN_CASE] -= waiting
     return AdmittedBatch(
         table=judged.contract.name,
         rows_in=judged.rows_in,
         admitted=judged.admitted,
         already_stored=already_stored,
-        quarantined=judged.quarantined,
-        rejections=judged.rejections,
+        quarantined=judged.quarantined - waiting,
+        rejections={rule: count for rule, count in rejections.items() if count},
         failed=judged.failed,
-        report=reject_report(judged) if judged.quarantined else "",
+        report=reject_report(judged) if judged.quarantined > waiting else "",
+        source=source,
+        waiting=waiting,
+        held=judged.held,
     )
 
 
-def _context(
-    desk: Desk, table: str, frame: pd.DataFrame, now: datetime, ours: bool
-) -> AdmissionContext:
-    decisions = revisions = trailing = None
+def admit_again(desk: Desk, table: str, now: datetime) -> AdmittedBatch | None:
+    """Try once more the quarantined rows whose only fault was that their case was not known; None
+    where no such case has been decided since."""
+    rejected = desk.store.rejects(table)
+    if rejected.empty or BROKEN_RULES not in rejected:
+        return None
+    unknown = rejected[(rejected[BROKEN_RULES] == UNKNOWN_CASE).to_numpy(dtype=np.bool_)]
+    unknown = (
+        unknown[unknown["case_id"].notna().to_numpy()] if "case_id" in unknown else unknown[:0]
+    )
+    if unknown.empty or not desk.store.counts("decisions")[0]:
+        return None
+    known = desk.store.holds("decisions", unknown[["case_id"]].astype("str"))
+    rows = unknown[known].drop(columns=[BROKEN_RULES, "received_at"])
+    rows = rows.dropna(axis="columns", how="all").drop_duplicates(list(KEYS[table]))
+    rows = rows.reindex(columns=[n for n in unknown if n not in (BROKEN_RULES, "received_at")])
+    rows = rows[~desk.store.holds(table, rows[list(KEYS[table])])].reset_index(drop=True)
+    if rows.empty:
+        return None
+    return admit_batch(desk, table, rows, now, source=f"quarantined {table}")
+
+
+def _waiting(rejected: pd.DataFrame, waits: Waits | None) -> npt.NDArray[np.bool_]:
+    waiting = np.zeros(len(rejected), dtype=np.bool_)
+    if waits is None or rejected.empty:
+        return waiting
+    unknown = (rejected[BROKEN_RULES] == UNKNOWN_CASE).to_numpy(dtype=np.bool_)
+    waiting[unknown] = waits(rejected[unknown])
+    return waiting
+
+
+def _read_until(
+    frame: pd.DataFrame, judged: Admission, stamp: str | None, now: datetime
+) -> datetime | None:
+    if stamp is None or stamp not in frame:
+        return None
+    admitted = np.ones(len(frame), dtype=np.bool_)
+    admitted[judged.rejected.index] = False
+    newest = frame[stamp].to_numpy()[admitted] if admitted.any() else frame[stamp].iloc[:0]
+    latest = pd.Series(newest).max() if len(newest) else pd.NaT
+    if pd.isna(latest):
+        return None
+    moment: datetime = pd.to_datetime([latest], utc=True)[0].to_pydatetime()
+    return min(moment, now)
+
+
+def _context(desk: Desk, table: str, frame: pd.DataFrame, now: datetime) -> AdmissionContext:
+    decisions = revisions = None
     if table != "decisions":
         decisions = _stored_decisions(desk, frame)
     if table == "reviews":
         revisions = _stored_revisions(desk, frame)
-    if table == "decisions" and not ours:
-        trailing = _trailing_volumes(desk, frame, now)
     return AdmissionContext(
         now=now,
         case_types=desk.case_types,
         decisions=decisions,
         stored_revisions=revisions,
-        trailing=trailing,
         reviewer_share_cap=desk.reviewer_share_cap,
     )
 
@@ -145,24 +224,3 @@ def _stored_revisions(desk: Desk, frame: pd.DataFrame) -> pd.DataFrame | None:
     stored = desk.store.read("reviews", columns=columns, filters={"review_id": named})
     stored["row_digest"] = row_digests(stored, columns)
     return stored[["review_id", "revision", "row_digest"]]
-
-
-def _trailing_volumes(desk: Desk, frame: pd.DataFrame, now: datetime) -> dict[str, Trailing] | None:
-    """Rows a batch by case type over the last batches, of the case types this batch holds.
-
-    Only volume, and only of decisions: the base rate and volume of *reviews* change whenever a
-    boundary moves, so comparing them with their past would stop the very night after a promotion.
-    """
-    if not desk.store.counts("decisions")[0] or "case_type" not in frame:
-        return None
-    past = desk.store.sizes("decisions", "case_type", as_of=now)
-    sizes = past.groupby(["case_type", "received_at"], observed=True)["rows"].sum()
-    found = {}
-    for case_type in sizes.index.unique("case_type").intersection(
-        frame["case_type"].dropna().unique().tolist()
-    ):
-        recent = sizes[case_type].sort_index().iloc[-TRAILING_BATCHES:]
-        found[str(case_type)] = Trailing(
-            base_rate=None, rows_per_batch=float(np.median(recent)), batches=len(recent)
-        )
-    return found

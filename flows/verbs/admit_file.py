@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,10 +13,14 @@ from flows.adapters.sources import read_source
 from flows.reports.safe_cells import neutralised
 from flows.verbs.admit import AdmittedBatch, admit_batch, judge_batch, told_of
 from flows.verbs.live import open_desk
+from flows.verbs.night import earliest_evidence, watch
+from flows.verbs.night_results import NightResults, not_done
+from flows.verbs.truth import load_book
 
 
 def admit_file(file: Path, contract: str, rejects: Path | None, dry_run: bool) -> AdmittedBatch:
-    """Hold a Parquet or CSV file to a contract.
+    """Hold a Parquet or CSV file to a contract; labels of another level than their past are stored
+    and put on hold.
 
     Args:
         rejects: where to write the quarantined rows with `broken_rules` (.csv or .parquet); cells
@@ -35,7 +40,10 @@ def admit_file(file: Path, contract: str, rejects: Path | None, dry_run: bool) -
         _write_rejects(judged.rejected, rejects)
     if dry_run or judged.failed:
         return told_of(judged)
-    return admit_batch(desk, contract, frame, now, source=source.name)
+    batch = admit_batch(desk, contract, frame, now, source=source.name)
+    results = NightResults()
+    watch(desk, load_book(desk, now, earliest_evidence(desk, now)), [], results)
+    return replace(batch, held=tuple(not_done(results.plain())))
 
 
 def _write_rejects(rejected: pd.DataFrame, path: Path) -> None:

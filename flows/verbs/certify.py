@@ -123,7 +123,7 @@ def guard_champion(desk: Desk, book: Book, case_type: str) -> Judged | None:
     champion, live = champion_generation(desk, case_type), desk.ledger.live_policy(case_type)
     if champion is None or live is None or live.boundary.automates_nothing:
         return None
-    frame = evidence_for(desk, book, case_type, champion)
+    frame = evidence_for(desk, book, case_type, champion, refuting=True)
     if frame.empty:
         return None
     evidence = Evidence.from_frame(frame)

@@ -22,6 +22,7 @@ from flows.adapters.ledger import Ledger
 from flows.adapters.model_registry import ModelRegistry
 from flows.adapters.tokens import Tokens
 from models.boundary.audit import audit_key, audit_purpose, keyed_uniform
+from models.drift.levels import HoldPlan
 from models.risk import TrainingPlan
 from models.triage.plan import TriagePlan
 from models.vocabulary import CaseType
@@ -51,6 +52,8 @@ class Desk:
     second_review_takes: timedelta
     drift_window: timedelta
     quiet_nights: int
+    hold_plan: HoldPlan
+    audit_grace: timedelta
     triage: TriagePlan
     triage_every: timedelta
     triage_window_days: float
@@ -97,6 +100,8 @@ class Desk:
             second_review_takes=timedelta(days=settings.night.second_review_days),
             drift_window=timedelta(days=settings.night.drift_window_days),
             quiet_nights=settings.night.quiet_nights,
+            hold_plan=HoldPlan(timedelta(days=settings.night.hold_days), settings.night.hold_rows),
+            audit_grace=timedelta(days=settings.night.audit_grace_days),
             triage=TriagePlan(**settings.triage.model_dump(exclude={"every_days", "window_days"})),
             triage_every=timedelta(days=settings.triage.every_days),
             triage_window_days=settings.triage.window_days,

@@ -48,6 +48,7 @@ def watch_drift(desk: Desk, book: Book, case_type: str) -> Entry | None:
         _with_features(desk, book, case_type, generation, rows, features),
         features,
         live.boundary if live is not None else Boundary.everything_reviewed(),
+        falls_pool=_certifies_shares(desk, case_type),
     )
     if not pooled.restarts:
         quiet.add(asked)
@@ -66,6 +67,13 @@ def watch_drift(desk: Desk, book: Book, case_type: str) -> Entry | None:
     if isinstance(said, Refusal):
         raise GateRefused(f"The evidence of {case_type} was not restarted: {said.reason}")
     return said
+
+
+def _certifies_shares(desk: Desk, case_type: str) -> bool:
+    """Whether no promise is about which part of the bad cases is missed: then evidence of worse
+    times than today's only makes a proof harder, and is kept (ADR 24)."""
+    targets = desk.case_types[case_type].targets
+    return targets.false_omission_rate is not None and targets.recall is None
 
 
 # Whole windows stay what they are, so a comparison that found nothing need not be made again.

@@ -27,13 +27,12 @@ def is_due(desk: Desk, policy: Policy, at: datetime) -> bool:
     return at >= policy.valid_until - timedelta(days=days) * (1.0 - RENEWED_FROM)
 
 
-def expire(desk: Desk, at: datetime) -> list[Entry]:
-    """Send everything back to review where a certificate has expired; deciding does so without it.
+def expire_policy(desk: Desk, case_type: str, at: datetime) -> list[Entry]:
+    """Send a case type back to review where its certificate has expired; deciding does so without it.
 
     Nothing older is left to fall back to: what was promoted before expired before.
     """
-    expired = [looking_again(partial(_expire, desk, name, at)) for name in desk.case_types]
-    return [entry for entries in expired for entry in entries]
+    return looking_again(partial(_expire, desk, case_type, at))
 
 
 def renewal(desk: Desk, judged: Judged, at: datetime) -> Policy | None:

@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.metrics import log_loss, roc_auc_score
 
 from flows.adapters.files import write_atomically
-from flows.reports.walk_page import compared, walk_page
+from flows.reports.walk_page import compared, nights_sentences, walk_page
 from flows.verbs.headlines import HEADLINES
 from flows.verbs.open_walk import OpenedWalk
 from flows.verbs.reckon import Reckoning, desk_table, observed_list, reckon
@@ -87,12 +87,13 @@ def as_json(reckoning: Reckoning) -> dict[str, Any]:
 
 
 def verdict_of(reckoning: Reckoning) -> str:
-    """The walk in two sentences."""
+    """The walk in a few sentences; what its nights held or failed at comes first."""
     summary = reckoning.summary
     share = summary["share_of_oracle"]
     oracle = f" ({share:.0%} of the oracle's)" if share is not None else ""
+    nights = "".join(f"{sentence} " for sentence in nights_sentences(summary))
     return (
-        f"{summary['automation_rate']:.1%} of {summary['cases']:,} cases were decided "
+        f"{nights}{summary['automation_rate']:.1%} of {summary['cases']:,} cases were decided "
         f"automatically{oracle}, for {summary['labels_used']:,} labels. "
         f"{summary['boundaries_promoted']} boundaries were promoted, "
         f"{summary['boundaries_in_violation']} in violation of a promise."

@@ -8,12 +8,12 @@ from functools import partial
 
 from flows.verbs.certify import Judged, guard_champion
 from flows.verbs.desk import Desk
-from flows.verbs.generation import last_version
+from flows.verbs.generation import champion_generation, last_version
 from flows.verbs.model_files import why_it_does_not_load
 from flows.verbs.promote import roll_back
 from flows.verbs.propose import narrow_to
 from flows.verbs.submit import looking_again, submitted
-from flows.verbs.truth import Book
+from flows.verbs.truth import Book, evidence_for
 from models.hub import Entry, Policy, TripGuardrail, is_narrower, previous_policy_id
 from models.hub.people import GUARDRAIL
 
@@ -26,13 +26,38 @@ class Tripped:
     entries: tuple[Entry, ...]
 
 
-def guard_live_policies(desk: Desk, book: Book) -> list[Tripped]:
-    """Every case type's live policy under the guard; what is refuted is left at once, then told.
+def guard_live_policy(desk: Desk, book: Book, case_type: str) -> list[Tripped]:
+    """One case type's live policy under the guard; what is refuted is left at once, then told.
 
     What a policy falls back to is held to the guard in the same night.
     """
-    guarded = [looking_again(partial(_guard, desk, book, name)) for name in desk.case_types]
-    return [each for tripped in guarded for each in tripped]
+    return looking_again(partial(_guard, desk, book, case_type))
+
+
+@dataclass(frozen=True, slots=True)
+class NotGuarded:
+    """Why there was nothing for the guard to judge; `failed` where there should have been."""
+
+    word: str
+    sentence: str = ""
+    failed: bool = False
+
+
+def why_not_guarded(desk: Desk, book: Book, case_type: str) -> NotGuarded | None:
+    """Why the guard could say nothing of what is live; None: it judged it."""
+    live = desk.ledger.live_policy(case_type)
+    if live is None or live.boundary.automates_nothing:
+        return NotGuarded("nothing is automated")
+    champion = champion_generation(desk, case_type)
+    if champion is None:
+        why = (
+            "The live boundary rests on a model that no generation of the ledger names, so nothing "
+            "can be held against it. Roll it back, or promote one that was certified here."
+        )
+        return NotGuarded("not judged", why, failed=True)
+    if evidence_for(desk, book, case_type, champion, refuting=True).empty:
+        return NotGuarded("no mature case yet")
+    return None
 
 
 def _guard(desk: Desk, book: Book, case_type: str) -> list[Tripped]:

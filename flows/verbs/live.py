@@ -8,14 +8,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from configs.errors import UserError
+import numpy as np
+import pandas as pd
+
+from configs.errors import GateRefused, ServiceUnreachable, UserError
 from configs.places import located
 from configs.settings import Settings, load_settings
 from configs.sources import SourceSettings, load_source
 from flows.adapters.files import write_atomically
 from flows.adapters.sources import read_source
+from flows.verbs.deliveries import TABLES, Delivery, not_stored, whole_reading
 from flows.verbs.desk import Desk
-from flows.verbs.night import TABLES, Delivery
+from flows.verbs.night import protect, run_night
+from flows.verbs.night_results import State, all_done, not_done, why_failed
 
 
 def open_desk(profile: str | None = None) -> Desk:
@@ -28,10 +33,12 @@ def load_deliveries(desk: Desk, as_of: datetime, profile: str | None = None) -> 
     """Everything the configured sources hold beyond their watermarks.
 
     A source is read again for `night.overlap_hours` behind its watermark, so that a late row is
-    found; rows that are stored already change nothing.
+    found, and every `night.whole_read_days` from its beginning, for rows that came later still;
+    rows that are stored already change nothing. A source that cannot be read is a delivery that
+    says why, and the others are read.
 
     Raises:
-        UserError: no source is configured, or a source file does not fit its table.
+        UserError: no source is configured.
     """
     settings = load_settings(profile)
     named = configured_sources(profile)
@@ -72,6 +79,54 @@ def configured_source(table: str, profile: str | None = None) -> SourceSettings:
     return _source(table, file)
 
 
+def live_night(desk: Desk, as_of: datetime, profile: str | None = None) -> dict[str, Any]:
+    """One night on the configured sources. What is live is guarded first, on what is stored.
+
+    Raises:
+        UserError: no source is configured.
+        GateRefused, ServiceUnreachable: nothing could be judged at all (the ledger or the evidence
+            cannot be read); people are told.
+    """
+    try:
+        protected = protect(desk, as_of)
+        deliveries = load_deliveries(desk, as_of, profile)
+        return run_night(desk, deliveries, as_of, protected=protected)
+    except (GateRefused, ServiceUnreachable) as error:
+        desk.alerts.send("night_failed", None, f"The night could not be run: {error}", as_of)
+        raise
+
+
+def close_night(desk: Desk, dossier: dict[str, Any]) -> Path:
+    """File the night's dossier, and tell people of everything that is held or failed."""
+    at = datetime.fromisoformat(dossier["as_of"])
+    groups = dossier["results"]
+    for group in ("case_types", "tables"):
+        for name, one in groups[group].items():
+            if one["state"] != State.DONE.value:
+                case_type = name if group == "case_types" else None
+                sentence = " ".join(one["why"])
+                desk.alerts.send(f"night_{one['state']}", case_type, sentence, at, subject=name)
+    return file_dossier(desk, dossier)
+
+
+def last_dossier(desk: Desk) -> dict[str, Any] | None:
+    """The dossier of the newest night that was filed in this home; None before the first."""
+    filed = sorted((desk.home / "dossiers").glob("*.json"))
+    if not filed:
+        return None
+    try:
+        told = json.loads(filed[-1].read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return told if isinstance(told, dict) and "results" in told else None
+
+
+def refuse_unless_done(dossier: dict[str, Any]) -> None:
+    """Raise (GateRefused) where the night held something or failed, so that its run turns red."""
+    if not all_done(dossier["results"]):
+        raise GateRefused(" ".join([dossier["verdict"], *not_done(dossier["results"])]))
+
+
 def file_dossier(desk: Desk, dossier: dict[str, Any]) -> Path:
     """Write the night's dossier below the home; one file a night, the latest run of it counts."""
     night = datetime.fromisoformat(dossier["as_of"]).date().isoformat()
@@ -103,17 +158,38 @@ def night_of(as_of: datetime | None) -> datetime:
 
 
 def _delivery(desk: Desk, settings: Settings, table: str, file: str, as_of: datetime) -> Delivery:
-    source = _source(table, file)
+    name = file
+    try:
+        source = _source(table, file)
+        name = source.name
+        return _read(desk, settings, table, source, as_of)
+    except Exception as error:
+        return Delivery(table, pd.DataFrame(), name, unread=why_failed(error))
+
+
+def _read(
+    desk: Desk, settings: Settings, table: str, source: SourceSettings, as_of: datetime
+) -> Delivery:
+    if source.watermark is None:
+        return Delivery(table, read_source(source), source.name)
     seen = desk.store.watermark(source.name)
-    since = None
-    if seen is not None and source.watermark is not None:
-        since = seen - timedelta(hours=settings.night.overlap_hours)
-    rows = read_source(source, since)
-    mark = None
-    if source.watermark is not None and len(rows):
-        newest = rows[source.watermark].max()
-        mark = None if newest is None else min(newest.to_pydatetime(), as_of)
-    return Delivery(table, rows, source.name, mark)
+    before = desk.store.watermark(whole_reading(source.name))
+    due = before is None or as_of - before >= timedelta(days=settings.night.whole_read_days)
+    overlap = timedelta(hours=settings.night.overlap_hours)
+    since = None if seen is None else seen - overlap
+    rows = read_source(source, None if due else since)
+    notes: tuple[str, ...] = ()
+    if due and since is not None:
+        behind = (rows[source.watermark] <= since).to_numpy(dtype=np.bool_)
+        late = behind.copy()
+        late[behind] = not_stored(desk, table, rows[behind])
+        rows = rows[~behind | late].reset_index(drop=True)
+        if late.any():
+            notes = (
+                f"{int(late.sum()):,} rows of {source.name!r} lay behind the overlap and are not "
+                "stored; they were read with the whole source.",
+            )
+    return Delivery(table, rows, source.name, source.watermark, notes=notes, whole=due)
 
 
 def _source(table: str, file: str) -> SourceSettings:

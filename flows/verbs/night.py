@@ -1,40 +1,38 @@
-"""The night: admit what came in, establish the truth, certify, propose, and file the dossier."""
+"""The night: guard what is live, admit what came in, establish the truth, certify, propose, and file
+the dossier. What fails holds back only what rests on it, and is said."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
-import pandas as pd
-
-from flows.verbs.admit import AdmittedBatch, admit_batch
+from flows.verbs.admit import AdmittedBatch
+from flows.verbs.audit_silence import hear_audits
 from flows.verbs.certify import Judged, certify_case_type
+from flows.verbs.deliveries import Delivery, admit_deliveries
 from flows.verbs.desk import Desk
 from flows.verbs.drift_watch import watch_drift
-from flows.verbs.expiry import expire
+from flows.verbs.expiry import expire_policy
 from flows.verbs.generation import champion_generation, current_generation
-from flows.verbs.guardrail import guard_live_policies
+from flows.verbs.guardrail import guard_live_policy, why_not_guarded
+from flows.verbs.night_results import NightResults, verdict
+from flows.verbs.population_watch import (
+    holds_that_wait,
+    levels_of,
+    watch_populations,
+)
 from flows.verbs.propose import act_on, waiting
 from flows.verbs.review_desk import review_desk
 from flows.verbs.review_marks import WINDOW_DAYS as MARKS_DAYS
 from flows.verbs.review_marks import review_marks
 from flows.verbs.second_reviews import second_reviews
 from flows.verbs.tickets import file_findings, last_triage, open_tickets
-from flows.verbs.triage import Triaged, triage
+from flows.verbs.triage import Triaged, triage_case_type
 from flows.verbs.truth import Book, load_book
 from models.hub.entries import Entry, EntryKind
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """Rows for one table from one named source, and how far that source was read."""
-
-    table: str
-    rows: pd.DataFrame = field(repr=False)
-    source: str
-    watermark: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -44,22 +42,11 @@ class Guarded:
     alarms: tuple[Judged, ...] = ()
     entries: tuple[Entry, ...] = ()
 
-
-# Reviews and outcomes refer to decisions, so those come first.
-TABLES = ("decisions", "outcomes", "reviews")
-
-
-def admit_deliveries(
-    desk: Desk,
-    deliveries: Sequence[Delivery],
-    as_of: datetime,
-) -> list[AdmittedBatch]:
-    """Admit what was delivered, in the order the tables refer to each other."""
-    return [
-        admit_batch(desk, one.table, one.rows, as_of, source=one.source, watermark=one.watermark)
-        for one in sorted(deliveries, key=lambda one: TABLES.index(one.table))
-        if len(one.rows)
-    ]
+    def after(self, earlier: Guarded | None) -> Guarded:
+        """Together with what was found and done earlier in the night."""
+        if earlier is None:
+            return self
+        return Guarded((*earlier.alarms, *self.alarms), (*earlier.entries, *self.entries))
 
 
 def earliest_evidence(desk: Desk, as_of: datetime) -> datetime | None:
@@ -69,34 +56,85 @@ def earliest_evidence(desk: Desk, as_of: datetime) -> datetime | None:
     if None in generations:
         return None
     since = [one.evidence_since for one in [*generations, *champions] if one is not None]
-    # Marks and the review desk look four weeks back whatever the evidence.
+    # Marks, holds and the review desk look four weeks back whatever the evidence.
     return min(*since, as_of - timedelta(days=MARKS_DAYS))
 
 
-def guard(desk: Desk, book: Book) -> Guarded:
-    """What protects the live policies, before anything is widened: evidence starts again where it
-    drifted, an expired certificate narrows, a refuted boundary is rolled back."""
-    for case_type in desk.case_types:
-        watch_drift(desk, book, case_type)
-    expired = expire(desk, book.as_of)
-    tripped = guard_live_policies(desk, book)
-    answers = [entry for one in tripped for entry in one.entries]
-    return Guarded(tuple(one.alarm for one in tripped), (*expired, *answers))
+def protect(desk: Desk, as_of: datetime) -> Guarded:
+    """Guard what is live on what is stored, before anything is asked of a source: a source that is
+    down, hangs or delivers rubbish protects no boundary from being refuted (FAULTS 39)."""
+    return guard(desk, load_book(desk, as_of, earliest_evidence(desk, as_of)), NightResults())
 
 
-def judge_case_types(desk: Desk, book: Book) -> list[Judged]:
+def guard(desk: Desk, book: Book, results: NightResults) -> Guarded:
+    """What protects the live policies, before anything is widened, one case type at a time: evidence
+    starts again where it drifted, an expired certificate narrows, a refuted boundary is rolled back,
+    and so is one whose audits bring no labels."""
+    alarms: list[Judged] = []
+    entries: list[Entry] = []
+    for name in desk.case_types:
+        entries += _narrowed(desk, book, name, results)
+        tripped = results.attempt(name, "the guard", partial(guard_live_policy, desk, book, name))
+        alarms += [one.alarm for one in tripped or ()]
+        entries += [entry for one in tripped or () for entry in one.entries]
+        entries += _unheard(desk, book, name, results)
+        _say_guarded(desk, book, name, results, tripped is None, bool(tripped))
+    return Guarded(tuple(alarms), tuple(entries))
+
+
+def watch(
+    desk: Desk, book: Book, deliveries: Sequence[Delivery], results: NightResults
+) -> list[Entry]:
+    """Put on hold what does not look like its past, end the holds that have lasted, and say which
+    wait."""
+    source = next((one.source for one in deliveries if one.table == "decisions"), None)
+    levels = levels_of(desk, book, source)
+    entries: list[Entry] = []
+    for name in desk.case_types:
+        look = partial(watch_populations, desk, book, name, levels)
+        entries += results.attempt(name, "the watch on its labels", look) or []
+        for hold in holds_that_wait(desk, name):
+            said = (
+                f"{name}: {hold.table} received since {hold.since:%Y-%m-%d %H:%M} are on hold "
+                f"({hold.hold_id}, {hold.rule}): {hold.reason}"
+            )
+            results.case_type(name).held.append(said)
+            results.table(hold.table).held.append(said)
+    return entries
+
+
+def judge_case_types(desk: Desk, book: Book, results: NightResults) -> list[Judged]:
     """One certificate for every case type."""
-    return [certify_case_type(desk, book, case_type) for case_type in desk.case_types]
+    found = [
+        results.attempt(name, "the certificate", partial(certify_case_type, desk, book, name))
+        for name in desk.case_types
+    ]
+    return [one for one in found if one is not None]
 
 
-def find_causes(desk: Desk, book: Book) -> list[Triaged]:
+def change(
+    desk: Desk, judged: Sequence[Judged], as_of: datetime, results: NightResults
+) -> list[Entry]:
+    """File what each certificate allows: a proposal, or a narrowing."""
+    found = [
+        results.attempt(one.case_type, "the proposal", partial(act_on, desk, one, as_of))
+        for one in judged
+    ]
+    return [one for one in found if one is not None]
+
+
+def find_causes(desk: Desk, book: Book, results: NightResults) -> list[Triaged]:
     """Why each case type's model erred, filed as findings; nothing while triage is not due."""
     last = last_triage(desk, book.as_of)
     days = None if last is None else book.as_of.date() - last.date()
     # The same night again is triaged again: rows may have come since.
     if days is not None and timedelta(0) < days < desk.triage_every:
         return []
-    causes = triage(desk, book)
+    found = [
+        results.attempt(name, "triage", partial(triage_case_type, desk, book, name))
+        for name in desk.case_types
+    ]
+    causes = [one for one in found if one is not None]
     file_findings(desk, [finding for one in causes for finding in one.findings], book.as_of)
     return causes
 
@@ -106,44 +144,64 @@ def run_night(
     deliveries: Sequence[Delivery],
     as_of: datetime,
     *,
-    before_judging: Callable[[], None] | None = None,
+    before_judging: Callable[[], bool] | None = None,
+    protected: Guarded | None = None,
 ) -> dict[str, Any]:
     """One whole night in plain calls; the flow runs the same verbs as tasks.
 
-    A failed batch stops the night: what was sound stays stored, nothing is trained or certified.
-
     Args:
-        before_judging: called once everything is admitted (a walk retrains there).
+        protected: what the guard did before anything was read (`protect`).
+        before_judging: called once everything is admitted and what must wait is on hold (a walk
+            retrains there); true: something was retrained.
     """
-    batches = admit_deliveries(desk, deliveries, as_of)
-    if any(batch.failed for batch in batches):
-        return stopped_dossier(as_of, batches)
-    if before_judging is not None:
-        before_judging()
+    results = NightResults()
+    batches = admit_deliveries(desk, deliveries, as_of, results)
     book = load_book(desk, as_of, earliest_evidence(desk, as_of))
-    guarded = guard(desk, book)
-    judged = judge_case_types(desk, book)
-    changes = [act_on(desk, one, as_of) for one in judged]
-    causes = find_causes(desk, book)
-    filed = [entry for entry in changes if entry is not None]
-    return dossier(desk, book, batches, guarded, judged, filed, causes)
+    holds = watch(desk, book, deliveries, results)
+    if before_judging is not None and before_judging():
+        book = load_book(desk, as_of, earliest_evidence(desk, as_of))
+    guarded = guard(desk, book, results).after(protected)
+    judged = judge_case_types(desk, book, results)
+    changes = change(desk, judged, as_of, results)
+    causes = find_causes(desk, book, results)
+    return dossier(desk, book, batches, guarded, judged, [*holds, *changes], causes, results)
 
 
 def dossier(
     desk: Desk,
     book: Book,
-    batches: list[AdmittedBatch],
+    batches: Sequence[AdmittedBatch],
     guarded: Guarded,
-    judged: list[Judged],
-    changes: list[Any],
-    causes: Sequence[Triaged] = (),
+    judged: Sequence[Judged],
+    changes: Sequence[Entry],
+    causes: Sequence[Triaged],
+    results: NightResults,
 ) -> dict[str, Any]:
-    """The night's result as plain values: counts, certificates, findings, proposals."""
+    """The night's result as plain values: what was done, held and failed, counts, certificates,
+    findings, proposals."""
+    told = results.plain()
     return {
         "as_of": book.as_of.isoformat(),
-        "stopped": False,
+        "verdict": verdict(told),
+        "results": told,
+        "holds": [
+            {
+                "hold_id": hold.hold_id,
+                "case_type": hold.case_type,
+                "table": hold.table,
+                "rule": hold.rule,
+                "since": hold.since.isoformat(),
+                "until": None if hold.until is None else hold.until.isoformat(),
+                "state": hold.state.value,
+                "reason": hold.reason,
+            }
+            for case_type in desk.case_types
+            for hold in holds_that_wait(desk, case_type)
+        ],
         "rows_admitted": sum(batch.admitted for batch in batches),
+        "rows_new": sum(batch.admitted - batch.already_stored for batch in batches),
         "rows_quarantined": sum(batch.quarantined for batch in batches),
+        "rows_waiting": sum(batch.waiting for batch in batches),
         "batches": [batch.counts() for batch in batches],
         "certificates": [
             *(one.summary() for one in guarded.alarms),
@@ -176,22 +234,32 @@ def dossier(
     }
 
 
-def stopped_dossier(as_of: datetime, batches: list[AdmittedBatch]) -> dict[str, Any]:
-    """What a night says that a failed batch stopped."""
-    return {
-        "as_of": as_of.isoformat(),
-        "stopped": True,
-        "reasons": [sentence for batch in batches for sentence in batch.failed],
-        "rows_admitted": sum(batch.admitted for batch in batches),
-        "rows_quarantined": sum(batch.quarantined for batch in batches),
-        "batches": [batch.counts() for batch in batches],
-        "certificates": [],
-        "entries": [],
-        "waiting": [],
-        "drift": [],
-        "second_reviews": [],
-        "marks": [],
-        "triage": [],
-        "tickets": [],
-        "reviews": [],
-    }
+def _narrowed(desk: Desk, book: Book, name: str, results: NightResults) -> list[Entry]:
+    results.attempt(name, "the watch for drift", lambda: watch_drift(desk, book, name))
+    return results.attempt(name, "the expiry", lambda: expire_policy(desk, name, book.as_of)) or []
+
+
+def _unheard(desk: Desk, book: Book, name: str, results: NightResults) -> list[Entry]:
+    silence = results.attempt(
+        name, "the watch on its audits", lambda: hear_audits(desk, book, name)
+    )
+    if silence is None:
+        return []
+    results.case_type(name).failed.append(silence.sentence)
+    return [] if silence.entry is None else [silence.entry]
+
+
+def _say_guarded(
+    desk: Desk, book: Book, name: str, results: NightResults, broke: bool, tripped: bool
+) -> None:
+    told = results.case_type(name)
+    if broke:
+        told.guard = "not judged"
+        return
+    why = results.attempt(name, "the guard", lambda: why_not_guarded(desk, book, name))
+    if why is None or tripped:
+        told.guard = "tripped" if tripped else "holds"
+        return
+    told.guard = why.word
+    if why.failed:
+        told.failed.append(f"{name}: {why.sentence}")

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from flows.verbs.night_results import State, not_done, states
 from flows.verbs.queue_replay import desk_figures
 from flows.verbs.walk import Walk
 from models.boundary.decide import automatable
 from models.boundary.hindsight import Tally, plug_in_boundary
 from models.boundary.reviewer_gates import GATES
+from models.hub import holds_of
 from models.hub.entries import EntryKind
 from models.vocabulary import Action, Boundary, Targets
 
@@ -69,7 +71,7 @@ def reckon(walk: Walk, wall_seconds: float, *, staffed: bool) -> Reckoning:
         ),
         "cases": len(decided),
         "warm_up_cases": walk.warm_up_cases,
-        "nights_stopped": sum(bool(night["stopped"] or night["reasons"]) for night in walk.nights),
+        **_nights(walk),
         "rows_quarantined": sum(night["rows_quarantined"] for night in walk.nights),
         "second_reviews_asked": _second_reviews(walk),
         "evidence_restarts": [one for night in walk.nights for one in night["drift"]],
@@ -129,6 +131,41 @@ def _with_truth(walk: Walk) -> pd.DataFrame:
         step=step.astype(np.int64),
         automatable=automatable(decided) & decided["score"].notna().to_numpy(),
     )
+
+
+def _nights(walk: Walk) -> dict[str, Any]:
+    """How many nights failed at something or held something, what, and whether the guard judged
+    every live boundary on every night."""
+    told = [night["results"] for night in walk.nights]
+    failed = [bool(states(one)[State.FAILED.value]) for one in told]
+    held = [bool(states(one)[State.HELD.value]) for one in told]
+    guards = [one["guard"] for night in told for one in night["case_types"].values()]
+    holds = [
+        hold
+        for case_type in walk.desk.case_types
+        for hold in holds_of(walk.desk.ledger.history(case_type), case_type)
+    ]
+    return {
+        "nights": len(told),
+        "nights_failed": sum(failed),
+        "nights_held": sum(held),
+        "not_done": list(dict.fromkeys(why for one in told for why in not_done(one))),
+        "guard_not_judged": guards.count("not judged"),
+        "guard_judged": sum(word in ("holds", "tripped") for word in guards),
+        "holds": [
+            {
+                "hold_id": one.hold_id,
+                "case_type": one.case_type,
+                "table": one.table,
+                "rule": one.rule,
+                "since": one.since.date().isoformat(),
+                "state": one.state.value,
+                "ended": None if one.ended_at is None else one.ended_at.date().isoformat(),
+                "why": one.reason,
+            }
+            for one in holds
+        ],
+    }
 
 
 def _second_reviews(walk: Walk) -> dict[str, int]:

@@ -51,13 +51,9 @@ class Triaged:
         }
 
 
-def triage(desk: Desk, book: Book) -> list[Triaged]:
-    """Diagnose every case type on the mature, labelled cases that its deciding model scored and did
-    not learn from, of the last `triage.window_days` days (METHODS 4)."""
-    return [_triaged(desk, book, case_type) for case_type in desk.case_types]
-
-
-def _triaged(desk: Desk, book: Book, case_type: str) -> Triaged:
+def triage_case_type(desk: Desk, book: Book, case_type: str) -> Triaged:
+    """Diagnose a case type on the mature, labelled cases that its deciding model scored and did not
+    learn from, of the last `triage.window_days` days (METHODS 4)."""
     generation = champion_generation(desk, case_type) or current_generation(desk, case_type)
     rows = _labelled(desk, book, case_type, generation)
     if rows.empty:

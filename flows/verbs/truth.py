@@ -14,24 +14,28 @@ from flows.adapters.case_numbers import CASE_NUMBER
 from flows.verbs.desk import Desk
 from flows.verbs.generation import Generation
 from models.boundary.decide import automatable
+from models.hub import Hold, holds_of
 from models.truth import OUTCOME_RANK, matured_before, settle
+from models.truth.reviewer_share import REVIEWER_CAP, beyond_the_cap
 from models.vocabulary import Action, Boundary
 
 FloatArray = npt.NDArray[np.float64]
 
 _DECISIONS = [
     "case_id", "case_type", "opened_at", "score", "recommendation", "action", "propensity",
-    "audited", "policy_id", "model_version", "priority",
+    "audited", "policy_id", "model_version", "priority", "received_at",
 ]  # fmt: skip
 _REVIEWS = [
     "review_id", "revision", "reviewer_id", "team", "kind", "queued_at", "resolved_at", "verdict",
-    "label", "feedback_path", "root_cause", "sop_clause",
+    "label", "feedback_path", "root_cause", "sop_clause", "received_at",
 ]  # fmt: skip
-_OUTCOMES = ["observed_at", "bad"]
+_OUTCOMES = ["observed_at", "bad", "source", "received_at"]
+VERIFIED = "reverification"
+"""The one source of outcomes that tells of good cases, too; the others tell of bad ones only."""
 FIRST_REVIEWS = ("escalation", "audit")
 _FEW_WORDS = (
     "case_type", "recommendation", "action", "policy_id", "model_version", "reviewer_id", "team",
-    "kind", "verdict", "label", "feedback_path", "root_cause", "sop_clause",
+    "kind", "verdict", "label", "feedback_path", "root_cause", "sop_clause", "source",
 )  # fmt: skip
 
 
@@ -39,17 +43,16 @@ _FEW_WORDS = (
 class Book:
     """Everything the store held as of a moment that a night reads, once for all case types.
 
-    decisions, reviews (latest revisions) and truth (one row per settled case), joined by
+    decisions, reviews (latest revisions), outcomes and truth (one row per settled case), joined by
     `case_number`: comparing hundreds of thousands of text keys is most of a night otherwise.
     """
 
     as_of: datetime
     decisions: pd.DataFrame
     reviews: pd.DataFrame
+    outcomes: pd.DataFrame
     truth: pd.DataFrame
-    evidence: dict[tuple[str, str, datetime], pd.DataFrame] = field(
-        default_factory=dict, repr=False
-    )
+    evidence: dict[tuple[object, ...], pd.DataFrame] = field(default_factory=dict, repr=False)
     hoped: dict[str, Boundary] = field(default_factory=dict, repr=False)
 
     def of_cases(self, numbers: pd.Series, values: pd.Series) -> pd.Series:
@@ -66,6 +69,29 @@ class Book:
         places = np.full(last + 1, -1, dtype=np.int64)
         places[self.decisions[CASE_NUMBER].to_numpy()] = np.arange(len(self.decisions))
         return places
+
+    @cached_property
+    def labels(self) -> pd.DataFrame:
+        """Every label as it was received: `case_number`, `case_type`, `table` (reviews, outcomes),
+        `received_at`, `bad`, `first` (a first review or a verified outcome, whose share of bad is a
+        level) and `reviewer_id`. What comes to light by itself is no label."""
+        said = self.reviews[(self.reviews["verdict"] != "escalate").to_numpy(dtype=np.bool_)]
+        told = self.outcomes[(self.outcomes["source"] == VERIFIED).to_numpy(dtype=np.bool_)]
+        reviewed = said[[CASE_NUMBER, "received_at", "reviewer_id"]].assign(
+            table="reviews",
+            bad=(said["verdict"] == "block").to_numpy(dtype=np.bool_),
+            first=said["kind"].isin(FIRST_REVIEWS).to_numpy(dtype=np.bool_),
+        )
+        verified = told[[CASE_NUMBER, "received_at"]].assign(
+            reviewer_id=None, table="outcomes", bad=told["bad"].to_numpy(dtype=np.bool_), first=True
+        )
+        parts = [part for part in (reviewed, verified) if len(part)] or [reviewed]
+        rows = pd.concat(parts, ignore_index=True)
+        known = self._places[rows[CASE_NUMBER].to_numpy(dtype=np.int64)] >= 0
+        rows = rows[known].reset_index(drop=True)
+        case_type = self.of_cases(rows[CASE_NUMBER], self.decisions["case_type"]).astype("str")
+        labels: pd.DataFrame = rows.assign(case_type=case_type)
+        return labels
 
     @cached_property
     def _cases(self) -> dict[str, pd.DataFrame]:
@@ -160,10 +186,22 @@ class Book:
         reviewed = rows is not None and bool(rows["reviewer"].notna().any())
         return until - desk.second_review_takes if reviewed else until
 
-    def mature(self, desk: Desk, case_type: str, since: datetime | None = None) -> pd.DataFrame:
+    def mature(
+        self,
+        desk: Desk,
+        case_type: str,
+        since: datetime | None = None,
+        *,
+        refuting: bool = False,
+    ) -> pd.DataFrame:
         """Mature decisions of one case type in order of time, with `bad` (null = not observed),
         `drawn` (designed to be observed), `surfaced`, `automatable`, `confirmed`, and the word
-        (`first_bad`) of the first `reviewer` (missing: nobody's)."""
+        (`first_bad`) of the first `reviewer` (missing: nobody's).
+
+        Args:
+            refuting: for what may only refute. Else labels on hold are left out: such a case is
+                drawn and has no label.
+        """
         rows = self._cases.get(case_type)
         if rows is None:
             return self.decisions.iloc[:0].assign(
@@ -173,9 +211,66 @@ class Book:
         until = self.mature_until(desk, case_type)
         opened = rows["opened_at"]
         first = 0 if since is None else int(opened.searchsorted(pd.Timestamp(since)))
-        return rows.iloc[first : int(opened.searchsorted(pd.Timestamp(until)))].reset_index(
-            drop=True
+        last = int(opened.searchsorted(pd.Timestamp(until)))
+        return _without(
+            on_hold(desk, self, case_type, refuting=refuting),
+            rows.iloc[first:last].reset_index(drop=True),
         )
+
+
+def on_hold(
+    desk: Desk, book: Book, case_type: str, *, refuting: bool = False
+) -> npt.NDArray[np.int64]:
+    """The case numbers of one type whose labels wait, or were discarded (models.hub.holds).
+
+    Args:
+        refuting: only those that may not even refute.
+    """
+    holds = [
+        hold
+        for hold in holds_of(desk.ledger.history(case_type), case_type)
+        if (hold.refutes_nothing if refuting else hold.proves_nothing)
+    ]
+    numbers = [_numbers_of(desk, book, hold) for hold in holds]
+    return np.unique(np.concatenate(numbers)) if numbers else np.empty(0, dtype=np.int64)
+
+
+def received_in(hold: Hold, received_at: pd.Series) -> npt.NDArray[np.bool_]:
+    """Which rows came in while a hold lasted."""
+    inside = received_at >= pd.Timestamp(hold.since)
+    if hold.until is not None:
+        inside &= received_at < pd.Timestamp(hold.until)
+    return inside.to_numpy(dtype=np.bool_)
+
+
+def _numbers_of(desk: Desk, book: Book, hold: Hold) -> npt.NDArray[np.int64]:
+    if hold.table == "decisions":
+        rows = book.decisions
+        rows = rows[(rows["case_type"] == hold.case_type).to_numpy(dtype=np.bool_)]
+    else:
+        rows = book.labels
+        mine = (rows["case_type"] == hold.case_type) & (rows["table"] == hold.table)
+        rows = rows[mine.to_numpy(dtype=np.bool_)]
+    rows = rows[received_in(hold, rows["received_at"])]
+    if hold.rule == REVIEWER_CAP and len(rows):
+        cases = book.of_cases(rows[CASE_NUMBER], book.decisions["case_id"])
+        uniform = desk.second_review_draw(hold.case_type, cases)
+        people = pd.factorize(rows["reviewer_id"])[0]
+        rows = rows[beyond_the_cap(people, uniform, desk.reviewer_share_cap)]
+    return rows[CASE_NUMBER].to_numpy(dtype=np.int64)
+
+
+def _without(numbers: npt.NDArray[np.int64], rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows without the labels of these cases."""
+    if not len(numbers):
+        return rows
+    waits = np.isin(rows[CASE_NUMBER].to_numpy(dtype=np.int64), numbers)
+    return rows.assign(
+        bad=np.where(waits, np.nan, rows["bad"]),
+        confirmed=rows["confirmed"].to_numpy(dtype=np.bool_) & ~waits,
+        first_bad=rows["first_bad"].to_numpy(dtype=np.bool_) & ~waits,
+        reviewer=rows["reviewer"].where(~waits),
+    )
 
 
 def _in_order_of_time(types: npt.NDArray[np.integer], rows: pd.DataFrame) -> npt.NDArray[np.int64]:
@@ -209,25 +304,31 @@ def load_book(desk: Desk, as_of: datetime, since: datetime | None = None) -> Boo
         as_of=as_of,
         decisions=_read(desk, "decisions", _DECISIONS, as_of, since, "opened_at"),
         reviews=reviews,
+        outcomes=outcomes,
         truth=settle(reviews, outcomes, by=CASE_NUMBER),
     )
 
 
-def evidence_for(desk: Desk, book: Book, case_type: str, generation: Generation) -> pd.DataFrame:
+def evidence_for(
+    desk: Desk, book: Book, case_type: str, generation: Generation, *, refuting: bool = False
+) -> pd.DataFrame:
     """The EVIDENCE table (DESIGN 7) for one model: mature cases opened since its evidence began.
+
+    For what may only refute (`refuting`), labels on hold are in it, too.
 
     The model's word on a case is its shadow score, or the score it decided the case by. A case it
     cannot score is left out of the count of what it could decide, not of the bad cases: it is
     escalated whatever the boundary, so it enters with the score 1 and not automatable.
     """
-    asked = (case_type, generation.digest, generation.evidence_since)
+    waits = on_hold(desk, book, case_type, refuting=refuting).tobytes()
+    asked = (case_type, generation.digest, generation.evidence_since, waits)
     if asked not in book.evidence:
-        book.evidence[asked] = _scored(desk, book, case_type, generation)
+        rows = book.mature(desk, case_type, generation.evidence_since, refuting=refuting)
+        book.evidence[asked] = _scored(desk, book, rows, generation)
     return book.evidence[asked]
 
 
-def _scored(desk: Desk, book: Book, case_type: str, generation: Generation) -> pd.DataFrame:
-    rows = book.mature(desk, case_type, generation.evidence_since)
+def _scored(desk: Desk, book: Book, rows: pd.DataFrame, generation: Generation) -> pd.DataFrame:
     if rows.empty:
         return rows
     shadow = book.shadow_scores(desk, generation.digest, rows[CASE_NUMBER])

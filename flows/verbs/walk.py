@@ -10,36 +10,40 @@ from typing import Any, Protocol
 import pandas as pd
 
 from flows.verbs.decide import decide_cases
+from flows.verbs.deliveries import Delivery
 from flows.verbs.desk import Desk
 from flows.verbs.generation import current_generation
-from flows.verbs.label_watch import LabelWatch
-from flows.verbs.night import Delivery, run_night
+from flows.verbs.holds import release_hold
+from flows.verbs.night import run_night
+from flows.verbs.night_results import State, not_done
+from flows.verbs.population_watch import holds_that_wait
 from flows.verbs.promote import approve_and_promote
 from flows.verbs.propose import waiting
 from flows.verbs.train import retrain_all
 from flows.verbs.truth import load_book
+from models.hub import HoldState
 from models.vocabulary import Action, CaseType
 
 APPROVER = "backtest"
 """Who approves in a demo or backtest; such approvals exist in their own ledgers only (DESIGN 6)."""
 
 
+STAND_IN = (
+    "In a walk nobody can be asked; the level came and went, and the labels are the history's."
+)
+"""Why a walk releases what a person would have to."""
+
 LOOKS_BEFORE_RETRAIN = 3
 LARGEST_JOINT_BATCH = 50_000
 
 
 class Upstream(Protocol):
-    """Where a walk's cases come from and who answers its decisions.
-
-    `reverifies`: its outcomes are verified labels of drawn cases, good and bad, so their base rate
-    can be watched; what merely comes to light by itself cannot.
-    """
+    """Where a walk's cases come from and who answers its decisions."""
 
     case_types: Mapping[str, CaseType]
     start: datetime
     step: timedelta
     steps: int
-    reverifies: bool
 
     def warm_up(self) -> Iterator[pd.DataFrame]: ...
     def arrivals(self, step: int) -> Iterator[pd.DataFrame]: ...
@@ -69,10 +73,6 @@ class Walk:
     warm_up_cases: int = 0
     _undelivered: list[pd.DataFrame] = field(default_factory=list)
     _tried: dict[str, datetime] = field(default_factory=dict)
-    _labels: LabelWatch = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._labels = LabelWatch(self.desk.case_types)
 
     def warm_up(self) -> None:
         """Decide (that is: review) everything before the first step."""
@@ -106,26 +106,22 @@ class Walk:
 
     def _night(self, as_of: datetime) -> dict[str, int]:
         delivered = self.upstream.deliveries(as_of)
-        refused = self._judge_labels(delivered["outcomes"], as_of)
         batches = [Delivery("decisions", rows, "walk decisions") for rows in self._pending()]
-        if not refused:
-            batches += [
-                Delivery(table, rows, f"walk {table}")
-                for table, rows in delivered.items()
-                if len(rows)
-            ]
+        batches += [
+            Delivery(table, rows, f"walk {table}") for table, rows in delivered.items() if len(rows)
+        ]
         night = run_night(
             self.desk, batches, as_of, before_judging=lambda: self._retrain_when_due(as_of)
         )
-        night["reasons"] = [*night.get("reasons", []), *refused]
         self.nights.append(night)
-        if night["stopped"]:
-            return {}
-        self._undelivered = []
-        if not refused:
-            self.upstream.received(delivered)
+        tables = night["results"]["tables"]
+        failed = {name for name, told in tables.items() if told["state"] == State.FAILED.value}
+        if "decisions" not in failed:
+            self._undelivered = []
+        delivered = {name: rows for name, rows in delivered.items() if name not in failed}
+        self.upstream.received(delivered)  # the rest is delivered again
         self._ask(night, as_of)
-        return {} if refused else self._note_observed(delivered, night)
+        return self._note_observed(delivered, night)
 
     def _ask(self, night: dict[str, Any], as_of: datetime) -> None:
         """Names of cases are for the desk; the night's dossier keeps how many there were, by why."""
@@ -146,8 +142,8 @@ class Walk:
     ) -> dict[str, int]:
         """Whose truth the loop has now been shown: a number of labels by case type."""
         columns = ["case_id", "case_type", "observed_at"]
-        outcomes, reviews = delivered["outcomes"], delivered.get("reviews")
-        shown = [outcomes[columns]] if len(outcomes) else []
+        outcomes, reviews = delivered.get("outcomes"), delivered.get("reviews")
+        shown = [outcomes[columns]] if outcomes is not None and len(outcomes) else []
         if reviews is not None and len(reviews):
             settled = reviews[reviews["verdict"].isin(["pass", "block"])]
             shown.append(settled.rename(columns={"resolved_at": "observed_at"})[columns])
@@ -158,19 +154,13 @@ class Walk:
         night["labels_seen"] = len(new)
         return {str(name): int(count) for name, count in new["case_type"].value_counts().items()}
 
-    def _judge_labels(self, outcomes: pd.DataFrame, as_of: datetime) -> list[str]:
-        """Batch rules on `bad` see only what was observed as of the step (no peeking)."""
-        if outcomes.empty or not self.upstream.reverifies:
-            return []
-        recent = [one[["case_id", "policy_id", "propensity"]] for one in self.decisions]
-        decided = pd.concat(recent) if recent else pd.DataFrame()
-        return self._labels.judge(outcomes, decided, as_of)
-
-    def _retrain_when_due(self, as_of: datetime) -> None:
+    def _retrain_when_due(self, as_of: datetime) -> bool:
+        """Whether anything was due; the book must be read again then."""
         due = [name for name in self.desk.case_types if self._retrain_is_due(name, as_of)]
         if due:
             retrain_all(self.desk, load_book(self.desk, as_of), due)
             self._tried |= dict.fromkeys(due, as_of)
+        return bool(due)
 
     def _retrain_is_due(self, case_type: str, as_of: datetime) -> bool:
         """A new model starts its evidence afresh, so while nothing is automated yet the first one
@@ -187,8 +177,13 @@ class Walk:
         return age >= 1.0
 
     def _approve(self, as_of: datetime) -> set[str]:
+        """The walk's stand-in for people: promotes what is proposed, and lets labels count whose
+        level came and went (that of what came after has lasted by then)."""
         promoted = set()
         for case_type in self.desk.case_types:
+            for hold in holds_that_wait(self.desk, case_type):
+                if hold.state is HoldState.BOUNDED:
+                    release_hold(self.desk, hold.hold_id, APPROVER, STAND_IN, as_of)
             for proposal in waiting(self.desk, case_type):
                 approve_and_promote(self.desk, case_type, proposal.policy_id, APPROVER, as_of)
                 promoted.add(case_type)
@@ -206,7 +201,7 @@ class Walk:
             "model_version": None,
             "verdict": judged["verdict"] if judged else "hold",
             "promoted": False,
-            "reasons": judged["reasons"] if judged else self.nights[-1]["reasons"],
+            "reasons": judged["reasons"] if judged else not_done(self.nights[-1]["results"]),
             "pass_at_or_below": None,
             "block_at_or_above": None,
             "cases": 0,

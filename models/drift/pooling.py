@@ -38,6 +38,7 @@ def evidence_to_pool(
     *,
     window: str = "window",
     alpha: float = 0.01,
+    falls_pool: bool = False,
 ) -> PooledEvidence:
     """Find since when the rows of one case type are one population, by `windows_to_pool`.
 
@@ -52,6 +53,7 @@ def evidence_to_pool(
         boundary: in whose score bands the risks are compared; the one in force.
         window: the column that names each row's window.
         alpha: probability of a false restart, in all windows together.
+        falls_pool: as in `windows_to_pool`.
 
     Raises:
         ValueError: a column is missing, a window is missing or comes back after another, a value
@@ -72,7 +74,7 @@ def evidence_to_pool(
         propensity=_numbers(frame, "propensity"),
         boundary=boundary,
     )
-    pool = windows_to_pool(consecutive(sample, number), alpha)
+    pool = windows_to_pool(consecutive(sample, number), alpha, falls_pool=falls_pool)
     if not len(frame):
         return PooledEvidence(None, 0, (), "There is no evidence yet.")
     first_row = int(np.searchsorted(number, pool.first))

@@ -38,7 +38,9 @@ class Pool:
     comparisons: int = 0
 
 
-def windows_to_pool(windows: Sequence[Sample], alpha: float = 0.01) -> Pool:
+def windows_to_pool(
+    windows: Sequence[Sample], alpha: float = 0.01, *, falls_pool: bool = False
+) -> Pool:
     """Walk consecutive windows, oldest first, and start again wherever the population changed.
 
     At each window the newest 1, 2, 4, ... windows are compared with everything pooled before them
@@ -49,13 +51,17 @@ def windows_to_pool(windows: Sequence[Sample], alpha: float = 0.01) -> Pool:
     all, however many windows there are. Later windows never change what was found at earlier ones:
     a nightly re-run with complete windows spends nothing twice.
 
+    Args:
+        falls_pool: a share of bad cases that fell, and nothing else, is no restart: the evidence
+            before it speaks against the boundary, and what is certified is a share of bad cases.
+
     Raises:
         ValueError: the windows have different features, column types or boundaries.
     """
     first = 0
     restarts: list[Restart] = []
     while True:
-        found, comparisons = _next_restart(windows, first, alpha)
+        found, comparisons = _next_restart(windows, first, alpha, falls_pool)
         if found is None:
             return Pool(first, tuple(restarts), comparisons)
         restarts.append(found)
@@ -80,7 +86,7 @@ class _Group:
 
 
 def _next_restart(
-    windows: Sequence[Sample], first: int, alpha: float
+    windows: Sequence[Sample], first: int, alpha: float, falls_pool: bool
 ) -> tuple[Restart | None, int]:
     """(the first restart after window `first`, comparisons made)."""
     base = _base(windows, first)
@@ -102,7 +108,8 @@ def _next_restart(
         groups.append(waiting)
         waiting = None
         comparisons = len(groups) - 1
-        found = _newest_change(ruler, groups, alpha * 6.0 / (math.pi**2 * comparisons**2))
+        spent = alpha * 6.0 / (math.pi**2 * comparisons**2)
+        found = _newest_change(ruler, groups, spent, falls_pool)
         if found is not None:
             return found, comparisons
     return None, len(groups) - 1
@@ -118,13 +125,15 @@ def _base(windows: Sequence[Sample], first: int) -> tuple[int, Sample] | None:
     return beyond, _joined(windows[first:beyond])
 
 
-def _newest_change(ruler: Ruler, groups: Sequence[_Group], alpha: float) -> Restart | None:
+def _newest_change(
+    ruler: Ruler, groups: Sequence[_Group], alpha: float, falls_pool: bool
+) -> Restart | None:
     spans = [2**power for power in range(len(groups).bit_length()) if 2**power < len(groups)]
     for span in spans:
         earlier = Tally.total([group.tally for group in groups[:-span]])
         later = Tally.total([group.tally for group in groups[-span:]])
         verdict = compare(ruler, earlier, later, alpha / len(spans))
-        if not verdict.quiet:
+        if not verdict.quiet and not (falls_pool and verdict.only_fell):
             return Restart(groups[-span].window, verdict)
     return None
 

@@ -3,15 +3,19 @@
 from models.hub.audit_plan import AuditPlan
 from models.hub.commands import (
     Approve,
+    BoundHold,
     Command,
     ConcludeAb,
+    DiscardHold,
     Enrol,
     Force,
     Halt,
     Narrow,
+    PlaceHold,
     Promote,
     Propose,
     Refuse,
+    ReleaseHold,
     RequestForce,
     RestartEvidence,
     Resume,
@@ -23,6 +27,7 @@ from models.hub.commands import (
     TripGuardrail,
 )
 from models.hub.entries import GENESIS_HASH, PEOPLE, Entry, EntryKind, hash_of
+from models.hub.holds import Hold, HoldState, holds_of
 from models.hub.narrower import is_narrower
 from models.hub.people import Person, Role, enrolled, may_act
 from models.hub.policy import Overrides, Policy
@@ -52,21 +57,27 @@ __all__ = [
     "PEOPLE",
     "Approve",
     "AuditPlan",
+    "BoundHold",
     "Command",
     "ConcludeAb",
+    "DiscardHold",
     "Enrol",
     "Entry",
     "EntryKind",
     "Force",
     "Halt",
+    "Hold",
+    "HoldState",
     "Narrow",
     "Overrides",
     "Person",
+    "PlaceHold",
     "Policy",
     "Promote",
     "Propose",
     "Refusal",
     "Refuse",
+    "ReleaseHold",
     "RequestForce",
     "RestartEvidence",
     "Resume",
@@ -85,6 +96,7 @@ __all__ = [
     "force_request_of",
     "halt_of",
     "hash_of",
+    "holds_of",
     "is_halted",
     "is_narrower",
     "last_look",

@@ -186,6 +186,64 @@ class Resume:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceHold:
+    """Labels of one table received since an instant wait: they may refute a boundary and prove none.
+
+    `table` is decisions, reviews or outcomes; `rule` the population rule that asked for it, and
+    `reason` what it found, in figures. A hold on decisions is one on the labels of those cases.
+    """
+
+    case_type: str
+    table: str
+    rule: str
+    reason: str
+    since: datetime
+    actor: str
+    base_version: int
+    dossier: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoundHold:
+    """What was received at or after `until` counts again; what came before stays on hold."""
+
+    case_type: str
+    hold_id: str
+    until: datetime
+    reason: str
+    actor: str
+    base_version: int
+    dossier: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseHold:
+    """The labels on hold are as good as any: the night says so when their level has lasted, or a
+    person does."""
+
+    case_type: str
+    hold_id: str
+    reason: str
+    actor: str
+    base_version: int
+    dossier: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiscardHold:
+    """The labels on hold are wrong: they never prove anything. Once a second person says the same
+    they no longer refute anything either (`hold_struck`): one person alone would silence the guard.
+    """
+
+    case_type: str
+    hold_id: str
+    reason: str
+    actor: str
+    base_version: int
+    dossier: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StartGeneration:
     """The model changed: looks are counted from here (METHODS 1)."""
 
@@ -273,6 +331,10 @@ Command: TypeAlias = (
     | TripGuardrail
     | Halt
     | Resume
+    | PlaceHold
+    | BoundHold
+    | ReleaseHold
+    | DiscardHold
     | StartGeneration
     | RestartEvidence
     | TakeLook

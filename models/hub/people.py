@@ -10,15 +10,19 @@ from enum import StrEnum
 from models.hub.canonical import is_sha256
 from models.hub.commands import (
     Approve,
+    BoundHold,
     Command,
     ConcludeAb,
+    DiscardHold,
     Enrol,
     Force,
     Halt,
     Narrow,
+    PlaceHold,
     Promote,
     Propose,
     Refuse,
+    ReleaseHold,
     RequestForce,
     RestartEvidence,
     Resume,
@@ -60,7 +64,9 @@ VALIDATE_AB = "validate_ab"
 PROMOTE_BOUNDARY = "promote_boundary"
 ROLL_BACK = "roll_back"
 SYSTEM: Mapping[str, frozenset[type]] = {
-    NIGHT: frozenset({Propose, Narrow, TakeLook, RestartEvidence}),
+    NIGHT: frozenset(
+        {Propose, Narrow, TakeLook, RestartEvidence, PlaceHold, BoundHold, ReleaseHold}
+    ),
     RETRAIN: frozenset({StartGeneration}),
     GUARDRAIL: frozenset({TripGuardrail, RollBack, Narrow}),
     VALIDATE_AB: frozenset({ConcludeAb, Promote}),
@@ -83,6 +89,8 @@ _PERMITS: Mapping[type, frozenset[Role]] = {
     RollBack: frozenset({Role.APPROVER, Role.OPERATOR}),
     Halt: frozenset({Role.PROPOSER, Role.APPROVER, Role.OPERATOR}),
     Resume: frozenset({Role.APPROVER, Role.OPERATOR}),
+    ReleaseHold: frozenset({Role.APPROVER, Role.OPERATOR}),
+    DiscardHold: frozenset({Role.APPROVER, Role.OPERATOR}),
     Enrol: frozenset({Role.APPROVER}),
     Revoke: frozenset({Role.APPROVER}),
 }

@@ -47,6 +47,11 @@ class Rule(StrEnum):
     TWO_PEOPLE_RESUME = "two_people_resume"
     TWO_APPROVERS_FORCE = "two_approvers_force"
     NOTHING_TO_FORCE = "nothing_to_force"
+    HOLD_IS_KNOWN = "hold_is_known"
+    HOLD_HAS_ENDED = "hold_has_ended"
+    HELD_ALREADY = "held_already"
+    BOUND_LIES_AFTER = "bound_lies_after"
+    TWO_PEOPLE_STRIKE = "two_people_strike"
 
 
 @dataclass(frozen=True, slots=True)

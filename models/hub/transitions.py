@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from models.hub import brakes, commands, evidence, promotion
+from models.hub import brakes, commands, evidence, holds, promotion
 from models.hub.commands import Command
 from models.hub.entries import GENESIS_HASH, PEOPLE, Entry
 from models.hub.people import enrol, revoke
@@ -28,6 +28,10 @@ _RULES: Mapping[type, Callable[[Sequence[Entry], Any, datetime], Said | Refusal]
     commands.TripGuardrail: brakes.trip_guardrail,
     commands.Halt: brakes.halt,
     commands.Resume: brakes.resume,
+    commands.PlaceHold: holds.place,
+    commands.BoundHold: holds.bound,
+    commands.ReleaseHold: holds.release,
+    commands.DiscardHold: holds.discard,
     commands.StartGeneration: evidence.start_generation,
     commands.RestartEvidence: evidence.restart_evidence,
     commands.TakeLook: evidence.take_look,

@@ -35,7 +35,6 @@ class RevealedHistory:
         step_days: float,
     ) -> None:
         self.case_types = case_types
-        self.reverifies = True
         self._cases = cases.sort_values(["opened_at", "case_id"], kind="stable", ignore_index=True)
         opened = self._cases["opened_at"]
         first = opened.iloc[0].to_pydatetime().replace(hour=0, minute=0, second=0, microsecond=0)

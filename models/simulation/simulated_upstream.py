@@ -42,7 +42,6 @@ class SimulatedUpstream:
         history_days: int,
     ) -> None:
         self.case_types = case_types
-        self.reverifies = False
         self.start = start.astimezone(UTC)
         self.step = timedelta(days=1)
         self.steps = nights

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_contracts import CONTRACTS, Trailing, admission, admit, judge_observed, reject_report
-from data_contracts.contract import RowRule
+from data_contracts import CONTRACTS, Trailing, admission, admit, reject_report
+from data_contracts.contract import BatchRule, RowRule
 from tests.data_contracts.builders import (
     BUILDERS,
     OPENED,
@@ -265,8 +265,8 @@ def test_the_report_names_rules_by_how_many_rows_broke_them():
     ]
 
 
-def past(rate=0.5, rows=400.0, batches=5):
-    return {"ato": Trailing(base_rate=rate, rows_per_batch=rows, batches=batches)}
+def past(rate=0.5, rows=400.0, deliveries=5):
+    return {"ato": Trailing(base_rate=rate, rows_expected=rows, deliveries=deliveries)}
 
 
 def one_class(rows):
@@ -292,7 +292,7 @@ def one_reviewer_has(share, rows=200, others=5):
         (reviews(101), past(rows=20.0), "volume_near_trailing", "failed"),
         (reviews(100), past(rows=20.0), "volume_near_trailing", "passed"),
         (reviews(10), past(rows=60.0), "volume_near_trailing", "failed"),
-        (reviews(10), past(rows=60.0, batches=4), "volume_near_trailing", "too_few_to_judge"),
+        (reviews(10), past(rows=60.0, deliveries=4), "volume_near_trailing", "too_few_to_judge"),
         (one_reviewer_has(0.30), None, "no_reviewer_above_cap", "failed"),
         (one_reviewer_has(0.25), None, "no_reviewer_above_cap", "passed"),
         (one_reviewer_has(0.9, rows=199), None, "no_reviewer_above_cap", "too_few_to_judge"),
@@ -301,35 +301,45 @@ def one_reviewer_has(share, rows=200, others=5):
         (one_reviewer_has(1.0), None, "no_reviewer_above_cap", "failed"),
     ],
 )
-def test_batch_rules_stop_what_is_far_from_usual_and_say_when_they_cannot_judge(
+def test_batch_rules_find_what_is_far_from_usual_and_say_when_they_cannot_judge(
     batch, trailing, rule, verdict
 ):
-    """Each limit from both sides; a failed one admits nothing."""
+    """Each limit from both sides."""
     judged = {known.name: known for known in REVIEWS.batch_rules}[rule]
     typed = admission.read_types(batch.reset_index(drop=True), REVIEWS)
     assert judged.judge(typed, context(trailing=trailing)).verdict == verdict
 
 
-def test_a_failed_batch_rule_admits_nothing():
-    """One class only: every row is kept aside under the rule's name."""
-    assert_nothing_admitted(admit(one_class(200), REVIEWS, context()), "more_than_one_class", 200)
+def test_a_strange_population_is_admitted_and_said():
+    """One class only: the rows are admitted, and what they say waits (issue 12)."""
+    admitted = admit(one_class(200), REVIEWS, context())
+    assert (admitted.admitted, admitted.quarantined, admitted.failed) == (200, 0, ())
+    assert admitted.held == ("All 200 observed rows have one label.",)
 
 
-def test_history_is_admitted_without_a_look_at_its_labels_and_judged_on_what_was_observed():
-    """All good is no reason to refuse a past; at a step, what was seen until then is judged."""
+def test_a_batch_rule_that_raises_admits_nothing():
+    """What could not be judged is never sound."""
+
+    def judge(frame, _):
+        raise KeyError(frame["reviewer_id"].iloc[0])
+
+    broken = replace(REVIEWS, batch_rules=(BatchRule("raises", "It raises.", judge),))
+    judged = admit(reviews(3), broken, context())
+    assert (judged.admitted, judged.quarantined) == (0, 3)
+    assert set(judged.rejected["broken_rules"]) == {"batch:raises"}
+    assert judged.failed == (
+        "The rule 'raises' raised KeyError; nothing is admitted until it is repaired.",
+    )
+
+
+def test_history_is_admitted_without_a_look_at_its_labels():
+    """All good is no reason to refuse a past, and no judgement of it looks at a label."""
     contract = CONTRACTS["history"]
     known = admit(history(400), contract, context())
     hidden = admit(history(400).assign(bad=False), contract, context())
     assert known.rejections == hidden.rejections == {}
-    assert "more_than_one_class" not in known.batch_judgements
-
-    seen = judge_observed(hidden.rows, contract, context(trailing=past(rate=0.1)))
-    assert {rule: judgement.verdict for rule, judgement in seen.items()} == {
-        "more_than_one_class": "failed",
-        "base_rate_near_trailing": "failed",
-    }
-    few = judge_observed(known.rows.head(199), contract, context(trailing=past()))
-    assert {judgement.verdict for judgement in few.values()} == {"too_few_to_judge"}
+    assert known.batch_judgements == hidden.batch_judgements
+    assert contract.batch_rules == ()
 
 
 def test_no_verdict_on_a_past_row_depends_on_its_label():

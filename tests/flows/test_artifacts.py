@@ -9,10 +9,10 @@ import pytest
 
 from flows import artifacts
 from flows.verbs.desk import Desk
-from flows.verbs.night import stopped_dossier
 from flows.verbs.tickets import file_findings, open_tickets
 from tests.builders import small_settings
 from tests.findings import a_finding
+from tests.nights import quiet_night
 
 NIGHT = datetime(2026, 5, 4, 2, tzinfo=UTC)
 
@@ -31,7 +31,7 @@ def test_the_nights_artifact_lists_its_tickets(
     settings = small_settings()
     desk = Desk.at(tmp_path, settings, settings.load_case_types(), seed=3)
     file_findings(desk, [a_finding()] if found else [], NIGHT)
-    night = {**stopped_dossier(NIGHT, []), "stopped": False, "tickets": open_tickets(desk)}
+    night = quiet_night(NIGHT, tickets=open_tickets(desk))
     artifacts.publish_night(night)
 
     text = left["night-verdict"]
@@ -52,8 +52,24 @@ def test_the_nights_artifact_tells_what_changed_by_itself(
     )
     kinds = ("guardrail_tripped", "rolled_back", "proposed")
     entries = [{"case_type": "ato", "kind": kind, "policy_id": None} for kind in kinds]
-    night = {**stopped_dossier(NIGHT, []), "stopped": False}
+    night = quiet_night(NIGHT)
     artifacts.publish_night({**night, "entries": entries})
     artifacts.publish_night(night)
     assert "Changed by itself: ato guardrail tripped, ato rolled back. " in left[0]
     assert "Changed by itself" not in left[1]
+
+
+def test_the_nights_artifact_says_first_what_is_held_or_failed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Before any count."""
+    left: list[str] = []
+    monkeypatch.setattr(
+        artifacts,
+        "create_markdown_artifact",
+        lambda markdown, key, description: left.append(description),
+    )
+    results = {"tables": {"reviews": {"state": "failed", "why": ["reviews: no file."]}}}
+    night = quiet_night(NIGHT, verdict="Failed: reviews. Done: nothing.", results=results)
+    artifacts.publish_night(night)
+    assert left[0].startswith("Failed: reviews. Done: nothing. reviews: no file. 0 new rows")

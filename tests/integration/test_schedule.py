@@ -78,5 +78,5 @@ def test_a_cron_run_completes_and_its_dossier_counts_the_rows_it_admitted(
     dossier = json.loads(dossiers[0].read_text(encoding="utf-8"))
     assert dossier["rows_admitted"] > 0
     assert {batch["table"] for batch in dossier["batches"]} == {"decisions", "reviews", "outcomes"}
-    assert not dossier["stopped"]
+    assert dossier["verdict"] == "Everything was done; nothing is held."
     assert dossier["tickets"] == []

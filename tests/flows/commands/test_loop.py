@@ -6,31 +6,58 @@ from datetime import UTC, datetime
 
 import pytest
 
-from flows.verbs import live, night
+from flows.verbs import live
 from tests.flows.commands.live_home import LiveHome
+from tests.nights import quiet_night
 
 
 def test_a_night_names_what_it_wrote_into_the_ledger(
     bare: LiveHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A boundary that went back by itself stands on the screen, not in the dossier alone."""
-    told = night.stopped_dossier(datetime(2026, 5, 4, tzinfo=UTC), [])
-    told |= {
-        "stopped": False,
-        "entries": [
-            {"case_type": "ato", "kind": "guardrail_tripped", "policy_id": "a" * 64},
-            {"case_type": "ato", "kind": "rolled_back", "policy_id": "b" * 64},
-        ],
-    }
-    monkeypatch.setattr(live, "configured_sources", dict)
-    monkeypatch.setattr(live, "load_deliveries", lambda *_: [])
-    monkeypatch.setattr(night, "run_night", lambda *_: told)
+    entries = [
+        {"case_type": "ato", "kind": "guardrail_tripped", "policy_id": "a" * 64},
+        {"case_type": "ato", "kind": "rolled_back", "policy_id": "b" * 64},
+    ]
+    told = quiet_night(datetime(2026, 5, 4, tzinfo=UTC), entries=entries)
+    monkeypatch.setattr(live, "live_night", lambda *_: told)
     said = bare.ask("night")
     assert said.code == 0, said.err
     assert [line for line in said.out.splitlines() if line.startswith("Ledger:")] == [
         "Ledger: ato guardrail tripped aaaaaaaaaaaa",
         "Ledger: ato rolled back bbbbbbbbbbbb",
     ]
+
+
+def test_a_night_says_first_what_is_held_or_failed_and_ends_with_3(
+    bare: LiveHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first lines, before any count; `status` repeats them; alerts are kept."""
+    results = {
+        "tables": {"reviews": {"state": "failed", "why": ["reviews: the database is down."]}},
+        "case_types": {"ato": {"state": "held", "why": ["ato: on hold (H7)."], "guard": "holds"}},
+    }
+    hold = {"hold_id": "H7", "case_type": "ato"}
+    verdict = "Failed: reviews. Held: ato. Done: nothing."
+    at = datetime.now(UTC)
+    told = quiet_night(at, results=results, verdict=verdict, holds=[hold])
+    monkeypatch.setattr(live, "live_night", lambda *_: told)
+    said = bare.ask("night")
+    assert said.code == 3
+    assert said.out.splitlines()[:4] == [
+        verdict,
+        "  reviews: the database is down.",
+        "  ato: on hold (H7).",
+        "  End it by: ratchet release H7 --reason R, or discard.",
+    ]
+    later = bare.ask("status")
+    assert f"{verdict}\n  reviews: the database is down.\n  ato: on hold (H7).\n" in later.out
+    assert "Alert" in later.out and "reviews: the database is down." in later.out
+
+
+def test_status_says_when_no_night_has_been_run(bare: LiveHome) -> None:
+    """Nobody guards what is live then."""
+    assert "No night has been run in this home yet." in bare.ask("status").out
 
 
 def test_a_retrain_that_answers_no_known_ticket_fits_nothing(bare: LiveHome) -> None:

@@ -38,7 +38,6 @@ class ReviewedHistory(RevealedHistory):
         answers: bool = True,
     ) -> None:
         super().__init__(cases, case_types, warm_up_days, step_days=1)
-        self.reverifies = False
         self.questions: list[str] = []
         self._mistaken = mistaken
         self._answers = answers

@@ -17,11 +17,11 @@ import pytest
 
 from flows.verbs.admit import admit_batch
 from flows.verbs.decide import decide_cases
+from flows.verbs.deliveries import Delivery, admit_deliveries
 from flows.verbs.desk import Desk
 from flows.verbs.explain import explain
 from flows.verbs.generation import current_generation, last_version
 from flows.verbs.history import history_of
-from flows.verbs.night import Delivery, admit_deliveries
 from flows.verbs.promote import approve_and_promote
 from flows.verbs.proposed_policy import advised_policy
 from flows.verbs.train import retrain_all

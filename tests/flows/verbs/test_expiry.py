@@ -10,7 +10,7 @@ import pytest
 
 from flows.verbs.certify import Judged, certify_case_type
 from flows.verbs.desk import Desk
-from flows.verbs.expiry import expire, proves, renewal
+from flows.verbs.expiry import expire_policy, proves, renewal
 from flows.verbs.generation import current_generation
 from flows.verbs.night import run_night
 from flows.verbs.propose import act_on, waiting
@@ -65,14 +65,14 @@ def judged(desk: Desk, at: datetime, verdict: CertificateVerdict = HOLD, **chang
 
 def test_what_has_expired_is_reviewed_and_people_are_told_once(desk: Desk) -> None:
     """Not a moment before; the policy differs by its boundary alone."""
-    assert expire(desk, UNTIL - DAY) == []
-    (entry,) = expire(desk, UNTIL)
+    assert expire_policy(desk, NAME, UNTIL - DAY) == []
+    (entry,) = expire_policy(desk, NAME, UNTIL)
     assert entry.kind is EntryKind.NARROWED
     assert desk.ledger.live_policy(NAME) == replace(LIVE, boundary=Boundary.everything_reviewed())
     (alert,) = desk.alerts.recent(5)
     assert alert["kind"] == "certificate_expired"
     assert "everything is reviewed" in alert["sentence"]
-    assert expire(desk, UNTIL + DAY) == []
+    assert expire_policy(desk, NAME, UNTIL + DAY) == []
 
 
 def test_the_nights_dossier_tells_what_expired(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,7 +85,7 @@ def test_the_nights_dossier_tells_what_expired(desk: Desk, monkeypatch: pytest.M
 def test_without_an_expiry_nothing_expires(tmp_path: Path) -> None:
     desk = hub_desk(tmp_path)
     made_live(desk, policy(WIDE))
-    assert expire(desk, NOW + 10_000 * DAY) == []
+    assert expire_policy(desk, NAME, NOW + 10_000 * DAY) == []
 
 
 @pytest.mark.parametrize(

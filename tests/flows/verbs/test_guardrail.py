@@ -8,7 +8,7 @@ import pytest
 
 from flows.verbs import guardrail
 from flows.verbs.desk import Desk
-from flows.verbs.guardrail import guard_live_policies
+from flows.verbs.guardrail import guard_live_policy
 from flows.verbs.night import run_night
 from flows.verbs.promote import force
 from flows.verbs.truth import load_book
@@ -44,7 +44,7 @@ def kinds_after(desk: Desk, version: int) -> list[EntryKind]:
 def guarded(desk: Desk) -> list[EntryKind]:
     """The kinds of the entries that one night's guard adds."""
     before = desk.ledger.history(NAME)[-1].version
-    guard_live_policies(desk, load_book(desk, LATER))
+    guard_live_policy(desk, load_book(desk, LATER), NAME)
     return kinds_after(desk, before)
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from configs.errors import GateRefused
 from flows.verbs.desk import Desk
-from flows.verbs.expiry import expire
+from flows.verbs.expiry import expire_policy
 from flows.verbs.generation import last_version
-from flows.verbs.guardrail import guard_live_policies
+from flows.verbs.guardrail import guard_live_policy
 from flows.verbs.submit import StaleBase, looking_again, submitted
 from flows.verbs.truth import load_book
 from models.hub import Command, Entry, EntryKind, Narrow, Promote, Refusal, RollBack
@@ -65,7 +65,7 @@ def test_an_expiry_is_not_held_up_by_somebody_elses_entry(
     desk = hub_desk(tmp_path, certificate_days=30.0)
     made_live(desk, policy(WIDE, valid_until=NOW + 30 * DAY))
     somebody_is_quicker(desk, monkeypatch, Narrow, times=2)
-    (entry,) = expire(desk, NOW + 31 * DAY)
+    (entry,) = expire_policy(desk, NAME, NOW + 31 * DAY)
     assert entry.kind is EntryKind.NARROWED
     assert [one.rule for one in desk.ledger.refusals(NAME)] == [Rule.STALE_BASE] * 2
     assert desk.ledger.live_policy(NAME).boundary.automates_nothing
@@ -80,7 +80,7 @@ def test_a_rollback_by_the_guard_is_not_held_up(
     made_live(desk, policy(WIDE), NOW)
     decided_cases(desk, policy(WIDE), NOW, 3_000, bad_passed=0.6)
     somebody_is_quicker(desk, monkeypatch, RollBack, times=1)
-    (tripped,) = guard_live_policies(desk, load_book(desk, NOW + 10 * DAY))
+    (tripped,) = guard_live_policy(desk, load_book(desk, NOW + 10 * DAY), NAME)
     assert [one.kind for one in tripped.entries] == [
         EntryKind.GUARDRAIL_TRIPPED, EntryKind.ROLLED_BACK,
     ]  # fmt: skip
@@ -93,7 +93,7 @@ def test_it_gives_up_in_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     made_live(desk, policy(WIDE, valid_until=NOW + 30 * DAY))
     somebody_is_quicker(desk, monkeypatch, Narrow, times=9)
     with pytest.raises(StaleBase):
-        expire(desk, NOW + 31 * DAY)
+        expire_policy(desk, NAME, NOW + 31 * DAY)
     assert len(desk.ledger.refusals(NAME)) == 3
 
 
