@@ -53,7 +53,7 @@ def read_source(source: SourceSettings, since: datetime | None = None) -> pd.Dat
         raw = _read_files(source)
     else:
         raise UserError(f"Source {source.name!r} says neither `path` nor `url`; give one of them.")
-    if raw.empty and since is None:
+    if raw.empty and source.kind == "history":
         raise UserError(f"Source {source.name!r} is empty: its table has columns and no rows.")
     return _later_than(source, in_our_words(source, raw), since)
 
