@@ -248,7 +248,7 @@ class Feed:
         rows = self._tables["outcomes"][0]
         at = self._place[rows["case_id"]].to_numpy()
         share = at / max(len(self.cases), 1)
-        drawn = np.where((share > 0.1) & (share < 0.8), self._draws["late"][at], np.inf)
+        drawn = np.where((share > 0.1) & (share < 0.65), self._draws["late"][at], np.inf)
         late = np.argsort(drawn, kind="stable")[: self.habits.late_chargebacks]
         late = late[np.isfinite(drawn[late])]
         low, high = self.habits.late_days

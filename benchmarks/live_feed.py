@@ -53,7 +53,11 @@ OUTAGES = {4: 2, 7: 1, 10: 5, 13: 4, 17: 10, 22: 8, 27: 3, 32: 9, 37: 6, 42: 7}
 """Nights that did not run before the night of this number: each of 1 to 10 once."""
 EMPTY = {15: ("outcomes",), 16: ("outcomes",), 29: ("outcomes",), 34: ("decisions",)}
 DOUBLED = {9: ("decisions", "reviews"), 20: ("decisions", "reviews", "outcomes")}
-RETRAIN_AFTER, PILOT_SHARE = 13, 0.5
+RETRAIN_AFTER, FORCED_AFTER, PILOT_SHARE = 13, 16, 0.5
+FORCED = (0.002, 0.9)
+"""No boundary can be certified within 45 nights: the few audits of the other agent count twenty times
+each among our evidence (part 5b gives its score a certificate of its own). So a person proposes this
+one, and two approvers force it, which the ledger marks for ever."""
 SECRET = "5f1a" * 16
 
 
@@ -133,7 +137,7 @@ CASE_TYPE_FILE: dict[str, Any] = {
     "name": CASE_TYPE,
     "description": "Card transactions simulated by the authors of the Fraud Detection Handbook (2022).",
     "features": [{"name": name} for name in FEATURES],
-    "targets": {"precision": 0.9, "false_omission_rate": 0.012},
+    "targets": {"precision": 0.9, "false_omission_rate": 0.01},
     "maturity_days": 7,
     "audit_rate": 0.05,
     "costs": {"review_usd": 2.0, "false_positive_usd": 15.0, "false_negative_usd": 120.0},
@@ -155,12 +159,12 @@ class Run:
 
     @classmethod
     def start(cls, folder: Path, nights: int = NIGHTS) -> Run:
-        """An empty home with two approvers and an operator, and the feed's sources behind it."""
+        """An empty home with two approvers and a proposer, and the feed's sources behind it."""
         settings = write_config(folder / "config", CASE_TYPE_FILE, folder / "tables")
         settings |= {"RATCHET_AUDIT_KEY": SECRET, "RATCHET_TRIAGE__EVERY_DAYS": "14"}
         home = Home(folder / "home", settings)
         (folder / "tables").mkdir()
-        for name, role, by in (("ana", "approver", ""), ("ben", "approver", "ana"), ("ola", "operator", "ana")):  # fmt: skip
+        for name, role, by in (("ana", "approver", ""), ("ben", "approver", "ana"), ("pia", "proposer", "ana")):  # fmt: skip
             home.enrol(name, role, START, by)
         return cls(card_feed(), Plan.of(nights), folder, home)
 
@@ -223,6 +227,37 @@ class Run:
             self.decided.update(told["actions"])
             self.feed.decided_here(pd.read_parquet(out))
 
+    def _propose(self, at: datetime) -> str:
+        """A proposer's boundary for the model under test, given to the ledger: the id of its policy.
+
+        There is no command for it; only the night proposes by one.
+        """
+        from flows.verbs import live
+        from flows.verbs.generation import current_generation, last_version
+        from flows.verbs.proposed_policy import advised_policy
+        from models.hub import Entry, Propose
+        from models.vocabulary import Boundary
+
+        with self.home.environment():
+            desk = live.open_desk()
+            generation = current_generation(desk, CASE_TYPE)
+            if generation is None:
+                raise RuntimeError("the retrain brought no model, so there is nothing to propose")
+            said = desk.ledger.submit(
+                Propose(
+                    case_type=CASE_TYPE,
+                    policy=advised_policy(desk, generation, Boundary(*FORCED)),
+                    actor="pia",
+                    base_version=last_version(desk, CASE_TYPE),
+                    evidence_digest=generation.digest,
+                    dossier={"reasons": ["A person's proposal; nothing is proven for it."]},
+                ),
+                at,
+            )
+        if not isinstance(said, Entry):
+            raise RuntimeError(f"the ledger refused the proposal: {said.reason}")
+        return str(said.policy_id)
+
     def _live(self) -> dict[str, float | None] | None:
         """The two cuts of the live boundary; None: everything is reviewed."""
         from flows.verbs import live
@@ -244,8 +279,18 @@ class Run:
         if number == RETRAIN_AFTER:
             said = self.home.ask("retrain", CASE_TYPE, "--as-of", at.isoformat(), at=morning)
             done.append(f"retrain {said.code}")
+        if number == FORCED_AFTER:
+            policy_id = self._propose(morning)
+            for person in ("ana", "ben"):
+                said = self.home.ask(
+                    "promote", policy_id, "--force", "--reason", "The guard shall have what to judge.",
+                    at=morning, by=person,
+                )  # fmt: skip
+                done.append(f"forced by {person} {said.code}")
         waiting = json.loads(self.home.ask("proposals", "--json", at=morning).out or "[]")
         for one in waiting:
+            if one["proposer"] == "pia":
+                continue
             agreed = self.home.ask("approve", one["policy_id"], "--yes", at=morning, by="ana")
             live = self.home.ask("promote", one["policy_id"], at=morning, by="ben")
             done.append(f"approve {agreed.code}, promote {live.code}")
