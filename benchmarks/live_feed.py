@@ -55,7 +55,7 @@ OUTAGES = {4: 2, 7: 1, 10: 5, 13: 4, 17: 10, 22: 8, 27: 3, 32: 9, 37: 6, 42: 7}
 EMPTY = {15: ("outcomes",), 16: ("outcomes",), 29: ("outcomes",), 34: ("decisions",)}
 DOUBLED = {9: ("decisions", "reviews"), 20: ("decisions", "reviews", "outcomes")}
 RETRAIN_AFTER, FORCED_AFTER, PILOT_SHARE = 13, 16, 0.5
-FORCED = (0.002, 0.9)
+FORCED = (0.002, 0.5)
 """No boundary can be certified within 45 nights: the few audits of the other agent count twenty times
 each among our evidence (part 5b gives its score a certificate of its own). So a person proposes this
 one, and two approvers force it, which the ledger marks for ever."""
@@ -105,7 +105,7 @@ def another_agent(april: pd.DataFrame, rows: pd.DataFrame) -> tuple[Agent, npt.N
     )
     kept, bad = april.iloc[cut:], april["TX_FRAUD"].iloc[cut:].to_numpy()
     score = booster.predict(xgb.DMatrix(kept[names]))
-    low = float(np.quantile(score, 0.6))
+    low = float(np.quantile(score, 0.85))
     high = float(np.quantile(score[bad == 1], 0.7))
     agent = Agent("another-agents-policy-7", "april-2018", low, high)
     return agent, booster.predict(xgb.DMatrix(rows[names])).astype(np.float64)
@@ -276,7 +276,7 @@ class Run:
 
     def _people(self, number: int, at: datetime, holds: Sequence[dict[str, Any]]) -> list[str]:
         """What people do the morning after: retrain once, approve and promote what waits, and let go
-        what on hold waits for a person (whatever has another end ends by itself)."""
+        what is still on hold a week after the wave (a hold before then ends by itself)."""
         done = []
         morning = at + timedelta(hours=6)
         if number == RETRAIN_AFTER:
@@ -298,8 +298,9 @@ class Run:
             live = self.home.ask("promote", one["policy_id"], at=morning, by="ben")
             done.append(f"approve {agreed.code}, promote {live.code}")
         for hold in holds:
-            if hold["state"] == "bounded":
-                reason = "Looked at case by case: the reviews are right."
+            wave_is_over = at >= START + timedelta(days=WAVE_DAYS[1] + 7)
+            if hold["state"] == "bounded" or wave_is_over:
+                reason = "The wave is over: reviews and chargebacks are at the level before it."
                 freed = self.home.ask(
                     "release", hold["hold_id"], "--reason", reason, at=morning, by="ana"
                 )
@@ -455,6 +456,11 @@ def _checks(nights: list[dict[str, Any]], told: dict[str, Any]) -> Iterator[str]
     judged = sum(words[word] for word in GUARDED)
     loud = [one for one in nights if _states(one) - {"done"}]
     missed = [one["missed_before"] for one in nights if one["missed_before"]]
+    waits = {
+        one["night"]: one
+        for one in nights
+        if any(each.get("waiting") for each in one.get("batches", []))
+    }
     late = told["late_chargebacks"]
     lost = sum(told[name]["waiting_or_lost"] - told[name]["waiting"] for name in TABLES)
     first = min((one["night"] for one in live), default=None)
@@ -472,6 +478,11 @@ def _checks(nights: list[dict[str, Any]], told: dict[str, Any]) -> Iterator[str]
     yield f"| chargebacks that came behind the overlap, and of them stored | {late['came']}, {late['stored']} |"
     yield f"| nights that began with a live boundary (from night {first}), and the guard's word | {len(live)}: {_counted(words)} |"
     yield f"| of them judged, or with no mature case to judge | {judged} of {len(live)} |"
+    for night, one in waits.items():
+        rows = sum(each.get("waiting", 0) for each in one["batches"])
+        yield f"| night {night}, without its decisions: rows that waited for them | {rows:,} |"
+    used, clock = (sum(one[name] for one in nights) for name in ("processor_seconds", "seconds"))
+    yield f"| processor seconds (clock, on a shared machine) | {used:,.0f} ({clock:,.0f}) |"
     road = [f"night {one['night']}: {said}" for one in nights for said in one["people"]]
     yield f"| what people did | {'; '.join(road)} |"
     moves = [one for one in told["ledger"] if one["kind"] in MOVES]
