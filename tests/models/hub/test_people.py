@@ -41,6 +41,8 @@ PERMITTED = {
     RollBack: "approver operator",
     Halt: "approver operator proposer",
     Resume: "approver operator",
+    ReleaseHold: "approver operator",
+    DiscardHold: "approver operator",
     Enrol: "approver",
     Revoke: "approver",
 }
@@ -83,7 +85,15 @@ def test_who_is_not_enrolled_gives_no_command(kind):
 def test_flows_do_their_own_work_and_no_more():
     """No flow approves, forces, resumes, halts, enrols, or proposes a trial's end but its own."""
     may = {
-        NIGHT: {"Propose", "Narrow", "TakeLook", "RestartEvidence"},
+        NIGHT: {
+            "Propose",
+            "Narrow",
+            "TakeLook",
+            "RestartEvidence",
+            "PlaceHold",
+            "BoundHold",
+            "ReleaseHold",
+        },  # fmt: skip
         RETRAIN: {"StartGeneration"},
         GUARDRAIL: {"TripGuardrail", "RollBack", "Narrow"},
         VALIDATE_AB: {"ConcludeAb", "Promote"},
