@@ -14,6 +14,7 @@ import pandas as pd
 from configs.errors import GateRefused, UserError
 from data_contracts import CASES, AdmissionContext, admit, reject_report
 from data_contracts.admission import BROKEN_RULES
+from data_contracts.digests import row_digests
 from flows.adapters.decisions_file import COLUMNS
 from flows.adapters.kill_points import kill_point
 from flows.verbs.admit import KEYS, judge_batch
@@ -23,6 +24,8 @@ from models.risk.cells import ReadCases, read_cells
 from models.vocabulary import Action
 
 REPEATED = "case_id_appears_once"
+PUT_ASIDE = "cases_put_aside"
+"""The evidence table of rows that were quarantined, by their digests."""
 CELLS_OF_A_COLUMN = 20
 """From so many cells on, a column of which none can be read is refused as a whole."""
 CLOCKS_APART = timedelta(minutes=5)
@@ -38,6 +41,7 @@ class DecidedOnce:
         decisions: the stored decision of every case that was not refused, in the cases' order.
         decided, already_decided: how many were stored now, and how many had been before.
         rejections: refused rows by broken rule; a row counts once a rule.
+        put_aside: the same of those that were not refused before.
     """
 
     rows_in: int
@@ -47,6 +51,7 @@ class DecidedOnce:
     decisions: pd.DataFrame = field(repr=False)
     rejected: pd.DataFrame = field(repr=False)
     rejections: Mapping[str, int] = field(default_factory=dict)
+    put_aside: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         told = self.decided + self.already_decided
@@ -106,7 +111,7 @@ def decide_once(
     if len(twice):
         rejections[REPEATED] = rejections.get(REPEATED, 0) + len(twice)
         rejected = pd.concat([rejected, twice], ignore_index=True)
-    quarantine_cases(desk, rejected, source, now)
+    put_aside = quarantine_cases(desk, rejected, source, now)
     known = desk.store.holds("decisions", sound[["case_id"]], decided_here=True)
     new = sound[~known].reset_index(drop=True)
     decided, stored = _decide_new(desk, case_type, new, unreadable[~known], now, source)
@@ -119,6 +124,7 @@ def decide_once(
         decisions=_standing(desk, sound, decided if stored == len(sound) else None),
         rejected=rejected,
         rejections=rejections,
+        put_aside=put_aside,
     )
 
 
@@ -159,12 +165,39 @@ def _refuse_unreadable_columns(read: ReadCases, case_type: str) -> None:
         )
 
 
-def quarantine_cases(desk: Desk, rejected: pd.DataFrame, source: str, now: datetime | None) -> None:
-    """Put cases aside; `rejected` says in `broken_rules` why each of them."""
+def quarantine_cases(
+    desk: Desk, rejected: pd.DataFrame, source: str, now: datetime | None
+) -> dict[str, int]:
+    """Put cases aside; `rejected` says in `broken_rules` why each of them.
+
+    A source is read again and again: what was put aside before, by the same rules, is not put aside
+    a second time.
+
+    Returns:
+        How many new ones broke each rule; a row counts once a rule.
+    """
     if rejected.empty:
-        return
-    nothing = pd.DataFrame({"case_id": pd.Series(dtype="str")})
-    desk.store.append("cases", nothing, rejected, key=("case_id",), source=source, received_at=now)
+        return {}
+    rows = rejected.reset_index(drop=True)
+    marks = pd.DataFrame(
+        {"row": [f"{one:016x}" for one in row_digests(rows).tolist()], "source": source}
+    )
+    told = desk.store.holds(PUT_ASIDE, marks[["row"]]) | marks["row"].duplicated().to_numpy()
+    if told.all():
+        return {}
+    new, nothing = rows[~told], pd.DataFrame({"case_id": pd.Series(dtype="str")})
+    desk.store.append("cases", nothing, new, key=("case_id",), source=source, received_at=now)
+    # After the rows: a run that was killed in between puts them aside again, and loses none.
+    desk.store.append(
+        PUT_ASIDE,
+        marks[~told].reset_index(drop=True),
+        pd.DataFrame({BROKEN_RULES: pd.Series(dtype="str")}),
+        key=("row",),
+        source=source,
+        received_at=now,
+        once=True,
+    )
+    return dict(Counter("; ".join(new[BROKEN_RULES].tolist()).split("; ")))
 
 
 def _decide_new(

@@ -217,9 +217,7 @@ def test_the_same_bytes_delivered_before_do_not_keep_ours_from_being_stored(
     cases = new_cases(advised, AT)
     first = decide_once(desk, CASE_TYPE, cases.head(5), AT, source="same")
     stored = desk.store.read("decisions", filters={"case_id": cases["case_id"].head(5).tolist()})
-    told = admit_batch(
-        desk, "decisions", stored.drop(columns="received_at"), ASKED, source="same"
-    )
+    told = admit_batch(desk, "decisions", stored.drop(columns="received_at"), ASKED, source="same")
     assert (told.admitted, told.already_stored) == (5, 5)
     assert first.decided == 5
     assert len(of_ids(desk, cases["case_id"].head(5))) == 5
