@@ -73,8 +73,9 @@ def decide(file: Path, case_type: str, out: Path | None, as_json: bool) -> None:
 def export_serving(case_type: str, to: Path, as_json: bool) -> None:
     """Put the live policy of CASE_TYPE into a folder for `mlflow models serve`.
 
-    It answers single cases as the policy decides them, to the bit. A halt, an A/B, a roll-back or a
-    promotion does not reach a served folder; none is written while CASE_TYPE is halted or tried.
+    It answers single cases as the policy decides them, to the bit. The server reads the ledger: while
+    CASE_TYPE is halted, or once another policy is live, every case goes to a person. None is written
+    while CASE_TYPE is halted or an A/B of it runs.
     """
     from flows.verbs import live
     from flows.verbs.export_serving import export_serving as export
