@@ -19,6 +19,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import text
 
 from configs.sources import SourceSettings
 from data_contracts import CASES, AdmissionContext, admit
@@ -35,7 +36,6 @@ from flows.verbs.export_serving import export_serving
 from models.hub import AuditPlan
 from models.hub.case_rules import broken_rules, opened_stamps
 from models.risk.cells import read_cells
-from sqlalchemy import text
 from tests.flows.verbs.advised_desk import CASE_TYPE, Advised, advised_desk
 from tests.flows.verbs.live_desk import live_desk, new_cases, promoted
 
@@ -106,18 +106,14 @@ def test_a_server_and_decide_have_the_same_rules(
     assert not judged.failed
     read = read_cells(cases, kinds[CASE_TYPE].features)
     nothing = np.full(5, "", dtype="U24")
-    told = broken_rules(
-        read.cases, opened_stamps(cases), read.unreadable, nothing, CASE_TYPE, NOW
-    )
+    told = broken_rules(read.cases, opened_stamps(cases), read.unreadable, nothing, CASE_TYPE, NOW)
     broken = judged.rejected["broken_rules"].reindex(range(5), fill_value="")
     for rule, rules in zip(told, broken, strict=True):
         assert (rule == "") == (rules == ""), (rule, rules)
         assert rule in rules.split("; ")
 
 
-def test_one_wrong_row_fails_no_other(
-    served: ServedPolicy, advised: Advised
-) -> None:
+def test_one_wrong_row_fails_no_other(served: ServedPolicy, advised: Advised) -> None:
     """Five wrong cases among a hundred good ones: these are decided as if alone."""
     cases = new_cases(advised, NOW, 105).astype({"battery_level": object, "case_id": object})
     cases.loc[0, "case_id"] = "'; DROP TABLE decisions"
@@ -217,7 +213,9 @@ def test_a_ledger_that_cannot_be_trusted_withholds_everything(
     """Cut, edited before the server started, emptied, gone."""
     address = url or f"sqlite:///{desk.home / 'ledger.db'}"
     if damage != "an edited entry":  # what was read intact is not read again
-        assert "ledger_unreadable" not in set(answers(served, new_cases(advised, NOW, 9))["override"])
+        assert "ledger_unreadable" not in set(
+            answers(served, new_cases(advised, NOW, 9))["override"]
+        )
     DAMAGE[damage](address)
     told = answers(served, new_cases(advised, NOW, 60))
     assert (set(told["override"]), set(told["action"])) == ({"ledger_unreadable"}, {"escalate"})
