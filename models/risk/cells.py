@@ -62,8 +62,9 @@ def read_cells(cases: pd.DataFrame, features: Sequence[Feature]) -> ReadCases:
     for name, kind in kinds.items():
         if name not in cases:
             continue
-        column, wrong = _READERS[kind](cases[name])
-        if column is not cases[name]:
+        given = cases[name]
+        column, wrong = _READERS[kind](given)
+        if column is not given:
             read[name] = column
         if wrong.any():
             unreadable |= wrong
