@@ -26,6 +26,8 @@ def live_desk(advised: Advised, home: Path, database: str | None = None) -> Desk
         database: an empty one for ledger and evidence, in place of the copied files.
     """
     shutil.copytree(advised.home, home, dirs_exist_ok=True)
+    if database is not None:
+        (home / "live" / "ledger.head").unlink()  # of the copied ledger
     settings = small_settings().model_copy(update={"database_url": database})
     desk = Desk.at(home / "live", settings, advised.desk.case_types)
     url = database or f"sqlite:///{home / 'live' / 'ledger.db'}"
