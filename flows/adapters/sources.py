@@ -30,7 +30,9 @@ _MISSING_IN_CSV = ["", "NULL", "null", "None", "NaN", "nan", "N/A", "#N/A", "<NA
 """What an empty cell looks like. "NA" is not among them: it is Namibia's country code."""
 
 
-def read_source(source: SourceSettings, since: datetime | None = None) -> pd.DataFrame:
+def read_source(
+    source: SourceSettings, since: datetime | None = None, *, undated: bool = False
+) -> pd.DataFrame:
     """The rows of a source under our names, with stamps in UTC and ids as text.
 
     A history has the mapped columns, its features and its case type; the other kinds keep every
@@ -41,6 +43,7 @@ def read_source(source: SourceSettings, since: datetime | None = None) -> pd.Dat
     Args:
         source: where the table is and what its columns are called.
         since: only rows whose watermark is later (tz-aware). A query may use it as `:since`.
+        undated: rows without a watermark, too: no moment is later than none.
 
     Raises:
         UserError: the file, a column or the query cannot be used, the table is empty, or local
@@ -55,7 +58,12 @@ def read_source(source: SourceSettings, since: datetime | None = None) -> pd.Dat
         raise UserError(f"Source {source.name!r} says neither `path` nor `url`; give one of them.")
     if raw.empty and since is None:
         raise UserError(f"Source {source.name!r} is empty: its table has columns and no rows.")
-    return _later_than(source, in_our_words(source, raw), since)
+    return _later_than(source, in_our_words(source, raw), since, undated)
+
+
+def asks_since(source: SourceSettings) -> bool:
+    """Whether the source itself leaves out what is older than `:since`."""
+    return source.url is not None and _ASKS_SINCE.search(str(source.query)) is not None
 
 
 def in_our_words(source: SourceSettings, raw: pd.DataFrame) -> pd.DataFrame:
@@ -380,12 +388,16 @@ def _text_or_missing(values: pd.Series) -> pd.Series:
     return values.map(str, na_action="ignore").astype("str").where(values.notna())
 
 
-def _later_than(source: SourceSettings, rows: pd.DataFrame, since: datetime | None) -> pd.DataFrame:
+def _later_than(
+    source: SourceSettings, rows: pd.DataFrame, since: datetime | None, undated: bool
+) -> pd.DataFrame:
     if since is None or source.watermark is None:
         return rows
     if since.utcoffset() is None:
         raise UserError("`since` has no time zone; give a tz-aware instant, such as UTC.")
-    return rows[rows[source.watermark] > pd.Timestamp(since)].reset_index(drop=True)
+    marks = rows[source.watermark]
+    later = marks > pd.Timestamp(since)
+    return rows[later | marks.isna() if undated else later].reset_index(drop=True)
 
 
 def _basename(name: str) -> str:

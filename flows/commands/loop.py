@@ -69,9 +69,9 @@ def night(as_of: datetime | None, as_json: bool) -> None:
     from flows.verbs import live
     from flows.verbs.night_results import all_done, not_done
 
-    moment = live.night_of(as_of)
+    live.night_of(as_of)  # a moment that is none is refused before anything is opened
     desk = live.open_desk()
-    dossier = live.live_night(desk, moment)
+    dossier = live.live_night(desk, as_of)
     path = live.close_night(desk, dossier)
     done = all_done(dossier["results"])
     if as_json:

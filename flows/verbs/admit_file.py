@@ -12,6 +12,7 @@ from configs.sources import SourceSettings
 from flows.adapters.sources import read_source
 from flows.reports.safe_cells import neutralised
 from flows.verbs.admit import AdmittedBatch, admit_batch, judge_batch, told_of
+from flows.verbs.deliveries import read_as_of
 from flows.verbs.live import open_desk
 from flows.verbs.night import earliest_evidence, watch
 from flows.verbs.night_results import NightResults, not_done
@@ -40,9 +41,9 @@ def admit_file(file: Path, contract: str, rejects: Path | None, dry_run: bool) -
         _write_rejects(judged.rejected, rejects)
     if dry_run or judged.failed:
         return told_of(judged)
-    batch = admit_batch(desk, contract, frame, now, source=source.name)
-    results = NightResults()
-    watch(desk, load_book(desk, now, earliest_evidence(desk, now)), [], results)
+    batch = admit_batch(desk, contract, frame, now, source=source.name, at_commit=True)
+    results, moment = NightResults(), read_as_of([batch], now)
+    watch(desk, load_book(desk, moment, earliest_evidence(desk, moment)), [], results)
     return replace(batch, held=tuple(not_done(results.plain())))
 
 

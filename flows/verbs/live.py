@@ -79,20 +79,27 @@ def configured_source(table: str, profile: str | None = None) -> SourceSettings:
     return _source(table, file)
 
 
-def live_night(desk: Desk, as_of: datetime, profile: str | None = None) -> dict[str, Any]:
+def live_night(
+    desk: Desk, as_of: datetime | None = None, profile: str | None = None
+) -> dict[str, Any]:
     """One night on the configured sources. What is live is guarded first, on what is stored.
+
+    Args:
+        as_of: the moment a night of the past is walked for; None: now, and what comes in is stamped
+            when it is committed.
 
     Raises:
         UserError: no source is configured.
         GateRefused, ServiceUnreachable: nothing could be judged at all (the ledger or the evidence
             cannot be read); people are told.
     """
+    moment = night_of(as_of)
     try:
-        protected = protect(desk, as_of)
-        deliveries = load_deliveries(desk, as_of, profile)
-        return run_night(desk, deliveries, as_of, protected=protected)
+        protected = protect(desk, moment)
+        deliveries = load_deliveries(desk, moment, profile)
+        return run_night(desk, deliveries, moment, protected=protected, at_commit=as_of is None)
     except (GateRefused, ServiceUnreachable) as error:
-        desk.alerts.send("night_failed", None, f"The night could not be run: {error}", as_of)
+        desk.alerts.send("night_failed", None, f"The night could not be run: {error}", moment)
         raise
 
 

@@ -4,12 +4,14 @@ import pytest
 
 from models.hub import (
     Approve,
+    DiscardHold,
     Enrol,
     Force,
     Halt,
     Promote,
     Propose,
     Refuse,
+    ReleaseHold,
     RequestForce,
     Resume,
     Revoke,
@@ -93,7 +95,7 @@ def test_flows_do_their_own_work_and_no_more():
             "PlaceHold",
             "BoundHold",
             "ReleaseHold",
-        },  # fmt: skip
+        },
         RETRAIN: {"StartGeneration"},
         GUARDRAIL: {"TripGuardrail", "RollBack", "Narrow"},
         VALIDATE_AB: {"ConcludeAb", "Promote"},
