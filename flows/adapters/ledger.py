@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -50,10 +50,13 @@ from models.hub import (
     Propose,
     Refusal,
     RequestForce,
+    RequestRollBack,
+    RollBack,
     Rule,
     decide,
     live_policy_id,
     may_act,
+    previous_policy_id,
 )
 from models.hub.canonical import canonical_json, in_utc, sha256_of, utc_stamp
 
@@ -261,7 +264,8 @@ class Ledger:
         if problems:
             raise GateRefused(_broken(problems))
         refused = may_act(history, command) if self._enrolled_only else None
-        said = refused or _unknown_policy(connection, command) or decide(history, command, at)
+        shown = _with_policies(connection, history, command)
+        said = refused or _unknown_policy(connection, command) or decide(history, shown, at)
         if isinstance(said, Refusal):
             # Numbered here: a sequence of the database leaves gaps, and commits out of order.
             kept = connection.execute(select(func.max(_REFUSALS.c.id))).scalar_one() or 0
@@ -484,6 +488,18 @@ def _unknown_policy(connection: Connection, command: Command) -> Refusal | None:
         f"No policy {policy_id} is kept for {command.case_type}; record it first.",
         Rule.POLICY_IS_KNOWN,
     )
+
+
+def _with_policies(connection: Connection, history: Sequence[Entry], command: Command) -> Command:
+    """A rollback with the two policies that it is about, as they are kept, whatever it brought."""
+    if not isinstance(command, RollBack | RequestRollBack):
+        return command
+    names = (
+        live_policy_id(history, command.case_type),
+        previous_policy_id(history, command.case_type),
+    )
+    live, target = (None if name is None else _policy(connection, name) for name in names)
+    return replace(command, live=live, target=target)
 
 
 def _head(connection: Connection) -> tuple[int, str]:

@@ -11,14 +11,17 @@ from models.hub import (
     Propose,
     Refuse,
     RequestForce,
+    RequestRollBack,
     Resume,
     Revoke,
     RollBack,
+    RotateAuditSecret,
     StartAb,
     enrolled,
     may_act,
 )
 from models.hub.people import (
+    DECIDE_CASES,
     GUARDRAIL,
     NIGHT,
     PROMOTE_BOUNDARY,
@@ -43,6 +46,8 @@ PERMITTED = {
     Resume: "approver operator",
     Enrol: "approver",
     Revoke: "approver",
+    RequestRollBack: "approver operator",
+    RotateAuditSecret: "approver operator",
 }
 ROLES = ("proposer", "approver", "operator", "auditor")
 
@@ -89,6 +94,7 @@ def test_flows_do_their_own_work_and_no_more():
         VALIDATE_AB: {"ConcludeAb", "Promote"},
         PROMOTE_BOUNDARY: {"StartAb", "Promote"},
         ROLL_BACK: {"RollBack"},
+        DECIDE_CASES: {"RecordAuditSecret"},
     }
     assert {flow: {kind.__name__ for kind in kinds} for flow, kinds in SYSTEM.items()} == may
     hub = a_team()
