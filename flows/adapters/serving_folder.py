@@ -17,6 +17,7 @@ from pathlib import Path
 from configs.errors import UserError
 from configs.places import PROJECT
 from flows.adapters.files import sync_folder
+from flows.adapters.private_home import as_the_person
 from models.boundary.audit import secret_check
 from models.hub.canonical import canonical_json
 from models.hub.pinned import PinnedPolicy
@@ -35,6 +36,11 @@ def write_serving_folder(to: Path, pinned: PinnedPolicy, secret: str, now: datet
     Raises:
         UserError: `to` is a file or a folder with something in it, or cannot be written.
     """
+    with as_the_person():
+        _write(to, pinned, secret, now)
+
+
+def _write(to: Path, pinned: PinnedPolicy, secret: str, now: datetime) -> None:
     refuse_occupied(to)
     to = to.resolve()
     try:

@@ -37,12 +37,14 @@ def decide(file: Path, case_type: str, out: Path | None, as_json: bool) -> None:
     """Decide the cases in FILE (Parquet or CSV) by what is live, each exactly once, and store it.
 
     A case that was decided before keeps its decision, so the same file again changes nothing. Rows
-    that are no sound case are quarantined by name; one that cannot be scored goes to a person.
+    that are no sound case are quarantined by name; one that cannot be scored goes to a person. So does
+    every case where the ledger or the audit secret cannot be trusted, and the exit code is 3.
     """
     from datetime import UTC, datetime
 
     from flows.reports.progress import counted
     from flows.verbs import live
+    from flows.verbs.authority import refuse_without_authority
     from flows.verbs.decide_file import decide_file
 
     desk = live.open_desk()
@@ -50,6 +52,7 @@ def decide(file: Path, case_type: str, out: Path | None, as_json: bool) -> None:
         told = decide_file(desk, file, case_type, out, datetime.now(UTC), progress).counts()
     if as_json:
         click.echo(json.dumps(told, indent=1))
+        refuse_without_authority([told["overrides"]])
         return
     click.echo(
         f"{told['rows_in']:,} rows in = {told['decided']:,} decided now + "
@@ -64,6 +67,7 @@ def decide(file: Path, case_type: str, out: Path | None, as_json: bool) -> None:
             if name
         ]
     )
+    refuse_without_authority([told["overrides"]])
 
 
 @click.command(name="export-serving")

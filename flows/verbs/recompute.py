@@ -12,7 +12,7 @@ from flows.verbs.decide import decide_on_trial, speak
 from flows.verbs.desk import Desk
 from flows.verbs.standing import standing
 from models.boundary.decide_in_arms import TREATMENT
-from models.hub.deciding import HALTED, REFUSED
+from models.hub.deciding import AUDIT_SECRET_UNKNOWN, HALTED, LEDGER_BROKEN, REFUSED
 from models.hub.policy import Policy
 from models.risk import RiskModel
 
@@ -37,7 +37,8 @@ def recompute(desk: Desk, case: pd.DataFrame) -> dict[str, Any]:
     """Decide a stored case again by the policy stored with it, as the ledger stood at `decided_at`.
 
     What the world did to the decision and the ledger does not know is taken from the row: that a
-    model was refused, and a halt that came while the case was being decided.
+    model was refused, that the ledger or the audit secret could not be trusted, and a halt that came
+    while the case was being decided. Its audit is drawn by the secret in force at `decided_at`.
 
     Args:
         case: one row of table `decisions`, see `stored_case`.
@@ -48,7 +49,8 @@ def recompute(desk: Desk, case: pd.DataFrame) -> dict[str, Any]:
         agrees); `agrees_in_all`.
 
     Raises:
-        GateRefused: the policy or its model is not as it was written.
+        GateRefused: the policy or its model is not as it was written, or the audit secret of that
+            time is not kept here.
         UserError: the ledger has no such policy: the agent was somebody else's.
     """
     row = case.reset_index(drop=True)
@@ -56,7 +58,8 @@ def recompute(desk: Desk, case: pd.DataFrame) -> dict[str, Any]:
     stood = standing(desk, case_type, row["decided_at"].iloc[0].to_pydatetime())
     override = row["override"].iloc[0] if "override" in row else None
     why = HALTED if stood.halted or override == HALTED else ""
-    if override == REFUSED:
+    why = override if override in (AUDIT_SECRET_UNKNOWN, LEDGER_BROKEN) else why
+    if override in (REFUSED, LEDGER_BROKEN):
         voice = speak(desk, policy, None, row, why or REFUSED)
     else:
         voice = speak(desk, policy, _model(desk, policy), row, why)

@@ -16,6 +16,7 @@ FloatArray = npt.NDArray[np.float64]
 Why: TypeAlias = "str | npt.NDArray[np.object_]"
 
 EXPIRED, HALTED, REFUSED = "certificate_expired", "halted", "model_refused"
+LEDGER_BROKEN, AUDIT_SECRET_UNKNOWN = "ledger_broken", "audit_secret_unknown"
 """Why a policy may decide nothing by itself: each stands in `override` of what it withholds."""
 
 

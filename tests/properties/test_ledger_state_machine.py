@@ -44,7 +44,7 @@ INTERRUPTIONS = st.sampled_from(
         "crash",
         "request_roll_back",
         "rotate",
-    ]  # fmt: skip
+    ]
 )
 STARTING_ROLES = {
     "ana": {"proposer", "approver"},

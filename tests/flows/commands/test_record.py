@@ -145,4 +145,4 @@ def test_an_empty_audit_secret_is_none(manned: LiveHome) -> None:
     """Whoever knows a case's id could tell from it whether the case is audited."""
     (manned.home / "live" / "audit.key").write_bytes(b"")
     said = manned.ask("status")
-    assert (said.code, "audit.key is empty" in said.err) == (4, True), said.err
+    assert (said.code, "audit.key is empty" in said.out) == (3, True), said.out
