@@ -23,7 +23,7 @@ from errno import (
 
 import click
 
-from flows.commands import audit_key, brakes, cases, evidence, hub, loop, people, record
+from flows.commands import audit_key, brakes, cases, doctor, evidence, hub, loop, people, record
 from flows.commands.exit_codes import EXIT_GATE, EXIT_INPUT, EXIT_SERVICE
 from flows.commands.output import say
 
@@ -44,7 +44,7 @@ def cli() -> None:
     """
 
 
-for _theme in (loop, evidence, hub, brakes, record, people, cases, audit_key):
+for _theme in (loop, evidence, hub, brakes, record, people, cases, audit_key, doctor):
     for _command in _theme.COMMANDS:
         cli.add_command(_command)
 
