@@ -195,8 +195,13 @@ class AuditSecrets:
             sync_folder(self._file.parent)
 
     def discard(self, check: str) -> None:
-        """Forget a new secret that the ledger refused."""
+        """Forget a new secret that the ledger refused, and the copy of the one that stays."""
         self._pending(check).unlink(missing_ok=True)
+        epochs = self._epochs()
+        if epochs and any(
+            self._is(one, epochs[-1]) for one in (self._given or "", _content(self._file))
+        ):
+            self._beside(epochs[-1]).unlink(missing_ok=True)
 
     def _epochs(self) -> tuple[SecretEpoch, ...]:
         return secret_epochs(self._ledger.history(AUDIT_SECRET))
