@@ -1,7 +1,7 @@
 """Two machines on one database with two audit keys: refused by the key's digest in the ledger.
 
-Injected: a second home on the same database, with a copy of the first one's head file and evidence,
-and an audit secret of its own (in its file, or in `RATCHET_AUDIT_KEY`).
+Injected: a second home on the same database, with a copy of the first one's head file and the
+same evidence folder, and an audit secret of its own (in its file, or in `RATCHET_AUDIT_KEY`).
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from tests.flows.commands.live_home import LiveHome
 
 
 def a_second_machine(first: House, home) -> House:
-    """It joins as the messages ask: with a copy of the head file, and its own everything else."""
+    """It joins as the messages ask, with a copy of the head file; both reach one evidence folder."""
     (home / "live").mkdir(parents=True)
-    for name in ("evidence", "mlflow"):
-        shutil.copytree(first.home / name, home / "live" / name)
+    (first.home / "evidence").mkdir(exist_ok=True)
+    (home / "live" / "evidence").symlink_to(first.home / "evidence")
+    shutil.copytree(first.home / "mlflow", home / "live" / "mlflow")
     shutil.copy2(first.home / "ledger.head", home / "live")
     return House(LiveHome(home, dict(first.live.tokens)), first.wide, first.narrow)
 
@@ -67,7 +68,7 @@ def both_draw_first(first: House, home, monkeypatch) -> None:
 
 @pytest.fixture
 def on_sqlite(tmp_path, monkeypatch) -> House:
-    """One file that both machines reach; each home has its own evidence index beside it."""
+    """One file that both machines reach."""
     monkeypatch.setenv("RATCHET_DATABASE_URL", f"sqlite:///{tmp_path / 'shared.db'}")
     assert load_settings().database_url
     return built(tmp_path / "first")
