@@ -23,7 +23,18 @@ from errno import (
 
 import click
 
-from flows.commands import brakes, cases, evidence, holds, hub, loop, people, record
+from flows.commands import (
+    audit_key,
+    brakes,
+    cases,
+    doctor,
+    evidence,
+    holds,
+    hub,
+    loop,
+    people,
+    record,
+)
 from flows.commands.exit_codes import EXIT_GATE, EXIT_INPUT, EXIT_SERVICE
 from flows.commands.output import say
 
@@ -44,7 +55,7 @@ def cli() -> None:
     """
 
 
-for _theme in (loop, evidence, hub, brakes, holds, record, people, cases):
+for _theme in (loop, evidence, hub, brakes, holds, record, people, cases, audit_key, doctor):
     for _command in _theme.COMMANDS:
         cli.add_command(_command)
 
@@ -52,7 +63,9 @@ for _theme in (loop, evidence, hub, brakes, holds, record, people, cases):
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and turn what went wrong into one clear line and an exit code."""
     from configs.errors import GateRefused, ServiceUnreachable, UserError
+    from flows.adapters.private_home import be_private
 
+    be_private()
     codes: dict[type[Exception], int] = {
         UserError: EXIT_INPUT,
         GateRefused: EXIT_GATE,

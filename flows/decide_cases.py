@@ -10,13 +10,16 @@ from prefect.utilities.annotations import quote
 from flows import tasks
 from flows.artifacts import publish
 from flows.reports.decided import decided_table, decided_verdict
+from flows.verbs.authority import refuse_without_authority
 
 
 @flow(name="decide_cases", persist_result=False)
 def decide_cases(profile: str | None = None) -> dict[str, Any]:
     """Pull new cases, decide them under the live policies, store decisions, count by case type.
 
-    A run again, for the same or an earlier slot, changes nothing: what is decided stays decided.
+    A run again, for the same or an earlier slot, changes nothing: what is decided stays decided. A
+    run whose cases all went to people, as the ledger or the audit secret cannot be trusted, fails
+    after they were stored.
 
     Args:
         profile: the settings' profile; empty: RATCHET_PROFILE or `local`.
@@ -24,4 +27,5 @@ def decide_cases(profile: str | None = None) -> dict[str, Any]:
     desk = tasks.open_desk(profile)
     decided: dict[str, Any] = tasks.decide_new_cases(quote(desk), None, profile)
     publish("decide-cases", decided_verdict(decided), decided_table(decided))
+    refuse_without_authority([one.get("overrides", {}) for one in decided.values()])
     return decided

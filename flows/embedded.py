@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from configs.errors import UserError
+from flows.adapters.private_home import keep_private
 
 # What a person's shell or Prefect profile may have set, and an embedded run must not follow.
 _AMBIENT = ("PREFECT_API_URL", "PREFECT_PROFILE", "PREFECT_API_DATABASE_CONNECTION_URL")
@@ -40,6 +41,7 @@ def embedded_prefect(home: Path) -> None:
         if os.environ.pop(name, None):
             sys.stderr.write(f"{name} is set in the environment and ignored here.\n")
     folder = home / "prefect"
+    keep_private(home)
     folder.mkdir(parents=True, exist_ok=True)
     os.environ["PREFECT_HOME"] = str(folder)
     os.environ["PREFECT_PROFILES_PATH"] = str(folder / "profiles.toml")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from flows.adapters.kill_points import kill_point
+from flows.adapters.private_home import modes_for
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
@@ -29,12 +30,13 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
 def written_beside(folder: Path, write: Callable[[BinaryIO], object]) -> Path:
     """A temporary file in `folder`, filled by `write` and flushed to disk (OSError as above)."""
-    folder.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=folder, prefix=".", suffix=".part")
-    try:
-        # mkstemp's files are private; these are as readable as any file the person makes.
+    with modes_for(folder):
+        folder.mkdir(parents=True, exist_ok=True)
         umask = os.umask(0)
         os.umask(umask)
+    handle, name = tempfile.mkstemp(dir=folder, prefix=".", suffix=".part")
+    try:
+        # mkstemp's files are private; outside a home they are as readable as any the person makes.
         os.fchmod(handle, 0o666 & ~umask)
         with os.fdopen(handle, "wb") as file:
             write(file)

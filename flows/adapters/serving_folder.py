@@ -17,6 +17,7 @@ from pathlib import Path
 from configs.errors import UserError
 from configs.places import PROJECT
 from flows.adapters.files import sync_folder
+from flows.adapters.private_home import as_the_person
 from models.boundary.audit import secret_check
 from models.hub.canonical import canonical_json
 from models.hub.pinned import PinnedPolicy
@@ -42,6 +43,13 @@ def write_serving_folder(
     Raises:
         UserError: `to` is a file or a folder with something in it, or cannot be written.
     """
+    with as_the_person():
+        _write(to, pinned, secret, ledger_head, now)
+
+
+def _write(
+    to: Path, pinned: PinnedPolicy, secret: str, ledger_head: tuple[int, str], now: datetime
+) -> None:
     refuse_occupied(to)
     to = to.resolve()
     try:

@@ -38,10 +38,12 @@ def decide(file: Path, case_type: str, out: Path | None, as_json: bool) -> None:
 
     A case that was decided before keeps its decision, so the same file again changes nothing. Rows
     that are no sound case are quarantined by name; one that cannot be scored, or has a cell that
-    cannot be read, goes to a person.
+    cannot be read, goes to a person. So does every case where the ledger or the audit secret cannot
+    be trusted, and the exit code is 3.
     """
     from flows.reports.progress import counted
     from flows.verbs import live
+    from flows.verbs.authority import refuse_without_authority
     from flows.verbs.decide_file import decide_file
 
     desk = live.open_desk()
@@ -49,6 +51,7 @@ def decide(file: Path, case_type: str, out: Path | None, as_json: bool) -> None:
         told = decide_file(desk, file, case_type, out, None, progress).counts()
     if as_json:
         click.echo(json.dumps(told, indent=1))
+        refuse_without_authority([told["overrides"]])
         return
     click.echo(
         f"{told['rows_in']:,} rows in = {told['decided']:,} decided now + "
@@ -63,6 +66,7 @@ def decide(file: Path, case_type: str, out: Path | None, as_json: bool) -> None:
             if name
         ]
     )
+    refuse_without_authority([told["overrides"]])
 
 
 @click.command(name="export-serving")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from configs.sources import SourceSettings
+from flows.adapters.private_home import modes_for
 from flows.adapters.sources import read_source
 from flows.reports.safe_cells import neutralised
 from flows.verbs.admit import AdmittedBatch, admit_batch, judge_batch, told_of
@@ -48,9 +49,10 @@ def admit_file(file: Path, contract: str, rejects: Path | None, dry_run: bool) -
 
 
 def _write_rejects(rejected: pd.DataFrame, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     text = neutralised(rejected)
-    if path.suffix == ".parquet":
-        text.to_parquet(path, index=False)
-    else:
-        text.to_csv(path, index=False)
+    with modes_for(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".parquet":
+            text.to_parquet(path, index=False)
+        else:
+            text.to_csv(path, index=False)

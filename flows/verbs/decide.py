@@ -10,16 +10,17 @@ import numpy.typing as npt
 import pandas as pd
 
 from configs.errors import GateRefused
+from flows.verbs.authority import standing_or_none
 from flows.verbs.contributions import keep_contributions
 from flows.verbs.desk import Desk
 from flows.verbs.generation import Generation, current_generation
 from flows.verbs.proposed_policy import advised_policy, overrides_of
 from flows.verbs.shadow import score_in_shadow
-from flows.verbs.standing import Trial, standing
+from flows.verbs.standing import Trial
 from models.boundary.arms import assign_arm
 from models.boundary.decide import automatable
 from models.boundary.decide_in_arms import CONTROL, TREATMENT, Scored, decide_in_arms, moved_rates
-from models.hub.deciding import HALTED, REFUSED, rule_of, why_withheld
+from models.hub.deciding import LEDGER_BROKEN, REFUSED, rule_of, why_withheld
 from models.hub.policy import Policy
 from models.risk import RiskModel
 from models.risk.cells import CELLS_ARE_READABLE
@@ -28,6 +29,8 @@ from models.vocabulary import Boundary
 BoolArray = npt.NDArray[np.bool_]
 
 NO_MODEL = "none"
+_NO_DRAW = "0" * 16
+"""The key where every case goes to a person, so that none is drawn."""
 AB_CASES = "ab_cases"
 """The evidence table of the cases in an A/B test: what either policy does with each."""
 _AB_ACTIONS = ["control_action", "treatment_action"]
@@ -85,12 +88,14 @@ def decide_cases(
         live: what is kept beside the decisions is stamped when it is committed; else with `now`, the
             moment of a simulated clock.
     """
-    stands = standing(desk, case_type)
+    stands, why = standing_or_none(desk, case_type, now)
     kept_at = None if live else now
-    why = HALTED if stands.halted else ""
     if "decided_at" not in cases:
         cases = cases.assign(decided_at=cases["opened_at"])
-    control = _in_force(desk, case_type, stands.live, cases, why, now, unreadable)
+    if why == LEDGER_BROKEN:
+        control = speak(desk, _review_everything(desk, case_type), None, cases, why, unreadable)
+    else:
+        control = _in_force(desk, case_type, stands.live, cases, why, now, unreadable)
     if stands.trial is None:
         voices, decided = [control], control.scored.decide(cases).assign(arm=CONTROL)
     else:
@@ -105,8 +110,9 @@ def decide_cases(
             rows = (cases, decided) if mine.all() else (cases[mine], decided[mine])
             reason = voice.scored.reason[mine]
             keep_contributions(desk, case_type, voice.model, *rows, reason, kept_at)
-    whole = cases if unreadable is None or not unreadable.any() else cases[~unreadable]
-    _score_newest_in_shadow(desk, case_type, control.policy, whole, now, kept_at)
+    if why != LEDGER_BROKEN:
+        whole = cases if unreadable is None or not unreadable.any() else cases[~unreadable]
+        _score_newest_in_shadow(desk, case_type, control.policy, whole, now, kept_at)
     return _whole(desk, case_type, cases, decided, voices, by_arm)
 
 
@@ -134,11 +140,16 @@ def speak(
     rule = rule_of(
         policy,
         scores,
-        key=desk.audit_key(policy.case_type),
+        key=_NO_DRAW if why else desk.audit_key(policy.case_type, _stamp(cases)),
         costs=desk.case_types[policy.case_type].costs,
         withheld=why_withheld(policy, cases["decided_at"], why),
     )
     return Voice(policy, model, Scored(scores, reason, rule))
+
+
+def _stamp(cases: pd.DataFrame) -> datetime | None:
+    """When the first of these cases is decided (with `decided_at`)."""
+    return None if cases.empty else cases["decided_at"].min().to_pydatetime()
 
 
 def in_test(cases: pd.DataFrame, trial: Trial, control: Policy) -> BoolArray:

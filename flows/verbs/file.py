@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.metrics import log_loss, roc_auc_score
 
 from flows.adapters.files import write_atomically
+from flows.adapters.private_home import modes_for
 from flows.reports.walk_page import compared, nights_sentences, walk_page
 from flows.verbs.headlines import HEADLINES
 from flows.verbs.open_walk import OpenedWalk
@@ -71,8 +72,9 @@ def file_walk(
         (filed.observed, observed_list(walk)),
         (filed.decisions, reckoning.decided.drop(columns=["bad"])),
     ):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        frame.to_parquet(path, index=False)
+        with modes_for(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            frame.to_parquet(path, index=False)
     _log_to_mlflow(walk, reckoning, title, html)
     return filed
 

@@ -14,6 +14,7 @@ from configs.places import ratchet_home
 from configs.settings import Settings
 from configs.sources import load_source
 from data_contracts import CONTRACTS, AdmissionContext, admit, reject_report
+from flows.adapters.private_home import keep_private
 from flows.adapters.sources import read_source
 from flows.verbs.desk import Desk
 from flows.verbs.walk import Walk
@@ -142,5 +143,5 @@ def _with_text_as_categories(
 
 
 def _keep_rejects(rejected: pd.DataFrame, home: Path) -> None:
-    home.mkdir(parents=True, exist_ok=True)
+    keep_private(home)
     rejected.astype("str").to_parquet(home / "rejected_history.parquet", index=False)

@@ -12,7 +12,14 @@ from flows.verbs.decide import decide_on_trial, speak
 from flows.verbs.desk import Desk
 from flows.verbs.standing import standing
 from models.boundary.decide_in_arms import TREATMENT
-from models.hub.deciding import HALTED, REFUSED, SUPERSEDED, UNREADABLE_LEDGER
+from models.hub.deciding import (
+    AUDIT_SECRET_UNKNOWN,
+    HALTED,
+    LEDGER_BROKEN,
+    REFUSED,
+    SUPERSEDED,
+    UNREADABLE_LEDGER,
+)
 from models.hub.entries import CHANGES_THE_LIVE_POLICY, PEOPLE
 from models.hub.policy import Policy
 from models.risk import RiskModel
@@ -20,7 +27,9 @@ from models.risk.cells import CELLS_ARE_READABLE
 from models.vocabulary import Boundary
 
 COMPARED = ("score", "recommendation", "action", "propensity", "audited", "override", "queue")
-WITHHELD = (HALTED, REFUSED, SUPERSEDED, UNREADABLE_LEDGER)
+WITHHELD = (
+    HALTED, REFUSED, SUPERSEDED, UNREADABLE_LEDGER, LEDGER_BROKEN, AUDIT_SECRET_UNKNOWN,
+)  # fmt: skip
 FROM_OUTSIDE = (*WITHHELD, CELLS_ARE_READABLE)
 """What may send a case to a person without the ledger's knowing it."""
 
@@ -51,7 +60,8 @@ def recompute(desk: Desk, case: pd.DataFrame) -> dict[str, Any]:
         agrees); `agrees_in_all`.
 
     Raises:
-        GateRefused: the policy or its model is not as it was written.
+        GateRefused: the policy or its model is not as it was written, or the audit secret of that
+            time is not kept here.
         UserError: the ledger has no such policy: the agent was somebody else's.
     """
     row = case.reset_index(drop=True)
@@ -66,8 +76,9 @@ def recomputed(desk: Desk, policy: Policy, rows: pd.DataFrame) -> pd.DataFrame:
     """What a policy says of cases it has decided, as the ledger stood at each one's `decided_at`.
 
     What the ledger does not know is taken from the row, where it sent the case to a person: that a
-    model was refused, that a cell could not be read, that a server could not see the ledger or saw
-    another policy live, and a halt that came while the case was being decided.
+    model was refused, that the ledger or the audit secret could not be trusted, that a cell could
+    not be read, that a server could not see the ledger or saw another policy live, and a halt that
+    came while the case was being decided. Audits are drawn by the secret in force at `decided_at`.
 
     Args:
         rows: decisions of the policy's case type with their features, shape (cases,).
@@ -110,7 +121,7 @@ def _again(desk: Desk, policy: Policy, rows: pd.DataFrame, arm: str, claimed: st
     stood = standing(desk, policy.case_type, rows["decided_at"].max().to_pydatetime())
     why = HALTED if stood.halted else (claimed if claimed in WITHHELD else "")
     unreadable = np.full(len(rows), claimed == CELLS_ARE_READABLE)
-    model = None if claimed == REFUSED else _model(desk, policy)
+    model = None if claimed in (REFUSED, LEDGER_BROKEN) else _model(desk, policy)
     voice = speak(desk, policy, model, rows, why, unreadable)
     live = stood.live or Policy.review_everything(policy.case_type, policy.audit.rate)
     if arm == TREATMENT and stood.trial is not None:

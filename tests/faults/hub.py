@@ -17,7 +17,7 @@ from flows.adapters.model_registry import MODEL_FILE, ModelRegistry
 from flows.verbs.aliases import follow_ledger
 from flows.verbs.desk import Desk
 from flows.verbs.generation import current_generation, last_version
-from flows.verbs.promote import approve_and_promote
+from flows.verbs.promote import approve_and_promote, roll_back
 from flows.verbs.proposed_policy import advised_policy
 from models.hub import Entry, Propose, StartGeneration
 from models.hub.people import RETRAIN
@@ -136,6 +136,12 @@ def propose(desk: Desk, boundary: Boundary = LIVE_BOUNDARY) -> Entry:
     )
     assert isinstance(said, Entry), said
     return said
+
+
+def two_roll_back(desk: Desk, reason: str) -> Entry:
+    """Back to another model's policy: one person asks, a second one agrees (FAULTS 46)."""
+    roll_back(desk, NAME, "ana", reason, NOW)
+    return roll_back(desk, NAME, "ben", reason, NOW)
 
 
 def small_model(seed: int) -> RiskModel:

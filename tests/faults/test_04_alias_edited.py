@@ -12,11 +12,20 @@ from configs.errors import ServiceUnreachable
 from flows.adapters.model_registry import ModelRegistry
 from flows.verbs.aliases import alias_drift, wanted_aliases
 from flows.verbs.decide import decide_cases
-from flows.verbs.promote import approve_and_promote, roll_back
+from flows.verbs.promote import approve_and_promote
 from flows.verbs.reconcile import reconcile, verdict_of
 from models.hub.entries import EntryKind
 from tests.builders import small_history
-from tests.faults.hub import CHALLENGER, CHAMPION, NAME, NOW, PREVIOUS, Hub, propose
+from tests.faults.hub import (
+    CHALLENGER,
+    CHAMPION,
+    NAME,
+    NOW,
+    PREVIOUS,
+    Hub,
+    propose,
+    two_roll_back,
+)
 
 AS_THE_LEDGER_SAYS = {"champion": CHAMPION, "previous": PREVIOUS, "challenger": CHALLENGER}
 
@@ -81,7 +90,7 @@ def test_an_alias_that_cannot_be_pointed_back_is_told(hub: Hub) -> None:
 
 def test_a_rollback_points_the_aliases_back(hub: Hub) -> None:
     """The older model is champion again, nothing is before it, and the newest stays under test."""
-    roll_back(hub.desk, NAME, "ben", "a test", NOW)
+    two_roll_back(hub.desk, "a test")
     assert hub.desk.registry.aliases(NAME) == {"champion": PREVIOUS, "challenger": CHALLENGER}
 
 
@@ -116,7 +125,7 @@ def test_an_mlflow_server_that_is_away_stops_no_rollback(
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     nowhere = ModelRegistry("http://127.0.0.1:9", hub.desk.home / "nowhere")
     desk = replace(hub.desk, registry=nowhere)
-    roll_back(desk, NAME, "ben", "a test", NOW)
+    two_roll_back(desk, "a test")
     live = desk.ledger.live_policy(NAME)
     assert live is not None
     assert live.model_version == PREVIOUS

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from flows.verbs.decide import decide_cases
-from flows.verbs.promote import roll_back
 from flows.verbs.reconcile import reconcile
 from tests.builders import small_history
-from tests.faults.hub import CHAMPION, NAME, NOW, PREVIOUS, Hub
+from tests.faults.hub import CHAMPION, NAME, NOW, PREVIOUS, Hub, two_roll_back
 
 
 def models_of(told: dict) -> list[tuple[str, str, bool]]:
@@ -37,7 +36,7 @@ def test_the_way_back_works_without_the_champions_files(hub: Hub) -> None:
     """A rollback, in a process that has no model in memory, decides by the older model."""
     hub.file(CHAMPION).unlink()
     anew = hub.started_anew()
-    roll_back(anew.desk, NAME, "ben", "its files are gone", NOW)
+    two_roll_back(anew.desk, "its files are gone")
     decided = decide_cases(anew.desk, NAME, small_history(days=1, seed=9), NOW)
     assert set(decided["model_version"]) == {PREVIOUS}
     assert set(decided["action"]) == {"auto_pass", "auto_block", "escalate"}
@@ -70,7 +69,7 @@ def test_a_rollback_target_without_files_is_an_alarm_before_it_is_needed(hub: Hu
 
 def test_where_there_is_nothing_to_roll_back_to_the_alarm_says_so(hub: Hub) -> None:
     """After the rollback the first policy is alone."""
-    roll_back(hub.desk, NAME, "ben", "a test", NOW)
+    two_roll_back(hub.desk, "a test")
     hub.file(PREVIOUS).unlink()
     told = reconcile(hub.desk, NOW)
     assert told["alarms"][0].endswith(

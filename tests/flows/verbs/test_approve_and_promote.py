@@ -322,13 +322,20 @@ def narrowed(desk: Desk, version: str = "1") -> Policy:
     return narrow.narrowed
 
 
-def test_a_rollback_does_not_undo_a_narrowing(desk: Desk) -> None:
-    """The one before was wider: with the same model that takes a proposal and a second person."""
+def test_one_persons_rollback_does_not_undo_a_narrowing(desk: Desk) -> None:
+    """The one before was wider: it waits for a second person, who is told what they agree to."""
     made_live(desk, policy(WIDE))
     live = narrowed(desk)
-    with pytest.raises(GateRefused, match="decides more by the same model"):
-        roll_back(desk, NAME, OLA, "a test", NOW + DAY)
+    asked = roll_back(desk, NAME, OLA, "a test", NOW + DAY)
+    assert (asked.kind, asked.policy_id) == ("rollback_requested", policy(WIDE).policy_id)
+    assert asked.dossier["widens"][0] == "it passes more and blocks more"
+    assert asked.dossier["widens"][-1].startswith("it undoes the narrowing of 2026-05-05")
     assert desk.ledger.live_policy(NAME) == live
+    with pytest.raises(GateRefused, match="ola asked for it already; a second person must agree"):
+        roll_back(desk, NAME, OLA, "a test", NOW + DAY)
+    agreed = roll_back(desk, NAME, ANA, "so it is", NOW + DAY)
+    assert agreed.dossier["requested_by"] == OLA
+    assert desk.ledger.live_policy(NAME) == policy(WIDE)
 
 
 def test_past_a_narrowing_a_rollback_goes_to_what_decides_less(desk: Desk) -> None:
@@ -338,10 +345,12 @@ def test_past_a_narrowing_a_rollback_goes_to_what_decides_less(desk: Desk) -> No
     assert desk.ledger.live_policy(NAME) == policy(NARROW)
 
 
-def test_past_a_narrowing_a_rollback_goes_to_another_model(desk: Desk) -> None:
-    """Nothing was refuted of that one."""
+def test_past_a_narrowing_two_people_return_to_another_model(desk: Desk) -> None:
+    """Nothing was refuted of that one, and nothing shows that it decides less."""
     made_live(desk, policy(WIDE))
     with_model(desk, "2", NOW)
-    narrowed(desk, "2")
+    live = narrowed(desk, "2")
     roll_back(desk, NAME, OLA, "a test", NOW + DAY)
+    assert desk.ledger.live_policy(NAME) == live
+    roll_back(desk, NAME, ANA, "a test", NOW + DAY)
     assert desk.ledger.live_policy(NAME) == policy(WIDE)

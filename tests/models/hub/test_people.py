@@ -13,14 +13,17 @@ from models.hub import (
     Refuse,
     ReleaseHold,
     RequestForce,
+    RequestRollBack,
     Resume,
     Revoke,
     RollBack,
+    RotateAuditSecret,
     StartAb,
     enrolled,
     may_act,
 )
 from models.hub.people import (
+    DECIDE_CASES,
     GUARDRAIL,
     NIGHT,
     PROMOTE_BOUNDARY,
@@ -47,6 +50,8 @@ PERMITTED = {
     DiscardHold: "approver operator",
     Enrol: "approver",
     Revoke: "approver",
+    RequestRollBack: "approver operator",
+    RotateAuditSecret: "approver operator",
 }
 ROLES = ("proposer", "approver", "operator", "auditor")
 
@@ -101,6 +106,7 @@ def test_flows_do_their_own_work_and_no_more():
         VALIDATE_AB: {"ConcludeAb", "Promote"},
         PROMOTE_BOUNDARY: {"StartAb", "Promote"},
         ROLL_BACK: {"RollBack"},
+        DECIDE_CASES: {"RecordAuditSecret"},
     }
     assert {flow: {kind.__name__ for kind in kinds} for flow, kinds in SYSTEM.items()} == may
     hub = a_team()
