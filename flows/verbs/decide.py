@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from configs.errors import GateRefused
+from configs.errors import GateRefused, ServiceUnreachable
 from flows.verbs.contributions import keep_contributions
 from flows.verbs.desk import Desk
 from flows.verbs.generation import Generation, current_generation
@@ -148,7 +148,7 @@ def _in_force(
         return _voice(desk, live, cases, why, now)
     try:
         policy = policy_in_force(desk, case_type)
-    except GateRefused as refused:
+    except (GateRefused, ServiceUnreachable) as refused:
         desk.alerts.send(REFUSED, case_type, str(refused), now)
         return speak(desk, _review_everything(desk, case_type), None, cases, why or REFUSED)
     return _voice(desk, policy, cases, why, now)
@@ -160,7 +160,7 @@ def _voice(desk: Desk, policy: Policy, cases: pd.DataFrame, why: str, now: datet
         return speak(desk, policy, None, cases, why)
     try:
         model = desk.registry.load(policy.case_type, policy.model_version, policy.model_digest)
-    except GateRefused as refused:
+    except (GateRefused, ServiceUnreachable) as refused:
         desk.alerts.send(REFUSED, policy.case_type, str(refused), now)
         return speak(desk, policy, None, cases, why or REFUSED)
     return speak(desk, policy, model, cases, why)
@@ -206,7 +206,7 @@ def _score_newest_in_shadow(
 def _loaded(desk: Desk, generation: Generation, now: datetime) -> RiskModel | None:
     try:
         return generation.load(desk)
-    except GateRefused as refused:
+    except (GateRefused, ServiceUnreachable) as refused:
         desk.alerts.send(REFUSED, generation.case_type, str(refused), now)
         return None
 

@@ -17,6 +17,7 @@ import pandas as pd
 from configs.errors import ServiceUnreachable
 from configs.settings import Settings, Training
 from flows.adapters.alerts import Alerts
+from flows.adapters.database import sqlite_url
 from flows.adapters.evidence_store import EvidenceStore
 from flows.adapters.ledger import Ledger
 from flows.adapters.model_registry import ModelRegistry
@@ -79,17 +80,14 @@ class Desk:
             case_types = {name: replace(kind, ab_plan=None) for name, kind in kinds}
         database = None if own else settings.database_url
         tracking = None if own else settings.mlflow_tracking_uri
-        ledger_url = database or f"sqlite:///{home / 'ledger.db'}"
+        ledger_url = database or sqlite_url(home / "ledger.db")
         return cls(
             home=home,
             case_types=dict(case_types),
             store=EvidenceStore(home / "evidence", database),
             ledger=Ledger(ledger_url, home / "ledger.head", enrolled_only=not own),
             tokens=Tokens(ledger_url),
-            registry=ModelRegistry(
-                tracking or f"sqlite:///{home / 'mlflow' / 'mlflow.db'}",
-                home / "mlflow" / "artifacts",
-            ),
+            registry=ModelRegistry.in_home(home, tracking),
             alerts=Alerts(home, None if own else settings.alerts.webhook_url),
             training=settings.training,
             reviewer_share_cap=settings.night.reviewer_share_cap,
