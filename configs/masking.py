@@ -28,17 +28,18 @@ _SECRET_NAME = (
     r"authorization|connection[_-]?string|(?:api|access|account|private|shared|signing|auth)"
     r"[_.-]?key)[\w.%-]{0,40}|pass|key|sig|sv|jwt|sas|awsaccesskeyid|googleaccessid|key-pair-id"
 )
+_MASKED = r"\*\*\*(?:[\s.,;:)&'\"\]}]|$)"
 _QUOTED = r"'(?:\\.|''|[^'\\])*'|\"(?:\\.|[^\"\\])*\"|\{[^{}]*\}"
 
 _ADDRESS = re.compile(r"[A-Za-z][\w+.-]{0,40}:(?://|/(?=[^\s/])|(?=[\w.-]{1,200}[?]))\S*")
 _ENCODED_ADDRESS = re.compile(r"(?i)[a-z][\w+.-]{0,40}%3a%2f%2f[^\s'\"<>&]*")
 _PAIR = re.compile(
     rf"(?ix)(?<![\w%])(?P<name>(?:{_SECRET_NAME}))(?P<is>['\"]?\s*=\s*|['\"]\s*:\s*)"
-    rf"(?P<value>{_QUOTED}|(?:\\.|[^\s&;,'\"])+)"
+    rf"(?!{_MASKED})(?P<value>{_QUOTED}|(?:\\.|[^\s&;,'\"])+)"
 )
 _WORD_AND_COLON = re.compile(
     rf"(?ix)(?<![\w%])(?P<name>[\w.-]{{0,40}}(?:password|passwd|passphrase|pwd|secret|api[_-]?key)[\w-]{{0,40}})"
-    rf"(?P<is>:[ \t]*)(?P<value>{_QUOTED}|(?!\s)[^\s&;,]+)(?=\s*(?:$|[\n,;}}]))"
+    rf"(?P<is>:[ \t]*)(?!{_MASKED})(?P<value>{_QUOTED}|(?!\s)[^\s&;,]+)(?=\s*(?:$|[\n,;}}]))"
 )
 _SCHEME_AND_TOKEN = re.compile(r"(?i)\b(bearer|basic)\s+(?=[\w.~+/=-]*[\d=])[\w.~+/=-]{6,}")
 _SIGNED = re.compile(r"[?#]")
@@ -122,19 +123,15 @@ def _address(said: str) -> str:
 
 def _authority(rest: str) -> str:
     """What stands before the path. A password may hold `/`, `?`, `#` or `@` that nobody encoded, so
-    everything up to the last `@` counts as one, unless a plain host with a path comes first."""
-    until = len(rest)
+    everything up to the last `@` counts as one: rather a path too much is hidden."""
     plain = re.match(r"[^/?#\s]*", rest)
     first = plain[0] if plain else ""
     colon, last = first.find(":"), rest.rfind("@")
     if "@" in first and "@" not in rest[len(first) :]:
         return first
-    # host:5432/path@x has a port, and no password.
-    has_port = colon >= 0 and "@" not in first and re.fullmatch(r"\d*", first[colon + 1 :])
-    if last >= 0 and colon >= 0 and not has_port:
+    if last >= 0 and colon >= 0:
         tail = re.match(r"[^/?#\s]*", rest[last + 1 :])
-        until = last + 1 + (len(tail[0]) if tail else 0)
-        return rest[:until]
+        return rest[: last + 1 + (len(tail[0]) if tail else 0)]
     return first
 
 

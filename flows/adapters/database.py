@@ -152,7 +152,12 @@ def hidden(url: str | URL, text: str | None = None) -> str:
 
 def first_line(error: BaseException) -> str:
     """The first line of what a driver said, without SQL, parameters and the values of cells."""
-    said = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    said: BaseException = error
+    # pandas repeats the statement, and the driver's own words are those of its cause.
+    if not isinstance(error, DBAPIError) and isinstance(error.__cause__, DBAPIError):
+        said = error.__cause__
+    if isinstance(said, DBAPIError) and said.orig is not None:
+        said = said.orig
     lines = str(said).strip().splitlines()
     line = masked(lines[0]) if lines else type(said).__name__
     return _CELL.sub("(a value)", line) if _quotes_a_cell(said, line) else line
@@ -183,6 +188,13 @@ def _clear_errors(engine: Engine) -> Iterator[None]:
         raise ServiceUnreachable(
             f"The database {name} cannot be used: {hidden(engine.url, said)}. Nothing "
             "was changed; check that it runs, that its disk has room and that you may write there."
+        ) from None
+    except ProgrammingError as error:
+        if error.statement is not None or getattr(error.orig, "sqlstate", None) is not None:
+            raise  # our own SQL
+        raise UserError(
+            f"The database {hidden(engine.url)} cannot be connected to: "
+            f"{hidden(engine.url, first_line(error))}. Correct its address."
         ) from None
     except (DatabaseError, sqlite3.DatabaseError) as error:
         if type(error) not in (DatabaseError, sqlite3.DatabaseError):

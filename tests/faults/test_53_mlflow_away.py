@@ -228,7 +228,9 @@ def test_a_night_a_rollback_and_an_export_go_on(hub: Hub, fault: str, tmp_path: 
 def test_an_approval_needs_the_registered_file_and_says_so(hub: Hub) -> None:
     """A copy decides, but nothing new is let in past the registry."""
     with locked(hub), pytest.raises(ServiceUnreachable, match="stayed locked"):
-        hub.started_anew().desk.registry.check_files(NAME, CHAMPION, hub.desk.ledger.live_policy(NAME).model_digest)
+        hub.started_anew().desk.registry.check_files(
+            NAME, CHAMPION, hub.desk.ledger.live_policy(NAME).model_digest
+        )
 
 
 @pytest.mark.parametrize("source", SOURCES)

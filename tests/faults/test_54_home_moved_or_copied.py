@@ -25,7 +25,12 @@ from flows.verbs.reconcile import reconcile
 from tests.builders import small_case_type, small_history, small_settings
 from tests.faults.hub import CHAMPION, NAME, NOW, PREVIOUS, Hub, make_hub, register, small_model
 
-ODD = ["ho?me #1 [x] %41&a=b ü é:b;c", "a%20b?c=d&password=e", "家 ?x", "quote's \"two\" {brace}$HOME*"]
+ODD = [
+    "ho?me #1 [x] %41&a=b ü é:b;c",
+    "a%20b?c=d&password=e",
+    "家 ?x",
+    'quote\'s "two" {brace}$HOME*',
+]
 
 _OPENED: list[str] = []
 _watching = False
