@@ -216,7 +216,7 @@ class MlflowRuns:
             if absent is not None and problem.error_code in _ABSENT:
                 raise GateRefused(absent) from None
             raise self._fell_silent(_silent(problem.error_code)) from None
-        except (SQLAlchemyError, OSError) as problem:
+        except _failures() as problem:
             raise self._fell_silent(_silent(type(problem).__name__)) from None
 
     def _mlflow(self, *, makes: bool = False) -> Any:
@@ -272,7 +272,7 @@ def create_tables(tracking_uri: str) -> None:
         with (file.parent / f".{file.name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             mlflow.MlflowClient(tracking_uri=tracking_uri).search_experiments(max_results=1)
-    except (mlflow.exceptions.MlflowException, SQLAlchemyError, OSError) as problem:
+    except (mlflow.exceptions.MlflowException, *_failures()) as problem:
         raise ServiceUnreachable(
             f"MLflow's database cannot be opened ({type(problem).__name__}); is the disk full "
             "or the folder read-only?"
@@ -287,6 +287,13 @@ def _dataset(name: str, digest: str, rows: int) -> Any:
     source = CodeDatasetSource(tags={"rows": str(rows)})
     kind: Any = MetaDataset  # its type stubs leave it abstract
     return kind(source=source, name=name, digest=digest[:36])
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """What MLflow lets through when its database or its disk fails it."""
+    from alembic.util import CommandError
+
+    return (SQLAlchemyError, CommandError, OSError, UnicodeError)
 
 
 def _end_failed(run: Any) -> None:

@@ -116,7 +116,7 @@ def move_records_to(file: Path, artifacts: Path) -> int:
             database.execute("BEGIN IMMEDIATE")
             count = sum(_move(database, old, new) for old, new in moved)
             database.execute("COMMIT")
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeError) as error:
         raise _unusable(file, error) from None
     logging.getLogger("ratchet").warning(
         "This home was moved or copied: %d of MLflow's records named files of another folder, and "
@@ -192,7 +192,7 @@ def _ask_file(file: Path, *, makes: bool) -> str | None:
             if "alembic_version" in tables:
                 found = database.execute("SELECT version_num FROM alembic_version").fetchone()
                 return None if found is None else str(found[0])
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeError) as error:
         raise _unusable(file, error) from None
     if tables or not makes:
         held = "holds other tables" if tables else "is empty"
@@ -209,14 +209,16 @@ def _opened(file: Path) -> sqlite3.Connection:
     return sqlite3.connect(address, uri=True, timeout=WAIT_SECONDS, isolation_level=None)
 
 
-def _unusable(file: Path, error: sqlite3.Error) -> ServiceUnreachable:
+def _unusable(file: Path, error: Exception) -> ServiceUnreachable:
     said = first_line(error)
     if "locked" in said or "busy" in said:
         return ServiceUnreachable(
             f"MLflow does not answer: its database {file} stayed locked by another process for "
             f"{WAIT_SECONDS:g} s. Run this again when that process has finished. {HELPS}"
         )
-    if "not a database" in said or "malformed" in said:
+    if isinstance(error, UnicodeError):
+        said = "its tables have no readable names"
+    if "not a database" in said or "malformed" in said or isinstance(error, UnicodeError):
         return ServiceUnreachable(
             f"MLflow's database {file} is damaged, or is no database ({said}). Put it back from a "
             f"copy. {HELPS}"
