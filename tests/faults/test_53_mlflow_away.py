@@ -28,12 +28,13 @@ from configs.errors import GateRefused, ServiceUnreachable
 from flows.adapters import mlflow_store
 from flows.adapters.model_registry import ModelRegistry
 from flows.verbs.decide import decide_cases
+from flows.verbs.desk import Desk
 from flows.verbs.export_serving import export_serving
 from flows.verbs.night import run_night
 from flows.verbs.promote import roll_back
 from flows.verbs.reconcile import reconcile
 from models.hub.deciding import REFUSED
-from tests.builders import small_history, small_walk
+from tests.builders import small_case_type, small_history, small_settings, small_walk
 from tests.faults.hub import CHAMPION, NAME, NOW, PREVIOUS, Hub
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -358,6 +359,14 @@ def test_a_home_that_cannot_keep_a_copy_decides_on(
     hub.desk.registry.copies.folder.write_text("", encoding="utf-8")
     assert set(decided(hub)["action"]) == {"auto_pass", "auto_block", "escalate"}
     assert "No copy of model" in caplog.text
+
+
+def test_an_empty_home_has_no_store_and_misses_none(tmp_path: Path) -> None:
+    """Before the first model `reconcile` finds nothing wrong, and makes no database."""
+    desk = Desk.at(tmp_path / "home", small_settings(), {NAME: small_case_type()}, seed=3)
+    told = reconcile(desk, NOW)
+    assert told["alarms"] == []
+    assert not (tmp_path / "home" / "mlflow").exists()
 
 
 def test_the_lock_is_over_and_everything_agrees_again(hub: Hub) -> None:
