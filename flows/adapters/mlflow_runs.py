@@ -272,7 +272,7 @@ def create_tables(tracking_uri: str) -> None:
         with (file.parent / f".{file.name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             mlflow.MlflowClient(tracking_uri=tracking_uri).search_experiments(max_results=1)
-    except (mlflow.exceptions.MlflowException, *_failures()) as problem:
+    except _failures(mlflow.exceptions.MlflowException) as problem:
         raise ServiceUnreachable(
             f"MLflow's database cannot be opened ({type(problem).__name__}); is the disk full "
             "or the folder read-only?"
@@ -289,11 +289,11 @@ def _dataset(name: str, digest: str, rows: int) -> Any:
     return kind(source=source, name=name, digest=digest[:36])
 
 
-def _failures() -> tuple[type[Exception], ...]:
+def _failures(*others: type[Exception]) -> tuple[type[Exception], ...]:
     """What MLflow lets through when its database or its disk fails it."""
     from alembic.util import CommandError
 
-    return (SQLAlchemyError, CommandError, OSError, UnicodeError)
+    return (SQLAlchemyError, CommandError, OSError, UnicodeError, *others)
 
 
 def _end_failed(run: Any) -> None:
