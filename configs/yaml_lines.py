@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,9 @@ def parse_yaml(text: str, name: str) -> Document:
                 )
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as problem:
-        raise _refused(name, problem.problem_mark, problem.problem or "not valid YAML") from None
+        # It may quote a piece of a value, and a value may be a password.
+        why = re.sub(r"'(?!<)[^']{3,}'", "'...'", problem.problem or "not valid YAML")
+        raise _refused(name, problem.problem_mark, why) from None
     except yaml.YAMLError as problem:
         raise UserError(f"{name}: not valid YAML ({problem}).") from None
     except RecursionError:
@@ -94,8 +97,7 @@ _PLAIN = {
 
 def _build(node: yaml.Node, location: Location, name: str, places: dict[Location, str]) -> Any:
     if node.tag not in _PLAIN:
-        why = f"the tag {node.tag!r} is not allowed; only plain values are"
-        raise _refused(name, node.start_mark, why)
+        raise _refused(name, node.start_mark, _no_tag(node))
     if isinstance(node, yaml.MappingNode):
         built: dict[str, Any] = {}
         for key_node, value_node in node.value:
@@ -123,11 +125,16 @@ def _scalar(node: yaml.Node, name: str) -> Any:
     try:
         return constructor.construct_object(node, deep=True)
     except yaml.MarkedYAMLError:
-        raise _refused(
-            name, node.start_mark, f"the tag {node.tag!r} is not allowed; only plain values are"
-        ) from None
+        raise _refused(name, node.start_mark, _no_tag(node)) from None
     finally:
         constructor.dispose()
+
+
+def _no_tag(node: yaml.Node) -> str:
+    """A tag of YAML's own is named; another one may be a password that begins with `!`."""
+    if node.tag.startswith("tag:yaml.org,2002:"):
+        return f"the tag {node.tag!r} is not allowed; only plain values are"
+    return "a tag is not allowed; a value that begins with `!` stands in quotes"
 
 
 def _refused(name: str, mark: Any, why: str) -> UserError:

@@ -38,6 +38,7 @@ from flows.adapters.database import (
     create_tables,
     open_database,
     reading,
+    sqlite_url,
     writing,
 )
 from flows.adapters.evidence_index import (
@@ -120,7 +121,7 @@ class EvidenceStore:
             ServiceUnreachable: the folder or the database cannot be used.
         """
         self._engine = open_database(
-            url or f"sqlite:///{Path(root) / 'evidence.db'}", busy_timeout_seconds
+            url or sqlite_url(Path(root) / "evidence.db"), busy_timeout_seconds
         )
         self._files = ParquetParts(Path(root), cache)
         self._stored = StoredDigests(self._files)

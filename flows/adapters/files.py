@@ -12,13 +12,18 @@ from flows.adapters.kill_points import kill_point
 from flows.adapters.private_home import modes_for
 
 
-def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
+def write_atomically(
+    path: Path, write: Callable[[BinaryIO], object], mode: int | None = None
+) -> None:
     """Let `write` fill a temporary file beside `path`, flush it to disk, and put it in place.
+
+    Args:
+        mode: the file's permissions, where they are not those of any file the person makes.
 
     Raises:
         OSError: the folder cannot be written or the disk is full; `path` is as it was before.
     """
-    temporary = written_beside(path.parent, write)
+    temporary = written_beside(path.parent, write, mode)
     kill_point("files.before_rename")
     try:
         temporary.replace(path)
@@ -28,7 +33,9 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     sync_folder(path.parent)
 
 
-def written_beside(folder: Path, write: Callable[[BinaryIO], object]) -> Path:
+def written_beside(
+    folder: Path, write: Callable[[BinaryIO], object], mode: int | None = None
+) -> Path:
     """A temporary file in `folder`, filled by `write` and flushed to disk (OSError as above)."""
     with modes_for(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -37,7 +44,7 @@ def written_beside(folder: Path, write: Callable[[BinaryIO], object]) -> Path:
     handle, name = tempfile.mkstemp(dir=folder, prefix=".", suffix=".part")
     try:
         # mkstemp's files are private; outside a home they are as readable as any the person makes.
-        os.fchmod(handle, 0o666 & ~umask)
+        os.fchmod(handle, 0o666 & ~umask if mode is None else mode)
         with os.fdopen(handle, "wb") as file:
             write(file)
             file.flush()

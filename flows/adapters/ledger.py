@@ -34,6 +34,7 @@ from sqlalchemy import (
     insert,
     select,
 )
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import IntegrityError
 
 from configs.errors import GateRefused, ServiceUnreachable, UserError
@@ -157,7 +158,7 @@ class Ledger:
 
     def __init__(
         self,
-        url: str,
+        url: str | URL,
         head_file: Path,
         busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS,
         *,

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from configs.masking import masked
 
 if TYPE_CHECKING:
     from models.hub import Entry
@@ -33,7 +36,7 @@ def table(rows: Sequence[dict[str, Any]]) -> None:
 
 def say(text: str) -> None:
     """One line to the person, beside what a machine may read on the standard output."""
-    click.echo(f"ratchet: {text}", err=True)
+    click.echo(f"ratchet: {masked(text)}", err=True)
 
 
 def say_entry(entry: Entry, as_json: bool, sentence: str) -> None:
@@ -63,9 +66,13 @@ def conclude(concluded: Any, as_json: bool, simulated: bool) -> None:
     click.echo(f"Figures as JSON:    {concluded.filed.json}")
     click.echo(f"Truth it was shown: {concluded.filed.observed}")
     click.echo(f"Every decision:     {concluded.filed.decisions}")
+    # From its own folder: an address with the whole path would end at a `?`.
     click.echo(
-        "Experiments:        .venv/bin/mlflow ui --backend-store-uri "
-        f"sqlite:///{home / 'mlflow' / 'mlflow.db'}"
+        f"Experiments:        (P=$PWD; cd {shlex.quote(str(home / 'mlflow'))} && "
+        '"$P"/.venv/bin/mlflow ui --backend-store-uri sqlite:///mlflow.db)'
+        if "?" in str(home)
+        else "Experiments:        .venv/bin/mlflow ui --backend-store-uri "
+        + shlex.quote(f"sqlite:///{home / 'mlflow' / 'mlflow.db'}")
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from configs.errors import GateRefused
+from configs.errors import GateRefused, ServiceUnreachable
 from flows.verbs.authority import standing_or_none
 from flows.verbs.contributions import keep_contributions
 from flows.verbs.desk import Desk
@@ -185,7 +185,7 @@ def _in_force(
         return _voice(desk, live, cases, why, now, unreadable)
     try:
         policy = policy_in_force(desk, case_type)
-    except GateRefused as refused:
+    except (GateRefused, ServiceUnreachable) as refused:
         desk.alerts.send(REFUSED, case_type, str(refused), now)
         nobody = _review_everything(desk, case_type)
         return speak(desk, nobody, None, cases, why or REFUSED, unreadable)
@@ -205,7 +205,7 @@ def _voice(
         return speak(desk, policy, None, cases, why, unreadable)
     try:
         model = desk.registry.load(policy.case_type, policy.model_version, policy.model_digest)
-    except GateRefused as refused:
+    except (GateRefused, ServiceUnreachable) as refused:
         desk.alerts.send(REFUSED, policy.case_type, str(refused), now)
         return speak(desk, policy, None, cases, why or REFUSED, unreadable)
     return speak(desk, policy, model, cases, why, unreadable)
@@ -256,7 +256,7 @@ def _score_newest_in_shadow(
 def _loaded(desk: Desk, generation: Generation, now: datetime) -> RiskModel | None:
     try:
         return generation.load(desk)
-    except GateRefused as refused:
+    except (GateRefused, ServiceUnreachable) as refused:
         desk.alerts.send(REFUSED, generation.case_type, str(refused), now)
         return None
 

@@ -17,6 +17,7 @@ from flows.adapters.alerts import Alerts
 from flows.adapters.audit_secrets import FILE as AUDIT_KEY_FILE
 from flows.adapters.audit_secrets import VARIABLE as AUDIT_KEY_VARIABLE
 from flows.adapters.audit_secrets import AuditSecrets
+from flows.adapters.database import sqlite_url
 from flows.adapters.evidence_store import EvidenceStore
 from flows.adapters.ledger import Ledger
 from flows.adapters.model_registry import ModelRegistry
@@ -84,7 +85,7 @@ class Desk:
             case_types = {name: replace(kind, ab_plan=None) for name, kind in kinds}
         database = None if own else settings.database_url
         tracking = None if own else settings.mlflow_tracking_uri
-        ledger_url = database or f"sqlite:///{home / 'ledger.db'}"
+        ledger_url = database or sqlite_url(home / "ledger.db")
         # First of all: whether a home is new is told by what stands in it.
         ledger = Ledger(ledger_url, home / "ledger.head", enrolled_only=not own)
         given = None if own else os.environ.get(AUDIT_KEY_VARIABLE)
@@ -94,10 +95,7 @@ class Desk:
             store=EvidenceStore(home / "evidence", database),
             ledger=ledger,
             tokens=Tokens(ledger_url),
-            registry=ModelRegistry(
-                tracking or f"sqlite:///{home / 'mlflow' / 'mlflow.db'}",
-                home / "mlflow" / "artifacts",
-            ),
+            registry=ModelRegistry.in_home(home, tracking),
             alerts=Alerts(home, None if own else settings.alerts.webhook_url),
             training=settings.training,
             reviewer_share_cap=settings.night.reviewer_share_cap,

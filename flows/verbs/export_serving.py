@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from configs.errors import GateRefused
+from flows.adapters.database import sqlite_url
 from flows.adapters.serving_folder import refuse_occupied, write_serving_folder
 from flows.verbs.desk import AUDIT_KEY_FILE, AUDIT_KEY_VARIABLE, Desk
 from flows.verbs.known_case_type import known_case_type
@@ -119,7 +120,7 @@ def export_serving(desk: Desk, case_type: str, to: Path, now: datetime) -> Expor
         model_version=version,
         valid_until=policy.valid_until,
         audit_key_file=None if given else own,
-        ledger=None if file is None else f"sqlite:///{file.resolve()}",
+        ledger=None if file is None else sqlite_url(file.resolve()),
     )
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.metrics import log_loss, roc_auc_score
 
+from configs.errors import ServiceUnreachable
 from flows.adapters.files import write_atomically
 from flows.adapters.private_home import modes_for
 from flows.reports.walk_page import compared, nights_sentences, walk_page
@@ -75,7 +77,11 @@ def file_walk(
         with modes_for(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
             frame.to_parquet(path, index=False)
-    _log_to_mlflow(walk, reckoning, title, html)
+    try:
+        _log_to_mlflow(walk, reckoning, title, html)
+    except ServiceUnreachable as silent:
+        why = f"The walk is not in MLflow; its page and figures are in {home}. {silent}"
+        walk.desk.alerts.send("run_not_logged", None, why, datetime.now(UTC))
     return filed
 
 

@@ -12,10 +12,12 @@ import numpy as np
 import pandas as pd
 
 from configs.errors import GateRefused, ServiceUnreachable, UserError
+from configs.masking import masked_leaves
 from configs.places import PROJECT
 from configs.settings import Settings, load_settings
 from configs.sources import SourceSettings, load_source
 from flows.adapters.files import write_atomically
+from flows.adapters.log_masking import mask_logs
 from flows.adapters.sources import read_source
 from flows.verbs.deliveries import TABLES, Delivery, not_stored, whole_reading
 from flows.verbs.desk import Desk
@@ -25,6 +27,7 @@ from flows.verbs.night_results import State, all_done, not_done, why_failed
 
 def open_desk(profile: str | None = None) -> Desk:
     """The live desk of a profile: its case types, sources, ledger, evidence and registry."""
+    mask_logs()
     settings = load_settings(profile)
     return Desk.at(settings.home / "live", settings, settings.load_case_types())
 
@@ -138,7 +141,7 @@ def file_dossier(desk: Desk, dossier: dict[str, Any]) -> Path:
     """Write the night's dossier below the home; one file a night, the latest run of it counts."""
     night = datetime.fromisoformat(dossier["as_of"]).date().isoformat()
     path = desk.home / "dossiers" / f"{night}.json"
-    text = json.dumps(dossier, indent=1, default=str)
+    text = json.dumps(masked_leaves(dossier), indent=1, default=str)
     write_atomically(path, lambda file: file.write(text.encode("utf-8")))
     return path
 

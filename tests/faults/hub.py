@@ -47,6 +47,9 @@ class Hub:
     def file(self, version: str) -> Path:
         return self.folder(version) / MODEL_FILE
 
+    def copy(self, version: str) -> Path:
+        return self.desk.registry.copies.path(self.digest(version))
+
     def digest(self, version: str) -> str:
         return str(self.client.get_model_version(NAME, version).tags["digest"])
 
@@ -63,9 +66,12 @@ class Hub:
 
     def started_anew(self) -> Hub:
         """The same home in another process: no model is in memory."""
-        registry = self.desk.registry
-        anew = ModelRegistry(registry.tracking_uri, self.desk.home / "mlflow" / "artifacts")
+        anew = ModelRegistry.in_home(self.desk.home)
         return Hub(replace(self.desk, registry=anew))
+
+    def forget_copies(self) -> None:
+        """As a home was before it kept copies: models are in MLflow alone."""
+        shutil.rmtree(self.desk.registry.copies.folder)
 
     def alerts(self) -> list[tuple[str, str]]:
         """Kind and sentence of each alert, oldest first."""

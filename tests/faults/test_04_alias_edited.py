@@ -83,6 +83,7 @@ def test_an_alias_of_somebody_elses_is_left_alone(hub: Hub) -> None:
 def test_an_alias_that_cannot_be_pointed_back_is_told(hub: Hub) -> None:
     """The champion's version was deleted in MLflow: there is nothing to point to."""
     hub.client.delete_model_version(NAME, CHAMPION)
+    hub.forget_copies()
     told = reconcile(hub.desk, NOW)
     assert "It could not be pointed back: small_case has no version 2" in told["alarms"][0]
     assert "The champion cannot be loaded." in told["alarms"][1]
@@ -119,11 +120,10 @@ def test_mlflow_failing_in_a_promotion_undoes_nothing(
 
 
 def test_an_mlflow_server_that_is_away_stops_no_rollback(
-    hub: Hub, monkeypatch: pytest.MonkeyPatch
+    hub: Hub,
 ) -> None:
     """Nobody listens at this address: the ledger rolls back, and reconcile says what it could not do."""
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    nowhere = ModelRegistry("http://127.0.0.1:9", hub.desk.home / "nowhere")
+    nowhere = ModelRegistry.in_home(hub.desk.home, "http://127.0.0.1:9")
     desk = replace(hub.desk, registry=nowhere)
     two_roll_back(desk, "a test")
     live = desk.ledger.live_policy(NAME)
