@@ -120,7 +120,7 @@ def export_serving(desk: Desk, case_type: str, to: Path, now: datetime) -> Expor
         model_version=version,
         valid_until=policy.valid_until,
         audit_key_file=None if given else own,
-        ledger=None if file is None else sqlite_url(file.resolve()),
+        ledger=None if file is None else sqlite_url(file.resolve()).render_as_string(),
     )
 
 
