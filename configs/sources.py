@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 from collections.abc import Mapping
@@ -42,11 +43,36 @@ class CaseTypeOverrides(BaseModel):
     senior_patterns: tuple[Pattern, ...] | None = None
 
 
+class Numbers(BaseModel):
+    """How a source writes its numbers; `columns` (our names) limits it, by default it holds for all.
+
+    `unit` stands before or after a number and is dropped: "$", "USD", "%" (then 12 % is 12).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    decimal: Literal[".", ","] = "."
+    thousands: Literal["", ",", ".", " ", "'", "\u00a0", "\u202f", "\u2019"] = ""
+    unit: str = ""
+    columns: tuple[str, ...] | None = None
+
+    @model_validator(mode="after")
+    def _differ(self) -> Numbers:
+        if self.decimal == self.thousands:
+            raise ValueError("`decimal` and `thousands` are the same sign; a number needs two")
+        if re.search(r"[\d.,+-]", self.unit):
+            raise ValueError("a `unit` holds no digit, sign, point or comma")
+        return self
+
+
 class SourceSettings(CaseTypeOverrides):
     """One source file (DESIGN 4): a table somewhere, and how its columns map to ours.
 
-    `columns` maps our names to theirs. A `history` also says how it is walked; the other kinds may
-    not.
+    `columns` maps our names to theirs. How cells are written is said once for the source, by our
+    column names: `missing` (words that mean nothing is known), `values` (their word to our value),
+    `numbers`, `scales` (a score in percent or log-odds), `dates` (day or month first), `epoch`
+    (stamps that are numbers), `encoding` of a text file. Nothing of it is guessed. A `history` also
+    says how it is walked; the other kinds may not.
     """
 
     name: str
@@ -61,6 +87,13 @@ class SourceSettings(CaseTypeOverrides):
     case_type: str | None = None
     case_type_column: str | None = None
     case_types: dict[str, CaseTypeOverrides] = Field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    values: dict[str, dict[str, bool | int | float | str | None]] = Field(default_factory=dict)
+    numbers: Numbers | None = None
+    scales: dict[str, Literal["percent", "log_odds"]] = Field(default_factory=dict)
+    dates: Literal["dmy", "mdy", "ymd"] | None = None
+    epoch: Literal["s", "ms", "us", "ns"] | None = None
+    encoding: str | None = None
     warm_up_days: Annotated[float, Field(gt=0)] = 30
     step_days: Annotated[float, Field(gt=0)] = 1
     retrain_days: Annotated[float, Field(gt=0)] = 14
@@ -74,6 +107,8 @@ class SourceSettings(CaseTypeOverrides):
             )
         if self.url is not None and not self.query:
             raise ValueError("`url` needs a `query` that selects the rows")
+        if self.encoding is not None and not _is_encoding(self.encoding):
+            raise ValueError("`encoding` names no known encoding of text; write utf-8 or latin-1")
         if self.kind != "history":
             walked = [key for key in _WALK_KEYS if key in self.model_fields_set]
             if walked:
@@ -126,6 +161,13 @@ def load_source(path: Path, env: Mapping[str, str] = os.environ) -> SourceSettin
             "query": _expanded(source.query, path, env),
         }
     )
+
+
+def _is_encoding(name: str) -> bool:
+    try:
+        return bool(codecs.lookup(name)._is_text_encoding)  # rot13 is a codec, too
+    except (LookupError, ValueError):
+        return False
 
 
 def _expanded(text: str | None, file: Path, env: Mapping[str, str]) -> str | None:
