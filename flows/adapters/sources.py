@@ -69,7 +69,7 @@ def in_our_words(source: SourceSettings, raw: pd.DataFrame) -> pd.DataFrame:
         rows[name] = _in_utc(source, name, rows[name])
     for name in [column for column in rows.columns if column in _ids(source)]:
         rows[name] = _as_ids(rows[name])
-    for name in _categorical(source) & set(rows.columns):
+    for name in source.categorical_columns() & set(rows.columns):
         rows[name] = _as_ids(rows[name])
     return rows
 
@@ -158,7 +158,8 @@ def csv_options(source: SourceSettings, file: Any, name: str) -> dict[str, Any]:
     }
     names = list(pd.read_csv(file, nrows=0, **options).columns)
     as_text = {theirs for ours, theirs in _mapping(source, names).items() if ours in _ids(source)}
-    as_text |= _categorical(source) & set(names)
+    categories = source.categorical_columns()
+    as_text |= {theirs for ours, theirs in _mapping(source, names).items() if ours in categories}
     # Read as numbers, 007 would become 7.
     as_text_types = dict.fromkeys(as_text, "str")
     return {**options, "usecols": wanted_columns(source, names), "dtype": as_text_types}
@@ -252,8 +253,8 @@ def _mapping(source: SourceSettings, names: Collection[str]) -> dict[str, str]:
     wanted = {**source.columns}
     if source.case_type_column is not None:
         wanted.setdefault("case_type", source.case_type_column)
-    for feature in _features(source):
-        wanted.setdefault(feature, feature)
+    for feature, theirs in source.feature_columns(names).items():
+        wanted.setdefault(feature, theirs)
     missing = sorted({theirs for theirs in wanted.values() if theirs not in names})
     if missing:
         many = len(missing) > 1
@@ -281,19 +282,9 @@ def _renamed(source: SourceSettings, raw: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-def _features(source: SourceSettings) -> list[str]:
-    layers = [source, *source.case_types.values()]
-    return [*dict.fromkeys(name for layer in layers for name in layer.features or ())]
-
-
-def _categorical(source: SourceSettings) -> set[str]:
-    layers = [source, *source.case_types.values()]
-    return {name for layer in layers for name in layer.categorical or ()}
-
-
 def _ids(source: SourceSettings) -> set[str]:
     ours = {*source.columns, "case_id", "review_id", "reviewer_id", "policy_id"}
-    return {name for name in ours if name.endswith("_id")} - set(_features(source))
+    return {name for name in ours if name.endswith("_id")} - set(source.feature_columns(()))
 
 
 def _stamps(source: SourceSettings, rows: pd.DataFrame) -> list[str]:
@@ -302,7 +293,7 @@ def _stamps(source: SourceSettings, rows: pd.DataFrame) -> list[str]:
             f"Source {source.name!r}: the watermark {source.watermark!r} is none of its columns: "
             f"{', '.join(rows.columns)}. Name one of ours, like 'opened_at'."
         )
-    features = set(_features(source))
+    features = set(source.feature_columns(()))
     return [
         name
         for name in rows.columns
