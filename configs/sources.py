@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 from collections.abc import Collection, Mapping
@@ -129,6 +130,10 @@ class SourceSettings(CaseTypeOverrides):
         """The columns inside of the features that are categories whatever they look like."""
         return {column_of(name) for name in self._named("categorical")}
 
+    def inside(self, name: str) -> str:
+        """The column inside that a name in this file means."""
+        return column_of(name) if name in self._named("features") else name
+
     def _named(self, key: Literal["features", "categorical"]) -> list[str]:
         layers: list[CaseTypeOverrides] = [self, *self.case_types.values()]
         return [*dict.fromkeys(name for layer in layers for name in getattr(layer, key) or ())]
@@ -191,11 +196,20 @@ def _located(text: str | None, file: Path, env: Mapping[str, str]) -> str | None
     if expanded is None or "://" in expanded or Path(expanded).is_absolute():
         return expanded
     try:
-        return str((file.resolve().parent / expanded).resolve())
+        folder = file.resolve().parent
+        found = (folder / expanded).resolve()
+        if _is_pattern(expanded) and not found.exists() and found.is_relative_to(folder):
+            # What the user wrote is a pattern; a sign in the name of the folder is just a sign.
+            return str(Path(glob.escape(str(folder))) / found.relative_to(folder))
+        return str(found)
     except (OSError, RuntimeError, ValueError) as problem:
         raise UserError(
             f"{file}: its `path` cannot be the path of a file ({type(problem).__name__}); correct it."
         ) from None
+
+
+def _is_pattern(text: str) -> bool:
+    return any(sign in text for sign in "*?[")
 
 
 def _case_type(

@@ -83,21 +83,24 @@ def why_unprintable(name: str) -> str:
     return ""
 
 
-def why_mistakable(name: str) -> str:
+def why_mistakable(name: str, also: str = "") -> str:
     """Why the name of a person or of a case type could be taken for another one, or "".
 
     Allowed are letters of one alphabet (accents too), digits, blanks and the signs . _ - ' between
     them; Latin letters of phonetic alphabets (such as U+0251, drawn like an a) are not.
+
+    Args:
+        also: further signs that are allowed, though not as the first.
     """
     if hidden := why_unprintable(name):
         return hidden
     if not name[0].isalnum():
         return "must begin with a letter or a digit"
-    strange = sorted({sign for sign in name if not (_is_letter(sign) or sign in " ._-'\u2019")})
+    strange = sorted(
+        {sign for sign in name if not (_is_letter(sign) or sign in f" ._-'\u2019{also}")}
+    )
     if strange:
-        return (
-            f"holds the sign {strange[0]!a}; letters, digits, blanks and . _ - ' are allowed"
-        )
+        return f"holds the sign {strange[0]!a}; letters, digits, blanks and . _ - ' are allowed"
     alphabets = {_alphabet(sign) for sign in name if sign.isalpha()}
     if len(alphabets) > 1 and alphabets & {"LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE"}:
         return f"mixes letters of {' and '.join(sorted(one.title() for one in alphabets))}"

@@ -114,7 +114,9 @@ def test_several_case_types_each_lie_over_the_file_and_the_file_over_what_is_con
 
 def test_what_is_said_about_a_feature_that_is_not_listed_is_refused(tmp_path: Path) -> None:
     """A slip in `categorical` must not leave a text column numeric."""
-    with pytest.raises(UserError, match=r"mine\.yaml:9: `categorical` names 'county'; list it under"):
+    with pytest.raises(
+        UserError, match=r"mine\.yaml:9: `categorical` names 'county'; list it under"
+    ):
         written(tmp_path, HISTORY + "categorical: [county]\n")
 
 
