@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pandas as pd
@@ -21,6 +22,14 @@ class Note:
     def __str__(self) -> str:
         counted = f": {self.count:,}" if self.count else ""
         return f"Source {self.source!r}: {self.what}{counted}."
+
+
+Tell = Callable[[Note], object]
+"""Who is told of a note: a command prints it."""
+
+
+def nobody(_: Note) -> None:
+    """Tells nobody, for who keeps the notes some other way."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ do not fit are looked at cell by cell. What cannot be read stays as it is, for t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -28,11 +29,12 @@ from data_contracts.words import (
     read_flags,
     read_numbers,
 )
-from flows.adapters.reading.columns import categorical, features, ids, stamps
+from flows.adapters.reading.columns import features, ids, stamps
 from flows.adapters.reading.stamps import in_utc
 from flows.adapters.reading_notes import Notes
 
 Types = Mapping[str, pa.DataType]
+Said = TypeVar("Said")
 
 _CELLS_TO_LOOK_AT = 1_000
 
@@ -55,8 +57,8 @@ def read_cells(
         UserError: a column cannot be used as it is, with what would work; no message holds a cell.
     """
     known = dict(_types_of(source) if types is None else types)
-    moments, kept = set(stamps(source, list(rows.columns))), categorical(source)
-    ours, own = ids(source), set(features(source))
+    moments, kept = set(stamps(source, list(rows.columns))), source.categorical_columns()
+    ours, own = ids(source), features(source)
     _refuse_strangers(source, rows)
     for name in rows.columns:
         values = _mapped(source, name, rows[name], notes)
@@ -70,7 +72,7 @@ def read_cells(
             rows[name] = _fixed(source, name, values, known[name], notes)
         else:
             rows[name] = _free(source, name, values, notes, typed=typed)
-    for name, scale in source.scales.items():
+    for name, scale in _inside(source, source.scales).items():
         rows[name] = _on_scale(source, name, rows[name], scale)
     return rows
 
@@ -194,7 +196,8 @@ def _free(
 
 def _mapped(source: SourceSettings, name: str, values: pd.Series, notes: Notes) -> pd.Series:
     """The source's own words: what means missing, and what its values are called here."""
-    if not source.missing and name not in source.values:
+    said = _inside(source, source.values).get(name)
+    if not source.missing and not said:
         return values
     text = _written(values)
     if source.missing:
@@ -204,7 +207,6 @@ def _mapped(source: SourceSettings, name: str, values: pd.Series, notes: Notes) 
                 f"cells of {name} with a word that the source calls missing", int(missing.sum())
             )
             values = values.mask(missing)
-    said = source.values.get(name)
     if not said:
         return values
     known = text.isin(list(said)) & values.notna()
@@ -216,6 +218,11 @@ def _mapped(source: SourceSettings, name: str, values: pd.Series, notes: Notes) 
     whole = values.astype(object)
     whole[known] = mapped.astype(object)
     return whole
+
+
+def _inside(source: SourceSettings, said: Mapping[str, Said]) -> dict[str, Said]:
+    """What a source says by our names, by the columns that hold them here."""
+    return {source.inside(name): one for name, one in said.items()}
 
 
 def _written(values: pd.Series) -> pd.Series:
@@ -236,7 +243,7 @@ def _in_plain_notation(
 ) -> pd.Series:
     """Numbers in the source's own format as plain ones, where at least nine in ten cells fit it."""
     said = source.numbers
-    if said is None or (said.columns is not None and name not in said.columns):
+    if said is None or (said.columns is not None and name not in map(source.inside, said.columns)):
         return values
     if not _is_text_or_object(values):
         return values
@@ -394,7 +401,7 @@ def _refuse_strangers(source: SourceSettings, rows: pd.DataFrame) -> None:
         ("scales", source.scales),
         ("numbers", source.numbers.columns or () if source.numbers else ()),
     ):
-        strange = sorted(set(named) - set(rows.columns))
+        strange = sorted(one for one in named if source.inside(one) not in rows.columns)
         if strange:
             raise UserError(
                 f"Source {source.name!r}: `{key}:` names {', '.join(map(repr, strange))}, which is none "

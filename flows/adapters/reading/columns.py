@@ -20,8 +20,8 @@ def mapping(source: SourceSettings, names: Sequence[str]) -> dict[str, str]:
     wanted = {**source.columns}
     if source.case_type_column is not None:
         wanted.setdefault("case_type", source.case_type_column)
-    for feature in features(source):
-        wanted.setdefault(feature, feature)
+    for feature, theirs in source.feature_columns(names).items():
+        wanted.setdefault(feature, theirs)
     missing = sorted({theirs for theirs in wanted.values() if theirs not in names})
     if missing:
         many = len(missing) > 1
@@ -58,27 +58,20 @@ def renamed(source: SourceSettings, raw: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-def features(source: SourceSettings) -> list[str]:
-    """The features that a source names, over all its case types."""
-    layers = [source, *source.case_types.values()]
-    return [*dict.fromkeys(name for layer in layers for name in layer.features or ())]
-
-
-def categorical(source: SourceSettings) -> set[str]:
-    """The features that a source declares to be categories, whatever their cells look like."""
-    layers = [source, *source.case_types.values()]
-    return {name for layer in layers for name in layer.categorical or ()}
+def features(source: SourceSettings) -> set[str]:
+    """Our columns of the features that a source names, over all its case types."""
+    return set(source.feature_columns(()))
 
 
 def ids(source: SourceSettings) -> set[str]:
     """Our names of columns that identify something; they are text."""
     ours = {*source.columns, "case_id", "review_id", "reviewer_id", "policy_id"}
-    return {name for name in ours if name.endswith("_id")} - set(features(source))
+    return {name for name in ours if name.endswith("_id")} - features(source)
 
 
 def their_ids(source: SourceSettings, names: Sequence[str]) -> set[str]:
     """Their names of the columns that are ids or declared categories here."""
-    kept = ids(source) | categorical(source)
+    kept = ids(source) | source.categorical_columns()
     return {theirs for ours, theirs in mapping(source, names).items() if ours in kept}
 
 
@@ -93,7 +86,7 @@ def stamps(source: SourceSettings, names: Collection[str]) -> list[str]:
             f"Source {source.name!r}: the watermark {source.watermark!r} is none of its columns: "
             f"{', '.join(names)}. Name one of ours, like 'opened_at'."
         )
-    own = set(features(source))
+    own = features(source)
     return [
         name
         for name in names

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from configs.errors import UserError
 from configs.sources import SourceSettings
-from flows.adapters.reading.columns import features, their_ids
+from flows.adapters.reading.columns import their_ids
 from flows.adapters.reading_notes import Notes
 
 Wants = Callable[[Sequence[str]], Sequence[str]]
@@ -51,12 +51,13 @@ def plain_types(source: SourceSettings, table: pa.Table, notes: Notes) -> pa.Tab
         UserError: a column that the source names holds bytes, records or spans of time.
     """
     table = table.replace_schema_metadata(None)
-    named = {*source.columns.values(), *features(source), source.case_type_column}
+    own = set(source.feature_columns(table.column_names).values())
+    named = {*source.columns.values(), *own, source.case_type_column}
     ids = their_ids(source, table.column_names)
     kept, columns = [], []
     for name, column in zip(table.column_names, table.columns, strict=True):
         plain = _plain(column, is_id=name in ids)
-        unusable = _unusable(plain.type, is_feature=name in features(source))
+        unusable = _unusable(plain.type, is_feature=name in own)
         if unusable and (name in named or name in ids):
             raise UserError(
                 f"Source {source.name!r}: {name!r} holds {unusable}; cast it to text or a number at the "
