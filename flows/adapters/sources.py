@@ -12,6 +12,7 @@ import pyarrow as pa
 from configs.errors import UserError
 from configs.sources import SourceSettings
 from data_contracts.words import FLAG_WORDS, off_scale, read_flags, read_numbers
+from flows.adapters.reading import query_text
 from flows.adapters.reading.cells import read_cells
 from flows.adapters.reading.columns import renamed
 from flows.adapters.reading.files import file_pieces, read_files, rows_in_all
@@ -20,6 +21,7 @@ from flows.adapters.reading.sql import read_sql
 from flows.adapters.reading_notes import Notes, Reading
 
 __all__ = [
+    "asks_since",
     "by_case_type",
     "evidence_by_case_type",
     "evidence_reading",
@@ -73,6 +75,11 @@ def read_delivery(source: SourceSettings, since: datetime | None = None) -> Read
     rows = in_our_words(source, raw.rows, notes, typed=raw.typed)
     later = _later_than(source, rows, since, notes)
     return Reading(later, notes.told(), len(raw.rows))
+
+
+def asks_since(source: SourceSettings) -> bool:
+    """Whether the source itself leaves out what is older than `:since`."""
+    return source.url is not None and query_text.asks_since(str(source.query))
 
 
 def in_our_words(
