@@ -111,12 +111,12 @@ def _rows(run: _Run) -> tuple[pd.DataFrame, bool]:
     if since is None or run.source.watermark is None:
         # What was read before may be empty now; what never was is mapped wrongly.
         first = since is None and run.source.watermark is not None
-        return read_source(run.source, None if first else _BEGINNING, undated=True), True
+        return read_source(run.source, None if first else _BEGINNING), True
     looked = run.desk.store.watermark(_whole_look(run.source))
     due = looked is None or clock(run.now) - looked >= WHOLE_LOOK
     if due or not asks_since(run.source):
-        return read_source(run.source, _BEGINNING, undated=True), True
-    return read_source(run.source, since - run.overlap, undated=True), False
+        return read_source(run.source, _BEGINNING), True
+    return read_source(run.source, since - run.overlap), False
 
 
 def _whole_look(source: SourceSettings) -> str:

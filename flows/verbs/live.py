@@ -18,7 +18,8 @@ from configs.settings import Settings, load_settings
 from configs.sources import SourceSettings, load_source
 from flows.adapters.files import write_atomically
 from flows.adapters.log_masking import mask_logs
-from flows.adapters.sources import read_source
+from flows.adapters.reading_notes import Reading
+from flows.adapters.sources import read_delivery
 from flows.verbs.deliveries import TABLES, Delivery, not_stored, whole_reading
 from flows.verbs.desk import Desk
 from flows.verbs.night import protect, run_night
@@ -181,25 +182,30 @@ def _read(
     desk: Desk, settings: Settings, table: str, source: SourceSettings, as_of: datetime
 ) -> Delivery:
     if source.watermark is None:
-        return Delivery(table, read_source(source), source.name)
+        reading = read_delivery(source)
+        return Delivery(table, reading.rows, source.name, notes=_told(reading))
     seen = desk.store.watermark(source.name)
     before = desk.store.watermark(whole_reading(source.name))
     due = before is None or as_of - before >= timedelta(days=settings.night.whole_read_days)
-    overlap = timedelta(hours=settings.night.overlap_hours)
-    since = None if seen is None else seen - overlap
-    rows = read_source(source, None if due else since)
-    notes: tuple[str, ...] = ()
-    if due and since is not None:
+    since = None if seen is None else seen - timedelta(hours=settings.night.overlap_hours)
+    reading = read_delivery(source, None if due else since)
+    rows, notes = reading.rows, _told(reading)
+    if due and since is not None and len(rows):
         behind = (rows[source.watermark] <= since).to_numpy(dtype=np.bool_)
         late = behind.copy()
         late[behind] = not_stored(desk, table, rows[behind])
         rows = rows[~behind | late].reset_index(drop=True)
         if late.any():
-            notes = (
+            told = (
                 f"{int(late.sum()):,} rows of {source.name!r} lay behind the overlap and are not "
-                "stored; they were read with the whole source.",
+                "stored; they were read with the whole source."
             )
+            notes = (*notes, told)
     return Delivery(table, rows, source.name, source.watermark, notes=notes, whole=due)
+
+
+def _told(reading: Reading) -> tuple[str, ...]:
+    return tuple(map(str, reading.notes))
 
 
 def _source(table: str, file: str) -> SourceSettings:
