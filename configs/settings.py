@@ -224,7 +224,13 @@ def _plain_value(text: str, variable: str) -> Any:
     document = parse_yaml(f"value: {text}", variable)
     if len(document.data) != 1:
         raise UserError(f"{variable}: holds more than one value; write it on one line.")
-    return document.data["value"]
+    value = document.data["value"]
+    if isinstance(value, dict):
+        raise UserError(
+            f"{variable}: holds `key: value` pairs; set each in a variable of its own, the keys joined "
+            "by two underscores, and put text that begins with { in quotes."
+        )
+    return value
 
 
 def _refuse_unknown_keys(document: Document, defaults: Document) -> None:
