@@ -240,6 +240,13 @@ def _refuse_unknown_keys(document: Document, defaults: Document) -> None:
         sentences = []
         for location in wrong:
             where = document.place_of(location)
+            single = _single_value_above(location, defaults.data)
+            if single is not None:  # what stands below it may be a password
+                found = (
+                    f"{single}: expected one value, found `key: value` pairs; put text in quotes"
+                )
+                sentences.append(f"{where}: {found}.")
+                continue
             key = ".".join(location)
             sentences.append(f"{where}: unknown key {key!r}; `defaults.yaml` lists every key.")
         raise UserError("\n".join(sentences))
@@ -258,6 +265,17 @@ def _exists(location: tuple[str, ...], data: Any) -> bool:
             return False
         data = data[part]
     return True
+
+
+def _single_value_above(location: tuple[str, ...], data: Any) -> str | None:
+    """The setting that takes one value, where `location` lies below it."""
+    for depth, part in enumerate(location):
+        if not isinstance(data, dict):
+            return ".".join(location[:depth])
+        if part not in data:
+            return None
+        data = data[part]
+    return None
 
 
 def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
