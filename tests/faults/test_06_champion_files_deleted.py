@@ -1,4 +1,7 @@
-"""Fault 6: the champion's files are deleted. There is an alarm, and the rollback target still loads."""
+"""The champion's files are deleted: an alarm, and the rollback target still loads (FAULTS 6).
+
+Injected: the live version's files, the target's or both are deleted on disk.
+"""
 
 from __future__ import annotations
 
