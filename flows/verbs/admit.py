@@ -113,11 +113,13 @@ def told_of(judged: Admission, already_stored: int = 0) -> AdmittedBatch:
 def _context(
     desk: Desk, table: str, frame: pd.DataFrame, now: datetime, ours: bool
 ) -> AdmissionContext:
-    decisions = revisions = trailing = None
+    decisions = revisions = facts = trailing = None
     if table != "decisions":
         decisions = _stored_decisions(desk, frame)
     if table == "reviews":
         revisions = _stored_revisions(desk, frame)
+    if table == "outcomes":
+        facts = _stored_outcomes(desk, frame)
     if table == "decisions" and not ours:
         trailing = _trailing_volumes(desk, frame, now)
     return AdmissionContext(
@@ -125,6 +127,7 @@ def _context(
         case_types=desk.case_types,
         decisions=decisions,
         stored_revisions=revisions,
+        stored_outcomes=facts,
         trailing=trailing,
         reviewer_share_cap=desk.reviewer_share_cap,
     )
@@ -145,6 +148,15 @@ def _stored_revisions(desk: Desk, frame: pd.DataFrame) -> pd.DataFrame | None:
     stored = desk.store.read("reviews", columns=columns, filters={"review_id": named})
     stored["row_digest"] = row_digests(stored, columns)
     return stored[["review_id", "revision", "row_digest"]]
+
+
+def _stored_outcomes(desk: Desk, frame: pd.DataFrame) -> pd.DataFrame | None:
+    if not desk.store.counts("outcomes")[0] or "case_id" not in frame:
+        return None
+    named = frame["case_id"].dropna().astype(str).unique().tolist()
+    return desk.store.read(
+        "outcomes", columns=[*KEYS["outcomes"], "bad"], filters={"case_id": named}
+    )
 
 
 def _trailing_volumes(desk: Desk, frame: pd.DataFrame, now: datetime) -> dict[str, Trailing] | None:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from configs.sources import SourceSettings
 from flows.adapters.sources import read_source
-from flows.reports.safe_cells import neutralised
+from flows.reports.safe_cells import neutralised, write_csv
 from flows.verbs.admit import AdmittedBatch, admit_batch, judge_batch, told_of
 from flows.verbs.live import open_desk
 
@@ -40,8 +40,7 @@ def admit_file(file: Path, contract: str, rejects: Path | None, dry_run: bool) -
 
 def _write_rejects(rejected: pd.DataFrame, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = neutralised(rejected)
     if path.suffix == ".parquet":
-        text.to_parquet(path, index=False)
+        neutralised(rejected).to_parquet(path, index=False)
     else:
-        text.to_csv(path, index=False)
+        write_csv(rejected, path)
