@@ -48,14 +48,14 @@ def _does_not_contradict_itself(frame: pd.DataFrame, context: AdmissionContext) 
     return ~rivals
 
 
-def _contradicts_store(told: pd.DataFrame, stored: pd.DataFrame) -> list[object]:
-    """The rows that say the opposite of a stored one; a row that is stored itself came twice."""
+def _contradicts_store(told: pd.DataFrame, stored: pd.DataFrame) -> list[int]:
+    """The index of rows that say the opposite of a stored one; a row that is stored itself came twice."""
     keys = list(_KEY)
     known = stored.astype({"bad": bool}).drop_duplicates([*keys, "bad"])
     arrived = told.dropna(subset=keys).astype({"bad": bool}).reset_index(names="_position")
     met = arrived.merge(known, on=keys, suffixes=("", "_stored"))
     same = met.loc[met["bad"] == met["bad_stored"], "_position"]
-    return list(met.loc[~met["_position"].isin(same), "_position"])
+    return [int(at) for at in met.loc[~met["_position"].isin(same), "_position"]]
 
 
 OUTCOMES = Contract(
