@@ -61,6 +61,12 @@ def upstream_on_either(
     return upstream_template.copied(tmp_path, url)
 
 
+@pytest.fixture(params=["sqlite", pytest.param(POSTGRES, marks=pytest.mark.slow)])
+def database_url(request: pytest.FixtureRequest) -> str | None:
+    """None for a file in the home; an empty database of a PostgreSQL server."""
+    return request.getfixturevalue("postgres_url") if request.param == POSTGRES else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whether a test asks for a PostgreSQL server stands in its record, where the table reads it."""
     for item in items:
