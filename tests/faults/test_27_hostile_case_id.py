@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.builders import with_mlflow
 from tests.faults.upstream import TABLES, Upstream
 from tests.flows.commands.live_home import NARROW, proposed, with_a_model
 
@@ -82,11 +83,13 @@ def test_asked_about_it_the_command_says_there_is_no_such_case(
 
 def test_a_new_case_of_such_a_name_is_not_decided(upstream: Upstream, tmp_path: Path) -> None:
     """The file's other cases are, each by the live policy."""
+    with_mlflow(upstream.home.home / "live")
     upstream.home.people()
     desk = upstream.desk()
     policy = proposed(desk, with_a_model(desk, "ato"), "ato", NARROW)
     approved = upstream.home.ask("approve", policy.policy_id, by="ana")
     assert approved.code == 0, approved.err
+    assert upstream.home.ask("promote", policy.policy_id, by="ana").code == 0
     rows = upstream.read("decisions")
     cases = rows[rows["case_type"] == "ato"].copy().reset_index(drop=True)
     cases.loc[: len(IDS) - 1, "case_id"] = IDS
