@@ -126,3 +126,24 @@ def test_a_few_outcomes_that_came_by_themselves_stay_quiet(audit: float) -> None
     for count in (2, 9, 10):
         frame.loc[: count - 1, "bad"] = 1.0
         assert (certify(frame, targets, today).verdict is refuted) == (count == 10), count
+
+
+def test_what_outcomes_refute_is_not_kept_because_audits_prove_it() -> None:
+    """400 audited passes are good and 40 others were charged back: the pass side goes back to people,
+    instead of growing to where the audits reach."""
+    frame = pd.DataFrame(
+        {
+            "score": np.linspace(0.01, 0.3, 4_000).tolist() + [0.9] * 500,
+            "bad": [0.0, *[np.nan] * 9] * 400 + [1.0] * 500,
+            "propensity": [0.1] * 4_000 + [1.0] * 500,
+            "drawn": [True, *[False] * 9] * 400 + [True] * 500,
+        }
+    )
+    frame.loc[[10 * number + 1 for number in range(0, 200, 5)], "bad"] = 1.0
+    told = certify(frame, Targets(recall=0.9, precision=0.7), Boundary(0.2, 0.8))
+    assert told.verdict is not CertificateVerdict.INCUMBENT_UNCERTIFIED  # 55 misses are allowed
+    today = Boundary(0.2, 0.8)
+    strict = certify(frame, Targets(recall=0.95, precision=0.7), today)
+    assert strict.verdict is CertificateVerdict.INCUMBENT_UNCERTIFIED
+    assert strict.boundary.pass_at_or_below is None or strict.boundary.pass_at_or_below < 0.2
+    assert strict.boundary.block_at_or_above == 0.8
