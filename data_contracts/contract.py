@@ -61,6 +61,7 @@ class AdmissionContext:
             case_type and opened_at where known); None means that none are stored.
         stored_revisions: revisions in the store (review_id, revision, row_digest as
             `digests.row_digests` gives it); None = none.
+        stored_outcomes: outcomes in the store (case_id, source, observed_at, bad); None = none.
         trailing: by case type, the recent past; None = there is none yet.
         key_user_priority: from this priority on a case is never decided automatically.
         reviewer_share_cap: largest share of a batch one reviewer may supply.
@@ -74,6 +75,7 @@ class AdmissionContext:
     case_types: Mapping[str, CaseType]
     decisions: pd.DataFrame | None = field(default=None, repr=False)
     stored_revisions: pd.DataFrame | None = field(default=None, repr=False)
+    stored_outcomes: pd.DataFrame | None = field(default=None, repr=False)
     trailing: Mapping[str, Trailing] | None = None
     key_user_priority: int = KEY_USER_PRIORITY
     reviewer_share_cap: float = 0.25

@@ -16,7 +16,7 @@ from configs.errors import ServiceUnreachable, UserError
 from data_contracts.decisions import SCHEMA
 from flows.adapters.files import sync_folder
 from flows.adapters.private_home import modes_for
-from flows.reports.safe_cells import neutralised
+from flows.reports.safe_cells import write_csv
 
 COLUMNS = tuple(name for name in SCHEMA.names if name != "reasoning")
 _SCHEMA = pa.schema([pa.field(name, SCHEMA.field(name).type) for name in COLUMNS])
@@ -94,4 +94,4 @@ class _Csv:
         self._file.close()
 
     def write(self, rows: pd.DataFrame) -> None:
-        neutralised(rows[list(COLUMNS)]).to_csv(self._file, index=False, header=False)
+        write_csv(rows[list(COLUMNS)], self._file, header=False)

@@ -212,16 +212,19 @@ def _read_until(
 
 
 def _context(desk: Desk, table: str, frame: pd.DataFrame, now: datetime) -> AdmissionContext:
-    decisions = revisions = None
+    decisions = revisions = facts = None
     if table != "decisions":
         decisions = _stored_decisions(desk, frame)
     if table == "reviews":
         revisions = _stored_revisions(desk, frame)
+    if table == "outcomes":
+        facts = _stored_outcomes(desk, frame)
     return AdmissionContext(
         now=now,
         case_types=desk.case_types,
         decisions=decisions,
         stored_revisions=revisions,
+        stored_outcomes=facts,
         reviewer_share_cap=desk.reviewer_share_cap,
     )
 
@@ -241,3 +244,12 @@ def _stored_revisions(desk: Desk, frame: pd.DataFrame) -> pd.DataFrame | None:
     stored = desk.store.read("reviews", columns=columns, filters={"review_id": named})
     stored["row_digest"] = row_digests(stored, columns)
     return stored[["review_id", "revision", "row_digest"]]
+
+
+def _stored_outcomes(desk: Desk, frame: pd.DataFrame) -> pd.DataFrame | None:
+    if not desk.store.counts("outcomes")[0] or "case_id" not in frame:
+        return None
+    named = frame["case_id"].dropna().astype(str).unique().tolist()
+    return desk.store.read(
+        "outcomes", columns=[*KEYS["outcomes"], "bad"], filters={"case_id": named}
+    )

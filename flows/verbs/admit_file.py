@@ -13,7 +13,7 @@ from configs.sources import SourceSettings
 from flows.adapters.private_home import modes_for
 from flows.adapters.reading_notes import Tell, nobody
 from flows.adapters.sources import read_delivery
-from flows.reports.safe_cells import neutralised
+from flows.reports.safe_cells import neutralised, write_csv
 from flows.verbs.admit import AdmittedBatch, admit_batch, judge_batch, told_of
 from flows.verbs.deliveries import read_as_of
 from flows.verbs.live import open_desk
@@ -59,10 +59,9 @@ def admit_file(
 
 
 def _write_rejects(rejected: pd.DataFrame, path: Path) -> None:
-    text = neutralised(rejected)
     with modes_for(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".parquet":
-            text.to_parquet(path, index=False)
+            neutralised(rejected).to_parquet(path, index=False)
         else:
-            text.to_csv(path, index=False)
+            write_csv(rejected, path)

@@ -1,5 +1,8 @@
-"""Fault 4: the MLflow alias is edited behind our back. It is detected, decisions keep the ledger's
-policy, and the alias is re-projected."""
+"""The MLflow alias is edited behind our back: detected, decisions keep the ledger's policy, and the
+alias is pointed back (FAULTS 4).
+
+Injected: MLflow's aliases are moved and removed past us; MLflow fails, or is away, in mid-promotion.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Fault 5: a model version without files, or with some missing, is refused before approval."""
+"""A model version without files, or with some missing: refused before approval (FAULTS 5).
+
+Injected: files of a registered version are deleted, emptied or replaced on disk.
+"""
 
 from __future__ import annotations
 

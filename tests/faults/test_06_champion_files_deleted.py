@@ -1,6 +1,9 @@
-"""Fault 6: the champion's files are deleted. There is an alarm, and the rollback target still loads.
+"""The champion's files are deleted: an alarm, and the rollback target still loads (FAULTS 6).
 
-A copy in the home goes on deciding (fault 53); deleted is here what MLflow has, or both.
+A copy in the home goes on deciding (fault 53).
+
+Injected: what MLflow has of the live version, of the target or of both is deleted on disk, with the
+home's copies of them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""Fault 7: a stored model's metadata names code to run. Nothing runs, and the version is refused."""
+"""A stored model's metadata names code to run: nothing runs, and the version is refused (FAULTS 7).
+
+Injected: an MLmodel file that names a loader of ours is planted beside the model; versions are pointed
+elsewhere in MLflow's database.
+"""
 
 from __future__ import annotations
 

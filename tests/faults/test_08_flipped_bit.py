@@ -1,4 +1,7 @@
-"""Fault 8: one bit is flipped, or the file is cut. It is refused before the library parses it."""
+"""One bit is flipped, or the file is cut: refused before the library parses it (FAULTS 8).
+
+Injected: 40 single bits of the registered file are flipped, one at a time; it is cut and lengthened.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Fault 9: a pickle in an artifact or result store is never loaded."""
+"""A pickle in an artifact or result store is never loaded (FAULTS 9).
+
+Injected: a pickle that would leave a file behind is planted wherever an artifact or a result may lie; the
+source is searched for every way to load one.
+"""
 
 from __future__ import annotations
 

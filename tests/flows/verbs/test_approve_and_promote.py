@@ -18,7 +18,13 @@ from flows.verbs.approve import (
 )
 from flows.verbs.desk import Desk
 from flows.verbs.generation import last_version
-from flows.verbs.promote import force, promote, promote_approved, roll_back
+from flows.verbs.promote import (
+    approve_and_promote,
+    force,
+    promote,
+    promote_approved,
+    roll_back,
+)
 from flows.verbs.submit import submitted
 from models.hub import ConcludeAb, Entry, EntryKind, Narrow, Policy, dossier_digest
 from models.hub.people import NIGHT, PROMOTE_BOUNDARY, VALIDATE_AB
@@ -189,6 +195,20 @@ def test_a_refusal_needs_a_reason_and_withdraws_an_approval(desk: Desk) -> None:
     for judged in (lambda: approve(desk, proposal, ANA, NOW), lambda: refuse(desk, proposal, ANA, "again", NOW)):  # fmt: skip
         with pytest.raises(GateRefused, match="already judged"):
             judged()
+
+
+def test_a_policy_that_was_refused_is_proposed_again_approved_anew_and_promoted(desk: Desk) -> None:
+    """An approval of its first proposal is spent, and does not stand in for that of the second."""
+    first = filed(desk, policy())
+    approve(desk, first, ANA, NOW)
+    refuse(desk, first, BEN, "second thoughts", NOW)
+    again = filed(desk, policy(), NOW + DAY)
+    promoted = approve_and_promote(desk, NAME, str(again.policy_id), BEN, NOW + DAY)
+    assert promoted.kind is EntryKind.PROMOTED
+    kinds = [(one.kind, one.actor) for one in desk.ledger.history(NAME) if one.seq > again.seq]
+    assert kinds == [(EntryKind.APPROVED, BEN), (EntryKind.PROMOTED, BEN)]
+    asked_again = approve_and_promote(desk, NAME, str(again.policy_id), BEN, NOW + DAY)
+    assert asked_again == promoted
 
 
 def test_without_a_plan_an_approved_policy_is_promoted_and_the_aliases_follow(desk: Desk) -> None:
