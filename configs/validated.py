@@ -43,7 +43,42 @@ def _sentence(error: Any, document: Document, schema: type[Any]) -> str:
     if error["type"] in ("missing", "missing_argument"):
         return f"{where}: {dotted!r} is missing; it has no default."
     message = str(error["msg"]).removeprefix("Value error, ")
+    due = _DUE.get(error["type"])
+    if due is not None:
+        message = f"expected {due}, found {_found(error['input'])}"
     return f"{where}: {dotted}: {message}" if dotted else f"{where}: {message}"
+
+
+_DUE = {
+    "string_type": "text",
+    "int_type": "a whole number (integer)",
+    "int_from_float": "a whole number (integer)",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "tuple_type": "a list",
+    "dict_type": "`key: value` pairs",
+    "model_type": "`key: value` pairs",
+    "model_attributes_type": "`key: value` pairs",
+    "dataclass_type": "`key: value` pairs",
+    "dataclass_exact_type": "`key: value` pairs",
+}
+"""What had to stand there, by pydantic's kind of error."""
+
+
+def _found(value: Any) -> str:
+    """What stands there instead, in words: the value itself may be a password."""
+    if isinstance(value, bool):
+        return "yes or no (YAML reads yes, no, on, off, true and false so); text belongs in quotes"
+    if value is None:
+        return "nothing (an empty value, null and ~ say nothing)"
+    if isinstance(value, int | float):
+        return "a number; text belongs in quotes"
+    if isinstance(value, list):
+        return "a list; text that begins with [ belongs in quotes"
+    if isinstance(value, dict):
+        return "`key: value` pairs; text that begins with { belongs in quotes"
+    return "text"
 
 
 def _known_keys(schema: type[Any], location: Location) -> list[str]:

@@ -16,6 +16,12 @@ STAMP = pa.timestamp("us", tz="UTC")
 NEITHER = "neither"
 """Stands in a yes-or-no column for a value that is no yes, no no and not empty."""
 
+CELLS_CAN_BE_READ = "cells_can_be_read"
+_WHY_UNREADABLE = (
+    "a cell is not what its column holds (a number, or true or false); deliver it in plain notation, "
+    "or say `numbers:`, `values:` or `missing:` in the source file."
+)
+
 STRUCTURE_RULES: Mapping[str, str] = {
     "contract_has_rules": "A contract that checks nothing admits nothing; give it row rules.",
     "batch_is_not_empty": "The batch has no rows; look whether the delivery or its query broke.",
@@ -209,7 +215,7 @@ class Contract:
     def explain(self, rule: str) -> str:
         """The sentence of one rule, by its name ("batch:" in front or not)."""
         bare = rule.removeprefix("batch:")
-        sentences = dict(STRUCTURE_RULES)
+        sentences = {**STRUCTURE_RULES, CELLS_CAN_BE_READ: _WHY_UNREADABLE}
         sentences.update({known.name: known.why for known in self.row_rules})
         sentences.update({known.name: known.why for known in self.batch_rules})
         return sentences.get(bare, "")

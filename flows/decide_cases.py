@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from prefect import flow
 from prefect.utilities.annotations import quote
 
 from flows import tasks
+from flows.artifacts import publish
+from flows.reports.decided import decided_table, decided_verdict
 
 
 @flow(name="decide_cases", persist_result=False)
@@ -21,5 +22,6 @@ def decide_cases(profile: str | None = None) -> dict[str, Any]:
         profile: the settings' profile; empty: RATCHET_PROFILE or `local`.
     """
     desk = tasks.open_desk(profile)
-    decided: dict[str, Any] = tasks.decide_new_cases(quote(desk), datetime.now(UTC), profile)
+    decided: dict[str, Any] = tasks.decide_new_cases(quote(desk), None, profile)
+    publish("decide-cases", decided_verdict(decided), decided_table(decided))
     return decided

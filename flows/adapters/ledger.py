@@ -172,6 +172,17 @@ class Ledger:
         with reading(self._engine) as connection:
             return _policy(connection, policy_id)
 
+    @property
+    def file(self) -> Path | None:
+        """The database's file, where it is one."""
+        url = self._engine.url
+        return Path(str(url.database)) if url.get_backend_name() == "sqlite" else None
+
+    def policy_ids(self) -> frozenset[str]:
+        """The ids of all policies that are kept, whatever their case type."""
+        with reading(self._engine) as connection:
+            return frozenset(connection.execute(select(_POLICIES.c.policy_id)).scalars())
+
     def submit(self, command: Command, at: datetime) -> Entry | Refusal:
         """Carry out a command, or keep its refusal; of two racing commands one wins.
 

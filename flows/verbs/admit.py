@@ -13,6 +13,7 @@ import pandas as pd
 from data_contracts import CONTRACTS, Admission, AdmissionContext, admit, reject_report
 from data_contracts.contract import Trailing
 from data_contracts.digests import row_digests
+from flows.verbs.delivered_decisions import contract_for
 from flows.verbs.desk import Desk
 
 KEYS = {
@@ -59,7 +60,8 @@ def judge_batch(
     Args:
         ours: these rows were made here, so nothing about the batch says whether a delivery was cut.
     """
-    return admit(frame, CONTRACTS[table], _context(desk, table, frame, now, ours))
+    contract = contract_for(desk, table, ours=ours)
+    return admit(frame, contract, _context(desk, table, frame, now, ours))
 
 
 def admit_batch(

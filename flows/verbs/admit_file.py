@@ -7,28 +7,38 @@ from pathlib import Path
 
 import pandas as pd
 
+from configs.errors import UserError
 from configs.sources import SourceSettings
-from flows.adapters.sources import read_source
+from flows.adapters.reading_notes import Tell, nobody
+from flows.adapters.sources import read_delivery
 from flows.reports.safe_cells import neutralised
 from flows.verbs.admit import AdmittedBatch, admit_batch, judge_batch, told_of
 from flows.verbs.live import open_desk
 
 
-def admit_file(file: Path, contract: str, rejects: Path | None, dry_run: bool) -> AdmittedBatch:
+def admit_file(
+    file: Path, contract: str, rejects: Path | None, dry_run: bool, tell: Tell = nobody
+) -> AdmittedBatch:
     """Hold a Parquet or CSV file to a contract.
 
     Args:
         rejects: where to write the quarantined rows with `broken_rules` (.csv or .parquet); cells
             that a spreadsheet would run are neutralised there.
         dry_run: judge only.
+        tell: is given each note on what was altered while the file was read.
 
     Raises:
-        UserError: the file cannot be read.
+        UserError: the file cannot be read, or has no rows.
     """
     source = SourceSettings.model_validate(
         {"name": f"file {file.name}", "kind": contract, "path": str(file.resolve())}
     )
-    frame = read_source(source)
+    reading = read_delivery(source)
+    if reading.rows.empty:
+        raise UserError(f"{file.name} is empty: it has columns and no rows.")
+    for note in reading.notes:
+        tell(note)
+    frame = reading.rows
     desk, now = open_desk(), datetime.now(UTC)
     judged = judge_batch(desk, contract, frame, now)
     if rejects is not None and not judged.failed:

@@ -56,6 +56,8 @@ class Desk:
     triage_window_days: float
     audit_secret: str = field(repr=False)
     seed: int = 0
+    simulated: bool = False
+    """A demo's or backtest's own: its clock is given, and it delivers to itself what it decided."""
 
     @classmethod
     def at(
@@ -102,6 +104,7 @@ class Desk:
             triage_window_days=settings.triage.window_days,
             audit_secret=f"seed {seed}" if own else _live_secret(home),
             seed=seed or 0,
+            simulated=own,
         )
 
     def training_plan(self) -> TrainingPlan:

@@ -16,6 +16,7 @@ from flows.reports.walk_page import compared, walk_page
 from flows.verbs.headlines import HEADLINES
 from flows.verbs.open_walk import OpenedWalk
 from flows.verbs.reckon import Reckoning, desk_table, observed_list, reckon
+from flows.verbs.told import told_of_walk
 from flows.verbs.walk import Walk
 
 
@@ -38,6 +39,7 @@ class Concluded:
     desk: list[dict[str, Any]] | None
     summary: dict[str, Any]
     filed: Filed
+    told: tuple[str, ...] = ()
 
 
 def file_walk(
@@ -180,6 +182,8 @@ def _plain(value: Any) -> Any:
 def conclude(opened: OpenedWalk, seconds: float, **paths: Path | None) -> Concluded:
     """Reckon a finished walk and file it; the task that ends a demo or a backtest."""
     reckoning = reckon(opened.walk, seconds, staffed=opened.staffed)
+    told = (*opened.told, *told_of_walk(opened.walk))
+    reckoning.summary["told"] = list(told)
     table = desk_table(opened.walk, reckoning) if opened.staffed else None
     filed = file_walk(
         opened.walk,
@@ -190,4 +194,5 @@ def conclude(opened: OpenedWalk, seconds: float, **paths: Path | None) -> Conclu
         review_desk=table,
         **paths,
     )
-    return Concluded(verdict_of(reckoning), compared(reckoning), table, reckoning.summary, filed)
+    summary = reckoning.summary
+    return Concluded(verdict_of(reckoning), compared(reckoning), table, summary, filed, told)

@@ -105,5 +105,5 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         read_yaml(tmp_path)
     latin = tmp_path / "latin.yaml"
     latin.write_bytes("name: caf\xe9\n".encode("latin-1"))
-    with pytest.raises(UserError, match=r"latin\.yaml: cannot be read as UTF-8"):
+    with pytest.raises(UserError, match=r"latin\.yaml:1: cannot be read as UTF-8"):
         read_yaml(latin)

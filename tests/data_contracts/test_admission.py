@@ -136,8 +136,8 @@ def test_missing_columns_are_all_named_with_those_that_are_there():
     [
         ("outcomes", "observed_at", pd.Series(pd.Timestamp("2026-02-27"), index=range(4))),
         ("outcomes", "observed_at", ["2026-02-27", "x", "y", "z"]),
-        ("outcomes", "bad", ["yes", "no", "yes", "no"]),
-        ("outcomes", "bad", [0, 1, 2, 0]),
+        ("outcomes", "bad", ["ja", "nein", "ja", "nein"]),
+        ("outcomes", "bad", [0, 1, 2, 3]),
         ("outcomes", "case_id", [1.5, 2.5, 3.5, 4.5]),
         ("decisions", "score", ["high"] * 4),
         ("decisions", "priority", [1.5] * 4),
