@@ -183,13 +183,13 @@ class Bench:
 
     def _csv_bytes(self, made: Made, draw: Random) -> Trial:
         use, content = made.subject
+        first = content.lstrip(b"\r\n\xef\xbb\xbf").split(b"\n")[0]
         name = draw.choice(
             [*["t.csv"] * 5, "t.csv.gz", "t.csv.gz", "t.parquet", "t.txt", "t [1]?.csv"]
         )
         if name.endswith(".gz") and draw.random() < 0.7:
             content = gzip.compress(content, 1)
         path = self._file(name, content)
-        first = content.lstrip(b"\r\n\xef\xbb\xbf").split(b"\n")[0]
         return dataclasses.replace(self._used_as(use, path, draw), header=first.decode("latin-1"))
 
     def _parquet_bytes(self, made: Made, draw: Random) -> Trial:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -27,6 +28,7 @@ _BLOCK_BYTES = 8 << 20
 _HEAD_BYTES = 1 << 20
 _SEPARATORS = (",", ";", "\t", "|")
 _MOST_LINES_NAMED = 5
+_UNEVEN = re.compile(r"Expected \d+ columns, got \d+")
 
 
 @dataclass(frozen=True)
@@ -67,24 +69,20 @@ class TextFile:
             UserError: rows have too many or too few cells (they are named by their lines), or the
                 text is in another encoding.
         """
-        uneven: list[int] = []
         with self._clear(), self.opens() as file:
-            options = self._options(wanted, _noted(uneven))
+            options = self._options(wanted)
             try:
                 whole = pa_csv.read_csv(file, **options)
             except pa.ArrowInvalid as error:
                 if "Empty CSV" not in str(error):
                     raise
                 whole = self._no_rows(wanted)
-        if uneven:
-            raise self._uneven_rows()
         return _nulls(self._named(whole, wanted))
 
     def batches(self, wanted: Sequence[str]) -> Iterator[pa.Table]:
         """The same in pieces of some megabytes; raises as `table` does, at the piece at fault."""
-        uneven: list[int] = []
         with self._clear(), self.opens() as file:
-            options = self._options(wanted, _noted(uneven))
+            options = self._options(wanted)
             try:
                 reader = pa_csv.open_csv(file, **options)
             except pa.ArrowInvalid as error:
@@ -92,13 +90,9 @@ class TextFile:
                     raise
                 return
             for batch in reader:
-                if uneven:
-                    raise self._uneven_rows()
                 yield _nulls(self._named(pa.Table.from_batches([batch]), wanted))
-        if uneven:
-            raise self._uneven_rows()
 
-    def _options(self, wanted: Sequence[str], uneven: Any) -> dict[str, Any]:
+    def _options(self, wanted: Sequence[str]) -> dict[str, Any]:
         keys = _keys(self.names)
         read = [keys[self.names.index(name)] for name in wanted]
         return {
@@ -108,9 +102,8 @@ class TextFile:
                 encoding=self.encoding,
                 block_size=_BLOCK_BYTES,
             ),
-            "parse_options": pa_csv.ParseOptions(
-                delimiter=self.separator, newlines_in_values=True, invalid_row_handler=uneven
-            ),
+            # No handler of uneven rows: handed one that is no UTF-8, Arrow prints a traceback of its own.
+            "parse_options": pa_csv.ParseOptions(delimiter=self.separator, newlines_in_values=True),
             "convert_options": pa_csv.ConvertOptions(
                 column_types=dict.fromkeys(read, pa.string()),
                 include_columns=read,
@@ -124,10 +117,10 @@ class TextFile:
     def _no_rows(self, wanted: Sequence[str]) -> pa.Table:
         return pa.table({str(at): pa.array([], pa.string()) for at, _ in enumerate(wanted)})
 
-    def _clear(self) -> _ClearEncoding:
-        return _ClearEncoding(self)
+    def _clear(self) -> _ClearErrors:
+        return _ClearErrors(self)
 
-    def _uneven_rows(self) -> UserError:
+    def uneven_rows(self) -> UserError:
         """Which lines have another number of cells; read once more, by the line."""
         lines: list[str] = []
         wanted, count = len(self.names), 0
@@ -150,8 +143,9 @@ class TextFile:
         )
 
 
-class _ClearEncoding:
-    """Text in another encoding is the user's to name; the library's message quotes bytes."""
+class _ClearErrors:
+    """Uneven rows are named by their lines, text in another encoding is the user's to name; the
+    library's messages quote rows."""
 
     def __init__(self, file: TextFile) -> None:
         self.file = file
@@ -160,6 +154,8 @@ class _ClearEncoding:
         return None
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, pa.ArrowInvalid) and _UNEVEN.search(str(error)):
+            raise self.file.uneven_rows() from None
         wrong = isinstance(error, UnicodeError) or (
             isinstance(error, pa.ArrowInvalid) and "UTF8" in str(error)
         )
@@ -168,16 +164,6 @@ class _ClearEncoding:
                 f"Source {self.file.source.name!r}: {self.file.label} is not {self.file.encoding} text; "
                 "save it as UTF-8, or say `encoding:` in the source file (latin-1, cp1252, gb18030)."
             ) from None
-
-
-def _noted(uneven: list[int]) -> Callable[[Any], str]:
-    """What Arrow asks about a row with too many or too few cells: note it, and go on."""
-
-    def judge(row: Any) -> str:
-        uneven.append(1)
-        return "skip"
-
-    return judge
 
 
 def _encoding(head: bytes) -> str:
