@@ -15,20 +15,22 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from models.vocabulary.cell_words import FLAG_WORDS, MISSING_TEXT, MISSING_VALUE, NO, YES
+
+__all__ = [
+    "FLAG_WORDS",
+    "MISSING_TEXT",
+    "MISSING_VALUE",
+    "NO",
+    "YES",
+    "NumberFormat",
+    "ReadCells",
+    "off_scale",
+    "read_flags",
+    "read_numbers",
+]
+
 BoolArray = npt.NDArray[np.bool_]
-
-YES = frozenset({"true", "t", "yes", "y", "on", "1", "1.0"})
-NO = frozenset({"false", "f", "no", "n", "off", "0", "0.0"})
-FLAG_WORDS = "true/false, t/f, yes/no, y/n, on/off or 1/0"
-
-MISSING_TEXT = frozenset({"", "null", r"\n", "<na>", "nan", "#n/a", "n/a"})
-"""In a column of text. "NA" is a country and "None" may be a category, so neither is among them."""
-
-MISSING_VALUE = MISSING_TEXT | {
-    "na", "none", "nil", "nat", "-", "--", "\N{EN DASH}", "\N{EM DASH}", ".", "?", "(null)",
-    "#na", "#null!", "#value!", "#div/0!", "#ref!", "#num!", "missing", "unknown",
-}  # fmt: skip
-"""Where a number, a yes-or-no or a stamp is due, and none of these can be one."""
 
 ROW_FAULT_SHARE = 0.1
 """Up to this share of unreadable cells each is its row's fault; above it the column is misread."""

@@ -12,6 +12,7 @@ import pandas as pd
 from pandas.api import types
 
 from models.vocabulary import Feature
+from models.vocabulary.cell_words import MISSING_VALUE, NO, YES
 
 BoolArray = npt.NDArray[np.bool_]
 Read: TypeAlias = "tuple[pd.Series, BoolArray]"
@@ -20,12 +21,6 @@ Read: TypeAlias = "tuple[pd.Series, BoolArray]"
 CELLS_ARE_READABLE = "cells_are_readable"
 """The rule's name: a case with a cell that says nothing of its kind goes to a person."""
 
-MISSING_WORDS = frozenset({"", "na", "n/a", "#n/a", "<na>", "null", "none", "nan", "\\n"})
-"""In a column of numbers or of yes and no, lower case: the cell is empty."""
-_YES, _NO = (
-    frozenset({"true", "t", "yes", "y", "1", "1.0"}),
-    frozenset({"false", "f", "no", "n", "0", "0.0"}),
-)
 _NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _LARGEST_EXACT = 2.0**53
 
@@ -157,7 +152,7 @@ def _cells(
 
 def _number_of_text(column: pd.Series) -> Read:
     plain = column.str.strip()
-    missing = plain.isna() | plain.str.lower().isin(MISSING_WORDS)
+    missing = plain.isna() | plain.str.lower().isin(MISSING_VALUE)
     number = plain.str.fullmatch(_NUMBER, na=False)
     values = pd.to_numeric(plain.where(number), errors="coerce").astype("float64")
     return values, (~missing & ~number).to_numpy(dtype=np.bool_)
@@ -165,8 +160,8 @@ def _number_of_text(column: pd.Series) -> Read:
 
 def _yes_of_text(column: pd.Series) -> Read:
     plain = column.str.strip().str.lower()
-    missing = plain.isna() | plain.isin(MISSING_WORDS)
-    yes, known = plain.isin(_YES), plain.isin(_YES | _NO)
+    missing = plain.isna() | plain.isin(MISSING_VALUE)
+    yes, known = plain.isin(YES), plain.isin(YES | NO)
     values = yes.astype("boolean").where(known.to_numpy(dtype=np.bool_))
     return values, (~missing & ~known).to_numpy(dtype=np.bool_)
 

@@ -287,7 +287,9 @@ def _numbers_at_once(values: pd.Series) -> pd.Series | None:
     # Arrow reads 0x1A as a number; nobody else would.
     if pc.any(pc.match_substring_regex(array.slice(0, _CELLS_TO_LOOK_AT), "[^-+.eE0-9]")).as_py():
         return None
-    for wanted in (pa.int64(), pa.float64()):
+    # A cast that fails costs as much as one that does not.
+    points = pc.any(pc.match_substring_regex(array.slice(0, _CELLS_TO_LOOK_AT), "[.eE]")).as_py()
+    for wanted in (pa.float64(),) if points else (pa.int64(), pa.float64()):
         try:
             read = pc.cast(array, wanted)
         except pa.ArrowInvalid:
@@ -315,6 +317,8 @@ def _without_words(
     """Text without its words for missing, which are counted; an empty cell is missing everywhere."""
     if not _is_text_or_object(values):
         return values
+    if isinstance(values.dtype, pd.StringDtype) and not _any_word(values, exact):
+        return values
     codes, distinct = pd.factorize(values)
     words = pd.Series(
         [cell.strip() if isinstance(cell, str) else "x" for cell in distinct], dtype="str"
@@ -327,6 +331,15 @@ def _without_words(
     if told:
         notes.add(f"cells of {name} with a word for missing (such as NULL), read so", told)
     return values.mask(gone)
+
+
+def _any_word(values: pd.Series, exact: tuple[str, ...]) -> bool:
+    """Whether a word for missing stands anywhere in a column of text."""
+    bare = pc.utf8_trim_whitespace(pa.array(values, from_pandas=True))
+    found = pc.is_in(pc.utf8_lower(bare), value_set=pa.array(sorted(MISSING_TEXT), bare.type))
+    if exact:
+        found = pc.or_(found, pc.is_in(bare, value_set=pa.array(exact, bare.type)))
+    return bool(pc.any(found).as_py())
 
 
 def _without_blanks(values: pd.Series) -> pd.Series:

@@ -71,8 +71,9 @@ def ids(source: SourceSettings) -> set[str]:
 
 def their_ids(source: SourceSettings, names: Sequence[str]) -> set[str]:
     """Their names of the columns that are ids or declared categories here."""
-    kept = ids(source) | source.categorical_columns()
-    return {theirs for ours, theirs in mapping(source, names).items() if ours in kept}
+    own = {source.columns.get(ours, ours) for ours in ids(source)}
+    theirs = source.feature_columns(names)
+    return own | {theirs[name] for name in source.categorical_columns() if name in theirs}
 
 
 def stamps(source: SourceSettings, names: Collection[str]) -> list[str]:

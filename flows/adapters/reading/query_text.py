@@ -21,9 +21,9 @@ _LITERAL = re.compile(
 )
 _SINCE = re.compile(r"(?<![:\w]):since\b")
 _READS = frozenset({"select", "with", "values", "table", "from"})
+# One statement that begins with SELECT or WITH can write in these ways and no other.
 _WRITES = re.compile(
-    r"\b(insert\s+into|update\s+\S+\s+set|delete\s+from|merge\s+into|truncate|drop\s|alter\s|create\s"
-    r"|attach|detach|copy\s|pragma|vacuum|grant\s|revoke\s|replace\s+into|into\s+outfile)",
+    r"\b(insert\s+into|update\s+\S+\s+set|delete\s+from|merge\s+into|replace\s+into|into\s+\S)",
     re.IGNORECASE,
 )
 

@@ -41,6 +41,8 @@ class TextFile:
     encoding: str
     separator: str
     names: tuple[str, ...]
+    blank_lines: int
+    has_rows: bool
 
     @classmethod
     def at(cls, source: SourceSettings, label: str, opens: Opens) -> TextFile:
@@ -56,11 +58,13 @@ class TextFile:
         if not text.strip("\r\n \x00"):
             raise UserError(f"Source {source.name!r}: {label} is empty: it has not even a header.")
         separator = "\t" if label.lower().split(".")[1:2] == ["tsv"] else _separator(text)
-        names = next(csv.reader(io.StringIO(text, newline=""), delimiter=separator), [])
-        while not names:  # blank lines before the header
-            text = text.split("\n", 1)[1]
-            names = next(csv.reader(io.StringIO(text, newline=""), delimiter=separator), [])
-        return cls(source, label, opens, encoding, separator, tuple(name.strip() for name in names))
+        lines = text.splitlines(keepends=True)
+        blank = next(at for at, line in enumerate(lines) if line.strip())
+        below = csv.reader(io.StringIO("".join(lines[blank:]), newline=""), delimiter=separator)
+        names = tuple(name.strip() for name in next(below))
+        # A cut head may end within a cell; then there are rows for sure.
+        has_rows = len(head) == _HEAD_BYTES or any(below)
+        return cls(source, label, opens, encoding, separator, names, blank, has_rows)
 
     def table(self, wanted: Sequence[str]) -> pa.Table:
         """The whole file, every cell as text and every empty cell null.
@@ -69,28 +73,19 @@ class TextFile:
             UserError: rows have too many or too few cells (they are named by their lines), or the
                 text is in another encoding.
         """
+        if not self.has_rows:
+            return pa.table([pa.array([], pa.string())] * len(wanted), names=list(wanted))
         with self._clear(), self.opens() as file:
-            options = self._options(wanted)
-            try:
-                whole = pa_csv.read_csv(file, **options)
-            except pa.ArrowInvalid as error:
-                if "Empty CSV" not in str(error):
-                    raise
-                whole = self._no_rows(wanted)
-        return _nulls(self._named(whole, wanted))
+            whole = pa_csv.read_csv(file, **self._options(wanted))
+        return _nulls(whole.rename_columns(list(wanted)))
 
     def batches(self, wanted: Sequence[str]) -> Iterator[pa.Table]:
         """The same in pieces of some megabytes; raises as `table` does, at the piece at fault."""
+        if not self.has_rows:
+            return
         with self._clear(), self.opens() as file:
-            options = self._options(wanted)
-            try:
-                reader = pa_csv.open_csv(file, **options)
-            except pa.ArrowInvalid as error:
-                if "Empty CSV" not in str(error):
-                    raise
-                return
-            for batch in reader:
-                yield _nulls(self._named(pa.Table.from_batches([batch]), wanted))
+            for batch in pa_csv.open_csv(file, **self._options(wanted)):
+                yield _nulls(pa.Table.from_batches([batch]).rename_columns(list(wanted)))
 
     def _options(self, wanted: Sequence[str]) -> dict[str, Any]:
         keys = _keys(self.names)
@@ -98,6 +93,7 @@ class TextFile:
         return {
             "read_options": pa_csv.ReadOptions(
                 column_names=keys,
+                skip_rows=self.blank_lines,
                 skip_rows_after_names=1,
                 encoding=self.encoding,
                 block_size=_BLOCK_BYTES,
@@ -110,12 +106,6 @@ class TextFile:
                 strings_can_be_null=False,
             ),
         }
-
-    def _named(self, table: pa.Table, wanted: Sequence[str]) -> pa.Table:
-        return table.rename_columns(list(wanted))
-
-    def _no_rows(self, wanted: Sequence[str]) -> pa.Table:
-        return pa.table({str(at): pa.array([], pa.string()) for at, _ in enumerate(wanted)})
 
     def _clear(self) -> _ClearErrors:
         return _ClearErrors(self)
