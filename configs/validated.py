@@ -13,6 +13,7 @@ from configs.errors import UserError
 from configs.yaml_lines import Document, Location
 
 Value = TypeVar("Value")
+_MOST_SENTENCES = 20
 
 
 def validated(schema: type[Value], document: Document) -> Value:
@@ -28,7 +29,10 @@ def validated(schema: type[Value], document: Document) -> Value:
             json.dumps(document.data, default=_plain), strict=True
         )
     except ValidationError as problem:
-        sentences = [_sentence(error, document, schema) for error in problem.errors()]
+        errors = problem.errors()
+        sentences = [_sentence(error, document, schema) for error in errors[:_MOST_SENTENCES]]
+        if len(errors) > _MOST_SENTENCES:
+            sentences.append(f"and {len(errors) - _MOST_SENTENCES:,} more mistakes.")
         raise UserError("\n".join(dict.fromkeys(sentences))) from None
 
 

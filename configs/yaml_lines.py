@@ -18,6 +18,8 @@ DEEPEST = 20
 """No setting needs more levels than this."""
 
 LARGEST_BYTES = 1_000_000
+MOST_PARTS = 20_000
+"""Keys, values, lists: a file of so many takes most of a second to parse; the largest of ours has 400."""
 
 
 class Document:
@@ -76,7 +78,12 @@ def parse_yaml(text: str, name: str) -> Document:
     """Parse one mapping; `name` is what errors call the text. Raises as `read_yaml` does."""
     depth = 0
     try:
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        for part, event in enumerate(yaml.parse(text, Loader=yaml.SafeLoader)):
+            if part > MOST_PARTS:
+                why = (
+                    f"more than {MOST_PARTS:,} keys and values, and no configuration needs so many"
+                )
+                raise _refused(name, event.start_mark, why)
             # Counted while parsing: thousands of brackets would exhaust the stack, and take long.
             depth += isinstance(event, yaml.CollectionStartEvent)
             depth -= isinstance(event, yaml.CollectionEndEvent)

@@ -279,6 +279,8 @@ def _numbers_at_once(values: pd.Series) -> pd.Series | None:
     array = pa.array(values, from_pandas=True)
     if isinstance(array, pa.ChunkedArray):
         array = array.combine_chunks()
+    if not (pa.types.is_string(array.type) or pa.types.is_large_string(array.type)):
+        return None
     array = pc.if_else(pc.equal(array, ""), None, array)
     if array.null_count == len(array):
         return pd.Series(np.nan, index=values.index)

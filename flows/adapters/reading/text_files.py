@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
@@ -27,6 +28,7 @@ _BLOCK_BYTES = 8 << 20
 _HEAD_BYTES = 1 << 20
 _SEPARATORS = (",", ";", "\t", "|")
 _MOST_LINES_NAMED = 5
+_UNEVEN = re.compile(r"Expected \d+ columns, got \d+")
 
 
 @dataclass(frozen=True)
@@ -73,27 +75,19 @@ class TextFile:
         """
         if not self.has_rows:
             return pa.table([pa.array([], pa.string())] * len(wanted), names=list(wanted))
-        uneven: list[int] = []
         with self._clear(), self.opens() as file:
-            whole = pa_csv.read_csv(file, **self._options(wanted, _noted(uneven)))
-        if uneven:
-            raise self._uneven_rows()
+            whole = pa_csv.read_csv(file, **self._options(wanted))
         return _nulls(whole.rename_columns(list(wanted)))
 
     def batches(self, wanted: Sequence[str]) -> Iterator[pa.Table]:
         """The same in pieces of some megabytes; raises as `table` does, at the piece at fault."""
         if not self.has_rows:
             return
-        uneven: list[int] = []
         with self._clear(), self.opens() as file:
-            for batch in pa_csv.open_csv(file, **self._options(wanted, _noted(uneven))):
-                if uneven:
-                    raise self._uneven_rows()
+            for batch in pa_csv.open_csv(file, **self._options(wanted)):
                 yield _nulls(pa.Table.from_batches([batch]).rename_columns(list(wanted)))
-        if uneven:
-            raise self._uneven_rows()
 
-    def _options(self, wanted: Sequence[str], uneven: Any) -> dict[str, Any]:
+    def _options(self, wanted: Sequence[str]) -> dict[str, Any]:
         keys = _keys(self.names)
         read = [keys[self.names.index(name)] for name in wanted]
         return {
@@ -104,9 +98,8 @@ class TextFile:
                 encoding=self.encoding,
                 block_size=_BLOCK_BYTES,
             ),
-            "parse_options": pa_csv.ParseOptions(
-                delimiter=self.separator, newlines_in_values=True, invalid_row_handler=uneven
-            ),
+            # No handler of uneven rows: handed one that is no UTF-8, Arrow prints a traceback of its own.
+            "parse_options": pa_csv.ParseOptions(delimiter=self.separator, newlines_in_values=True),
             "convert_options": pa_csv.ConvertOptions(
                 column_types=dict.fromkeys(read, pa.string()),
                 include_columns=read,
@@ -114,10 +107,10 @@ class TextFile:
             ),
         }
 
-    def _clear(self) -> _ClearEncoding:
-        return _ClearEncoding(self)
+    def _clear(self) -> _ClearErrors:
+        return _ClearErrors(self)
 
-    def _uneven_rows(self) -> UserError:
+    def uneven_rows(self) -> UserError:
         """Which lines have another number of cells; read once more, by the line."""
         lines: list[str] = []
         wanted, count = len(self.names), 0
@@ -140,8 +133,9 @@ class TextFile:
         )
 
 
-class _ClearEncoding:
-    """Text in another encoding is the user's to name; the library's message quotes bytes."""
+class _ClearErrors:
+    """Uneven rows are named by their lines, text in another encoding is the user's to name; the
+    library's messages quote rows."""
 
     def __init__(self, file: TextFile) -> None:
         self.file = file
@@ -150,6 +144,8 @@ class _ClearEncoding:
         return None
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, pa.ArrowInvalid) and _UNEVEN.search(str(error)):
+            raise self.file.uneven_rows() from None
         wrong = isinstance(error, UnicodeError) or (
             isinstance(error, pa.ArrowInvalid) and "UTF8" in str(error)
         )
@@ -158,16 +154,6 @@ class _ClearEncoding:
                 f"Source {self.file.source.name!r}: {self.file.label} is not {self.file.encoding} text; "
                 "save it as UTF-8, or say `encoding:` in the source file (latin-1, cp1252, gb18030)."
             ) from None
-
-
-def _noted(uneven: list[int]) -> Callable[[Any], str]:
-    """What Arrow asks about a row with too many or too few cells: note it, and go on."""
-
-    def judge(row: Any) -> str:
-        uneven.append(1)
-        return "skip"
-
-    return judge
 
 
 def _encoding(head: bytes) -> str:
