@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: setup demo test test-all lint mutants bench bench-check clean
+.PHONY: setup demo test test-all faults lint mutants bench bench-check clean
 
 setup: $(STAMP)
 
@@ -28,6 +28,11 @@ test: setup
 
 test-all: setup
 	$(BIN)/python -m pytest -m slow
+
+# Injects every fault that the project must survive, on both databases, and prints a line a fault: what
+# was claimed, pass or fail, how it was injected. Exit code 1 unless all that are due pass; a few minutes.
+faults: setup
+	$(BIN)/python -m tests.faults.table
 
 lint: setup
 	$(BIN)/ruff check .

@@ -30,9 +30,19 @@ import numpy as np
 import pandas as pd
 
 from configs.settings import load_settings
+from flows.adapters.ledger import Ledger
 from flows.adapters.serving_folder import write_serving_folder
 from models.boundary.audit import audit_key, audit_purpose
-from models.hub import AuditPlan, Policy
+from models.hub import (
+    Approve,
+    AuditPlan,
+    Entry,
+    Policy,
+    Promote,
+    Propose,
+    dossier_digest,
+    version_of,
+)
 from models.hub.pinned import PinnedPolicy
 from models.risk import TrainingPlan, train
 from models.simulation import Exchange
@@ -49,10 +59,11 @@ def main(cases: int, rounds: int, results: Path) -> int:
     with tempfile.TemporaryDirectory() as home:
         folder = Path(home) / "served"
         started = time.perf_counter()
-        write_serving_folder(folder, pinned, SECRET, datetime.now(UTC))
+        ledger = ledger_of(pinned.policy, Path(home) / "ledger", datetime.now(UTC))
+        write_serving_folder(folder, pinned, SECRET, ledger.head(), datetime.now(UTC))
         exported = time.perf_counter() - started
         started = time.perf_counter()
-        with running_server(folder, SECRET, Path(home)) as port:
+        with running_server(folder, SECRET, Path(home), f"sqlite:///{ledger.file}") as port:
             ready = time.perf_counter() - started
             over_http, told = _over_http(port, sent)
     in_process, own, here = _in_process(pinned, sent)
@@ -89,8 +100,39 @@ def main(cases: int, rounds: int, results: Path) -> int:
     return 0 if same else 1
 
 
+def ledger_of(policy: Policy, folder: Path, at: datetime) -> Ledger:
+    """A ledger of its own below `folder`, open to anybody, in which the policy is live."""
+    ledger = Ledger(
+        f"sqlite:///{folder / 'ledger.db'}", folder / "ledger.head", enrolled_only=False
+    )
+    make_live(ledger, policy, at)
+    return ledger
+
+
+def make_live(ledger: Ledger, policy: Policy, at: datetime) -> None:
+    """Proposed by one, approved by another, promoted."""
+    name, evidence = policy.case_type, "e" * 64
+
+    def submitted(command: type, **said: object) -> Entry:
+        base = version_of(ledger.history(), name)
+        entry = ledger.submit(command(case_type=name, base_version=base, **said), at)
+        if not isinstance(entry, Entry):
+            raise SystemExit(f"the ledger refused: {entry.reason}")
+        return entry
+
+    proposal = submitted(
+        Propose, policy=policy, actor="ana", evidence_digest=evidence, evidence_since=at,
+        evidence_until=at,
+    )  # fmt: skip
+    submitted(
+        Approve, proposal_policy_id=policy.policy_id, actor="ben", evidence_digest=evidence,
+        dossier_digest=dossier_digest(proposal),
+    )  # fmt: skip
+    submitted(Promote, policy_id=policy.policy_id, actor="ana")
+
+
 @contextmanager
-def running_server(folder: Path, secret: str, logs: Path) -> Iterator[int]:
+def running_server(folder: Path, secret: str, logs: Path, ledger: str) -> Iterator[int]:
     """`mlflow models serve` on a free port of this machine, and nothing left of it afterwards.
 
     Raises:
@@ -99,7 +141,8 @@ def running_server(folder: Path, secret: str, logs: Path) -> Iterator[int]:
     port, log = _free_port(), logs / "server.log"
     tools = Path(sys.executable).parent
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    environment = {**kept, "PATH": f"{tools}:{os.environ['PATH']}", "RATCHET_AUDIT_KEY": secret}
+    said = {"RATCHET_AUDIT_KEY": secret, "RATCHET_LEDGER": ledger}
+    environment = {**kept, "PATH": f"{tools}:{os.environ['PATH']}", **said}
     command = [
         str(tools / "mlflow"), "models", "serve", "-m", str(folder), "--env-manager", "local",
         "--host", "127.0.0.1", "--port", str(port),

@@ -14,6 +14,7 @@ from configs.places import PROJECT, located, ratchet_config, ratchet_home
 from configs.validated import validated
 from configs.yaml_lines import Document, Location, parse_yaml, read_yaml
 from models.vocabulary import CaseType
+from models.vocabulary.names import is_reserved, same_spelling, why_mistakable, why_unprintable
 
 CONFIGS = PROJECT / "configs"
 
@@ -37,6 +38,10 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+Days = Annotated[float, Field(gt=0, le=36_525)]
+"""A number of days that a calendar has room for."""
+
+
 class Training(_Frozen):
     """How a risk model is fitted; the later share of the rows stops the fit and calibrates it, and
     the newest are kept to compare it with the present one."""
@@ -47,33 +52,33 @@ class Training(_Frozen):
     min_child_weight: Annotated[float, Field(ge=0)]
     row_share: Annotated[float, Field(gt=0, le=1)]
     column_share: Annotated[float, Field(gt=0, le=1)]
-    early_stopping_rounds: Annotated[int, Field(ge=1)]
+    early_stopping_rounds: Annotated[int, Field(ge=1, le=5000)]
     later_share: Annotated[float, Field(gt=0, lt=1)]
     compare_share: Annotated[float, Field(ge=0, lt=1)]
-    retrain_days: Annotated[float, Field(gt=0)]
+    retrain_days: Days
     hold_back_share: Annotated[float, Field(ge=0, lt=1)]
 
 
 class Night(_Frozen):
     """How far back the night looks again, and what it asks of reviewers and of the evidence."""
 
-    overlap_hours: Annotated[float, Field(ge=0)]
+    overlap_hours: Annotated[float, Field(ge=0, le=876_600)]
     reviewer_share_cap: Annotated[float, Field(gt=0, le=1)]
     second_review_share: Annotated[float, Field(ge=0, le=1)]
-    second_review_days: Annotated[float, Field(ge=0)]
-    drift_window_days: Annotated[float, Field(gt=0)]
-    quiet_nights: Annotated[int, Field(ge=1)]
-    hold_days: Annotated[float, Field(gt=0)]
+    second_review_days: Annotated[float, Field(ge=0, le=36_525)]
+    drift_window_days: Days
+    quiet_nights: Annotated[int, Field(ge=1, le=36_525)]
+    hold_days: Days
     hold_rows: Annotated[int, Field(ge=1)]
-    audit_grace_days: Annotated[float, Field(ge=0)]
-    whole_read_days: Annotated[float, Field(gt=0)]
+    audit_grace_days: Annotated[float, Field(ge=0, le=36_525)]
+    whole_read_days: Days
 
 
 class Triage(_Frozen):
     """How often triage looks, how far back, and what it takes to be a finding."""
 
-    every_days: Annotated[float, Field(gt=0)]
-    window_days: Annotated[float, Field(gt=0)]
+    every_days: Days
+    window_days: Days
     q: Annotated[float, Field(gt=0, lt=0.5)]
     weight_margin: Annotated[float, Field(ge=0)]
     ignored_margin: Annotated[float, Field(ge=0)]
@@ -102,19 +107,19 @@ class Demo(_Frozen):
     """How large the simulated exchange of `ratchet demo` is."""
 
     nights: Annotated[int, Field(ge=1, le=3660)]
-    history_days: Annotated[int, Field(ge=30)]
-    scale: Annotated[float, Field(gt=0)]
-    seed: Annotated[int, Field(ge=0)]
-    retrain_days: Annotated[int, Field(ge=1)]
+    history_days: Annotated[int, Field(ge=30, le=3660)]
+    scale: Annotated[float, Field(gt=0, le=1000)]
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)]
+    retrain_days: Annotated[int, Field(ge=1, le=36_525)]
     hold_back_share: Annotated[float, Field(ge=0, lt=1)]
-    triage_days: Annotated[int, Field(ge=1)]
+    triage_days: Annotated[int, Field(ge=1, le=36_525)]
 
 
 class Settings(_Frozen):
     """Everything people set, frozen; see `defaults.yaml` for what each key means."""
 
     profile: str
-    case_types: tuple[str, ...]
+    case_types: Annotated[tuple[str, ...], Field(min_length=1)]
     database_url: str | None
     mlflow_tracking_uri: str | None
     training: Training
@@ -133,6 +138,14 @@ class Settings(_Frozen):
 
         Raises UserError with the line of what is wrong.
         """
+        folders = [one / "case_types" for one in (ratchet_config(), CONFIGS) if one is not None]
+        known = sorted({path.stem for each in folders for path in each.glob("*.yaml")})
+        strange = [name for name in self.case_types if name not in known]
+        if strange:
+            raise UserError(
+                f"`case_types` names {', '.join(map(ascii, strange))}, and "
+                f"{' or '.join(map(str, folders))} has no such file; it has {', '.join(known)}."
+            )
         return {
             name: load_case_type(located(f"case_types/{name}.yaml", below=CONFIGS))
             for name in self.case_types
@@ -141,7 +154,32 @@ class Settings(_Frozen):
 
 def load_case_type(path: Path) -> CaseType:
     """Read one case type file. Raises UserError with the line of what is wrong."""
-    return validated(CaseType, read_yaml(path))
+    document = read_yaml(path)
+    case_type = validated(CaseType, document)
+    _refuse_names(case_type, document)
+    return case_type
+
+
+def _refuse_names(case_type: CaseType, document: Document) -> None:
+    """Tables and people tell case types and features apart by their names."""
+    wrong = []
+    if why := why_mistakable(case_type.name):
+        wrong.append(f"{document.place_of(('name',))}: the name of a case type {why}.")
+    seen: dict[str, str] = {}
+    for place, name in enumerate(case_type.feature_names):
+        where = document.place_of(("features", place, "name"))
+        before = seen.setdefault(same_spelling(name), name)
+        if why := why_unprintable(name):
+            wrong.append(f"{where}: a feature's name {why}; write the column's name.")
+        elif before != name:
+            wrong.append(f"{where}: the feature {name!r} is another spelling of {before!r}.")
+        elif is_reserved(name):
+            wrong.append(
+                f"{where}: a feature cannot be called {name!r}: a column of ours has that name. Give "
+                f"it another name, and map that name to {name!r} under `columns:` in the source files."
+            )
+    if wrong:
+        raise UserError("\n".join(wrong))
 
 
 def load_settings(
@@ -217,6 +255,13 @@ def _refuse_unknown_keys(document: Document, defaults: Document) -> None:
         sentences = []
         for location in wrong:
             where = document.place_of(location)
+            single = _single_value_above(location, defaults.data)
+            if single is not None:  # what stands below it may be a password
+                found = (
+                    f"{single}: expected one value, found `key: value` pairs; put text in quotes"
+                )
+                sentences.append(f"{where}: {found}.")
+                continue
             key = ".".join(location)
             sentences.append(f"{where}: unknown key {key!r}; `defaults.yaml` lists every key.")
         raise UserError("\n".join(sentences))
@@ -235,6 +280,17 @@ def _exists(location: tuple[str, ...], data: Any) -> bool:
             return False
         data = data[part]
     return True
+
+
+def _single_value_above(location: tuple[str, ...], data: Any) -> str | None:
+    """The setting that takes one value, where `location` lies below it."""
+    for depth, part in enumerate(location):
+        if not isinstance(data, dict):
+            return ".".join(location[:depth])
+        if part not in data:
+            return None
+        data = data[part]
+    return None
 
 
 def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
+import glob
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,10 +15,14 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from configs.errors import UserError
 from configs.places import ratchet_data
+from configs.source_names import TOLD_BY_TRUTH, refuse_names
 from configs.validated import validated
 from configs.yaml_lines import read_yaml
 from models.vocabulary import AuditBudget, CaseType, Costs, Feature, Pattern, Staffing, Targets
+from models.vocabulary.names import column_of, name_of
 
+Days = Annotated[float, Field(gt=0, le=36_525)]
+LARGEST_SEED = 2**31 - 1
 _WALK_KEYS = ("warm_up_days", "step_days", "retrain_days", "seed")
 _VARIABLE = re.compile(r"\$\{([A-Z_][A-Z0-9_]*)\}")
 
@@ -32,7 +38,7 @@ class CaseTypeOverrides(BaseModel):
     turns_with_calendar: tuple[str, ...] | None = None
     monotone: dict[str, Literal[-1, 0, 1]] | None = None
     targets: Targets | None = None
-    label_delay_days: Annotated[float, Field(ge=0)] | None = None
+    label_delay_days: Annotated[float, Field(ge=0, le=36_525)] | None = None
     audit_rate: Annotated[float, Field(gt=0, le=1)] | None = None
     audit_budget: AuditBudget | None = None
     choose: Literal["widest", "cheapest"] | None = None
@@ -42,11 +48,36 @@ class CaseTypeOverrides(BaseModel):
     senior_patterns: tuple[Pattern, ...] | None = None
 
 
+class Numbers(BaseModel):
+    """How a source writes its numbers; `columns` (our names) limits it, by default it holds for all.
+
+    `unit` stands before or after a number and is dropped: "$", "USD", "%" (then 12 % is 12).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    decimal: Literal[".", ","] = "."
+    thousands: Literal["", ",", ".", " ", "'", "\u00a0", "\u202f", "\u2019"] = ""
+    unit: str = ""
+    columns: tuple[str, ...] | None = None
+
+    @model_validator(mode="after")
+    def _differ(self) -> Numbers:
+        if self.decimal == self.thousands:
+            raise ValueError("`decimal` and `thousands` are the same sign; a number needs two")
+        if re.search(r"[\d.,+-]", self.unit):
+            raise ValueError("a `unit` holds no digit, sign, point or comma")
+        return self
+
+
 class SourceSettings(CaseTypeOverrides):
     """One source file (DESIGN 4): a table somewhere, and how its columns map to ours.
 
-    `columns` maps our names to theirs. A `history` also says how it is walked; the other kinds may
-    not.
+    `columns` maps our names to theirs. How cells are written is said once for the source, by our
+    column names: `missing` (words that mean nothing is known), `values` (their word to our value),
+    `numbers`, `scales` (a score in percent or log-odds), `dates` (day or month first), `epoch`
+    (stamps that are numbers), `encoding` of a text file. Nothing of it is guessed. A `history` also
+    says how it is walked; the other kinds may not.
     """
 
     name: str
@@ -61,10 +92,17 @@ class SourceSettings(CaseTypeOverrides):
     case_type: str | None = None
     case_type_column: str | None = None
     case_types: dict[str, CaseTypeOverrides] = Field(default_factory=dict)
-    warm_up_days: Annotated[float, Field(gt=0)] = 30
-    step_days: Annotated[float, Field(gt=0)] = 1
-    retrain_days: Annotated[float, Field(gt=0)] = 14
-    seed: Annotated[int, Field(ge=0)] = 0
+    missing: tuple[str, ...] = ()
+    values: dict[str, dict[str, bool | int | float | str | None]] = Field(default_factory=dict)
+    numbers: Numbers | None = None
+    scales: dict[str, Literal["percent", "log_odds"]] = Field(default_factory=dict)
+    dates: Literal["dmy", "mdy", "ymd"] | None = None
+    epoch: Literal["s", "ms", "us", "ns"] | None = None
+    encoding: str | None = None
+    warm_up_days: Days = 30
+    step_days: Annotated[float, Field(ge=1 / 24, le=36_525)] = 1
+    retrain_days: Days = 14
+    seed: Annotated[int, Field(ge=0, le=LARGEST_SEED)] = 0
 
     @model_validator(mode="after")
     def _says_where_and_what(self) -> SourceSettings:
@@ -74,6 +112,8 @@ class SourceSettings(CaseTypeOverrides):
             )
         if self.url is not None and not self.query:
             raise ValueError("`url` needs a `query` that selects the rows")
+        if self.encoding is not None and not _is_encoding(self.encoding):
+            raise ValueError("`encoding` names no known encoding of text; write utf-8 or latin-1")
         if self.kind != "history":
             walked = [key for key in _WALK_KEYS if key in self.model_fields_set]
             if walked:
@@ -96,14 +136,56 @@ class SourceSettings(CaseTypeOverrides):
                 raise ValueError(
                     f"map `{ours}` under `columns:`; a history cannot be walked without it"
                 )
+        if self.case_type_column is not None and not self.case_types:
+            raise ValueError(
+                "name the case types of `case_type_column` under `case_types:`; rows of others are "
+                "left out"
+            )
         return self
+
+    def feature_columns(self, names: Collection[str]) -> dict[str, str]:
+        """By the column that holds a feature inside (`models.vocabulary.names`): its column in the
+        source, whose columns are `names`.
+
+        A name that `columns:` maps stands for what it is mapped to. A name of ours (`score`,
+        `amount_usd`) is the source's own column of that name, where there is one.
+        """
+        return {
+            column_of(name): name
+            if column_of(name) != name and name in names
+            else self._mapped(name)
+            for name in self._named("features")
+        }
+
+    def _mapped(self, name: str) -> str:
+        # The truth, the id and the time are no features: who lists `bad` means a column called so.
+        return name if name in TOLD_BY_TRUTH else self.columns.get(name, name)
+
+    def categorical_columns(self) -> set[str]:
+        """The columns inside of the features that are categories whatever they look like."""
+        return {column_of(name) for name in self._named("categorical")}
+
+    def inside(self, name: str) -> str:
+        """The column inside that a name in this file means."""
+        return column_of(name) if name in self._named("features") else name
+
+    def _named(self, key: Literal["features", "categorical"]) -> list[str]:
+        layers: list[CaseTypeOverrides] = [self, *self.case_types.values()]
+        return [*dict.fromkeys(name for layer in layers for name in getattr(layer, key) or ())]
 
     def resolved_case_types(self, configured: Mapping[str, CaseType]) -> dict[str, CaseType]:
         """The case types of this history, with what this file says laid over what is configured.
 
         Raises:
-            UserError: a case type that is configured nowhere names no features or no targets.
+            UserError: a case type that is configured nowhere names no features or no targets, or
+                what is laid over does not fit (a category that is monotone, say).
         """
+        try:
+            return self._resolved(configured)
+        except ValueError as unfit:
+            raise UserError(f"Source {self.name!r}: {unfit}.") from None
+
+    def _resolved(self, configured: Mapping[str, CaseType]) -> dict[str, CaseType]:
         if self.case_type is not None:
             return {self.case_type: _case_type(self.case_type, [self], configured)}
         return {
@@ -119,6 +201,7 @@ def load_source(path: Path, env: Mapping[str, str] = os.environ) -> SourceSettin
     """
     document = read_yaml(path)
     source = validated(SourceSettings, document)
+    refuse_names(source, document)
     return source.model_copy(
         update={
             "path": _located(source.path, path, env),
@@ -126,6 +209,13 @@ def load_source(path: Path, env: Mapping[str, str] = os.environ) -> SourceSettin
             "query": _expanded(source.query, path, env),
         }
     )
+
+
+def _is_encoding(name: str) -> bool:
+    try:
+        return bool(codecs.lookup(name)._is_text_encoding)  # rot13 is a codec, too
+    except (LookupError, ValueError):
+        return False
 
 
 def _expanded(text: str | None, file: Path, env: Mapping[str, str]) -> str | None:
@@ -147,7 +237,21 @@ def _located(text: str | None, file: Path, env: Mapping[str, str]) -> str | None
     expanded = _expanded(text, file, env)
     if expanded is None or "://" in expanded or Path(expanded).is_absolute():
         return expanded
-    return str((file.resolve().parent / expanded).resolve())
+    try:
+        folder = file.resolve().parent
+        found = (folder / expanded).resolve()
+        if _is_pattern(expanded) and not found.exists() and found.is_relative_to(folder):
+            # What the user wrote is a pattern; a sign in the name of the folder is just a sign.
+            return str(Path(glob.escape(str(folder))) / found.relative_to(folder))
+        return str(found)
+    except (OSError, RuntimeError, ValueError) as problem:
+        raise UserError(
+            f"{file}: its `path` cannot be the path of a file ({type(problem).__name__}); correct it."
+        ) from None
+
+
+def _is_pattern(text: str) -> bool:
+    return any(sign in text for sign in "*?[")
 
 
 def _case_type(
@@ -181,6 +285,11 @@ def _case_type(
         )
         if key in said
     }
+    own = {name_of(feature.name): feature.name for feature in features}
+    if "segments" in direct:
+        direct["segments"] = tuple(own.get(name, name) for name in said["segments"])
+    if "senior_patterns" in direct:
+        direct["senior_patterns"] = tuple(_inside(one, own) for one in said["senior_patterns"])
     return replace(
         base,
         features=features,
@@ -189,8 +298,16 @@ def _case_type(
     )
 
 
+def _inside(pattern: Pattern, own: Mapping[str, str]) -> Pattern:
+    """The pattern with its features' columns under the names that they have inside."""
+    conditions = tuple(
+        replace(one, column=own.get(one.column, one.column)) for one in pattern.conditions
+    )
+    return replace(pattern, conditions=conditions)
+
+
 def _features(base: CaseType, said: Mapping[str, Any]) -> tuple[Feature, ...]:
-    known = {feature.name: feature for feature in base.features}
+    known = {name_of(feature.name): feature for feature in base.features}
     names = said.get("features") or [name for name in known if name != "-"]
     stray = sorted(
         {
@@ -204,16 +321,18 @@ def _features(base: CaseType, said: Mapping[str, Any]) -> tuple[Feature, ...]:
         raise UserError(
             f"case type {base.name!r}: {', '.join(map(repr, stray))} must be listed under `features:` too."
         )
-    return tuple(_laid_over(known.get(name, Feature(name)), said) for name in names)
+    return tuple(
+        _laid_over(known.get(name, Feature(column_of(name))), name, said) for name in names
+    )
 
 
-def _laid_over(feature: Feature, said: Mapping[str, Any]) -> Feature:
-    if feature.name in said.get("categorical", ()):
+def _laid_over(feature: Feature, name: str, said: Mapping[str, Any]) -> Feature:
+    if name in said.get("categorical", ()):
         feature = replace(feature, kind="categorical")
-    if feature.name in said.get("may_be_missing", ()):
+    if name in said.get("may_be_missing", ()):
         feature = replace(feature, may_be_missing=True)
-    if feature.name in said.get("turns_with_calendar", ()):
+    if name in said.get("turns_with_calendar", ()):
         feature = replace(feature, turns_with_calendar=True)
-    if feature.name in said.get("monotone", {}):
-        feature = replace(feature, monotone=said["monotone"][feature.name])
+    if name in said.get("monotone", {}):
+        feature = replace(feature, monotone=said["monotone"][name])
     return feature

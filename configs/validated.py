@@ -13,6 +13,7 @@ from configs.errors import UserError
 from configs.yaml_lines import Document, Location
 
 Value = TypeVar("Value")
+_MOST_SENTENCES = 20
 
 
 def validated(schema: type[Value], document: Document) -> Value:
@@ -28,7 +29,10 @@ def validated(schema: type[Value], document: Document) -> Value:
             json.dumps(document.data, default=_plain), strict=True
         )
     except ValidationError as problem:
-        sentences = [_sentence(error, document, schema) for error in problem.errors()]
+        errors = problem.errors()
+        sentences = [_sentence(error, document, schema) for error in errors[:_MOST_SENTENCES]]
+        if len(errors) > _MOST_SENTENCES:
+            sentences.append(f"and {len(errors) - _MOST_SENTENCES:,} more mistakes.")
         raise UserError("\n".join(dict.fromkeys(sentences))) from None
 
 
@@ -43,7 +47,42 @@ def _sentence(error: Any, document: Document, schema: type[Any]) -> str:
     if error["type"] in ("missing", "missing_argument"):
         return f"{where}: {dotted!r} is missing; it has no default."
     message = str(error["msg"]).removeprefix("Value error, ")
+    due = _DUE.get(error["type"])
+    if due is not None:
+        message = f"expected {due}, found {_found(error['input'])}"
     return f"{where}: {dotted}: {message}" if dotted else f"{where}: {message}"
+
+
+_DUE = {
+    "string_type": "text",
+    "int_type": "a whole number (integer)",
+    "int_from_float": "a whole number (integer)",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "tuple_type": "a list",
+    "dict_type": "`key: value` pairs",
+    "model_type": "`key: value` pairs",
+    "model_attributes_type": "`key: value` pairs",
+    "dataclass_type": "`key: value` pairs",
+    "dataclass_exact_type": "`key: value` pairs",
+}
+"""What had to stand there, by pydantic's kind of error."""
+
+
+def _found(value: Any) -> str:
+    """What stands there instead, in words: the value itself may be a password."""
+    if isinstance(value, bool):
+        return "yes or no (YAML reads yes, no, on, off, true and false so); text belongs in quotes"
+    if value is None:
+        return "nothing (an empty value, null and ~ say nothing)"
+    if isinstance(value, int | float):
+        return "a number; text belongs in quotes"
+    if isinstance(value, list):
+        return "a list; text that begins with [ belongs in quotes"
+    if isinstance(value, dict):
+        return "`key: value` pairs; text that begins with { belongs in quotes"
+    return "text"
 
 
 def _known_keys(schema: type[Any], location: Location) -> list[str]:

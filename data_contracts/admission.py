@@ -18,6 +18,7 @@ import pyarrow as pa
 from pandas.api import types
 
 from data_contracts.contract import (
+    CELLS_CAN_BE_READ,
     NEITHER,
     STRUCTURE_RULES,
     AdmissionContext,
@@ -26,6 +27,14 @@ from data_contracts.contract import (
     Contract,
     NativeCheck,
     RowRule,
+)
+from data_contracts.words import (
+    FLAG_WORDS,
+    ROW_FAULT_SHARE,
+    ReadCells,
+    off_scale,
+    read_flags,
+    read_numbers,
 )
 from models.vocabulary import CaseType, Feature
 
@@ -99,9 +108,11 @@ def admit(frame: pd.DataFrame, contract: Contract, context: AdmissionContext) ->
     """
     delivered = frame.reset_index(drop=True).drop(columns=BROKEN_RULES, errors="ignore")
     try:
-        typed = read_types(delivered, contract, context.case_types)
+        typed, readable = _read_cells(delivered, contract, context.case_types)
         kept = _row_masks(typed, contract, context)
         _second_road(typed, contract, kept)
+        if not readable.all():
+            kept[CELLS_CAN_BE_READ] = readable
         sound = kept.all(axis=1)
         rows = _in_schema_types(typed[sound], contract)
     except BatchRefused as refusal:
@@ -134,12 +145,22 @@ def read_types(
     """The batch in the contract's types: fixed columns, then carried features, segments and phi_.
 
     Words become `str`, stamps `datetime64[us, UTC]`, numbers `float64` or `Int64`, yes-or-no
-    `boolean` (0 and 1 will do). Carried columns stay as they are; other columns are left out.
+    `boolean` (0 and 1 will do, and the words of `words.FLAG_WORDS`). Carried columns stay as they
+    are where their cells are in their feature's type; other columns are left out. A few cells that
+    cannot be read are missing here, and `admit` quarantines their rows.
 
     Raises:
         BatchRefused: the contract has no rules, or the batch no rows, or columns are missing (all
-            are named) or have another type (all are named, without their values).
+            are named), have another type or are on another scale (all are named, without their
+            values).
     """
+    return _read_cells(frame, contract, case_types)[0]
+
+
+def _read_cells(
+    frame: pd.DataFrame, contract: Contract, case_types: Mapping[str, CaseType]
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """What `read_types` gives, and in which rows every cell could be read, shape (rows,)."""
     if not contract.row_rules:
         raise BatchRefused(
             "contract_has_rules",
@@ -153,24 +174,26 @@ def read_types(
             f"The batch of {contract.name} has no rows; look whether the delivery or its query "
             "broke.",
         )
-    carried = _carried(frame, contract, case_types)
+    carried = {name: frame[name] for name in _carried(frame, contract, case_types)}
+    readable = np.ones(len(frame), dtype=np.bool_)
     columns: dict[str, pd.Series] = {}
     misfits: list[str] = []
     for name in contract.schema.names:
         try:
-            columns[name] = _read_fixed(frame, contract, name)
+            columns[name] = _read_fixed(frame, contract, name, readable)
         except _Misfit as misfit:
             misfits.append(f"{name!r} must be {misfit}")
         except _UNREADABLE:
             misfits.append(f"{name!r} must be {contract.schema.field(name).type}")
-    misfits += _misfit_features(frame, contract, case_types)
+    misfits += _misread_features(frame, contract, case_types, carried, readable)
+    misfits += _off_scale(columns, contract)
     if misfits:
         raise BatchRefused(
             "types_fit",
             f"{_many(len(misfits), 'column')} of {contract.name} cannot be read: "
             f"{'; '.join(misfits)}. Convert at the source.",
         )
-    return pd.DataFrame({**columns, **{name: frame[name] for name in carried}})
+    return pd.DataFrame({**columns, **carried}), readable
 
 
 def reject_report(admission: Admission, limit: int = 10) -> str:
@@ -190,6 +213,21 @@ def reject_report(admission: Admission, limit: int = 10) -> str:
 
 # What pandas and Arrow raise on a cell they cannot hold; their messages may quote the cell.
 _UNREADABLE = (TypeError, ValueError, ArithmeticError, pa.ArrowException)
+
+
+_NO_WORDS = (
+    "datetime",
+    "datetime64",
+    "date",
+    "time",
+    "timedelta",
+    "timedelta64",
+    "bytes",
+    "period",
+)
+_PROBABILITIES = {"score", "propensity"}
+_FEATURES_ARE_ASKED = "features_are_present"
+_MOST_NEITHER = 0.5
 
 
 class _Misfit(ValueError):
@@ -250,29 +288,83 @@ def _carried(
     ]
 
 
-def _misfit_features(
-    frame: pd.DataFrame, contract: Contract, case_types: Mapping[str, CaseType]
+def _misread_features(
+    frame: pd.DataFrame,
+    contract: Contract,
+    case_types: Mapping[str, CaseType],
+    carried: dict[str, pd.Series],
+    readable: np.ndarray,
 ) -> list[str]:
-    """What is wrong with the types of features, judged on the rows of their own case type."""
+    """What is wrong with the types of features, judged on the rows of their own case type.
+
+    Words for numbers or for yes and no in `carried` become what they say, in all their rows.
+    """
     misfits = []
+    # Where no rule asks for features, a case without one is still a case: a person decides it.
+    asked = any(rule.name == _FEATURES_ARE_ASKED for rule in contract.row_rules)
     for case_type in _types_in(frame, contract, case_types):
-        rows = frame[frame["case_type"].eq(case_type.name)]
+        mine = frame["case_type"].eq(case_type.name).to_numpy(dtype=np.bool_, na_value=False)
         for feature in case_type.features:
+            fine = np.ones(int(mine.sum()), dtype=np.bool_)
             try:
-                _read_feature(rows[feature.name], feature)
+                read = _read_feature(frame.loc[mine, feature.name], feature, fine, strict=asked)
             except _Misfit as misfit:
                 misfits.append(f"{feature.name!r} ({case_type.name}) must be {misfit}")
+                continue
             except _UNREADABLE:
                 misfits.append(f"{feature.name!r} ({case_type.name}) must be {feature.kind}")
+                continue
+            if asked:
+                readable[mine] &= fine
+            if read is not None and feature.name in carried:
+                carried[feature.name] = _replaced(carried[feature.name], mine, read)
     return misfits
 
 
-def _read_feature(column: pd.Series, feature: Feature) -> None:
-    readers = {"numeric": _read_number, "boolean": _read_yes_or_no, "categorical": _read_text}
-    readers[feature.kind](column)
+def _read_feature(
+    column: pd.Series, feature: Feature, fine: np.ndarray, *, strict: bool
+) -> pd.Series | None:
+    """The feature in its type where its cells are in another; None where they stay as they are."""
+    if feature.kind == "categorical":
+        text = _read_text(column)
+        return text if types.is_numeric_dtype(column.dtype) else None
+    if feature.kind == "boolean":
+        read = _read_yes_or_no(column, fine, strict=strict)
+    else:
+        read = _read_number(column, fine, strict=strict)
+    return None if _is_in_type(column) else read
 
 
-def _read_fixed(frame: pd.DataFrame, contract: Contract, name: str) -> pd.Series:
+def _is_in_type(column: pd.Series) -> bool:
+    """Whether nothing but numbers and booleans stands in a column, as they are kept."""
+    return types.is_numeric_dtype(column.dtype) or _kind(column) in ("boolean", "empty")
+
+
+def _replaced(whole: pd.Series, mine: np.ndarray, read: pd.Series) -> pd.Series:
+    """The column with the rows of one case type in their type; the others keep what they hold."""
+    if mine.all():
+        return read
+    mixed = whole.astype(object).copy()
+    mixed[mine] = read.astype(object).where(read.notna(), None)
+    return mixed.infer_objects()
+
+
+def _off_scale(columns: Mapping[str, pd.Series], contract: Contract) -> list[str]:
+    """Which columns of probabilities hold something else altogether, and the question to settle."""
+    found = []
+    for name in _PROBABILITIES & set(contract.schema.names) & set(columns):
+        strange = off_scale(columns[name])
+        if strange is not None:
+            found.append(
+                f"{name!r} must be a probability in [0, 1] ({strange} say `scales: {{{name}: percent}}` "
+                "or `log_odds` in the source file)"
+            )
+    return found
+
+
+def _read_fixed(
+    frame: pd.DataFrame, contract: Contract, name: str, readable: np.ndarray
+) -> pd.Series:
     wanted = contract.schema.field(name).type
     if name not in frame.columns:
         default = contract.defaults.get(name)
@@ -281,20 +373,21 @@ def _read_fixed(frame: pd.DataFrame, contract: Contract, name: str) -> pd.Series
         column = frame[name]
     if name in contract.types_judged_by_row:
         return _read_leniently(column)
-    return _read(column, wanted)
+    return _read(column, wanted, readable)
 
 
-def _read(column: pd.Series, wanted: pa.DataType) -> pd.Series:
+def _read(column: pd.Series, wanted: pa.DataType, readable: np.ndarray) -> pd.Series:
+    """A column in its type; `readable` turns False in rows whose cell cannot be read."""
     if pa.types.is_list(wanted):
         return _read_list(column, wanted)
     if pa.types.is_timestamp(wanted):
         return _read_stamp(column)
     if pa.types.is_boolean(wanted):
-        return _read_yes_or_no(column)
+        return _read_yes_or_no(column, readable)
     if pa.types.is_integer(wanted):
-        return _read_whole_number(column)
+        return _read_whole_number(column, readable)
     if pa.types.is_floating(wanted):
-        return _read_number(column)
+        return _read_number(column, readable)
     return _read_text(column)
 
 
@@ -304,20 +397,34 @@ def _kind(column: pd.Series) -> str:
 
 def _read_text(column: pd.Series) -> pd.Series:
     plain = column.astype(object) if isinstance(column.dtype, pd.CategoricalDtype) else column
-    if _kind(plain) not in ("string", "empty", "integer"):
+    kind = _kind(plain)
+    if kind == "floating" and plain.dropna().mod(1.0).eq(0.0).all():
+        kind = "integer"  # whole numbers became floats because some are missing
+    if kind not in ("string", "empty", "integer"):
         raise _Misfit("text")
-    text = plain.astype("Int64") if _kind(plain) == "integer" else plain
+    text = plain.astype("Int64") if kind == "integer" else plain
     return text.astype("string").astype("str")
 
 
-def _read_number(column: pd.Series) -> pd.Series:
-    if _kind(column) not in ("integer", "floating", "mixed-integer-float", "decimal", "empty"):
+def _read_number(column: pd.Series, readable: np.ndarray, *, strict: bool = True) -> pd.Series:
+    """Numbers as `float64`; a few cells that are none cost their rows (`readable`), more the batch.
+
+    Not strict: cells in another format are their rows' fault, too, unless there are many.
+    """
+    kind = _kind(column)
+    if kind in ("integer", "floating", "mixed-integer-float", "decimal", "empty"):
+        return pd.Series(column.to_numpy(dtype="float64", na_value=np.nan), index=column.index)
+    if kind in _NO_WORDS:
         raise _Misfit("a number")
-    return pd.Series(column.to_numpy(dtype="float64", na_value=np.nan), index=column.index)
+    read = read_numbers(column)
+    if _is_misread(read, strict=strict):
+        raise _Misfit(f"a number ({_how_many(read)}{_how_written(read)})")
+    readable &= ~read.unreadable
+    return read.values
 
 
-def _read_whole_number(column: pd.Series) -> pd.Series:
-    number = _read_number(column)
+def _read_whole_number(column: pd.Series, readable: np.ndarray) -> pd.Series:
+    number = _read_number(column, readable)
     with np.errstate(invalid="ignore"):
         whole = number.isna() | (number.abs().lt(2.0**53) & number.mod(1.0).eq(0.0))
     if not whole.all():
@@ -325,37 +432,61 @@ def _read_whole_number(column: pd.Series) -> pd.Series:
     return number.astype("Int64")
 
 
-def _read_yes_or_no(column: pd.Series) -> pd.Series:
-    if _kind(column) == "boolean":
+def _read_yes_or_no(column: pd.Series, readable: np.ndarray, *, strict: bool = True) -> pd.Series:
+    kind = _kind(column)
+    if kind == "boolean":
         return column.astype("boolean")
-    number = _read_number_or(column, _Misfit("true or false"))
-    if not (number.isna() | number.isin([0.0, 1.0])).all():
+    if kind in _NO_WORDS:
         raise _Misfit("true or false")
-    return number.astype("boolean")
+    read = read_flags(column)
+    if _is_misread(read, strict=strict):
+        raise _Misfit(
+            f"true or false ({_how_many(read)}; {FLAG_WORDS} are understood, map other words under "
+            "`values:` in the source file)"
+        )
+    readable &= ~read.unreadable
+    return read.values
 
 
-def _read_number_or(column: pd.Series, misfit: _Misfit) -> pd.Series:
-    try:
-        return _read_number(column)
-    except _Misfit:
-        raise misfit from None
+def _is_misread(read: ReadCells, *, strict: bool) -> bool:
+    if strict:
+        return not read.rows_are_at_fault
+    return read.stray > max(1, ROW_FAULT_SHARE * read.present)
+
+
+def _how_many(read: ReadCells) -> str:
+    return f"{read.stray:,} of {read.present:,} cells are none"
+
+
+def _how_written(read: ReadCells) -> str:
+    if not read.foreign:
+        return ""
+    return (
+        f", {read.foreign:,} of them have thousands, a decimal comma, a currency or a percent sign: which? "
+        "say `numbers:` in the source file"
+    )
 
 
 def _read_leniently(column: pd.Series) -> pd.Series:
-    """True, False and null as they are, 0 and 1 as no and yes, anything else as NEITHER."""
+    """True, False and null as they are, words for them as what they say, anything else as NEITHER.
+
+    Raises:
+        _Misfit: more than half of the cells are neither: these are words of another vocabulary.
+    """
     try:
-        return _read_yes_or_no(column)
-    except _Misfit:
-        strict = column.astype(object)
-        yes_or_no = strict.map(_is_yes_or_no)
-        read = pd.Series(NEITHER, index=column.index, dtype=object)
-        read[yes_or_no] = strict[yes_or_no].map(bool)
-        read[column.isna()] = None
-        return read
-
-
-def _is_yes_or_no(value: object) -> bool:
-    return isinstance(value, bool | np.bool_ | int | float) and value in (0, 1)
+        flags = read_flags(column)
+    except _UNREADABLE:
+        raise _Misfit("true or false") from None
+    if not flags.stray:
+        return flags.values
+    if flags.stray > max(1, _MOST_NEITHER * flags.present):
+        raise _Misfit(
+            f"true, false or empty ({_how_many(flags)}; {FLAG_WORDS} are understood, map other words "
+            "under `values:` in the source file)"
+        )
+    read = flags.values.astype(object).where(flags.values.notna(), None)
+    read[flags.unreadable] = NEITHER
+    return read
 
 
 def _read_stamp(column: pd.Series) -> pd.Series:
@@ -688,7 +819,8 @@ def _nothing_admitted(
 
 def _no_rows(contract: Contract) -> pd.DataFrame:
     empty = {
-        column.name: _read(pd.Series([], dtype=object), column.type) for column in contract.schema
+        column.name: _read(pd.Series([], dtype=object), column.type, np.empty(0, np.bool_))
+        for column in contract.schema
     }
     return _in_schema_types(pd.DataFrame(empty), contract)
 

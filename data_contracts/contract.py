@@ -16,6 +16,12 @@ STAMP = pa.timestamp("us", tz="UTC")
 NEITHER = "neither"
 """Stands in a yes-or-no column for a value that is no yes, no no and not empty."""
 
+CELLS_CAN_BE_READ = "cells_can_be_read"
+_WHY_UNREADABLE = (
+    "a cell is not what its column holds (a number, or true or false); deliver it in plain notation, "
+    "or say `numbers:`, `values:` or `missing:` in the source file."
+)
+
 STRUCTURE_RULES: Mapping[str, str] = {
     "contract_has_rules": "A contract that checks nothing admits nothing; give it row rules.",
     "batch_is_not_empty": "The batch has no rows; look whether the delivery or its query broke.",
@@ -55,6 +61,7 @@ class AdmissionContext:
             case_type and opened_at where known); None means that none are stored.
         stored_revisions: revisions in the store (review_id, revision, row_digest as
             `digests.row_digests` gives it); None = none.
+        stored_outcomes: outcomes in the store (case_id, source, observed_at, bad); None = none.
         trailing: by case type, the recent past; None = there is none yet.
         key_user_priority: from this priority on a case is never decided automatically.
         reviewer_share_cap: largest share of a batch one reviewer may supply.
@@ -68,6 +75,7 @@ class AdmissionContext:
     case_types: Mapping[str, CaseType]
     decisions: pd.DataFrame | None = field(default=None, repr=False)
     stored_revisions: pd.DataFrame | None = field(default=None, repr=False)
+    stored_outcomes: pd.DataFrame | None = field(default=None, repr=False)
     trailing: Mapping[str, Trailing] | None = None
     key_user_priority: int = KEY_USER_PRIORITY
     reviewer_share_cap: float = 0.25
@@ -208,7 +216,7 @@ class Contract:
     def explain(self, rule: str) -> str:
         """The sentence of one rule, by its name ("batch:" in front or not)."""
         bare = rule.removeprefix("batch:")
-        sentences = dict(STRUCTURE_RULES)
+        sentences = {**STRUCTURE_RULES, CELLS_CAN_BE_READ: _WHY_UNREADABLE}
         sentences.update({known.name: known.why for known in self.row_rules})
         sentences.update({known.name: known.why for known in self.batch_rules})
         return sentences.get(bare, "")

@@ -39,11 +39,23 @@ def _observed_after_opened(frame: pd.DataFrame, context: AdmissionContext) -> pd
     return ~frame["observed_at"].lt(pd.to_datetime(opened, utc=True))
 
 
-def _does_not_contradict_itself(frame: pd.DataFrame, _: AdmissionContext) -> pd.Series:
+def _does_not_contradict_itself(frame: pd.DataFrame, context: AdmissionContext) -> pd.Series:
     told = frame.loc[frame["bad"].notna(), [*_KEY, "bad"]]
     rivals = pd.Series(False, index=frame.index)
     rivals[told.index] = has_rival(told, _KEY, ("bad",))
+    if context.stored_outcomes is not None:
+        rivals[_contradicts_store(told, context.stored_outcomes)] = True
     return ~rivals
+
+
+def _contradicts_store(told: pd.DataFrame, stored: pd.DataFrame) -> list[int]:
+    """The index of rows that say the opposite of a stored one; a row that is stored itself came twice."""
+    keys = list(_KEY)
+    known = stored.astype({"bad": bool}).drop_duplicates([*keys, "bad"])
+    arrived = told.dropna(subset=keys).astype({"bad": bool}).reset_index(names="_position")
+    met = arrived.merge(known, on=keys, suffixes=("", "_stored"))
+    same = met.loc[met["bad"] == met["bad_stored"], "_position"]
+    return [int(at) for at in met.loc[~met["_position"].isin(same), "_position"]]
 
 
 OUTCOMES = Contract(
@@ -67,7 +79,8 @@ OUTCOMES = Contract(
         RowRule(
             "outcome_does_not_contradict_itself",
             (*_KEY, "bad"),
-            "One source says both bad and not bad of this case at one time; deliver what holds.",
+            "One source says both bad and not bad of this case at one time; deliver what holds, a "
+            "correction with the time at which it became known.",
             _does_not_contradict_itself,
         ),
         not_delivered_twice_in_one_batch(*_KEY),

@@ -8,6 +8,7 @@ from typing import Any
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
+from configs.masking import masked, masked_leaves
 from flows.reports.page import Section, markdown
 from flows.reports.tickets import tickets_sentence, tickets_table
 from flows.verbs.challenger import Challenger, challenger_table, correction_table
@@ -22,8 +23,9 @@ def publish(
 ) -> None:
     """The verdict in markdown first, then its table, under stable keys; `others` below the verdict."""
     key = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-    text = markdown(name, [Section("Verdict", verdict, table=list(table) or None), *others])
-    create_markdown_artifact(markdown=text, key=f"{key}-verdict", description=verdict[:200])
+    verdict, table = masked(verdict), masked_leaves(list(table))
+    text = markdown(name, [Section("Verdict", verdict, table=table or None), *others])
+    create_markdown_artifact(markdown=masked(text), key=f"{key}-verdict", description=verdict[:200])
     if table:
         create_table_artifact(table=[dict(row) for row in table], key=f"{key}-table")
 
@@ -31,7 +33,7 @@ def publish(
 def publish_text(name: str, text: str) -> None:
     """Markdown for a person to read, under a stable key."""
     key = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-    create_markdown_artifact(markdown=text, key=key)
+    create_markdown_artifact(markdown=masked(text), key=key)
 
 
 def publish_night(night: dict[str, Any]) -> None:

@@ -7,7 +7,8 @@ so that `--help` is instant.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Sequence
 from errno import (
     EACCES,
     EDQUOT,
@@ -20,10 +21,22 @@ from errno import (
     EPERM,
     EROFS,
 )
+from typing import NoReturn
 
 import click
 
-from flows.commands import brakes, cases, evidence, holds, hub, loop, people, record
+from flows.commands import (
+    audit_key,
+    brakes,
+    cases,
+    doctor,
+    evidence,
+    holds,
+    hub,
+    loop,
+    people,
+    record,
+)
 from flows.commands.exit_codes import EXIT_GATE, EXIT_INPUT, EXIT_SERVICE
 from flows.commands.output import say
 
@@ -44,7 +57,7 @@ def cli() -> None:
     """
 
 
-for _theme in (loop, evidence, hub, brakes, holds, record, people, cases):
+for _theme in (loop, evidence, hub, brakes, holds, record, people, cases, audit_key, doctor):
     for _command in _theme.COMMANDS:
         cli.add_command(_command)
 
@@ -52,7 +65,12 @@ for _theme in (loop, evidence, hub, brakes, holds, record, people, cases):
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and turn what went wrong into one clear line and an exit code."""
     from configs.errors import GateRefused, ServiceUnreachable, UserError
+    from configs.masking import masked
+    from flows.adapters.log_masking import mask_logs
+    from flows.adapters.private_home import be_private
 
+    be_private()
+    mask_logs()
     codes: dict[type[Exception], int] = {
         UserError: EXIT_INPUT,
         GateRefused: EXIT_GATE,
@@ -71,10 +89,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(codes[type(said)])
     except OSError as wrong:
         if wrong.errno not in _NOT_WRITABLE:
-            raise
+            _say_our_bug(masked)
         where = wrong.filename or "a disk that this command writes to"
         say(f"{where} cannot be used: {wrong.strerror}. Name another place or free this one.")
         sys.exit(EXIT_SERVICE)
+    except Exception:
+        _say_our_bug(masked)
+
+
+def _say_our_bug(masked: Callable[[str], str]) -> NoReturn:
+    """A traceback helps whoever mends it; what it quotes may hold a password."""
+    sys.stderr.write(masked(traceback.format_exc()))
+    sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from prefect import flow
 from prefect.utilities.annotations import quote
 
 from flows import tasks
+from flows.artifacts import publish
+from flows.reports.decided import decided_table, decided_verdict
+from flows.verbs.authority import refuse_without_authority
 
 
 @flow(name="decide_cases", persist_result=False)
 def decide_cases(profile: str | None = None) -> dict[str, Any]:
     """Pull new cases, decide them under the live policies, store decisions, count by case type.
 
-    A run again, for the same or an earlier slot, changes nothing: what is decided stays decided.
+    A run again, for the same or an earlier slot, changes nothing: what is decided stays decided. A
+    run whose cases all went to people, as the ledger or the audit secret cannot be trusted, fails
+    after they were stored.
 
     Args:
         profile: the settings' profile; empty: RATCHET_PROFILE or `local`.
     """
     desk = tasks.open_desk(profile)
-    decided: dict[str, Any] = tasks.decide_new_cases(quote(desk), datetime.now(UTC), profile)
+    decided: dict[str, Any] = tasks.decide_new_cases(quote(desk), None, profile)
+    publish("decide-cases", decided_verdict(decided), decided_table(decided))
+    refuse_without_authority([one.get("overrides", {}) for one in decided.values()])
     return decided

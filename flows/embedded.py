@@ -8,8 +8,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from configs.errors import UserError
+from flows.adapters.private_home import keep_private
 
 # What a person's shell or Prefect profile may have set, and an embedded run must not follow.
 _AMBIENT = ("PREFECT_API_URL", "PREFECT_PROFILE", "PREFECT_API_DATABASE_CONNECTION_URL")
@@ -40,8 +42,14 @@ def embedded_prefect(home: Path) -> None:
         if os.environ.pop(name, None):
             sys.stderr.write(f"{name} is set in the environment and ignored here.\n")
     folder = home / "prefect"
+    keep_private(home)
     folder.mkdir(parents=True, exist_ok=True)
     os.environ["PREFECT_HOME"] = str(folder)
+    if "?" in str(folder):
+        # Prefect writes the path into an address, where a `?` would end it.
+        file = quote(str(folder / "prefect.db"))
+        address = f"sqlite+aiosqlite:///file:{file}?uri=true"
+        os.environ["PREFECT_API_DATABASE_CONNECTION_URL"] = address
     os.environ["PREFECT_PROFILES_PATH"] = str(folder / "profiles.toml")
     defaults = {
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",

@@ -10,6 +10,7 @@ from prefect.utilities.annotations import quote
 
 from flows import tasks
 from flows.artifacts import publish_night
+from flows.verbs.deliveries import read_as_of
 from flows.verbs.live import night_of, refuse_unless_done
 from flows.verbs.night import earliest_evidence
 from flows.verbs.night_results import NightResults
@@ -32,7 +33,9 @@ def nightly_calibration(
     desk, results = tasks.open_desk(profile), NightResults()
     protected = tasks.protect(quote(desk), moment)
     deliveries = tasks.load(quote(desk), moment, profile)
-    batches = tasks.admit(quote(desk), quote(deliveries), moment, quote(results))
+    live = as_of is None
+    batches = tasks.admit(quote(desk), quote(deliveries), moment, quote(results), at_commit=live)
+    moment = read_as_of(batches, moment)
     book = tasks.establish_truth(quote(desk), moment, earliest_evidence(desk, moment))
     held = tasks.watch(quote(desk), quote(book), quote(deliveries), quote(results))
     guarded = tasks.guard(quote(desk), quote(book), quote(results)).after(protected)

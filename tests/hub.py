@@ -8,6 +8,7 @@ from typing import Any
 
 from flows.adapters.ledger import Ledger
 from models.hub import (
+    AUDIT_SECRET,
     PEOPLE,
     Approve,
     AuditPlan,
@@ -21,12 +22,15 @@ from models.hub import (
     Policy,
     Promote,
     Propose,
+    RecordAuditSecret,
     Refusal,
     Refuse,
     RequestForce,
+    RequestRollBack,
     Resume,
     Revoke,
     RollBack,
+    RotateAuditSecret,
     Rule,
     StartAb,
     StartGeneration,
@@ -35,10 +39,11 @@ from models.hub import (
     dossier_digest,
     live_policy_id,
     may_act,
+    previous_policy_id,
     proposal_of,
     version_of,
 )
-from models.hub.people import GUARDRAIL, NIGHT, RETRAIN, VALIDATE_AB
+from models.hub.people import DECIDE_CASES, GUARDRAIL, NIGHT, RETRAIN, VALIDATE_AB
 from models.vocabulary import AbPlan, Boundary, Targets
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -68,6 +73,7 @@ class Hub:
         self.enrolled_only = enrolled_only
         self.now = NOW
         self._history: list[Entry] = []
+        self._policies: dict[str | None, Policy] = {}
 
     @property
     def history(self) -> list[Entry]:
@@ -85,6 +91,9 @@ class Hub:
         self.now += timedelta(hours=1)
         if self.ledger is not None:
             return self.ledger.submit(command, self.now)
+        for name in ("policy", "narrowed"):
+            if isinstance(brought := getattr(command, name, None), Policy):
+                self._policies[brought.policy_id] = brought
         refused = may_act(self._history, command) if self.enrolled_only else None
         said = refused or decide(self._history, command, self.now)
         if isinstance(said, Entry):
@@ -147,7 +156,29 @@ class Hub:
         return self.ask(Force, policy_id=policy.policy_id, actor=actor)
 
     def roll_back(self, actor: str = "ben", **said: Any) -> Entry | Refusal:
-        return self.ask(RollBack, actor=actor, **said)
+        return self.ask(RollBack, actor=actor, **self._two(), **said)
+
+    def request_roll_back(
+        self, actor: str = "ana", reason: str = "an old one is better", **said: Any
+    ) -> Entry | Refusal:
+        return self.ask(RequestRollBack, actor=actor, reason=reason, **self._two(), **said)
+
+    def record_secret(self, check: str = "0" * 32, actor: str = DECIDE_CASES) -> Entry | Refusal:
+        told = {"check": check, "salt": "s" * 32, "case_type": AUDIT_SECRET}
+        return self.ask(RecordAuditSecret, actor=actor, **told)
+
+    def rotate_secret(
+        self, check: str = "1" * 32, actor: str = "ben", reason: str = "somebody left"
+    ) -> Entry | Refusal:
+        told = {"check": check, "salt": "s" * 32, "case_type": AUDIT_SECRET, "reason": reason}
+        return self.ask(RotateAuditSecret, actor=actor, **told)
+
+    def _two(self) -> dict[str, Policy | None]:
+        """The policies that a rollback is about; a ledger knows them by itself."""
+        if self.ledger is not None:
+            return {}
+        names = {"live": live_policy_id, "target": previous_policy_id}
+        return {one: self._policies.get(find(self._history, "ato")) for one, find in names.items()}
 
     def narrow(self, incumbent: Policy, narrowed: Policy, **said: Any) -> Entry | Refusal:
         return self.ask(Narrow, incumbent=incumbent, narrowed=narrowed, actor=NIGHT, **said)

@@ -19,6 +19,8 @@ from typing import Any, TypeAlias
 import httpx
 import numpy as np
 
+from configs.masking import masked, masked_leaves
+
 Plain: TypeAlias = str | int | float | bool | None
 
 FILE = "alerts.jsonl"
@@ -57,12 +59,14 @@ class Alerts:
         """
         if at.tzinfo is None:
             raise ValueError(f"an alert's stamp needs a time zone, got {at.isoformat()}")
+        sentence = masked(sentence)
+        plain = {name: _plain(name, value) for name, value in facts.items()}
         line = {
             "at": at.astimezone(UTC).isoformat(),
             "kind": kind,
             "case_type": case_type,
             "sentence": sentence,
-            **{name: _plain(name, value) for name, value in facts.items()},
+            **masked_leaves(plain),
         }
         logging.getLogger("ratchet").warning("%s: %s", kind, sentence)
         self._append(line)

@@ -107,7 +107,11 @@ def expression_of(
     until: datetime | None,
 ) -> pc.Expression | None:
     """Keep rows whose columns hold one of the values, with `since <= stamp < until`; None = all."""
-    clauses = [pc.field(name).isin(list(values)) for name, values in filters.items()]
+    # No value has no type either, and Arrow compares none with a text.
+    clauses = [
+        pc.field(name).isin(list(values)) if len(values) else pc.scalar(False)
+        for name, values in filters.items()
+    ]
     if stamp is not None and since is not None:
         clauses.append(pc.field(stamp) >= moment(since))
     if stamp is not None and until is not None:

@@ -35,6 +35,8 @@ class CaseNumbers:
         self._parts: tuple[str, ...] = ()
         self._cases: pd.Index = pd.Index(np.empty(0, dtype=np.uint64))
         self._lock = threading.Lock()
+        # A number counts this store's decisions; another store may hold a part of the same bytes.
+        self._whose = object()
 
     def of_part(self, decisions: Sequence[str], table: str, part: str) -> Numbers:
         """The case number of each row of a part; UNKNOWN where no decision is known of its case.
@@ -44,12 +46,14 @@ class CaseNumbers:
         """
         with self._lock:
             self._follow(tuple(decisions))
-            held: tuple[Numbers, int] | None = self._cache.get((part, CASE_NUMBER))
+            held: tuple[Numbers, int] | None = self._cache.get((self._whose, part, CASE_NUMBER))
             # What was unknown may have been decided since.
             if held is not None and (held[1] == len(self._cases) or bool((held[0] >= 0).all())):
                 return held[0]
             found = self._cases.get_indexer(pd.Index(self._digests(table, part))).astype(np.int64)
-            self._cache.put((part, CASE_NUMBER), (found, len(self._cases)), found.nbytes)
+            self._cache.put(
+                (self._whose, part, CASE_NUMBER), (found, len(self._cases)), found.nbytes
+            )
             return found
 
     def _follow(self, decisions: tuple[str, ...]) -> None:

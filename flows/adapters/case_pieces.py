@@ -8,17 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 
 from configs.errors import UserError
 from configs.sources import SourceSettings
 from data_contracts.digests import UInts, row_digests
-from flows.adapters.sources import (
-    clear_file_errors,
-    csv_options,
-    in_our_words,
-    wanted_columns,
-)
+from flows.adapters.sources import file_pieces, is_table, read_pieces, rows_in_all
 from models.vocabulary import CaseType
 
 PIECE_ROWS = 200_000
@@ -41,7 +35,7 @@ class CaseFile:
         Raises:
             UserError: its ending is neither .parquet nor .csv nor .csv.gz.
         """
-        if not path.name.endswith((".parquet", ".pq", ".csv", ".csv.gz")):
+        if not is_table(path.name):
             raise UserError(
                 f"{path.name} is neither .parquet nor .csv; convert it, so that its cases can be read."
             )
@@ -65,11 +59,9 @@ class CaseFile:
             ServiceUnreachable: the file system does not answer.
         """
         some = False
-        with clear_file_errors(self.source, str(self.path)):
-            for raw in self._raw(rows):
-                if len(raw):
-                    some = True
-                    yield in_our_words(self.source, raw)
+        for piece in read_pieces(self.source, rows):
+            some = True
+            yield piece
         if not some:
             raise UserError(f"{self.path.name} is empty: it has columns and no rows.")
 
@@ -78,37 +70,14 @@ class CaseFile:
 
         Eight bytes a row are held, whatever else the rows hold.
         """
-        with clear_file_errors(self.source, str(self.path)):
-            digests = [_id_digests(raw["case_id"]) for raw in self._raw(PIECE_ROWS, ["case_id"])]
+        pieces = file_pieces(self.source, PIECE_ROWS, ["case_id"])
+        digests = [_id_digests(piece.rows["case_id"]) for piece in pieces]
         whole = np.sort(np.concatenate(digests)) if digests else np.empty(0, np.uint64)
         return np.unique(whole[1:][whole[1:] == whole[:-1]])
 
     def rows_in_all(self) -> int | None:
         """How many rows the file has, where it says so without being read."""
-        if not self._is_parquet():
-            return None
-        with clear_file_errors(self.source, str(self.path)):
-            return int(pq.ParquetFile(self.path).metadata.num_rows)
-
-    def _is_parquet(self) -> bool:
-        return self.path.name.endswith((".parquet", ".pq"))
-
-    def _raw(self, rows: int, columns: list[str] | None = None) -> Iterator[pd.DataFrame]:
-        if self._is_parquet():
-            with pq.ParquetFile(self.path) as parquet:
-                wanted = wanted_columns(self.source, parquet.schema_arrow.names)
-                for batch in parquet.iter_batches(rows, columns=columns or wanted):
-                    yield batch.to_pandas()
-            return
-        with self.path.open("rb") as file:
-            options = csv_options(self.source, file, self.path.name)
-        if columns is not None:
-            options["usecols"] = columns
-        with (
-            self.path.open("rb") as file,
-            pd.read_csv(file, chunksize=rows, low_memory=False, **options) as reader,
-        ):
-            yield from reader
+        return rows_in_all(self.source)
 
 
 def are_repeated(case_ids: pd.Series, repeated: UInts) -> np.ndarray:

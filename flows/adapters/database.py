@@ -29,6 +29,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.pool import NullPool
 
 from configs.errors import ServiceUnreachable, UserError
+from configs.masking import masked, secrets_of
 
 BUSY_TIMEOUT_SECONDS = 30.0
 """How long a transaction waits for another process before it gives up with a clear message."""
@@ -37,8 +38,19 @@ _READ_ONLY = "ratchet_read_only"
 _CREATE_ATTEMPTS = 5
 _WAIT_FOR_WAL_SECONDS = 0.02
 
+_DATA_STATES = ("22", "23")  # SQLSTATE classes: data exception, integrity constraint violation
+_DATA_ERRORS = frozenset(
+    {"ConversionException", "OutOfRangeException", "InvalidInputException", "ConstraintException"}
+)
+_OF_THE_DATA = re.compile(
+    r"(?i)convert|conversion|pars|invalid value|out of (?:range|bounds)|format"
+)
+_CELL = re.compile(
+    r"\"[^\"]*\"|'[^']*'|(?<=value )[^\s\"'(]+|(?<=string to float: ).+|(?<=got \d: ).+"
+)
 
-def open_database(url: str, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS) -> Engine:
+
+def open_database(url: str | URL, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS) -> Engine:
     """An engine whose transactions are `reading` or `writing`; SQLite's folder is made if missing.
 
     Raises:
@@ -98,7 +110,7 @@ def create_tables(engine: Engine, metadata: MetaData) -> None:
                 raise
 
 
-def parsed_url(url: str) -> URL:
+def parsed_url(url: str | URL) -> URL:
     """A database URL taken apart.
 
     Raises:
@@ -107,34 +119,58 @@ def parsed_url(url: str) -> URL:
     try:
         parsed = make_url(url)
         parsed.get_dialect()
-    except NoSuchModuleError as error:
+    except NoSuchModuleError:
         raise UserError(
             f"No driver for the database {hidden(url)}; use sqlite:///FILE, "
             "postgresql+psycopg://HOST/NAME or duckdb:///:memory:."
-        ) from error
-    except (ArgumentError, ValueError) as error:
+        ) from None
+    except (ArgumentError, ValueError):
+        # Not chained: what was raised may quote a piece of the address.
         raise UserError(
             "The database URL cannot be understood; write it like sqlite:///FILE or "
             "postgresql+psycopg://USER@HOST/NAME."
-        ) from error
+        ) from None
     return parsed
 
 
+def sqlite_url(file: Path) -> URL:
+    """The address of an SQLite file, whatever signs its path holds: written out as text, a `?` would
+    cut it short."""
+    return URL.create("sqlite", database=str(file))
+
+
 def hidden(url: str | URL, text: str | None = None) -> str:
-    """A URL, or a text about it, without any password or token in it."""
-    said = str(url.render_as_string(hide_password=True) if isinstance(url, URL) else url)
-    secret = url.password if isinstance(url, URL) else None
-    if text is not None:
-        said = text.replace(str(secret), "***") if secret else text
-    said = re.sub(r"://([^/@:\s]*):[^/@\s]*@", r"://\1:***@", said)
-    return re.sub(r"(?i)\b(password|passwd|pwd|token|secret|key)=[^&\s]*", r"\1=***", said)
+    """A URL, or a text about it, without any password or token in it (see `configs.masking`)."""
+    said = url.render_as_string(hide_password=False) if isinstance(url, URL) else url
+    if text is None:
+        return masked(said)
+    known = [*secrets_of(said)]
+    if isinstance(url, URL) and url.password:
+        known.append(str(url.password))
+    return masked(text, known)
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of what a driver said, without SQL and parameters."""
-    said = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+    """The first line of what a driver said, without SQL, parameters and the values of cells."""
+    said: BaseException = error
+    # pandas repeats the statement, and the driver's own words are those of its cause.
+    if not isinstance(error, DBAPIError) and isinstance(error.__cause__, DBAPIError):
+        said = error.__cause__
+    if isinstance(said, DBAPIError) and said.orig is not None:
+        said = said.orig
     lines = str(said).strip().splitlines()
-    return lines[0] if lines else type(said).__name__
+    line = masked(lines[0]) if lines else type(said).__name__
+    return _CELL.sub("(a value)", line) if _quotes_a_cell(said, line) else line
+
+
+def _quotes_a_cell(said: BaseException, line: str) -> bool:
+    """Whether the complaint is about the data, not about names: then what it quotes are cells."""
+    state = str(getattr(said, "sqlstate", None) or "")
+    return (
+        state[:2] in _DATA_STATES
+        or type(said).__name__ in _DATA_ERRORS
+        or (isinstance(said, ValueError) and _OF_THE_DATA.search(line) is not None)
+    )
 
 
 @contextmanager
@@ -152,6 +188,13 @@ def _clear_errors(engine: Engine) -> Iterator[None]:
         raise ServiceUnreachable(
             f"The database {name} cannot be used: {hidden(engine.url, said)}. Nothing "
             "was changed; check that it runs, that its disk has room and that you may write there."
+        ) from None
+    except ProgrammingError as error:
+        if error.statement is not None or getattr(error.orig, "sqlstate", None) is not None:
+            raise  # our own SQL
+        raise UserError(
+            f"The database {hidden(engine.url)} cannot be connected to: "
+            f"{hidden(engine.url, first_line(error))}. Correct its address."
         ) from None
     except (DatabaseError, sqlite3.DatabaseError) as error:
         if type(error) not in (DatabaseError, sqlite3.DatabaseError):

@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 from configs.errors import ServiceUnreachable, UserError
 from data_contracts.decisions import SCHEMA
 from flows.adapters.files import sync_folder
-from flows.reports.safe_cells import neutralised
+from flows.adapters.private_home import modes_for
+from flows.reports.safe_cells import write_csv
 
 COLUMNS = tuple(name for name in SCHEMA.names if name != "reasoning")
 _SCHEMA = pa.schema([pa.field(name, SCHEMA.field(name).type) for name in COLUMNS])
@@ -44,9 +45,11 @@ def decisions_file(path: Path | None) -> Iterator[Writer]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     done = "Nothing was decided; name another place."
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        with modes_for(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            opened = kinds[path.suffix](temporary)
         try:
-            with kinds[path.suffix](temporary) as writer:
+            with opened as writer:
                 done = "What was decided is stored; run the same command again to get the file."
                 yield writer
             temporary.replace(path)
@@ -91,4 +94,4 @@ class _Csv:
         self._file.close()
 
     def write(self, rows: pd.DataFrame) -> None:
-        neutralised(rows[list(COLUMNS)]).to_csv(self._file, index=False, header=False)
+        write_csv(rows[list(COLUMNS)], self._file, header=False)

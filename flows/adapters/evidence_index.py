@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -17,11 +17,15 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    text,
     update,
 )
 
 from flows.adapters.parquet_parts import Kind
-from models.hub.canonical import utc_stamp
+from models.hub.canonical import in_utc, utc_stamp
+
+_LOCK = 0x5241_5443
+"""The advisory lock of PostgreSQL between who stamps a batch and who reads as of that moment."""
 
 METADATA = MetaData()
 BATCHES = Table(
@@ -45,6 +49,12 @@ WATERMARKS = Table(
     Column("source", Text, primary_key=True),
     Column("watermark", Text, nullable=False),
 )
+# The batches whose rows were made here: what a delivery says is a claim, and overrides none of them.
+DECIDED_HERE = Table(
+    "evidence_decided_here",
+    METADATA,
+    Column("batch_id", Text, primary_key=True),
+)
 # One row a table, rewritten by every append: two appends to one table cannot both commit on the
 # same view of what is stored (a second writer's update finds another number and starts again).
 REVISIONS = Table(
@@ -57,10 +67,12 @@ REVISIONS = Table(
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part that counts, by the digest that names it, and when its rows were received."""
+    """A part that counts, by the digest that names it, when its rows were received, and whether they
+    were made here."""
 
     name: str
     received_at: datetime
+    decided_here: bool = False
 
 
 def batch_row(connection: Connection, batch_id: str) -> Mapping[str, Any] | None:
@@ -81,7 +93,8 @@ def parts_of(
     source, where one is named."""
     column = BATCHES.c[kind]
     query = (
-        select(column, BATCHES.c.received_at)
+        select(column, BATCHES.c.received_at, DECIDED_HERE.c.batch_id)
+        .outerjoin_from(BATCHES, DECIDED_HERE, BATCHES.c.batch_id == DECIDED_HERE.c.batch_id)
         .where(BATCHES.c.table_name == table, column.is_not(None))
         .order_by(BATCHES.c.received_at, BATCHES.c.seq)
     )
@@ -90,8 +103,8 @@ def parts_of(
     if source is not None:
         query = query.where(BATCHES.c.source == source)
     return tuple(
-        Part(name, datetime.fromisoformat(received_at))
-        for name, received_at in connection.execute(query)
+        Part(name, datetime.fromisoformat(received_at), ours is not None)
+        for name, received_at, ours in connection.execute(query)
     )
 
 
@@ -108,6 +121,44 @@ def arrivals_of(
         .order_by(BATCHES.c.received_at)
     )
     return tuple((datetime.fromisoformat(at), int(rows)) for at, rows in connection.execute(query))
+
+
+def stamp_of_commit(connection: Connection) -> datetime:
+    """The moment of this transaction by the one clock that all who write here share, and later than
+    every stamp that stands: a clock that is set back moves no batch before an earlier one.
+
+    On PostgreSQL that clock is the server's; all processes on one SQLite file share their machine's.
+    """
+    if connection.dialect.name == "postgresql":
+        now = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+    else:
+        now = datetime.now(UTC)
+    last = connection.execute(select(func.max(BATCHES.c.received_at))).scalar_one_or_none()
+    if last is None:
+        return in_utc(now)
+    return max(in_utc(now), datetime.fromisoformat(last) + timedelta(microseconds=1))
+
+
+def last_stamp_of(connection: Connection, table: str) -> datetime | None:
+    """The latest stamp in a table; None before its first batch."""
+    query = select(func.max(BATCHES.c.received_at)).where(BATCHES.c.table_name == table)
+    said = connection.execute(query).scalar_one_or_none()
+    return None if said is None else datetime.fromisoformat(said)
+
+
+def hold_off_readers(connection: Connection) -> None:
+    """From here to its end this transaction is waited for by `wait_for_writers`.
+
+    SQLite's write lock, which the transaction holds already, does the same.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock_shared(:lock)"), {"lock": _LOCK})
+
+
+def wait_for_writers(connection: Connection) -> None:
+    """Return when every transaction that has taken its stamp has ended; later ones stamp later."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
 
 
 def revision_of(connection: Connection, table: str) -> int:

@@ -11,7 +11,7 @@ import hashlib
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -38,20 +38,26 @@ from flows.adapters.database import (
     create_tables,
     open_database,
     reading,
+    sqlite_url,
     writing,
 )
 from flows.adapters.evidence_index import (
     BATCHES,
+    DECIDED_HERE,
     METADATA,
     WATERMARKS,
     Part,
     advance,
     arrivals_of,
     batch_row,
+    hold_off_readers,
+    last_stamp_of,
     moves_on,
     parts_of,
     revision_of,
+    stamp_of_commit,
     take_revision,
+    wait_for_writers,
 )
 from flows.adapters.kill_points import kill_point
 from flows.adapters.parquet_parts import CONTENT_HASH, KEY_HASH, Kind, ParquetParts, PartShape
@@ -62,6 +68,9 @@ from models.hub.canonical import in_utc, utc_stamp
 _RESERVED = (RECEIVED_AT, KEY_HASH, CONTENT_HASH, CASE_NUMBER)
 _TABLE_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _LOST_RACES = 50
+OURS = "decided here"
+_UNSETTLED = timedelta(minutes=1)
+"""No commit takes longer; a read as of an older moment waits for nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +101,6 @@ class _Table:
 
     revision: int
     parts: tuple[Part, ...]
-    last_received_at: datetime | None
 
 
 class EvidenceStore:
@@ -113,11 +121,12 @@ class EvidenceStore:
             ServiceUnreachable: the folder or the database cannot be used.
         """
         self._engine = open_database(
-            url or f"sqlite:///{Path(root) / 'evidence.db'}", busy_timeout_seconds
+            url or sqlite_url(Path(root) / "evidence.db"), busy_timeout_seconds
         )
         self._files = ParquetParts(Path(root), cache)
         self._stored = StoredDigests(self._files)
         self._numbers = CaseNumbers(self._files, cache)
+        self._made: tuple[tuple[str, tuple[str, ...]], UInts] | None = None
         create_tables(self._engine, METADATA)
 
     def append(
@@ -128,17 +137,22 @@ class EvidenceStore:
         *,
         key: Sequence[str],
         source: str,
-        received_at: datetime,
+        received_at: datetime | None,
         watermark: datetime | None = None,
         once: bool = False,
+        decided_here: bool = False,
     ) -> Receipt:
         """Store a batch: new admitted rows, all rejected rows, and how far its source was read.
 
         Files first, then one transaction; until it commits nothing has happened, and the same call
-        may be made again. A batch delivered twice changes nothing. A batch stamped before one that
-        the table already holds gets that later stamp: a read as of the past must never change.
+        may be made again. A batch delivered twice changes nothing.
 
         Args:
+            received_at: None: the moment of the commit, by the store's own clock. Given only where
+                the clock is simulated or the night's; a batch stamped before one that the table
+                already holds then gets that later stamp: a read as of the past must never change.
+            decided_here: these rows were made here: delivered rows of the same key stand in no
+                read beside them, and with `once` are no reason not to store them.
             once: a key has one row for good: what is stored already under it stays, and a row that
                 says otherwise counts as stored before. Of two processes the first one's counts.
 
@@ -151,7 +165,8 @@ class EvidenceStore:
         _check_frame(table, rejected, ())
         content, rejects = row_digests(admitted), row_digests(rejected)
         keys = row_digests(admitted, key)
-        batch_id = digest_of([table, source, *key], content, rejects)
+        ours = [OURS] if decided_here else []
+        batch_id = digest_of([table, source, *key, *ours], content, rejects)
         told = {
             "batch_id": batch_id,
             "table_name": table,
@@ -165,23 +180,25 @@ class EvidenceStore:
             if known is not None:
                 return known
             seen = self._seen(table)
-            stamp = max(in_utc(received_at), seen.last_received_at or in_utc(received_at))
-            stored = {part.name for part in seen.parts}
-            new = self._stored.not_stored(table, stored, content, keys, by_key=once)
+            kind = OURS if decided_here else ""
+            stored = {part.name for part in seen.parts if part.decided_here or not decided_here}
+            new = self._stored.not_stored(table, stored, content, keys, by_key=once, kind=kind)
             part = self._write_part(table, admitted, new, content, keys)
             kill_point("evidence.part_written")
             quarantine = self._write_quarantine(table, rejected)
             kill_point("evidence.quarantine_written")
             row = {
                 **told,
-                "received_at": utc_stamp(stamp),
                 "already_stored": int((~new).sum()),
                 "part": part,
                 "quarantine": quarantine,
             }
-            if self._record(row, seen.revision, source, watermark):
+            recorded = self._record(
+                row, seen.revision, source, watermark, received_at, decided_here
+            )
+            if recorded is not None:
                 kill_point("evidence.committed")
-                return self._receipt(row)
+                return self._receipt(recorded)
         raise ServiceUnreachable(
             f"The evidence table {table!r} stayed busy through {_LOST_RACES} attempts. Nothing was "
             "recorded; try again."
@@ -201,6 +218,9 @@ class EvidenceStore:
         numbered: bool = False,
     ) -> pd.DataFrame:
         """The rows received by `as_of`, in order of arrival, stamps in UTC, with `received_at`.
+
+        Of a key that has rows made here, what was delivered under it is left out: it stays stored,
+        and overrides nothing.
 
         Args:
             columns: only these (a column that some parts lack is missing there).
@@ -235,19 +255,55 @@ class EvidenceStore:
         expression = expression_of(filters or {}, stamp, since, until)
         if numbered:
             tables = self._with_numbers(table, held, tables)
+        tables = self._without_overridden(table, parts, held, tables)
+        if numbered:
             wanted = None if wanted is None else [*wanted, CASE_NUMBER]
             decided = pc.field(CASE_NUMBER) >= 0
             expression = decided if expression is None else expression & decided
         return as_frame(tables, [s.schema for s in shapes], wanted, expression, categories)
 
-    def holds(self, table: str, keys: pd.DataFrame) -> np.ndarray:
+    def holds(self, table: str, keys: pd.DataFrame, *, decided_here: bool = False) -> np.ndarray:
         """Whether a row is stored under each of these keys: one boolean a row.
 
         Args:
             keys: the columns of the table's key, and no other.
+            decided_here: only rows that were made here count.
         """
-        stored = {part.name for part in self._parts(table, None)}
-        return self._stored.holds(table, stored, row_digests(keys))
+        parts = self._parts(table, None)
+        stored = {part.name for part in parts if part.decided_here or not decided_here}
+        kind = OURS if decided_here else ""
+        return self._stored.holds(table, stored, row_digests(keys), kind)
+
+    def _without_overridden(
+        self,
+        table: str,
+        parts: Sequence[Part],
+        held: Sequence[Part],
+        tables: Sequence[pa.Table],
+    ) -> list[pa.Table]:
+        """Delivered rows only where no row of their key was made here by then."""
+        ours = tuple(part.name for part in parts if part.decided_here)
+        if not ours or len(ours) == len(parts):
+            return list(tables)
+        made = self._keys_of(table, ours)
+        return [
+            rows if part.decided_here else self._delivered_alone(table, part, rows, made)
+            for part, rows in zip(held, tables, strict=True)
+        ]
+
+    def _delivered_alone(self, table: str, part: Part, rows: pa.Table, made: UInts) -> pa.Table:
+        keys = self._files.digests(table, part.name)[1]
+        alone = made[np.searchsorted(made, keys).clip(max=len(made) - 1)] != keys
+        return rows if alone.all() else rows.filter(pa.array(alone))
+
+    def _keys_of(self, table: str, parts: tuple[str, ...]) -> UInts:
+        """The sorted keys of some parts; a night reads as of one moment, so the last ones are kept."""
+        asked = (table, parts)
+        made = self._made
+        if made is None or made[0] != asked:
+            digests = [self._files.digests(table, name)[1] for name in parts]
+            self._made = made = (asked, np.sort(np.concatenate(digests)))
+        return made[1]
 
     def columns(self, table: str, as_of: datetime | None = None) -> frozenset[str]:
         """Every column that some row received by `as_of` came with."""
@@ -370,29 +426,41 @@ class EvidenceStore:
         return True
 
     def _seen(self, table: str) -> _Table:
-        last = select(func.max(BATCHES.c.received_at)).where(BATCHES.c.table_name == table)
         with reading(self._engine) as connection:
-            revision = revision_of(connection, table)
-            parts = parts_of(connection, table, None, "part")
-            received_at = connection.execute(last).scalar_one_or_none()
-        return _Table(
-            revision, parts, None if received_at is None else datetime.fromisoformat(received_at)
-        )
+            return _Table(revision_of(connection, table), parts_of(connection, table, None, "part"))
 
     def _record(
-        self, row: Mapping[str, Any], revision: int, source: str, watermark: datetime | None
-    ) -> bool:
-        """Make a batch count, in one transaction; False when the table changed since it was read."""
+        self,
+        row: Mapping[str, Any],
+        revision: int,
+        source: str,
+        watermark: datetime | None,
+        received_at: datetime | None,
+        decided_here: bool,
+    ) -> Mapping[str, Any] | None:
+        """Make a batch count, in one transaction, and stamp it; None when the table changed since it
+        was read."""
+        table = str(row["table_name"])
         try:
             with writing(self._engine) as connection:
-                if not take_revision(connection, str(row["table_name"]), revision):
-                    return False
-                connection.execute(insert(BATCHES).values(**row))
+                if not take_revision(connection, table, revision):
+                    return None
                 advance(connection, source, watermark)
+                if decided_here:
+                    connection.execute(insert(DECIDED_HERE).values(batch_id=row["batch_id"]))
+                # Last of all: what is read as of this stamp waits from here until the commit.
+                hold_off_readers(connection)
+                if received_at is None:
+                    stamp = stamp_of_commit(connection)
+                else:
+                    given = in_utc(received_at)
+                    stamp = max(given, last_stamp_of(connection, table) or given)
+                recorded = {**row, "received_at": utc_stamp(stamp)}
+                connection.execute(insert(BATCHES).values(**recorded))
                 kill_point("evidence.before_commit")
         except IntegrityError:
-            return False
-        return True
+            return None
+        return recorded
 
     def _write_part(
         self, table: str, rows: pd.DataFrame, new: np.ndarray, content: UInts, keys: UInts
@@ -417,6 +485,10 @@ class EvidenceStore:
         source: str | None = None,
     ) -> tuple[Part, ...]:
         _check_table(table)
+        if as_of is not None and in_utc(as_of) > datetime.now(UTC) - _UNSETTLED:
+            # A batch that has its stamp and no commit yet would appear in this read later on.
+            with writing(self._engine) as connection:
+                wait_for_writers(connection)
         with reading(self._engine) as connection:
             return parts_of(connection, table, as_of, kind, source)
 

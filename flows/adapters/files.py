@@ -9,15 +9,21 @@ from pathlib import Path
 from typing import BinaryIO
 
 from flows.adapters.kill_points import kill_point
+from flows.adapters.private_home import modes_for
 
 
-def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
+def write_atomically(
+    path: Path, write: Callable[[BinaryIO], object], mode: int | None = None
+) -> None:
     """Let `write` fill a temporary file beside `path`, flush it to disk, and put it in place.
+
+    Args:
+        mode: the file's permissions, where they are not those of any file the person makes.
 
     Raises:
         OSError: the folder cannot be written or the disk is full; `path` is as it was before.
     """
-    temporary = written_beside(path.parent, write)
+    temporary = written_beside(path.parent, write, mode)
     kill_point("files.before_rename")
     try:
         temporary.replace(path)
@@ -27,15 +33,18 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     sync_folder(path.parent)
 
 
-def written_beside(folder: Path, write: Callable[[BinaryIO], object]) -> Path:
+def written_beside(
+    folder: Path, write: Callable[[BinaryIO], object], mode: int | None = None
+) -> Path:
     """A temporary file in `folder`, filled by `write` and flushed to disk (OSError as above)."""
-    folder.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=folder, prefix=".", suffix=".part")
-    try:
-        # mkstemp's files are private; these are as readable as any file the person makes.
+    with modes_for(folder):
+        folder.mkdir(parents=True, exist_ok=True)
         umask = os.umask(0)
         os.umask(umask)
-        os.fchmod(handle, 0o666 & ~umask)
+    handle, name = tempfile.mkstemp(dir=folder, prefix=".", suffix=".part")
+    try:
+        # mkstemp's files are private; outside a home they are as readable as any the person makes.
+        os.fchmod(handle, 0o666 & ~umask if mode is None else mode)
         with os.fdopen(handle, "wb") as file:
             write(file)
             file.flush()

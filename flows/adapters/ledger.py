@@ -3,14 +3,19 @@
 `models.hub` decides whether a command may happen; this file keeps what it decided, in SQL. The hash
 of the last entry also stands in a head file outside the database, so that a cut tail shows, and so
 does a hash over all refusals. The head is written after the commit: a crash in between leaves it
-behind, which is not tampering as long as the chain still runs through the entry it names.
+behind, which is not tampering as long as the chain still runs through the entry it names, and
+through the furthest one that this home has seen (`ledger.seen`): an older copy of the head is not
+enough to cut the tail.
+
+Without a valid head nothing is read and nothing is added, even from an empty ledger where something
+shows that it was not always empty; whoever only reads, on a machine without a head, says so.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -29,6 +34,7 @@ from sqlalchemy import (
     insert,
     select,
 )
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import IntegrityError
 
 from configs.errors import GateRefused, ServiceUnreachable, UserError
@@ -39,7 +45,17 @@ from flows.adapters.database import (
     writing,
 )
 from flows.adapters.kill_points import kill_point
-from flows.adapters.ledger_head import Head, Tally, read_head, write_first_head, write_head
+from flows.adapters.ledger_head import (
+    Head,
+    Tally,
+    read_head,
+    read_seen,
+    seen_file,
+    traces_beside,
+    write_first_head,
+    write_head,
+    write_seen,
+)
 from flows.adapters.migrate import bring_up_to_date
 from models.hub import (
     GENESIS_HASH,
@@ -50,10 +66,13 @@ from models.hub import (
     Propose,
     Refusal,
     RequestForce,
+    RequestRollBack,
+    RollBack,
     Rule,
     decide,
     live_policy_id,
     may_act,
+    previous_policy_id,
 )
 from models.hub.canonical import canonical_json, in_utc, sha256_of, utc_stamp
 
@@ -94,6 +113,9 @@ _REFUSALS = Table(
     Column("command", Text, nullable=False),
 )
 
+_KEPT_BESIDE = ("policies", "ledger_refusals", "actor_tokens")
+"""The tables that hold nothing before the first entry or refusal."""
+
 _LOST_RACES = 50
 """How often a submit that lost a race for the next place in the ledger looks again."""
 
@@ -123,22 +145,33 @@ class KeptRefusal:
     command: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What stands outside the database: the head file, and how far this home has seen the ledger."""
+
+    head: Head | None
+    seen: tuple[int, str] | None
+
+
 class Ledger:
     """The append-only record of every case type's policies (DESIGN 5)."""
 
     def __init__(
         self,
-        url: str,
+        url: str | URL,
         head_file: Path,
         busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS,
         *,
         enrolled_only: bool = True,
+        reads_without_head: bool = False,
     ) -> None:
         """Open the ledger at a SQLAlchemy URL, creating it when it is not there.
 
         Args:
             enrolled_only: only people enrolled in it may act, in their roles, and the flows within
                 theirs. A demo's or backtest's own ledger, whose approver is `backtest`, is open.
+            reads_without_head: on a machine that has no head file, read the chain as it is, and add
+                nothing. A cut tail does not show there: nothing may be decided by what is read.
 
         Raises:
             UserError: the URL cannot be understood.
@@ -147,9 +180,11 @@ class Ledger:
         self._engine = open_database(url, busy_timeout_seconds)
         self._head_file = Path(head_file)
         self._enrolled_only = enrolled_only
+        self._reads_without_head = reads_without_head
         self._verified: tuple[tuple[RowMapping, ...], tuple[Entry, ...]] = ((), ())
         bring_up_to_date(self._engine)
-        self._start_head()
+        if not reads_without_head:
+            self._start_head()
 
     def record_policy(self, policy: Policy) -> str:
         """Keep a policy's document and return its id; a known one changes nothing."""
@@ -172,13 +207,30 @@ class Ledger:
         with reading(self._engine) as connection:
             return _policy(connection, policy_id)
 
+    @property
+    def file(self) -> Path | None:
+        """The database's file, where it is one."""
+        url = self._engine.url
+        return Path(str(url.database)) if url.get_backend_name() == "sqlite" else None
+
+    def policy_ids(self) -> frozenset[str]:
+        """The ids of all policies that are kept, whatever their case type."""
+        with reading(self._engine) as connection:
+            return frozenset(connection.execute(select(_POLICIES.c.policy_id)).scalars())
+
     def submit(self, command: Command, at: datetime) -> Entry | Refusal:
         """Carry out a command, or keep its refusal; of two racing commands one wins.
 
         Raises:
-            GateRefused: the ledger is not as it was written; nothing is added to it.
+            GateRefused: the ledger is not as it was written, or was opened to be read without its
+                head; nothing is added to it.
             ServiceUnreachable: the database does not answer or stays locked; nothing was changed.
         """
+        if self._reads_without_head:
+            raise GateRefused(
+                "This ledger was opened to be read without its head file, and nothing is added to it. "
+                "Copy the head file of another machine, and open it with that."
+            )
         for _ in range(_LOST_RACES):
             try:
                 with writing(self._engine) as connection:
@@ -200,11 +252,12 @@ class Ledger:
         """The entries, oldest first; of one case type, and up to a moment, where asked.
 
         Raises:
-            GateRefused: an entry is not as it was written, or the tail was cut.
+            GateRefused: an entry is not as it was written, the tail was cut, or there is no valid
+                head file.
         """
-        head = self._read_head()  # before the entries, see _compare_head
+        told = self._told()  # before the entries, see _compare_head
         with reading(self._engine) as connection:
-            entries = self._whole_entries(connection, head)
+            entries = self._whole_entries(connection, told)
         return _selected(entries, case_type, as_of)
 
     def refusals(self, case_type: str | None = None) -> tuple[KeptRefusal, ...]:
@@ -220,12 +273,12 @@ class Ledger:
         """The policy that decides (or decided at a moment); None: everything is reviewed.
 
         Raises:
-            GateRefused: an entry or the policy's document is not as it was written, or the tail was
-                cut.
+            GateRefused: an entry or the policy's document is not as it was written, the tail was
+                cut, or there is no valid head file.
         """
-        head = self._read_head()  # before the entries, see _compare_head
+        told = self._told()  # before the entries, see _compare_head
         with reading(self._engine) as connection:
-            history = _selected(self._whole_entries(connection, head), case_type, as_of)
+            history = _selected(self._whole_entries(connection, told), case_type, as_of)
             policy_id = live_policy_id(history, case_type)
             return None if policy_id is None else _policy(connection, policy_id)
 
@@ -237,15 +290,15 @@ class Ledger:
     def verify(self) -> Verification:
         """Recompute the whole chain, compare it and the refusals with the head file, and re-hash every
         policy."""
-        head = self._read_head()  # before the entries, see _compare_head
+        told = self._told()  # before the entries, see _compare_head
         with reading(self._engine) as connection:
             rows = connection.execute(select(_ENTRIES).order_by(_ENTRIES.c.seq)).mappings().all()
             policies = connection.execute(select(_POLICIES)).mappings().all()
             refusals = connection.execute(_refusals_after(0)).mappings().all()
         head_problems, notes = self._compare_head(
-            head, {row["seq"]: row["own_hash"] for row in rows}
+            told, {row["seq"]: row["own_hash"] for row in rows}
         )
-        refusal_problems, refusal_notes = _compare_refusals(head, refusals)
+        refusal_problems, refusal_notes = _compare_refusals(told.head, refusals)
         problems = (
             *_chain_problems(rows),
             *head_problems,
@@ -255,13 +308,14 @@ class Ledger:
         return Verification(not problems, problems, (*notes, *refusal_notes))
 
     def _carry_out(self, connection: Connection, command: Command, at: datetime) -> Entry | Refusal:
-        head = self._read_head()
-        history = self._intact_entries(connection)
-        problems, _ = self._compare_head(head, {entry.seq: entry.own_hash for entry in history})
+        told = self._told()
+        head, history = told.head, self._intact_entries(connection)
+        problems, _ = self._compare_head(told, {entry.seq: entry.own_hash for entry in history})
         if problems:
             raise GateRefused(_broken(problems))
         refused = may_act(history, command) if self._enrolled_only else None
-        said = refused or _unknown_policy(connection, command) or decide(history, command, at)
+        shown = _with_policies(connection, history, command)
+        said = refused or _unknown_policy(connection, command) or decide(history, shown, at)
         if isinstance(said, Refusal):
             # Numbered here: a sequence of the database leaves gaps, and commits out of order.
             kept = connection.execute(select(func.max(_REFUSALS.c.id))).scalar_one() or 0
@@ -277,16 +331,21 @@ class Ledger:
         connection.execute(insert(_ENTRIES).values(_entry_row(said)))
         return said
 
-    def _whole_entries(self, connection: Connection, head: Head | None) -> tuple[Entry, ...]:
-        """The whole chain, as far as the head file says it runs.
-
-        Without a head file nothing can be added, but a machine that only reads has none.
-        """
+    def _whole_entries(self, connection: Connection, told: _Told) -> tuple[Entry, ...]:
+        """The whole chain, as far as the head file and what this home has seen say it runs."""
         entries = self._intact_entries(connection)
-        if head is not None and head.seq > 0:
-            named = entries[head.seq - 1] if head.seq <= len(entries) else None
-            if named is None or named.own_hash != head.own_hash:
-                problems, _ = self._compare_head(head, {e.seq: e.own_hash for e in entries})
+        if self._reads_without_head and told.head is None:
+            return entries
+        marks = [(told.head.seq, told.head.own_hash)] if told.head is not None else []
+        marks += [] if told.seen is None else [told.seen]
+        # A head at the beginning that nothing witnesses may be any new ledger's.
+        witnessed = told.head is not None and (told.head.seq > 0 or told.seen is not None)
+        if not witnessed or any(
+            seq > 0 and (seq > len(entries) or entries[seq - 1].own_hash != own_hash)
+            for seq, own_hash in marks
+        ):
+            problems, _ = self._compare_head(told, {e.seq: e.own_hash for e in entries})
+            if problems:
                 raise GateRefused(_broken(problems))
         return entries
 
@@ -304,9 +363,24 @@ class Ledger:
         return entries
 
     def _start_head(self) -> None:
-        """An empty ledger has a head too: from then on, a missing head file is a finding."""
-        if not self._head_file.exists() and self.head()[0] == 0:
-            write_first_head(self._head_file)
+        """An empty ledger has a head too: from then on, a missing head file is a finding.
+
+        A ledger that something shows to have been used gets none: whoever deletes all entries and
+        the head together does not start anew, with nobody enrolled and nothing halted.
+        """
+        begun = self._head_file.exists()
+        if begun and seen_file(self._head_file).exists():
+            return
+        if self.head()[0] or (not begun and self._traces()):
+            return
+        write_first_head(self._head_file)
+        write_seen(self._head_file, 0, GENESIS_HASH)
+
+    def _traces(self) -> tuple[str, ...]:
+        """What shows that an empty ledger has had entries."""
+        with reading(self._engine) as connection:
+            kept = [name for name in _KEPT_BESIDE if _holds_rows(connection, name)]
+        return (*kept, *traces_beside(self._head_file))
 
     def _advance_head(self) -> None:
         """Write the newest head; whoever writes last re-checks, so racing writers converge.
@@ -314,31 +388,40 @@ class Ledger:
         The tally goes on from the one in the file: what was done to older refusals keeps showing.
         """
         for _ in range(_LOST_RACES):
-            present = self._read_head()
+            present = read_head(self._head_file)
             tally = (present and present.refusals) or Tally()
             with reading(self._engine) as connection:
                 seq, own_hash = _head(connection)
                 new = connection.execute(_refusals_after(tally.last)).mappings().all()
             newest = Head(seq, own_hash, tally.continued(new))
             if present == newest:
+                if read_seen(self._head_file) != (seq, own_hash):
+                    write_seen(self._head_file, seq, own_hash)
                 return
-            self._write_head(newest)
+            write_head(self._head_file, newest)
 
-    def _write_head(self, head: Head) -> None:
-        write_head(self._head_file, head)
-
-    def _read_head(self) -> Head | None:
-        return read_head(self._head_file)
+    def _told(self) -> _Told:
+        return _Told(read_head(self._head_file), read_seen(self._head_file))
 
     def _compare_head(
-        self, head: Head | None, hashes: Mapping[int, str]
+        self, told: _Told, hashes: Mapping[int, str]
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Problems and notes of the head file against the hashes by place.
 
         The head must have been read before the entries: another process may commit an entry and
         advance the head in between, which would look like a cut tail the other way round.
         """
-        last = max(hashes, default=0)
+        last, head = max(hashes, default=0), told.head
+        if head is None and not last:
+            traces = self._traces()
+            if not traces:
+                return (), ()  # another process is about to write the first head
+            return (
+                f"The ledger is empty and has no valid head file, but it was used before: "
+                f"{', '.join(traces)} say so. Restore the ledger and its head file from a copy (a "
+                "machine that joins takes a copy of another machine's head file), or start in a new "
+                "home (RATCHET_HOME) with a new database.",
+            ), ()
         if head is None:
             return (
                 f"The head file {self._head_file} is missing or unreadable, and the ledger has "
@@ -351,6 +434,9 @@ class Ledger:
             return (f"The tail was cut: {cut} missing after entry {last}.",), ()
         if seq > 0 and hashes.get(seq) != own_hash:
             return (f"Entry {seq} is not the one the head file names: it was rewritten.",), ()
+        unseen = self._unseen(told.seen, seq, hashes)
+        if unseen:
+            return (unseen,), ()
         behind = last - seq
         if behind:
             entries = "entry" if behind == 1 else "entries"
@@ -359,6 +445,28 @@ class Ledger:
                 "file was not (a crash, or another machine). The next entry repairs it.",
             )
         return (), ()
+
+    def _unseen(self, seen: tuple[int, str] | None, head: int, hashes: Mapping[int, str]) -> str:
+        """Why a head that fits the chain is still not the one this home wrote last, or ""."""
+        last = max(hashes, default=0)
+        if seen is None:
+            # A home that began this ledger has a witness of it.
+            return (
+                ""
+                if head or not last
+                else (
+                    f"The head file {self._head_file} is that of an empty ledger, and this one has {last} "
+                    "entries. Restore it from a copy."
+                )
+            )
+        seq, own_hash = seen
+        if seq == 0 or hashes.get(seq) == own_hash:
+            return ""
+        what = "it is missing now: the tail was cut" if seq > last else "it is another one now"
+        return (
+            f"This home has seen entry {seq}, and {what}. The head file, which names entry {head}, is "
+            f"an older copy. Restore the ledger from a copy that has entry {seq}."
+        )
 
 
 def _compare_refusals(
@@ -371,6 +479,10 @@ def _compare_refusals(
     behind = sum(row["id"] > tally.last for row in rows)
     notes = (f"The head has not tallied the last {behind} refusals; the next entry does.",)
     return tally.problems(rows), notes if behind else ()
+
+
+def _holds_rows(connection: Connection, table: str) -> bool:
+    return connection.exec_driver_sql(f"SELECT 1 FROM {table} LIMIT 1").first() is not None
 
 
 def _refusals_after(number: int) -> Select[Any]:
@@ -484,6 +596,18 @@ def _unknown_policy(connection: Connection, command: Command) -> Refusal | None:
         f"No policy {policy_id} is kept for {command.case_type}; record it first.",
         Rule.POLICY_IS_KNOWN,
     )
+
+
+def _with_policies(connection: Connection, history: Sequence[Entry], command: Command) -> Command:
+    """A rollback with the two policies that it is about, as they are kept, whatever it brought."""
+    if not isinstance(command, RollBack | RequestRollBack):
+        return command
+    names = (
+        live_policy_id(history, command.case_type),
+        previous_policy_id(history, command.case_type),
+    )
+    live, target = (None if name is None else _policy(connection, name) for name in names)
+    return replace(command, live=live, target=target)
 
 
 def _head(connection: Connection) -> tuple[int, str]:

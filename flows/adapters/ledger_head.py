@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import RowMapping
 
 from configs.errors import ServiceUnreachable
 from flows.adapters.files import sync_folder, write_atomically, written_beside
 from models.hub import GENESIS_HASH
-from models.hub.canonical import canonical_json, sha256_of
+from models.hub.canonical import canonical_json, is_sha256, sha256_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +57,50 @@ class Head:
 
 
 def read_head(file: Path) -> Head | None:
-    """What the head file says; None when there is no readable one."""
-    try:
-        said = json.loads(file.read_text(encoding="ascii"))
-        told = said.get("refusals")
-        tally = None if told is None else Tally(int(told["last"]), str(told["hash"]))
-        return Head(int(said["seq"]), str(said["hash"]), tally)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    """What the head file says; None when there is no readable one, or what it says is no head."""
+    said = _read(file)
+    told = said.get("refusals")
+    mark = _mark(said)
+    if mark is None or not (told is None or isinstance(told, dict)):
         return None
+    if told is None:
+        return Head(*mark, None)
+    tally = _mark({"seq": told.get("last"), "hash": told.get("hash")})
+    return None if tally is None else Head(*mark, Tally(*tally))
+
+
+def seen_file(head_file: Path) -> Path:
+    """Where this home writes down how far it has seen the ledger."""
+    return head_file.with_suffix(".seen")
+
+
+def read_seen(head_file: Path) -> tuple[int, str] | None:
+    """The furthest place and hash that this home has seen; None where nothing readable says it."""
+    return _mark(_read(seen_file(head_file)))
+
+
+def write_seen(head_file: Path, seq: int, own_hash: str) -> None:
+    """Write down how far this home has seen the ledger (raises as `write_head`).
+
+    A second witness beside the head: an older copy of the head put back shows. It is not flushed to
+    disk before it counts: what a power cut loses of it is written again with the next entry.
+    """
+    file = seen_file(head_file)
+    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    try:
+        part.write_text(canonical_json({"seq": seq, "hash": own_hash}), encoding="ascii")
+        part.replace(file)
+    except OSError as error:
+        raise _unwritable(file, error) from None
+
+
+def traces_beside(head_file: Path) -> tuple[str, ...]:
+    """What stands beside a head file only after a ledger was opened there."""
+    home = head_file.parent
+    names = [seen_file(head_file).name, "audit.key", "alerts.jsonl", "dossiers"]
+    found = [name for name in names if (home / name).exists()]
+    parts = next((home / "evidence").glob("**/*.parquet"), None)
+    return (*found, *(["evidence"] if parts is not None else []))
 
 
 def write_head(file: Path, head: Head) -> None:
@@ -89,6 +126,23 @@ def write_first_head(file: Path) -> None:
         sync_folder(file.parent)
     except OSError as error:
         raise _unwritable(file, error) from None
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """A JSON object in a file; empty where there is none."""
+    try:
+        said = json.loads(file.read_text(encoding="ascii"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _mark(said: Mapping[str, Any]) -> tuple[int, str] | None:
+    """A place and a hash that can belong together: the beginning has zeros, and only it has."""
+    seq, own_hash = said.get("seq"), said.get("hash")
+    if isinstance(seq, bool) or not isinstance(seq, int) or seq < 0 or not is_sha256(own_hash):
+        return None
+    return (seq, str(own_hash)) if (seq == 0) == (own_hash == GENESIS_HASH) else None
 
 
 def _text(head: Head) -> bytes:

@@ -17,24 +17,39 @@ from pathlib import Path
 from configs.errors import UserError
 from configs.places import PROJECT
 from flows.adapters.files import sync_folder
+from flows.adapters.private_home import as_the_person
 from models.boundary.audit import secret_check
 from models.hub.canonical import canonical_json
 from models.hub.pinned import PinnedPolicy
 
 _CODE = Path(__file__).parent / "served_policy.py"
 _SOURCE = PROJECT / "models"
-_LIBRARIES = ("mlflow", "numpy", "pandas", "scikit-learn", "scipy")
+_LIBRARIES = ("mlflow", "numpy", "pandas", "psycopg", "scikit-learn", "scipy", "sqlalchemy")
 
 
-def write_serving_folder(to: Path, pinned: PinnedPolicy, secret: str, now: datetime) -> None:
+def write_serving_folder(
+    to: Path, pinned: PinnedPolicy, secret: str, ledger_head: tuple[int, str], now: datetime
+) -> None:
     """Write the folder whole or not at all; it is read back once before it appears.
 
     It holds `models from code` for MLflow, our own source, and the pinned policy, model and costs,
-    each with its digest. The audit secret stays outside: only what recognises it goes in.
+    each with its digest. The audit secret stays outside: only what recognises it goes in; so does
+    the ledger's address, of which the last entry's place and hash go in.
+
+    Args:
+        ledger_head: the place and the hash of the ledger's last entry.
+        now: when the policy was seen live; nothing is decided before it.
 
     Raises:
         UserError: `to` is a file or a folder with something in it, or cannot be written.
     """
+    with as_the_person():
+        _write(to, pinned, secret, ledger_head, now)
+
+
+def _write(
+    to: Path, pinned: PinnedPolicy, secret: str, ledger_head: tuple[int, str], now: datetime
+) -> None:
     refuse_occupied(to)
     to = to.resolve()
     try:
@@ -45,7 +60,7 @@ def write_serving_folder(to: Path, pinned: PinnedPolicy, secret: str, now: datet
             f"{to.parent} cannot be written ({problem.strerror}); name another folder."
         ) from None
     try:
-        _fill(half, pinned, secret, now)
+        _fill(half, pinned, secret, ledger_head, now)
         half.chmod(0o755 & ~_umask())
         half.replace(to)
     except OSError as problem:
@@ -65,7 +80,9 @@ def refuse_occupied(to: Path) -> None:
         raise UserError(f"{to} is not empty; name a folder that does not exist yet, or empty it.")
 
 
-def _fill(folder: Path, pinned: PinnedPolicy, secret: str, now: datetime) -> None:
+def _fill(
+    folder: Path, pinned: PinnedPolicy, secret: str, ledger_head: tuple[int, str], now: datetime
+) -> None:
     _save_model(folder)
     from flows.adapters import served_policy as served
 
@@ -77,6 +94,7 @@ def _fill(folder: Path, pinned: PinnedPolicy, secret: str, now: datetime) -> Non
         "case_type_digest": hashlib.sha256(case_type).hexdigest(),
         "audit_secret_check": secret_check(secret, policy.policy_id),
         "exported_at": now,
+        "ledger": {"seq": ledger_head[0], "hash": ledger_head[1]},
     }
     files = {
         served.POLICY_FILE: policy.canonical().encode(),

@@ -2,91 +2,140 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
-from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import fsspec
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
-from fsspec import AbstractFileSystem
-from sqlalchemy import Connection, create_engine, text
-from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.pool import NullPool
 
-from configs.errors import ServiceUnreachable, UserError
+from configs.errors import UserError
 from configs.sources import SourceSettings
-from flows.adapters.database import first_line, hidden, parsed_url
+from data_contracts.words import FLAG_WORDS, off_scale, read_flags, read_numbers
+from flows.adapters.reading import query_text
+from flows.adapters.reading.cells import read_cells
+from flows.adapters.reading.columns import renamed
+from flows.adapters.reading.files import file_pieces, read_files, rows_in_all
+from flows.adapters.reading.places import is_table
+from flows.adapters.reading.sql import read_sql
+from flows.adapters.reading_notes import Notes, Reading
 
-_HAS_OFFSET = r"(?:[Zz]|[+-]\d{2}:?\d{2})\s*$"
-_ASKS_SINCE = re.compile(r"(?<!:):since\b")
-_MISSING_IN_CSV = ["", "NULL", "null", "None", "NaN", "nan", "N/A", "#N/A", "<NA>"]
-"""What an empty cell looks like. "NA" is not among them: it is Namibia's country code."""
+__all__ = [
+    "asks_since",
+    "by_case_type",
+    "evidence_by_case_type",
+    "evidence_reading",
+    "file_pieces",
+    "in_our_words",
+    "is_table",
+    "read_delivery",
+    "read_evidence",
+    "read_pieces",
+    "read_source",
+    "rows_in_all",
+]
+
+_EVIDENCE_NUMBERS = ("score", "propensity", "credence", "margin")
+_EVIDENCE_FLAGS = ("bad", "drawn", "automatable", "surfaced")
+_PROBABILITIES = ("score", "propensity", "credence")
 
 
 def read_source(source: SourceSettings, since: datetime | None = None) -> pd.DataFrame:
-    """The rows of a source under our names, with stamps in UTC and ids as text.
+    """The rows of `read_delivery`, for who has nobody to tell its notes to; raises as it does."""
+    return read_delivery(source, since).rows
+
+
+def read_delivery(source: SourceSettings, since: datetime | None = None) -> Reading:
+    """The rows of a source under our names, and what to tell people about how they were read.
 
     A history has the mapped columns, its features and its case type; the other kinds keep every
     column, and those that are mapped get our names. Columns named `*_at`, and the watermark, are
-    stamps: naive ones are taken in the source's time zone. A stamp that cannot be understood is
-    missing, for the contract to name.
+    stamps: naive ones are taken in the source's time zone. What cannot be understood is missing or
+    stays as it is, for the contract to name; a row without a watermark is never left out.
 
     Args:
         source: where the table is and what its columns are called.
         since: only rows whose watermark is later (tz-aware). A query may use it as `:since`.
 
     Raises:
-        UserError: the file, a column or the query cannot be used, the table is empty, or local
-            times are ambiguous.
+        UserError: the file, a column or the query cannot be used, or a history is empty.
         ServiceUnreachable: the database or file system does not answer.
     """
+    if since is not None and since.utcoffset() is None:
+        raise UserError("`since` has no time zone; give a tz-aware instant, such as UTC.")
+    notes = Notes(source.name)
     if source.url is not None:
-        raw = _read_sql(source, since)
+        raw = read_sql(source, since, notes)
     elif source.path is not None:
-        raw = _read_files(source)
+        raw = read_files(source, notes)
     else:
         raise UserError(f"Source {source.name!r} says neither `path` nor `url`; give one of them.")
-    if raw.empty and source.kind == "history":
+    if raw.rows.empty and source.kind == "history":
         raise UserError(f"Source {source.name!r} is empty: its table has columns and no rows.")
-    return _later_than(source, in_our_words(source, raw), since)
+    rows = in_our_words(source, raw.rows, notes, typed=raw.typed)
+    later = _later_than(source, rows, since, notes)
+    return Reading(later, notes.told(), len(raw.rows))
 
 
-def in_our_words(source: SourceSettings, raw: pd.DataFrame) -> pd.DataFrame:
-    """Rows of a source, or a piece of them, as `read_source` gives them.
+def asks_since(source: SourceSettings) -> bool:
+    """Whether the source itself leaves out what is older than `:since`."""
+    return source.url is not None and query_text.asks_since(str(source.query))
+
+
+def in_our_words(
+    source: SourceSettings, raw: pd.DataFrame, notes: Notes | None = None, *, typed: bool = True
+) -> pd.DataFrame:
+    """Rows of a source, or a piece of them, as `read_delivery` gives them.
+
+    Args:
+        notes: collects what to tell people; None: nobody asks.
+        typed: the table has types of its own (Parquet, SQL).
 
     Raises:
-        UserError: columns are missing, a stamp cannot be understood, or local times are ambiguous.
+        UserError: columns are missing or cannot be used as they are.
     """
-    rows = _renamed(source, raw)
-    for name in _stamps(source, rows):
-        rows[name] = _in_utc(source, name, rows[name])
-    for name in [column for column in rows.columns if column in _ids(source)]:
-        rows[name] = _as_ids(rows[name])
-    for name in _categorical(source) & set(rows.columns):
-        rows[name] = _as_ids(rows[name])
-    return rows
+    told = Notes(source.name) if notes is None else notes
+    return read_cells(source, renamed(source, raw), told, typed=typed)
+
+
+def read_pieces(
+    source: SourceSettings, rows: int, notes: Notes | None = None
+) -> Iterator[pd.DataFrame]:
+    """The files of a source in our words, at most `rows` at a time; raises as `read_delivery`."""
+    for raw in file_pieces(source, rows):
+        if len(raw.rows):
+            yield in_our_words(source, raw.rows, notes, typed=raw.typed)
 
 
 def read_evidence(path: Path) -> pd.DataFrame:
-    """An EVIDENCE table (DESIGN 7) from Parquet or CSV, its columns as they are.
+    """The rows of `evidence_reading`, for who has nobody to tell its notes to; raises as it does."""
+    return evidence_reading(path).rows
+
+
+def evidence_reading(path: Path) -> Reading:
+    """An EVIDENCE table (DESIGN 7) from Parquet or CSV in its types, and what to tell about it.
+
+    A proof has no quarantine: a cell that is no number, or neither yes nor no, refuses the table.
 
     Raises:
-        UserError: there is no such file, it cannot be read, or it has no rows.
+        UserError: there is no such file, it cannot be read, it has no rows, or a column cannot be
+            used; the message holds no cell.
     """
     source = SourceSettings.model_validate(
         {"name": path.name, "kind": "outcomes", "path": str(path.resolve())}
     )
-    table = _read_files(source)
-    if table.empty:
+    notes = Notes(path.name)
+    raw = read_files(source, notes)
+    if raw.rows.empty:
         raise UserError(f"{path.name} is empty: it has columns and no rows.")
-    return table
+    types: dict[str, pa.DataType] = {name: pa.float64() for name in _EVIDENCE_NUMBERS}
+    types |= {name: pa.bool_() for name in _EVIDENCE_FLAGS}
+    types |= {str(name): pa.float64() for name in raw.rows.columns if str(name).startswith("phi_")}
+    types |= {name: pa.string() for name in ("case_type", "annotation", "root_cause", "sop_clause")}
+    table = read_cells(source, raw.rows, notes, typed=raw.typed, types=types)
+    for name in [one for one in types if one in table]:
+        table[name] = _sound(path.name, name, table[name], types[name])
+    return Reading(table, notes.told(), len(table))
 
 
 def evidence_by_case_type(path: Path) -> dict[str, pd.DataFrame]:
@@ -95,7 +144,11 @@ def evidence_by_case_type(path: Path) -> dict[str, pd.DataFrame]:
     Raises:
         UserError: as `read_evidence`, or rows without a case type.
     """
-    table = read_evidence(path)
+    return by_case_type(path, read_evidence(path))
+
+
+def by_case_type(path: Path, table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The rows of each case type, sorted by its name; raises as `evidence_by_case_type`."""
     if "case_type" not in table:
         table = table.assign(case_type="all cases")
     if table["case_type"].isna().any():
@@ -104,289 +157,40 @@ def evidence_by_case_type(path: Path) -> dict[str, pd.DataFrame]:
     return {str(name): rows for name, rows in table.groupby("case_type", sort=True)}
 
 
-def _read_files(source: SourceSettings) -> pd.DataFrame:
-    path = str(source.path)
-    with clear_file_errors(source, path):
-        system, located = fsspec.core.url_to_fs(path)
-        globbed = any(mark in located for mark in "*?[")
-        found = (
-            sorted(system.glob(located)) if globbed and not system.exists(located) else [located]
-        )
-        files = [name for name in found if system.isfile(name)]
-        if not files:
-            raise FileNotFoundError
-        return pd.concat([_read_file(source, system, name) for name in files], ignore_index=True)
-
-
-def _read_file(source: SourceSettings, system: AbstractFileSystem, name: str) -> pd.DataFrame:
-    if name.endswith((".parquet", ".pq")):
-        return _read_parquet(source, system, name)
-    if name.endswith((".csv", ".csv.gz")):
-        return _read_csv(source, system, name)
-    raise UserError(
-        f"Source {source.name!r}: {_basename(name)} is neither .parquet nor .csv; convert it, or "
-        "read it with `url: duckdb:///:memory:` and a `query`."
-    )
-
-
-def _read_parquet(source: SourceSettings, system: AbstractFileSystem, name: str) -> pd.DataFrame:
-    with system.open(name, "rb") as file:
-        parquet = pq.ParquetFile(file)
-        wanted = wanted_columns(source, parquet.schema_arrow.names)
-        rows: pd.DataFrame = parquet.read(columns=wanted).to_pandas()
-    return rows
-
-
-def _read_csv(source: SourceSettings, system: AbstractFileSystem, name: str) -> pd.DataFrame:
-    with system.open(name, "rb") as file:
-        options = csv_options(source, file, name)
-    with system.open(name, "rb") as file:
-        rows: pd.DataFrame = pd.read_csv(file, low_memory=False, **options)
-    return rows
-
-
-def csv_options(source: SourceSettings, file: Any, name: str) -> dict[str, Any]:
-    """How pandas must read a CSV of this source, from its header; `file` is opened in binary mode.
-
-    Raises:
-        UserError: columns are missing.
-    """
-    options: dict[str, Any] = {
-        "compression": "gzip" if name.endswith(".gz") else None,
-        "keep_default_na": False,
-        "na_values": _MISSING_IN_CSV,
-    }
-    names = list(pd.read_csv(file, nrows=0, **options).columns)
-    as_text = {theirs for ours, theirs in _mapping(source, names).items() if ours in _ids(source)}
-    as_text |= _categorical(source) & set(names)
-    # Read as numbers, 007 would become 7.
-    as_text_types = dict.fromkeys(as_text, "str")
-    return {**options, "usecols": wanted_columns(source, names), "dtype": as_text_types}
-
-
-def _read_sql(source: SourceSettings, since: datetime | None) -> pd.DataFrame:
-    url = parsed_url(str(source.url))
-    _check_database_file(source, url)
-    query = str(source.query or "")
-    engine = create_engine(url, poolclass=NullPool)
+def _sound(file: str, name: str, values: pd.Series, wanted: pa.DataType) -> pd.Series:
+    """A column of evidence in its type, or the reason why it has none."""
+    if pa.types.is_string(wanted):
+        return values
+    is_flag = pa.types.is_boolean(wanted)
     try:
-        connection = engine.connect()
-    except (SQLAlchemyError, OSError) as error:
-        raise ServiceUnreachable(
-            f"Source {source.name!r}: the database {hidden(url)} does not answer: "
-            f"{hidden(url, first_line(error))}. Check that it runs and that `url:` is right."
-        ) from None
-    with connection:
-        try:
-            bound = _bound(source, connection, query, since)
-            return pd.read_sql_query(text(query), connection, params=bound)
-        except (SQLAlchemyError, pd.errors.DatabaseError) as error:
-            if isinstance(error, DBAPIError) and error.connection_invalidated:
-                raise ServiceUnreachable(
-                    f"Source {source.name!r}: the database {hidden(url)} hung up: "
-                    f"{hidden(url, first_line(error))}. Run this again."
-                ) from None
-            raise UserError(
-                f"Source {source.name!r}: the database {hidden(url)} refused the query: "
-                f"{hidden(url, first_line(error))}. Correct `query:`."
-            ) from None
-
-
-def _bound(
-    source: SourceSettings, connection: Connection, query: str, since: datetime | None
-) -> dict[str, Any]:
-    """`:since` such that it compares rightly with the source's own stamps, naive or not."""
-    if not _ASKS_SINCE.search(query):
-        return {}
-    moment = since or datetime(1900, 1, 1, tzinfo=UTC)
-    dialect = connection.dialect.name
-    if dialect in ("postgresql", "duckdb"):
-        zone = str(_zone(source)).replace("'", "''")
-        connection.exec_driver_sql(f"SET TimeZone = '{zone}'")
-        return {"since": moment}
-    local = moment.astimezone(_zone(source)).replace(tzinfo=None)
-    return {"since": local.isoformat(sep=" ") if dialect == "sqlite" else local}
-
-
-def _check_database_file(source: SourceSettings, url: URL) -> None:
-    """Opening a missing SQLite or DuckDB file would create an empty one."""
-    file = url.database
-    if url.get_backend_name() not in ("sqlite", "duckdb") or not file or file == ":memory:":
-        return
-    if not fsspec.filesystem("file").exists(file):
-        raise UserError(f"Source {source.name!r}: there is no database file {file}; check `url:`.")
-
-
-@contextmanager
-def clear_file_errors(source: SourceSettings, path: str) -> Iterator[None]:
-    """What goes wrong while a source's files are read, as a sentence for people."""
-    where = f"Source {source.name!r}: {hidden(path)}"
-    try:
-        yield
-    except FileNotFoundError:
-        raise UserError(f"{where} does not exist; check `path:` in the source file.") from None
-    except pd.errors.EmptyDataError:
-        raise UserError(f"{where} is empty: it has not even a header.") from None
-    except (pa.ArrowInvalid, pd.errors.ParserError, UnicodeDecodeError) as error:
+        read = (read_flags if is_flag else read_numbers)(values)
+    except (TypeError, ValueError, ArithmeticError):
+        raise UserError(f"{file}: {name!r} holds bytes, lists or stamps.") from None
+    if read.stray:
+        what = f"neither yes nor no ({FLAG_WORDS})" if is_flag else "no number"
+        also = ", some with thousands, a decimal comma or a unit" if read.foreign else ""
+        instead = "true, false or nothing" if is_flag else "numbers like 1320.5"
         raise UserError(
-            f"{where} cannot be read: {first_line(error)}. Is it whole, and what its ending says?"
-        ) from None
-    except (ImportError, ValueError) as error:
-        raise UserError(
-            f"{where} cannot be read: {hidden(path, hidden(first_line(error)))}."
-        ) from None
-    except PermissionError:
-        raise UserError(f"{where} may not be read by this user; change its permissions.") from None
-    except OSError as error:
-        raise ServiceUnreachable(
-            f"{where} does not answer: {hidden(first_line(error))}. Try again when it does."
-        ) from None
-
-
-def _mapping(source: SourceSettings, names: Collection[str]) -> dict[str, str]:
-    """Our names to theirs for every column of the result.
-
-    Raises:
-        UserError: columns are missing; all of them are named, with those that are there.
-    """
-    wanted = {**source.columns}
-    if source.case_type_column is not None:
-        wanted.setdefault("case_type", source.case_type_column)
-    for feature in _features(source):
-        wanted.setdefault(feature, feature)
-    missing = sorted({theirs for theirs in wanted.values() if theirs not in names})
-    if missing:
-        many = len(missing) > 1
-        raise UserError(
-            f"Source {source.name!r}: {len(missing)} column{'s are' if many else ' is'} missing: "
-            f"{', '.join(map(repr, missing))}. There are: {', '.join(map(str, names))}. Map them "
-            "under `columns:` or correct `features:` in the source file."
+            f"{file}: {read.stray:,} of {read.present:,} cells of {name!r} are {what}{also}; the first "
+            f"stands in row {int(read.unreadable.argmax()) + 1:,}. Write {instead}."
         )
-    if source.kind != "history":
-        taken = {*wanted.values(), *wanted}
-        wanted |= {name: name for name in names if name not in taken}
-    return wanted
-
-
-def wanted_columns(source: SourceSettings, names: Sequence[str]) -> list[str]:
-    """Which of a table's columns are read (UserError: some are missing; all are named)."""
-    return list(dict.fromkeys(_mapping(source, names).values()))
-
-
-def _renamed(source: SourceSettings, raw: pd.DataFrame) -> pd.DataFrame:
-    mapping = _mapping(source, list(raw.columns))
-    rows = pd.DataFrame({ours: raw[theirs] for ours, theirs in mapping.items()}, index=raw.index)
-    if source.case_type is not None and "case_type" not in rows:
-        rows["case_type"] = pd.Series(source.case_type, index=rows.index, dtype="str")
-    return rows
-
-
-def _features(source: SourceSettings) -> list[str]:
-    layers = [source, *source.case_types.values()]
-    return [*dict.fromkeys(name for layer in layers for name in layer.features or ())]
-
-
-def _categorical(source: SourceSettings) -> set[str]:
-    layers = [source, *source.case_types.values()]
-    return {name for layer in layers for name in layer.categorical or ()}
-
-
-def _ids(source: SourceSettings) -> set[str]:
-    ours = {*source.columns, "case_id", "review_id", "reviewer_id", "policy_id"}
-    return {name for name in ours if name.endswith("_id")} - set(_features(source))
-
-
-def _stamps(source: SourceSettings, rows: pd.DataFrame) -> list[str]:
-    if source.watermark is not None and source.watermark not in rows:
+    strange = off_scale(read.values) if name in _PROBABILITIES else None
+    if strange is not None:
         raise UserError(
-            f"Source {source.name!r}: the watermark {source.watermark!r} is none of its columns: "
-            f"{', '.join(rows.columns)}. Name one of ours, like 'opened_at'."
+            f"{file}: {name!r} is no probability: {strange} Turn the column into shares from 0 to 1 "
+            "before it is judged."
         )
-    features = set(_features(source))
-    return [
-        name
-        for name in rows.columns
-        if name == source.watermark or (name.endswith("_at") and name not in features)
-    ]
+    return read.values
 
 
-def _in_utc(source: SourceSettings, name: str, values: pd.Series) -> pd.Series:
-    """A column of stamps, of text or of dates as `datetime64[us, UTC]`."""
-    utc = pd.DatetimeTZDtype("us", "UTC")
-    if isinstance(values.dtype, pd.DatetimeTZDtype):
-        return values.astype(utc)
-    if pd.api.types.is_datetime64_dtype(values.dtype):
-        return _localised(source, name, values).astype(utc)
-    if values.isna().all():
-        return pd.Series(pd.NaT, index=values.index, dtype=utc)
-    if pd.api.types.is_numeric_dtype(values.dtype):
-        raise UserError(
-            f"Source {source.name!r}: {name} holds numbers, and nothing says what they count; give "
-            "stamps or text like 2024-05-01 13:00:00."
-        )
-    written = values.astype("str")
-    has_offset = written.str.contains(_HAS_OFFSET, regex=True, na=False) & written.str.contains(
-        ":", na=False
-    )
-    known = pd.to_datetime(written.where(has_offset), utc=True, format="ISO8601", errors="coerce")
-    naive = pd.to_datetime(written.where(~has_offset), format="ISO8601", errors="coerce")
-    stamps = known.astype(utc).fillna(_localised(source, name, naive).astype(utc))
-    if stamps.isna().all():
-        raise UserError(
-            f"Source {source.name!r}: no value of {name} is a stamp; write them like "
-            "2024-05-01 13:00:00, or map another column."
-        )
-    return stamps
-
-
-def _localised(source: SourceSettings, name: str, naive: pd.Series) -> pd.Series:
-    """Local times as instants; an hour that happened twice, or never, is not guessed."""
-    zone = _zone(source)
-    certain = naive.dt.tz_localize(zone, ambiguous="NaT", nonexistent="NaT")
-    unsure = naive.notna() & certain.isna()
-    if unsure.any():
-        shifted = naive[unsure].dt.tz_localize(zone, ambiguous="NaT", nonexistent="shift_forward")
-        twice = int(shifted.isna().sum())
-        never = int(unsure.sum()) - twice
-        said = [f"{twice} happened twice"] * bool(twice) + [f"{never} never happened"] * bool(never)
-        raise UserError(
-            f"Source {source.name!r}: {name} has local times in {source.timezone} of which "
-            f"{' and '.join(said)} (the clocks change). Export this column in UTC or with its "
-            "offset."
-        )
-    return pd.Series(certain)
-
-
-def _zone(source: SourceSettings) -> ZoneInfo:
-    try:
-        return ZoneInfo(source.timezone)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise UserError(
-            f"Source {source.name!r}: {source.timezone!r} is no time zone; name one like UTC or "
-            "Europe/Berlin under `timezone:`."
-        ) from None
-
-
-def _as_ids(values: pd.Series) -> pd.Series:
-    """Ids as text; whole numbers that became floats because some are missing lose their '.0'."""
-    if pd.api.types.is_float_dtype(values.dtype):
-        present = values.dropna()
-        if (present % 1 == 0).all():
-            values = values.astype("Int64")
-    return values.astype("str") if values.notna().all() else _text_or_missing(values)
-
-
-def _text_or_missing(values: pd.Series) -> pd.Series:
-    return values.map(str, na_action="ignore").astype("str").where(values.notna())
-
-
-def _later_than(source: SourceSettings, rows: pd.DataFrame, since: datetime | None) -> pd.DataFrame:
+def _later_than(
+    source: SourceSettings, rows: pd.DataFrame, since: datetime | None, notes: Notes
+) -> pd.DataFrame:
+    """What is new; a row whose watermark is missing cannot be shown to be old and goes on."""
     if since is None or source.watermark is None:
         return rows
-    if since.utcoffset() is None:
-        raise UserError("`since` has no time zone; give a tz-aware instant, such as UTC.")
-    return rows[rows[source.watermark] > pd.Timestamp(since)].reset_index(drop=True)
-
-
-def _basename(name: str) -> str:
-    return name.rsplit("/", 1)[-1]
+    marks = rows[source.watermark]
+    undated = int(marks.isna().sum())
+    if undated:
+        notes.add(f"rows without {source.watermark}, judged every time", undated)
+    return rows[~(marks <= pd.Timestamp(since))].reset_index(drop=True)

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Column, Engine, MetaData, Table, Text, delete, insert, select
+from sqlalchemy.engine import URL
 
 from configs.errors import GateRefused, UserError
 from flows.adapters.database import open_database, reading, writing
@@ -43,7 +44,7 @@ _NOBODYS_HASH = (
 class Tokens:
     """The hashed tokens of people, in the ledger's database; nothing is opened before it is used."""
 
-    def __init__(self, engine_or_url: Engine | str) -> None:
+    def __init__(self, engine_or_url: Engine | str | URL) -> None:
         self._given = engine_or_url
 
     def issue(self, name: str, password: str | None = None) -> tuple[str, str]:
@@ -107,7 +108,7 @@ class Tokens:
     @cached_property
     def _engine(self) -> Engine:
         given = self._given
-        engine = open_database(given) if isinstance(given, str) else given
+        engine = open_database(given) if isinstance(given, str | URL) else given
         bring_up_to_date(engine)
         return engine
 

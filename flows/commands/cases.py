@@ -37,19 +37,21 @@ def decide(file: Path, case_type: str, out: Path | None, as_json: bool) -> None:
     """Decide the cases in FILE (Parquet or CSV) by what is live, each exactly once, and store it.
 
     A case that was decided before keeps its decision, so the same file again changes nothing. Rows
-    that are no sound case are quarantined by name; one that cannot be scored goes to a person.
+    that are no sound case are quarantined by name; one that cannot be scored, or has a cell that
+    cannot be read, goes to a person. So does every case where the ledger or the audit secret cannot
+    be trusted, and the exit code is 3.
     """
-    from datetime import UTC, datetime
-
     from flows.reports.progress import counted
     from flows.verbs import live
+    from flows.verbs.authority import refuse_without_authority
     from flows.verbs.decide_file import decide_file
 
     desk = live.open_desk()
     with counted(f"deciding {case_type}") as progress:
-        told = decide_file(desk, file, case_type, out, datetime.now(UTC), progress).counts()
+        told = decide_file(desk, file, case_type, out, None, progress).counts()
     if as_json:
         click.echo(json.dumps(told, indent=1))
+        refuse_without_authority([told["overrides"]])
         return
     click.echo(
         f"{told['rows_in']:,} rows in = {told['decided']:,} decided now + "
@@ -64,6 +66,7 @@ def decide(file: Path, case_type: str, out: Path | None, as_json: bool) -> None:
             if name
         ]
     )
+    refuse_without_authority([told["overrides"]])
 
 
 @click.command(name="export-serving")
@@ -74,8 +77,9 @@ def decide(file: Path, case_type: str, out: Path | None, as_json: bool) -> None:
 def export_serving(case_type: str, to: Path, as_json: bool) -> None:
     """Put the live policy of CASE_TYPE into a folder for `mlflow models serve`.
 
-    It answers single cases as the policy decides them, to the bit. A halt, an A/B, a roll-back or a
-    promotion does not reach a served folder; none is written while CASE_TYPE is halted or tried.
+    It answers single cases as the policy decides them, to the bit. The server reads the ledger: while
+    CASE_TYPE is halted, or once another policy is live, every case goes to a person. None is written
+    while CASE_TYPE is halted or an A/B of it runs.
     """
     from flows.verbs import live
     from flows.verbs.export_serving import export_serving as export

@@ -11,7 +11,7 @@ import click
 
 from flows.commands.exit_codes import EXIT_GATE, EXIT_INPUT
 from flows.commands.options import FILE, SHARE, UTC_STAMP, boundary
-from flows.commands.output import certificate_row, say, table
+from flows.commands.output import certificate_row, say, say_note, table
 
 
 @click.command()
@@ -27,7 +27,7 @@ def admit(file: Path, contract: str, rejects: Path | None, dry_run: bool, as_jso
     """Hold FILE (Parquet or CSV) to a contract; store what is sound, quarantine the rest by name."""
     from flows.verbs.admit_file import admit_file
 
-    told = admit_file(file, contract, rejects, dry_run)
+    told = admit_file(file, contract, rejects, dry_run, say_note)
     if as_json:
         click.echo(json.dumps(told.counts(), indent=1))
     else:
@@ -79,7 +79,7 @@ def certify(
         targets = Targets(precision, recall, false_omission, delta=delta)
     except ValueError as wrong:
         raise click.UsageError(f"{wrong}.") from None
-    told = certify_file(evidence, targets, boundary(incumbent), days)
+    told = certify_file(evidence, targets, boundary(incumbent), days, say_note)
     if as_json:
         click.echo(json.dumps(told, indent=1))
     else:
@@ -111,7 +111,7 @@ def triage(evidence: Path, slices: tuple[str, ...], margin: float | None, as_jso
     told = load_settings().triage.model_dump(exclude={"every_days", "window_days"})
     if margin is not None:
         told["weight_margin"] = margin
-    found = triage_file(evidence, TriagePlan(**told), Costs(), slices)
+    found = triage_file(evidence, TriagePlan(**told), Costs(), slices, say_note)
     if as_json:
         click.echo(json.dumps(found, indent=1))
         return

@@ -133,14 +133,31 @@ def promote(policy_id: str, force: bool, reason: str, actor: str | None, as_json
 @ACTOR
 @click.option("--json", "as_json", is_flag=True)
 def rollback(case_type: str, reason: str, actor: str | None, as_json: bool) -> None:
-    """Return CASE_TYPE to the policy promoted before the live one."""
+    """Return CASE_TYPE to the policy promoted before the live one.
+
+    What would decide more than today in any respect, or by another model, takes two people: the
+    first one asks (exit code 3, nothing changed), a second one agrees by the same command.
+    """
     from flows.verbs import live
     from flows.verbs.promote import roll_back
+    from models.hub import EntryKind
 
     desk = live.open_desk()
     person = asked_by(desk, actor)
     entry = roll_back(desk, case_type, person.name, reason, datetime.now(UTC))
-    say_entry(entry, as_json, f"{case_type} is rolled back.")
+    if entry.kind is EntryKind.ROLLED_BACK:
+        asked = entry.dossier.get("requested_by")
+        agreed = f": {asked} asked, {person.name} agreed" if asked else ""
+        say_entry(entry, as_json, f"{case_type} is rolled back{agreed}.")
+        return
+    told = (
+        f"Nothing changed yet. Going back to {str(entry.policy_id)[:12]} would widen what is decided "
+        f"for {case_type}: {'; '.join(entry.dossier['widens'])}. {person.name} asked; a second "
+        f"person agrees by the same command. `ratchet halt {case_type}` stops it at once, and takes "
+        "one."
+    )
+    say_entry(entry, as_json, told)
+    raise SystemExit(EXIT_GATE)
 
 
 @click.command("validate-ab")

@@ -10,7 +10,7 @@ import click
 
 from flows.commands.exit_codes import EXIT_GATE
 from flows.commands.options import FILE, UTC_STAMP
-from flows.commands.output import certificate_row, conclude, table
+from flows.commands.output import certificate_row, conclude, refuse_outputs, table
 
 
 @click.command()
@@ -44,7 +44,11 @@ def backtest(
     from configs.sources import load_source
     from flows.verbs.open_walk import new_home
 
-    load_source(source)  # a wrong file is refused before anything is started or written
+    read = load_source(source)  # a wrong file is refused before anything is started or written
+    refuse_outputs(
+        [source, *([Path(read.path)] if read.path else [])],
+        {"--json": json_file, "--report": report, "--observed": observed},
+    )
     from flows.embedded import embedded_prefect, no_half_state
 
     home = new_home(source.stem)
@@ -69,9 +73,9 @@ def night(as_of: datetime | None, as_json: bool) -> None:
     from flows.verbs import live
     from flows.verbs.night_results import all_done, not_done
 
-    moment = live.night_of(as_of)
+    live.night_of(as_of)  # a moment that is none is refused before anything is opened
     desk = live.open_desk()
-    dossier = live.live_night(desk, moment)
+    dossier = live.live_night(desk, as_of)
     path = live.close_night(desk, dossier)
     done = all_done(dossier["results"])
     if as_json:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import os
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from configs.masking import masked
 
 if TYPE_CHECKING:
     from models.hub import Entry
@@ -33,7 +38,12 @@ def table(rows: Sequence[dict[str, Any]]) -> None:
 
 def say(text: str) -> None:
     """One line to the person, beside what a machine may read on the standard output."""
-    click.echo(f"ratchet: {text}", err=True)
+    click.echo(f"ratchet: {masked(text)}", err=True)
+
+
+def say_note(note: object) -> None:
+    """What was lost, altered or guessed while a table was read."""
+    say(str(note))
 
 
 def say_entry(entry: Entry, as_json: bool, sentence: str) -> None:
@@ -53,6 +63,9 @@ def conclude(concluded: Any, as_json: bool, simulated: bool) -> None:
         return
     click.echo()
     click.echo(("Simulated. " if simulated else "") + concluded.verdict)
+    if concluded.told:
+        click.echo("\nLost, altered or guessed:")
+        click.echo("\n".join(_text("told", sentence) for sentence in concluded.told))
     click.echo()
     table(concluded.table)
     if concluded.desk:
@@ -63,10 +76,39 @@ def conclude(concluded: Any, as_json: bool, simulated: bool) -> None:
     click.echo(f"Figures as JSON:    {concluded.filed.json}")
     click.echo(f"Truth it was shown: {concluded.filed.observed}")
     click.echo(f"Every decision:     {concluded.filed.decisions}")
+    # From its own folder: an address with the whole path would end at a `?`.
     click.echo(
-        "Experiments:        .venv/bin/mlflow ui --backend-store-uri "
-        f"sqlite:///{home / 'mlflow' / 'mlflow.db'}"
+        f"Experiments:        (P=$PWD; cd {shlex.quote(str(home / 'mlflow'))} && "
+        '"$P"/.venv/bin/mlflow ui --backend-store-uri sqlite:///mlflow.db)'
+        if "?" in str(home)
+        else "Experiments:        .venv/bin/mlflow ui --backend-store-uri "
+        + shlex.quote(f"sqlite:///{home / 'mlflow' / 'mlflow.db'}")
     )
+
+
+def refuse_outputs(inputs: Sequence[Path], outputs: Mapping[str, Path | None]) -> None:
+    """Nothing, if each file can be written, and none over another one or over what is read.
+
+    Asked before the work is done: what takes an hour shall not be lost for a folder's name.
+
+    Args:
+        inputs: the files that are read. outputs: what was asked for, by option.
+
+    Raises:
+        click.UsageError: two names are one file, or a file cannot be written.
+    """
+    taken = {path.resolve(): f"{path.name} is read" for path in inputs}
+    for option, path in outputs.items():
+        if path is None:
+            continue
+        place = path.resolve()
+        if place in taken:
+            raise click.UsageError(f"{option}: {taken[place]}; name another file.")
+        taken[place] = f"{path.name} is written by {option}"
+        folder = next(one for one in place.parents if one.exists())
+        if place.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+            why = "is a folder" if place.is_dir() else f"cannot be written below {folder}"
+            raise click.UsageError(f"{option}: {path} {why}; name another file.")
 
 
 def certificate_row(one: dict[str, Any]) -> dict[str, Any]:

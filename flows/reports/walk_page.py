@@ -43,8 +43,10 @@ def walk_page(
     word = (
         "Simulated: every figure on this page comes from a simulated exchange." if simulated else ""
     )
+    told = reckoning.summary.get("told", [])
     sections = [
         Section("Verdict", "\n\n".join([*_verdict(reckoning), word, *facts]).strip()),
+        *([Section("Lost, altered or guessed", "\n\n".join(told))] if told else []),
         Section(
             "Against what else could have been done",
             table=compared(reckoning),

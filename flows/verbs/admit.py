@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ import pandas as pd
 from data_contracts import CONTRACTS, Admission, AdmissionContext, admit, reject_report
 from data_contracts.admission import BROKEN_RULES
 from data_contracts.digests import row_digests
+from flows.verbs.delivered_decisions import contract_for
 from flows.verbs.desk import Desk
 
 KEYS = {
@@ -43,6 +44,7 @@ class AdmittedBatch:
         held: why the admitted rows' labels look unlike a sound population; they are stored.
         failed: why the whole delivery failed; nothing was stored.
         notes: what was lost, altered or guessed while it was read.
+        received_at: the stamp of what was stored; None: nothing was.
     """
 
     table: str
@@ -57,6 +59,7 @@ class AdmittedBatch:
     waiting: int = 0
     held: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    received_at: datetime | None = None
 
     def __post_init__(self) -> None:
         told = self.admitted + self.quarantined + self.waiting
@@ -82,9 +85,16 @@ class AdmittedBatch:
         }
 
 
-def judge_batch(desk: Desk, table: str, frame: pd.DataFrame, now: datetime) -> Admission:
-    """Hold a batch to its contract against what the store knows; nothing is written."""
-    return admit(frame, CONTRACTS[table], _context(desk, table, frame, now))
+def judge_batch(
+    desk: Desk, table: str, frame: pd.DataFrame, now: datetime, *, ours: bool = False
+) -> Admission:
+    """Hold a batch to its contract against what the store knows; nothing is written.
+
+    Args:
+        ours: these rows were made here.
+    """
+    contract = contract_for(desk, table, ours=ours)
+    return admit(frame, contract, _context(desk, table, frame, now))
 
 
 def admit_batch(
@@ -97,6 +107,7 @@ def admit_batch(
     stamp: str | None = None,
     ours: bool = False,
     waits: Waits | None = None,
+    at_commit: bool = False,
 ) -> AdmittedBatch:
     """Judge a batch and store it: admitted rows, rejected rows and the watermark in one step.
 
@@ -108,8 +119,10 @@ def admit_batch(
             *admitted* row (and no further than now), and stays where a row waits.
         ours: these rows were made here: of two under one key the first counts for good.
         waits: which rows of an unknown case wait; None: all are quarantined.
+        at_commit: the rows are stamped with the moment of the commit, as everything live is; else
+            with `now`, the moment of a night that is walked (ADR 20).
     """
-    judged = judge_batch(desk, table, frame, now)
+    judged = judge_batch(desk, table, frame, now, ours=ours)
     if judged.failed:
         return told_of(judged, source=source)
     waiting = _waiting(judged.rejected, waits)
@@ -119,11 +132,12 @@ def admit_batch(
         judged.rejected[~waiting],
         key=KEYS[table],
         source=source,
-        received_at=now,
+        received_at=None if at_commit else now,
         watermark=None if waiting.any() else _read_until(frame, judged, stamp, now),
         once=ours,
     )
-    return told_of(judged, receipt.already_stored, source=source, waiting=int(waiting.sum()))
+    told = told_of(judged, receipt.already_stored, source=source, waiting=int(waiting.sum()))
+    return replace(told, received_at=receipt.received_at)
 
 
 def told_of(
@@ -148,7 +162,9 @@ def told_of(
     )
 
 
-def admit_again(desk: Desk, table: str, now: datetime) -> AdmittedBatch | None:
+def admit_again(
+    desk: Desk, table: str, now: datetime, *, at_commit: bool = False
+) -> AdmittedBatch | None:
     """Try once more the quarantined rows whose only fault was that their case was not known; None
     where no such case has been decided since."""
     rejected = desk.store.rejects(table)
@@ -167,7 +183,8 @@ def admit_again(desk: Desk, table: str, now: datetime) -> AdmittedBatch | None:
     rows = rows[~desk.store.holds(table, rows[list(KEYS[table])])].reset_index(drop=True)
     if rows.empty:
         return None
-    return admit_batch(desk, table, rows, now, source=f"quarantined {table}")
+    source = f"quarantined {table}"
+    return admit_batch(desk, table, rows, now, source=source, at_commit=at_commit)
 
 
 def _waiting(rejected: pd.DataFrame, waits: Waits | None) -> npt.NDArray[np.bool_]:
@@ -195,16 +212,19 @@ def _read_until(
 
 
 def _context(desk: Desk, table: str, frame: pd.DataFrame, now: datetime) -> AdmissionContext:
-    decisions = revisions = None
+    decisions = revisions = facts = None
     if table != "decisions":
         decisions = _stored_decisions(desk, frame)
     if table == "reviews":
         revisions = _stored_revisions(desk, frame)
+    if table == "outcomes":
+        facts = _stored_outcomes(desk, frame)
     return AdmissionContext(
         now=now,
         case_types=desk.case_types,
         decisions=decisions,
         stored_revisions=revisions,
+        stored_outcomes=facts,
         reviewer_share_cap=desk.reviewer_share_cap,
     )
 
@@ -224,3 +244,12 @@ def _stored_revisions(desk: Desk, frame: pd.DataFrame) -> pd.DataFrame | None:
     stored = desk.store.read("reviews", columns=columns, filters={"review_id": named})
     stored["row_digest"] = row_digests(stored, columns)
     return stored[["review_id", "revision", "row_digest"]]
+
+
+def _stored_outcomes(desk: Desk, frame: pd.DataFrame) -> pd.DataFrame | None:
+    if not desk.store.counts("outcomes")[0] or "case_id" not in frame:
+        return None
+    named = frame["case_id"].dropna().astype(str).unique().tolist()
+    return desk.store.read(
+        "outcomes", columns=[*KEYS["outcomes"], "bad"], filters={"case_id": named}
+    )

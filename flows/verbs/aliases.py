@@ -63,7 +63,10 @@ def alias_drift(desk: Desk, case_type: str) -> list[AliasDrift]:
     Raises:
         ServiceUnreachable: MLflow does not answer.
     """
-    wanted, found = wanted_aliases(desk, case_type), desk.registry.aliases(case_type)
+    wanted = wanted_aliases(desk, case_type)
+    if not desk.registry.is_there and not any(wanted.values()):
+        return []  # nothing was ever registered in this home
+    found = desk.registry.aliases(case_type)
     return [
         AliasDrift(case_type, alias, found.get(alias), version)
         for alias, version in wanted.items()

@@ -10,14 +10,19 @@ from typing import Any
 import pandas as pd
 
 from configs.errors import UserError
-from flows.adapters.sources import evidence_by_case_type
+from flows.adapters.reading_notes import Tell, nobody
+from flows.adapters.sources import by_case_type, evidence_reading
 from models.boundary import Evidence, certify
 from models.boundary.waiting import in_days
 from models.vocabulary import Boundary, Certificate, Targets
 
 
 def certify_file(
-    file: Path, targets: Targets, incumbent: Boundary | None, days: float | None = None
+    file: Path,
+    targets: Targets,
+    incumbent: Boundary | None,
+    days: float | None = None,
+    tell: Tell = nobody,
 ) -> dict[str, dict[str, Any]]:
     """One certificate for each case type of an EVIDENCE table (DESIGN 7), as plain values.
 
@@ -27,12 +32,16 @@ def certify_file(
     Args:
         days: how many days the table covers, so that missing labels have a price in days; None:
             its column `opened_at` says so, and without one there is no price in days.
+        tell: is given each note on what was altered while the table was read.
 
     Raises:
         UserError: the file cannot be read, or a column or value cannot be used; the message names
             the case type.
     """
-    groups = evidence_by_case_type(file)
+    reading = evidence_reading(file)
+    for note in reading.notes:
+        tell(note)
+    groups = by_case_type(file, reading.rows)
     return {
         name: _judge(name, rows, targets, incumbent, len(groups), days)
         for name, rows in groups.items()
@@ -68,12 +77,7 @@ def _days_covered(rows: pd.DataFrame) -> float | None:
     """From the first to the last `opened_at`; None without the column, or where it holds one moment."""
     if "opened_at" not in rows:
         return None
-    try:
-        opened = pd.to_datetime(rows["opened_at"], utc=True)
-    except (ValueError, TypeError):
-        raise ValueError(
-            "the column 'opened_at' holds what is no time; give UTC stamps, or leave it out"
-        ) from None
+    opened = rows["opened_at"]
     return float((opened.max() - opened.min()) / pd.Timedelta(days=1)) or None
 
 

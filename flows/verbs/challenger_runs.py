@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
+from configs.errors import ServiceUnreachable
 from flows.reports.comparison_page import comparison_page
 from flows.reports.comparison_plots import (
     contributions_before_and_after,
@@ -31,34 +33,59 @@ def log_challenger(
 ) -> tuple[str, str | None]:
     """Register the model and log all there is to know about it; its version, and its report.
 
+    A model that is registered stays so when MLflow falls silent afterwards: an alert names the run
+    that lacks figures.
+
     Args:
         thorough: with the report, its figures and each child's data set; else numbers only.
 
     Raises:
         GateRefused: what MLflow stored is not what was fitted.
+        ServiceUnreachable: MLflow does not answer, and nothing was registered.
     """
     trained = fitted.choice.trained
     told = fitted.challenge if isinstance(fitted.challenge, Challenge) else None
     tags = {"case_type": rows.case_type, "digest": trained.model.digest, "verdict": fitted.verdict}
-    with desk.registry.run(EXPERIMENT, rows.case_type, _note(fitted, told), tags=tags):
-        version = desk.registry.add_version(rows.case_type, trained.model).version
-        report = _page(rows, fitted, version) if thorough else None
-        tables: dict[str, Any] = {"lineage.json": dict(lineage)}
-        if told is not None:
-            tables["comparison.json"] = {
-                **told.comparison.plain(),
-                "gate": told.gate.plain(),
-                "corrections": [one.plain() for one in told.corrections],
-            }
-        desk.registry.log(
-            metrics=_candidate_metrics(fitted, fitted.choice.chosen, rows) | _corrections(told),
-            parameters=_varied(fitted.choice.chosen),
-            texts={"report.html": report, **_figures(told)} if report else None,
-            tables=tables,
-            dataset=(f"{rows.case_type} evidence", lineage["rows"]["learned"], trained.rows),
+    version = report = None
+    try:
+        with desk.registry.run(EXPERIMENT, rows.case_type, _note(fitted, told), tags=tags):
+            version = desk.registry.add_version(rows.case_type, trained.model).version
+            report = _page(rows, fitted, version) if thorough else None
+            _log_run(desk, rows, fitted, lineage, report)
+            _log_children(desk, rows, fitted, lineage, thorough)
+    except ServiceUnreachable as silent:
+        if version is None:
+            raise
+        desk.alerts.send(
+            "run_not_logged",
+            rows.case_type,
+            f"{rows.case_type}: version {version} is registered, and its run in MLflow lacks figures. "
+            f"{silent}",
+            datetime.now(UTC),
+            model_version=version,
         )
-        _log_children(desk, rows, fitted, lineage, thorough)
     return version, report
+
+
+def _log_run(
+    desk: Desk, rows: TrainingRows, fitted: Fitted, lineage: Mapping[str, Any], report: str | None
+) -> None:
+    trained = fitted.choice.trained
+    told = fitted.challenge if isinstance(fitted.challenge, Challenge) else None
+    tables: dict[str, Any] = {"lineage.json": dict(lineage)}
+    if told is not None:
+        tables["comparison.json"] = {
+            **told.comparison.plain(),
+            "gate": told.gate.plain(),
+            "corrections": [one.plain() for one in told.corrections],
+        }
+    desk.registry.log(
+        metrics=_candidate_metrics(fitted, fitted.choice.chosen, rows) | _corrections(told),
+        parameters=_varied(fitted.choice.chosen),
+        texts={"report.html": report, **_figures(told)} if report else None,
+        tables=tables,
+        dataset=(f"{rows.case_type} evidence", lineage["rows"]["learned"], trained.rows),
+    )
 
 
 def _log_children(

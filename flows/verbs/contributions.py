@@ -30,7 +30,7 @@ def keep_contributions(
     cases: pd.DataFrame,
     decided: pd.DataFrame,
     reason: npt.NDArray[np.str_],
-    now: datetime,
+    now: datetime | None,
 ) -> None:
     """Write down the deciding model's contributions to every escalated or audited case.
 
@@ -41,6 +41,7 @@ def keep_contributions(
         cases: with the model's features.
         decided: `action` and `audited` of the same cases, with the same index.
         reason: why each case cannot be scored, or "".
+        now: when they are kept; None: the moment of the commit.
     """
     drawn = ((decided["action"] == Action.ESCALATE.value) | decided["audited"]).to_numpy(
         dtype=np.bool_
@@ -60,7 +61,7 @@ def _keep(
     cases: pd.DataFrame,
     margin: FloatArray,
     values: FloatArray,
-    now: datetime,
+    now: datetime | None,
 ) -> None:
     whose = cases[["case_id", "opened_at"]].reset_index(drop=True)
     phi = pd.DataFrame(

@@ -9,24 +9,28 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from configs.errors import GateRefused
+from configs.errors import GateRefused, ServiceUnreachable
+from flows.verbs.authority import standing_or_none
 from flows.verbs.contributions import keep_contributions
 from flows.verbs.desk import Desk
 from flows.verbs.generation import Generation, current_generation
 from flows.verbs.proposed_policy import advised_policy, overrides_of
 from flows.verbs.shadow import score_in_shadow
-from flows.verbs.standing import Trial, standing
+from flows.verbs.standing import Trial
 from models.boundary.arms import assign_arm
 from models.boundary.decide import automatable
 from models.boundary.decide_in_arms import CONTROL, TREATMENT, Scored, decide_in_arms, moved_rates
-from models.hub.deciding import HALTED, REFUSED, rule_of, why_withheld
+from models.hub.deciding import LEDGER_BROKEN, REFUSED, rule_of, why_withheld
 from models.hub.policy import Policy
 from models.risk import RiskModel
+from models.risk.cells import CELLS_ARE_READABLE
 from models.vocabulary import Boundary
 
 BoolArray = npt.NDArray[np.bool_]
 
 NO_MODEL = "none"
+_NO_DRAW = "0" * 16
+"""The key where every case goes to a person, so that none is drawn."""
 AB_CASES = "ab_cases"
 """The evidence table of the cases in an A/B test: what either policy does with each."""
 _AB_ACTIONS = ["control_action", "treatment_action"]
@@ -58,7 +62,15 @@ def policy_in_force(desk: Desk, case_type: str) -> Policy:
     return policy
 
 
-def decide_cases(desk: Desk, case_type: str, cases: pd.DataFrame, now: datetime) -> pd.DataFrame:
+def decide_cases(
+    desk: Desk,
+    case_type: str,
+    cases: pd.DataFrame,
+    now: datetime,
+    *,
+    unreadable: BoolArray | None = None,
+    live: bool = False,
+) -> pd.DataFrame:
     """Decisions for new cases, by contract `decisions` with the feature columns.
 
     Kept beside them: shadow scores, the contributions to what people will see, and what either
@@ -70,50 +82,74 @@ def decide_cases(desk: Desk, case_type: str, cases: pd.DataFrame, now: datetime)
 
     Args:
         cases: with `decided_at`, or they are decided when they were opened.
-        now: what is kept beside the decisions is stamped with it.
+        now: alerts are stamped with it, and shadow scores.
+        unreadable: which cases have a cell that could not be read, shape (cases,); see
+            `models.risk.cells`. None: no case has one.
+        live: what is kept beside the decisions is stamped when it is committed; else with `now`, the
+            moment of a simulated clock.
     """
-    stands = standing(desk, case_type)
-    why = HALTED if stands.halted else ""
+    stands, why = standing_or_none(desk, case_type, now)
+    kept_at = None if live else now
     if "decided_at" not in cases:
         cases = cases.assign(decided_at=cases["opened_at"])
-    control = _in_force(desk, case_type, stands.live, cases, why, now)
+    if why == LEDGER_BROKEN:
+        control = speak(desk, _review_everything(desk, case_type), None, cases, why, unreadable)
+    else:
+        control = _in_force(desk, case_type, stands.live, cases, why, now, unreadable)
     if stands.trial is None:
         voices, decided = [control], control.scored.decide(cases).assign(arm=CONTROL)
     else:
-        treatment = _voice(desk, stands.trial.policy, cases, why, now)
+        treatment = _voice(desk, stands.trial.policy, cases, why, now, unreadable)
         voices = [control, treatment]
-        decided = _decided_in_arms(desk, case_type, cases, control, treatment, stands.trial, now)
+        decided = _decided_in_arms(
+            desk, case_type, cases, control, treatment, stands.trial, kept_at
+        )
     by_arm = (decided["arm"] == TREATMENT).to_numpy(dtype=np.bool_)
     for voice, mine in zip(voices, (~by_arm, by_arm), strict=False):
         if voice.model is not None and mine.any():
             rows = (cases, decided) if mine.all() else (cases[mine], decided[mine])
             reason = voice.scored.reason[mine]
-            keep_contributions(desk, case_type, voice.model, *rows, reason, now)
-    _score_newest_in_shadow(desk, case_type, control.policy, cases, now)
+            keep_contributions(desk, case_type, voice.model, *rows, reason, kept_at)
+    if why != LEDGER_BROKEN:
+        whole = cases if unreadable is None or not unreadable.any() else cases[~unreadable]
+        _score_newest_in_shadow(desk, case_type, control.policy, whole, now, kept_at)
     return _whole(desk, case_type, cases, decided, voices, by_arm)
 
 
 def speak(
-    desk: Desk, policy: Policy, model: RiskModel | None, cases: pd.DataFrame, why: str
+    desk: Desk,
+    policy: Policy,
+    model: RiskModel | None,
+    cases: pd.DataFrame,
+    why: str,
+    unreadable: BoolArray | None = None,
 ) -> Voice:
     """What a policy says of cases (with `decided_at`); nothing is decided or stored yet.
 
     Args:
         model: the policy's own, or None where it has none or may not use it.
         why: why the policy may decide nothing by itself, or "".
+        unreadable: see `decide_cases`.
     """
     if model is None:
         scores, reason = np.full(len(cases), np.nan), np.full(len(cases), "", dtype="U24")
     else:
         scores, reason = model.score(cases)
+    if unreadable is not None and unreadable.any():
+        scores[unreadable], reason[unreadable] = np.nan, CELLS_ARE_READABLE
     rule = rule_of(
         policy,
         scores,
-        key=desk.audit_key(policy.case_type),
+        key=_NO_DRAW if why else desk.audit_key(policy.case_type, _stamp(cases)),
         costs=desk.case_types[policy.case_type].costs,
         withheld=why_withheld(policy, cases["decided_at"], why),
     )
     return Voice(policy, model, Scored(scores, reason, rule))
+
+
+def _stamp(cases: pd.DataFrame) -> datetime | None:
+    """When the first of these cases is decided (with `decided_at`)."""
+    return None if cases.empty else cases["decided_at"].min().to_pydatetime()
 
 
 def in_test(cases: pd.DataFrame, trial: Trial, control: Policy) -> BoolArray:
@@ -143,27 +179,36 @@ def _in_force(
     cases: pd.DataFrame,
     why: str,
     now: datetime,
+    unreadable: BoolArray | None,
 ) -> Voice:
     if live is not None:
-        return _voice(desk, live, cases, why, now)
+        return _voice(desk, live, cases, why, now, unreadable)
     try:
         policy = policy_in_force(desk, case_type)
-    except GateRefused as refused:
+    except (GateRefused, ServiceUnreachable) as refused:
         desk.alerts.send(REFUSED, case_type, str(refused), now)
-        return speak(desk, _review_everything(desk, case_type), None, cases, why or REFUSED)
-    return _voice(desk, policy, cases, why, now)
+        nobody = _review_everything(desk, case_type)
+        return speak(desk, nobody, None, cases, why or REFUSED, unreadable)
+    return _voice(desk, policy, cases, why, now, unreadable)
 
 
-def _voice(desk: Desk, policy: Policy, cases: pd.DataFrame, why: str, now: datetime) -> Voice:
+def _voice(
+    desk: Desk,
+    policy: Policy,
+    cases: pd.DataFrame,
+    why: str,
+    now: datetime,
+    unreadable: BoolArray | None,
+) -> Voice:
     """What a policy says; one whose model is refused says nothing, and people hear of it."""
     if policy.model_digest is None or policy.model_version is None:
-        return speak(desk, policy, None, cases, why)
+        return speak(desk, policy, None, cases, why, unreadable)
     try:
         model = desk.registry.load(policy.case_type, policy.model_version, policy.model_digest)
-    except GateRefused as refused:
+    except (GateRefused, ServiceUnreachable) as refused:
         desk.alerts.send(REFUSED, policy.case_type, str(refused), now)
-        return speak(desk, policy, None, cases, why or REFUSED)
-    return speak(desk, policy, model, cases, why)
+        return speak(desk, policy, None, cases, why or REFUSED, unreadable)
+    return speak(desk, policy, model, cases, why, unreadable)
 
 
 def _decided_in_arms(
@@ -173,7 +218,7 @@ def _decided_in_arms(
     control: Voice,
     treatment: Voice,
     trial: Trial,
-    now: datetime,
+    received_at: datetime | None,
 ) -> pd.DataFrame:
     decided, tested = decide_on_trial(cases, control, treatment, trial)
     if tested.any():
@@ -185,14 +230,19 @@ def _decided_in_arms(
             pd.DataFrame({"broken_rules": pd.Series(dtype="str")}),
             key=("case_id",),
             source=f"A/B test {case_type}",
-            received_at=now,
+            received_at=received_at,
             once=True,
         )
     return decided.drop(columns=_AB_ACTIONS)
 
 
 def _score_newest_in_shadow(
-    desk: Desk, case_type: str, policy: Policy, cases: pd.DataFrame, now: datetime
+    desk: Desk,
+    case_type: str,
+    policy: Policy,
+    cases: pd.DataFrame,
+    now: datetime,
+    received_at: datetime | None,
 ) -> None:
     """The deciding model's own scores stand in the decisions; the newest one's are kept beside."""
     newest = current_generation(desk, case_type)
@@ -200,13 +250,13 @@ def _score_newest_in_shadow(
         return
     model = _loaded(desk, newest, now)
     if model is not None:
-        score_in_shadow(desk, case_type, model, cases, now)
+        score_in_shadow(desk, case_type, model, cases, now, received_at)
 
 
 def _loaded(desk: Desk, generation: Generation, now: datetime) -> RiskModel | None:
     try:
         return generation.load(desk)
-    except GateRefused as refused:
+    except (GateRefused, ServiceUnreachable) as refused:
         desk.alerts.send(REFUSED, generation.case_type, str(refused), now)
         return None
 

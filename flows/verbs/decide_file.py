@@ -58,7 +58,7 @@ def decide_file(
     file: Path,
     case_type: str,
     out: Path | None,
-    now: datetime,
+    now: datetime | None = None,
     progress: Progress | None = None,
     *,
     piece_rows: int = PIECE_ROWS,
@@ -72,7 +72,8 @@ def decide_file(
     Args:
         file: columns `case_id`, `opened_at`, `priority`, `amount_usd` and the type's features.
         out: where to write the stored decisions of its cases (.parquet or .csv), or None.
-        now: when the cases are decided.
+        now: given where the clock is simulated: when all cases are decided. None: each piece is
+            decided under what is live at its own moment, and stamped with it.
         piece_rows: cases in memory at a time.
 
     Raises:

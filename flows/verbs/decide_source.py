@@ -2,92 +2,238 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from configs.errors import UserError
+from configs.errors import GateRefused, UserError
 from configs.settings import load_settings
 from configs.sources import SourceSettings
 from data_contracts.admission import BROKEN_RULES
+from data_contracts.digests import row_digests
 from data_contracts.row_rules import known_case_type
-from flows.adapters.sources import read_source
-from flows.verbs.decide_once import decide_once, quarantine_cases
+from flows.adapters.case_pieces import PIECE_ROWS
+from flows.adapters.sources import asks_since, read_source
+from flows.verbs.decide_once import REPEATED, clock, decide_once, quarantine_cases
 from flows.verbs.desk import Desk
 from flows.verbs.live import configured_source
 
+BoolArray = npt.NDArray[np.bool_]
+
 UNKNOWN = known_case_type().name
 """The contract's rule that a row of an unconfigured case type breaks."""
+NO_WATERMARK = "watermark_is_present"
+"""The rule that a row without a value of the source's watermark breaks."""
+PUT_ASIDE, STRANGERS = "cases_put_aside", "unknown_case_type"
+"""The kinds of alert about cases that were not decided."""
+WHOLE_LOOK = timedelta(hours=24)
+"""So often a query that leaves out what is old is asked for everything."""
+LONGEST_WAIT = timedelta(days=7)
+"""So far behind the newest case the watermark waits for cases of a type nobody has configured."""
+_BEGINNING = datetime(1900, 1, 1, tzinfo=UTC)
 
 
-def decide_new_cases(desk: Desk, now: datetime, profile: str | None = None) -> dict[str, Any]:
+@dataclass
+class _Run:
+    """One look at the source: its settings, how far it had been read, and what became of its rows.
+
+    `unmoved` are the watermarks of rows that were not decided for good, which the source's must not
+    pass; `put_aside` counts what was quarantined for the first time, by rule.
+    """
+
+    desk: Desk
+    source: SourceSettings
+    seen: datetime | None
+    overlap: timedelta
+    now: datetime | None
+    told: dict[str, Any] = field(default_factory=dict)
+    put_aside: Counter[str] = field(default_factory=Counter)
+    failed: dict[str, Exception] = field(default_factory=dict)
+    strangers: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+
+def decide_new_cases(
+    desk: Desk, now: datetime | None, profile: str | None = None
+) -> dict[str, Any]:
     """Pull new cases, decide them under what is live, store the decisions, move the watermark.
 
-    The source is read again for `night.overlap_hours` behind its watermark, so that a late case is
-    found; one that was decided keeps its decision. The watermark moves last: a run that was killed
-    is finished by the next one.
+    A case is found however late it comes: a source of files is looked at whole each time, a query
+    with `:since` from `night.overlap_hours` behind its watermark and once in `WHOLE_LOOK` from the
+    beginning. One that was decided keeps its decision; of rows that are equal throughout one is
+    decided. What is no sound case is quarantined by the rule's name and people are told, once:
+    different rows of one id, a case without a date or without a watermark, one from the future, one
+    of a case type that is configured nowhere. All of them are looked at again as long as the source
+    has them. The watermark moves last, past nothing that waits: a run that was killed is finished by
+    the next one.
 
-    A row of a case type that is configured nowhere is quarantined by name, and people are told: no
-    policy says what becomes of it, and it holds up nobody else's case.
+    Args:
+        now: None: the clock tells; given where it is simulated.
 
     Returns:
-        By case type `DecidedOnce.counts()`, and under `UNKNOWN` what no case type claims; empty where
-        nothing is new.
+        By case type what became of its rows (`rows_in` = `decided` + `already_decided` + `refused` +
+        `copies`; `late` of the decided came behind the overlap; the rest as
+        `DecidedOnce.counts()`, of what was decided now), and under `UNKNOWN` what no case type
+        claims; empty where the source has no rows.
 
     Raises:
-        UserError: no source of cases is configured, it cannot be read, or not one of its rows is of
-            a configured case type (then the source is mapped wrongly, and nothing is stored).
+        UserError: no source of cases is configured, it cannot be read, not one of its rows is of
+            a configured case type (then the source is mapped wrongly, and nothing is stored), or
+            the cases of a type cannot be read (those of the others are decided).
     """
     source = configured_source("cases", profile)
-    seen = desk.store.watermark(source.name)
-    rows = _new_rows(source, seen, profile)
-    told: dict[str, Any] = {}
+    overlap = timedelta(hours=load_settings(profile).night.overlap_hours)
+    run = _Run(desk, source, desk.store.watermark(source.name), overlap, now)
+    rows, whole = _rows(run)
     if len(rows):
-        known = _of_known_type(desk, source, rows)
+        known = _of_known_type(run, rows)
+        run.strangers = rows[~known]
         for name, mine in rows[known].groupby(
             rows.loc[known, "case_type"].astype("str"), sort=True
         ):
-            cases = mine.reset_index(drop=True)
-            piece = decide_once(desk, str(name), cases, now, source=source.name)
-            told[str(name)] = piece.counts()
-        if not known.all():
-            told[UNKNOWN] = _put_aside(desk, source, rows[~known], seen, now)
-    _move_on(desk, source, rows, now)
-    return told
+            run.told[str(name)] = _decide_type(run, str(name), mine.reset_index(drop=True))
+        _put_strangers_aside(run)
+    _tell(run)
+    _move_on(run, rows, whole)
+    if run.failed:
+        raise next(iter(run.failed.values()))
+    return run.told
 
 
-def _new_rows(source: SourceSettings, seen: datetime | None, profile: str | None) -> pd.DataFrame:
-    since = None
-    if seen is not None and source.watermark is not None:
-        since = seen - timedelta(hours=load_settings(profile).night.overlap_hours)
-    return read_source(source, since)
+def _rows(run: _Run) -> tuple[pd.DataFrame, bool]:
+    """What the source has, undated rows too, and whether that is all it has."""
+    since = run.seen
+    if since is None or run.source.watermark is None:
+        # What was read before may be empty now; what never was is mapped wrongly.
+        first = since is None and run.source.watermark is not None
+        return read_source(run.source, None if first else _BEGINNING), True
+    looked = run.desk.store.watermark(_whole_look(run.source))
+    due = looked is None or clock(run.now) - looked >= WHOLE_LOOK
+    if due or not asks_since(run.source):
+        return read_source(run.source, _BEGINNING), True
+    return read_source(run.source, since - run.overlap), False
 
 
-def _of_known_type(desk: Desk, source: SourceSettings, rows: pd.DataFrame) -> pd.Series:
+def _whole_look(source: SourceSettings) -> str:
+    """Under which name it is kept when a source was looked at whole."""
+    return f"{source.name}, looked at whole"
+
+
+def _of_known_type(run: _Run, rows: pd.DataFrame) -> pd.Series:
+    name = run.source.name
     if "case_type" not in rows:
         raise UserError(
-            f"Source {source.name!r}: no column says the case type; map `case_type` under `columns:`, "
+            f"Source {name!r}: no column says the case type; map `case_type` under `columns:`, "
             "or name the one it holds as `case_type:`."
         )
-    known = rows["case_type"].isin(list(desk.case_types))
+    if "case_id" not in rows:
+        raise UserError(f"Source {name!r}: no column is `case_id`; map it under `columns:`.")
+    known = rows["case_type"].isin(list(run.desk.case_types))
     if not known.any():
-        raise UserError(f"{_strangers(source, rows)} No other case came. Nothing was decided.")
+        raise UserError(f"{_strangers(run.source, rows)} No other case came. Nothing was decided.")
     return known
 
 
-def _put_aside(
-    desk: Desk, source: SourceSettings, rows: pd.DataFrame, seen: datetime | None, now: datetime
-) -> dict[str, Any]:
-    """What is read again, within the overlap, was told before."""
-    strangers = rows.assign(**{BROKEN_RULES: UNKNOWN}).reset_index(drop=True)
-    quarantine_cases(desk, strangers, source.name, now)
-    told_before = source.watermark is not None and seen is not None
-    new = strangers[strangers[source.watermark] > seen] if told_before else strangers
-    if len(new):
-        sentence = f"{_strangers(source, new)} They are in quarantine, undecided."
-        desk.alerts.send("unknown_case_type", None, sentence, now, cases=len(new))
-    return {"rows_in": len(rows), "refused": len(rows), "rejections": {UNKNOWN: len(rows)}}
+def _decide_type(run: _Run, case_type: str, rows: pd.DataFrame) -> dict[str, Any]:
+    """What became of all rows of one case type, in numbers."""
+    copies = _copies(rows)
+    found = rows[~copies].reset_index(drop=True)
+    known = run.desk.store.holds("decisions", found[["case_id"]], decided_here=True)
+    new = found[~known].reset_index(drop=True)
+    counts: Counter[str] = Counter(
+        rows_in=len(rows),
+        decided=0,
+        already_decided=int(known.sum()),
+        refused=0,
+        copies=int(copies.sum()),
+        late=0,
+        audited=0,
+        to_seniors=0,
+    )
+    by_name = {name: Counter[str]() for name in ("rejections", "actions", "overrides")}
+    try:
+        for piece, repeated in _pieces(run, case_type, new, counts, by_name["rejections"]):
+            told = decide_once(
+                run.desk, case_type, piece, run.now, source=run.source.name, repeated=repeated
+            )
+            run.put_aside.update(told.put_aside)
+            counts["late"] += _late(run, piece, told.decisions["case_id"])
+            for name, said in told.counts().items():
+                if name in by_name:
+                    by_name[name].update(said)
+                elif name != "rows_in":
+                    counts[name] += said
+    except (UserError, GateRefused) as refused:
+        # It holds up no other case type, and the watermark stays before these rows.
+        run.failed[case_type] = refused
+    return {**counts, **{name: dict(said) for name, said in by_name.items()}}
+
+
+def _copies(rows: pd.DataFrame) -> BoolArray:
+    """Rows that say throughout what an earlier row says."""
+    copies = np.zeros(len(rows), dtype=np.bool_)
+    twice = (rows["case_id"].duplicated(keep=False) & rows["case_id"].notna()).to_numpy()
+    if twice.any():
+        copies[twice] = pd.Index(row_digests(rows[twice])).duplicated()
+    return copies
+
+
+def _pieces(
+    run: _Run,
+    case_type: str,
+    new: pd.DataFrame,
+    counts: Counter[str],
+    rejections: Counter[str],
+) -> Iterator[tuple[pd.DataFrame, BoolArray]]:
+    """What is to be decided, a piece at a time, and which ids stand on several different rows; a row
+    without a watermark is put aside first."""
+    mark = run.source.watermark
+    if mark is not None and mark != "opened_at":
+        unmarked = new[mark].isna().to_numpy(dtype=np.bool_)
+        if unmarked.any():
+            aside = new[unmarked].assign(**{BROKEN_RULES: NO_WATERMARK})
+            run.put_aside.update(quarantine_cases(run.desk, aside, run.source.name, run.now))
+            counts["refused"] += len(aside)
+            rejections[NO_WATERMARK] += len(aside)
+            new = new[~unmarked].reset_index(drop=True)
+    ids = new["case_id"]
+    repeated = (ids.duplicated(keep=False) & ids.notna()).to_numpy(dtype=np.bool_)
+    for start in range(0, len(new), PIECE_ROWS):
+        end = start + PIECE_ROWS
+        yield new.iloc[start:end].reset_index(drop=True), repeated[start:end]
+
+
+def _late(run: _Run, piece: pd.DataFrame, decided: pd.Series) -> int:
+    if run.source.watermark is None or run.seen is None:
+        return 0
+    behind = piece[run.source.watermark] <= pd.Timestamp(run.seen - run.overlap)
+    return int((behind & piece["case_id"].isin(decided)).sum())
+
+
+def _put_strangers_aside(run: _Run) -> None:
+    rows = run.strangers.assign(**{BROKEN_RULES: UNKNOWN}).reset_index(drop=True)
+    if rows.empty:
+        return
+    new = quarantine_cases(run.desk, rows, run.source.name, run.now)
+    if new:
+        run.desk.alerts.send(
+            STRANGERS,
+            None,
+            f"{_strangers(run.source, rows)} {new[UNKNOWN]:,} of them came since the last look. They "
+            "are in quarantine, undecided, and looked at again each time.",
+            clock(run.now),
+            cases=new[UNKNOWN],
+        )
+    run.told[UNKNOWN] = {
+        "rows_in": len(rows),
+        "refused": len(rows),
+        "rejections": {UNKNOWN: len(rows)},
+    }
 
 
 def _strangers(source: SourceSettings, rows: pd.DataFrame) -> str:
@@ -98,17 +244,57 @@ def _strangers(source: SourceSettings, rows: pd.DataFrame) -> str:
     )
 
 
-def _move_on(desk: Desk, source: SourceSettings, rows: pd.DataFrame, now: datetime) -> None:
-    if source.watermark is None or rows.empty:
+def _tell(run: _Run) -> None:
+    """People hear of what was put aside for the first time, and of what could not be decided."""
+    if run.put_aside:
+        by_rule = ", ".join(f"{count:,} by {rule}" for rule, count in run.put_aside.most_common())
+        run.desk.alerts.send(
+            PUT_ASIDE,
+            None,
+            f"Source {run.source.name!r}: new cases were not decided and are in quarantine: {by_rule}"
+            f"{_advice(run.put_aside)}. Correct them at the source; it is looked at again each time.",
+            clock(run.now),
+            **dict(run.put_aside),
+        )
+    for case_type, why in run.failed.items():
+        sentence = f"Source {run.source.name!r}: cases were not decided. {why}"
+        run.desk.alerts.send(PUT_ASIDE, case_type, sentence, clock(run.now))
+
+
+def _advice(put_aside: Counter[str]) -> str:
+    return " (the rows of one id differ)" if put_aside[REPEATED] else ""
+
+
+def _move_on(run: _Run, rows: pd.DataFrame, whole: bool) -> None:
+    """The watermark goes to the newest row that was decided or put aside for good, and no further:
+    not past cases of a type that failed, nor to a row from the future."""
+    if run.source.watermark is None or rows.empty:
         return
-    newest = rows[source.watermark].max()
+    now = clock(run.now)
+    marks = rows[run.source.watermark]
+    settled = marks[marks <= pd.Timestamp(now)]
+    newest = settled.max()
+    if pd.isna(newest) or run.failed:
+        return
+    if len(run.strangers):
+        # Read again each time: their case type may be configured later.
+        first = run.strangers[run.source.watermark].min()
+        if not pd.isna(first) and first <= newest:
+            before = first - pd.Timedelta(microseconds=1)
+            newest = max(before, newest - LONGEST_WAIT)
+    _keep_watermark(run, run.source.name, newest.to_pydatetime())
+    if whole and asks_since(run.source):
+        _keep_watermark(run, _whole_look(run.source), now)
+
+
+def _keep_watermark(run: _Run, source: str, mark: datetime) -> None:
     nothing = pd.DataFrame({"case_id": pd.Series(dtype="str")})
-    desk.store.append(
+    run.desk.store.append(
         "cases",
         nothing,
         nothing,
         key=("case_id",),
-        source=source.name,
-        received_at=now,
-        watermark=None if pd.isna(newest) else min(newest.to_pydatetime(), now),
+        source=source,
+        received_at=run.now,
+        watermark=mark,
     )

@@ -49,11 +49,16 @@ def admit_deliveries(
     deliveries: Sequence[Delivery],
     as_of: datetime,
     results: NightResults | None = None,
+    *,
+    at_commit: bool = False,
 ) -> list[AdmittedBatch]:
     """Admit what was delivered, in the order the tables refer to each other.
 
     A delivery that fails is read again by the next night. Rows of a case whose decision may still
     come wait: nothing is stored of them, and their watermark stays.
+
+    Args:
+        at_commit: as in `admit_batch`.
     """
     results = NightResults() if results is None else results
     batches: list[AdmittedBatch] = []
@@ -80,6 +85,7 @@ def admit_deliveries(
                 source=one.source,
                 stamp=one.stamp,
                 waits=waits,
+                at_commit=at_commit,
             )
         except Exception as error:
             told.failed.append(f"{one.table}: {why_failed(error)}")
@@ -93,7 +99,12 @@ def admit_deliveries(
             )
         if one.whole and not batch.failed and not batch.waiting:
             _was_read_whole(desk, one, as_of)
-    return [*batches, *_tried_again(desk, as_of, results)]
+    return [*batches, *_tried_again(desk, as_of, results, at_commit)]
+
+
+def read_as_of(batches: Sequence[AdmittedBatch], as_of: datetime) -> datetime:
+    """The moment from which all that was just admitted can be read: `as_of`, or the last commit."""
+    return max([as_of, *(one.received_at for one in batches if one.received_at is not None)])
 
 
 def why_rows_are_due(desk: Desk, one: Delivery, as_of: datetime) -> str:
@@ -168,12 +179,14 @@ def _waits(table: str, decisions_in: bool, newest: pd.Timestamp | None) -> Waits
     return waits
 
 
-def _tried_again(desk: Desk, as_of: datetime, results: NightResults) -> list[AdmittedBatch]:
+def _tried_again(
+    desk: Desk, as_of: datetime, results: NightResults, at_commit: bool
+) -> list[AdmittedBatch]:
     """What was quarantined because its case was unknown, and is known by now."""
     found = []
     for table in TABLES[1:]:
         try:
-            batch = admit_again(desk, table, as_of)
+            batch = admit_again(desk, table, as_of, at_commit=at_commit)
         except Exception as error:
             results.table(table).failed.append(f"{table} tried again: {why_failed(error)}")
             continue

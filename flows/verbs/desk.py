@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import os
-import secrets
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from configs.errors import ServiceUnreachable
 from configs.settings import Settings, Training
 from flows.adapters.alerts import Alerts
+from flows.adapters.audit_secrets import FILE as AUDIT_KEY_FILE
+from flows.adapters.audit_secrets import VARIABLE as AUDIT_KEY_VARIABLE
+from flows.adapters.audit_secrets import AuditSecrets
+from flows.adapters.database import sqlite_url
 from flows.adapters.evidence_store import EvidenceStore
 from flows.adapters.ledger import Ledger
 from flows.adapters.model_registry import ModelRegistry
+from flows.adapters.private_home import keep_private
 from flows.adapters.tokens import Tokens
 from models.boundary.audit import audit_key, audit_purpose, keyed_uniform
 from models.drift.levels import HoldPlan
@@ -27,8 +29,7 @@ from models.risk import TrainingPlan
 from models.triage.plan import TriagePlan
 from models.vocabulary import CaseType
 
-AUDIT_KEY_VARIABLE, AUDIT_KEY_FILE = "RATCHET_AUDIT_KEY", "audit.key"
-_WAITS_FOR_A_SECRET = 20
+__all__ = ["AUDIT_KEY_FILE", "AUDIT_KEY_VARIABLE", "Desk"]
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,10 @@ class Desk:
     triage: TriagePlan
     triage_every: timedelta
     triage_window_days: float
-    audit_secret: str = field(repr=False)
+    secrets: AuditSecrets = field(repr=False)
     seed: int = 0
+    simulated: bool = False
+    """A demo's or backtest's own: its clock is given, and it delivers to itself what it decided."""
 
     @classmethod
     def at(
@@ -74,7 +77,7 @@ class Desk:
         A `seed` makes a desk of its own for a demo or backtest: it ignores the live database and
         registry, alerts nobody outside its home, and its audit draws derive from the seed (DESIGN 6).
         """
-        home.mkdir(parents=True, exist_ok=True)
+        keep_private(home)
         own = seed is not None
         if own:
             # A walk decides every case by the live policy: its approver promotes at once.
@@ -82,17 +85,17 @@ class Desk:
             case_types = {name: replace(kind, ab_plan=None) for name, kind in kinds}
         database = None if own else settings.database_url
         tracking = None if own else settings.mlflow_tracking_uri
-        ledger_url = database or f"sqlite:///{home / 'ledger.db'}"
+        ledger_url = database or sqlite_url(home / "ledger.db")
+        # First of all: whether a home is new is told by what stands in it.
+        ledger = Ledger(ledger_url, home / "ledger.head", enrolled_only=not own)
+        given = None if own else os.environ.get(AUDIT_KEY_VARIABLE)
         return cls(
             home=home,
             case_types=dict(case_types),
             store=EvidenceStore(home / "evidence", database),
-            ledger=Ledger(ledger_url, home / "ledger.head", enrolled_only=not own),
+            ledger=ledger,
             tokens=Tokens(ledger_url),
-            registry=ModelRegistry(
-                tracking or f"sqlite:///{home / 'mlflow' / 'mlflow.db'}",
-                home / "mlflow" / "artifacts",
-            ),
+            registry=ModelRegistry.in_home(home, tracking),
             alerts=Alerts(home, None if own else settings.alerts.webhook_url),
             training=settings.training,
             reviewer_share_cap=settings.night.reviewer_share_cap,
@@ -105,8 +108,9 @@ class Desk:
             triage=TriagePlan(**settings.triage.model_dump(exclude={"every_days", "window_days"})),
             triage_every=timedelta(days=settings.triage.every_days),
             triage_window_days=settings.triage.window_days,
-            audit_secret=f"seed {seed}" if own else _live_secret(home),
+            secrets=AuditSecrets(home, ledger, given, seed),
             seed=seed or 0,
+            simulated=own,
         )
 
     def training_plan(self) -> TrainingPlan:
@@ -114,39 +118,48 @@ class Desk:
         fields |= {"column_share", "early_stopping_rounds", "later_share"}
         return TrainingPlan(seed=self.seed, **self.training.model_dump(include=fields))
 
-    def audit_key(self, case_type: str) -> str:
-        return audit_key(self.audit_secret, audit_purpose(case_type))
+    @property
+    def audit_secret(self) -> str:
+        """The secret in force (GateRefused where it is not at hand)."""
+        return self.secrets.in_force()
+
+    def audit_key(self, case_type: str, decided_at: datetime | None = None) -> str:
+        """What draws the audits of the cases decided at a moment; None: now.
+
+        Raises:
+            GateRefused: the secret of that time is not at hand.
+        """
+        return audit_key(self.secrets.in_force(decided_at), audit_purpose(case_type))
 
     def second_review_draw(self, case_type: str, case_ids: pd.Series) -> npt.NDArray[np.float64]:
         """A number in [0, 1) a case: below `second_review_share` a second person reviews it. The
-        key is another than the audits': all audited cases drew small numbers there."""
-        return keyed_uniform(case_ids, audit_key(self.audit_secret, f"second review|{case_type}"))
+        key is another than the audits': all audited cases drew small numbers there.
 
+        A case is drawn by the secret that was in force when it was decided; where that one is lost
+        for good, it is 1: nobody knows whether it was drawn, and it counts as not.
 
-def _live_secret(home: Path) -> str:
-    """`RATCHET_AUDIT_KEY`, or a random secret made once in the home and readable by its owner only."""
-    given = os.environ.get(AUDIT_KEY_VARIABLE)
-    if given:
-        return given
-    file = home / AUDIT_KEY_FILE
-    try:
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return _kept_secret(file)
-    with os.fdopen(handle, "w", encoding="ascii") as opened:
-        opened.write(secret := secrets.token_hex(32))
-    return secret
+        Raises:
+            GateRefused: the secret in force is not at hand.
+        """
+        self.secrets.record(datetime.now(UTC))
+        purpose, epochs = f"second review|{case_type}", self.secrets.epochs()
+        if len(epochs) < 2 or case_ids.empty:
+            return keyed_uniform(case_ids, audit_key(self.secrets.in_force(), purpose))
+        starts = np.array([np.datetime64(one.since.replace(tzinfo=None)) for one in epochs])
+        of = np.searchsorted(starts[1:], self._decided_at(case_ids), side="right")
+        drawn = np.ones(len(case_ids))
+        for place in np.unique(of):
+            mine, epoch = of == place, epochs[place]
+            if epoch == epochs[-1] or not self.secrets.is_lost(epoch):
+                key = audit_key(self.secrets.in_force(epoch.since), purpose)
+                drawn[mine] = keyed_uniform(case_ids[mine], key)
+        return drawn
 
-
-def _kept_secret(file: Path) -> str:
-    """What another start has written, or is just about to write."""
-    for _ in range(_WAITS_FOR_A_SECRET):
-        kept = file.read_text(encoding="ascii")
-        if kept.strip():
-            return kept
-        time.sleep(0.1)
-    # Whoever knows a case's id could tell from an empty one whether the case is audited.
-    raise ServiceUnreachable(
-        f"{file} is empty, so it keeps no decision's audit secret. Restore it from a copy, or set "
-        f"{AUDIT_KEY_VARIABLE}."
-    )
+    def _decided_at(self, case_ids: pd.Series) -> npt.NDArray[np.datetime64]:
+        """When each case was decided first (UTC, without zone); shape (cases,)."""
+        names = ["case_id", "decided_at"]
+        ids = case_ids.astype("str").tolist()
+        rows = self.store.read("decisions", columns=names, filters={"case_id": ids})
+        first = rows.groupby("case_id", sort=False)["decided_at"].min()
+        stamps = pd.to_datetime(first.reindex(ids), utc=True).dt.tz_localize(None)
+        return stamps.to_numpy(dtype="datetime64[us]")

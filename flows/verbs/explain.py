@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from configs.errors import GateRefused, UserError
+from configs.errors import GateRefused, ServiceUnreachable, UserError
 from flows.verbs.contributions import PHI, kept_contributions
 from flows.verbs.desk import Desk
 from flows.verbs.history import whence
@@ -79,7 +79,7 @@ def _again(desk: Desk, policy: Policy | None, case_id: str) -> dict[str, Any]:
         return {"why": f"the case type {policy.case_type!r} is no longer configured"}
     try:
         return recompute(desk, stored_case(desk, case_id))
-    except GateRefused as refused:
+    except (GateRefused, ServiceUnreachable) as refused:
         return {"why": str(refused)}
 
 
@@ -98,7 +98,10 @@ def _contributions(desk: Desk, decision: dict[str, Any]) -> dict[str, Any]:
     if len(kept):
         phi = {name: float(kept[f"{PHI}{name}"].iloc[0]) for name in features}
         return _told(KEPT, float(kept["margin"].iloc[0]), phi, case)
-    model = desk.registry.load(case_type, policy.model_version, policy.model_digest)
+    try:
+        model = desk.registry.load(case_type, policy.model_version, policy.model_digest)
+    except ServiceUnreachable as silent:
+        return _none(str(silent))
     lost = [name for name in model.feature_names if name not in features]
     if lost:
         return _none(f"the stored case has no {', '.join(lost)}")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from configs.errors import GateRefused
+from flows.adapters.database import sqlite_url
 from flows.adapters.serving_folder import refuse_occupied, write_serving_folder
 from flows.verbs.desk import AUDIT_KEY_FILE, AUDIT_KEY_VARIABLE, Desk
 from flows.verbs.known_case_type import known_case_type
@@ -19,6 +20,8 @@ from models.hub.pinned import PinnedPolicy
 from models.hub.policy import Policy
 
 PORT = 5001
+LEDGER_VARIABLE = "RATCHET_LEDGER"
+"""Where a server looks for halts; the served code names it too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,8 @@ class Exported:
     model_version: str
     valid_until: datetime | None
     audit_key_file: Path | None
+    ledger: str | None
+    """The address of the ledger as a URL; None: it is in RATCHET_DATABASE_URL, and not told."""
 
     @property
     def command(self) -> str:
@@ -39,9 +44,10 @@ class Exported:
         secret = ""
         if self.audit_key_file is not None:
             secret = f'{AUDIT_KEY_VARIABLE}="$(cat {shlex.quote(str(self.audit_key_file))})" '
+        ledger = '"$RATCHET_DATABASE_URL"' if self.ledger is None else shlex.quote(self.ledger)
         # MLflow starts uvicorn by its bare name.
         return (
-            f'PATH={tools}:"$PATH" {secret}mlflow models serve -m {shlex.quote(str(self.folder))} '
+            f'PATH={tools}:"$PATH" {secret}{LEDGER_VARIABLE}={ledger} mlflow models serve -m {shlex.quote(str(self.folder))} '
             f"--env-manager local --port {PORT}"
         )
 
@@ -57,8 +63,11 @@ class Exported:
         return (
             f"{self.case_type}: policy {self.policy_id[:12]} (model version {self.model_version}) "
             f"is pinned in {self.folder}. {until}",
-            "A halt, an A/B, a roll-back or a promotion does not reach a served folder: stop the "
-            "server first, then export again.",
+            "Halted, or once another policy is live, the server sends every case to a person, and so "
+            "it does when it cannot read the ledger; after a promotion or a roll-back export again, "
+            "into another folder. An A/B does not reach it: it goes on by today's policy.",
+            "Every answer holds a whole decision: collect them in a table and bring them home with "
+            "`ratchet admit FILE --contract decisions`, or as a source of decisions.",
         )
 
     def plain(self) -> dict[str, Any]:
@@ -77,7 +86,8 @@ class Exported:
 def export_serving(desk: Desk, case_type: str, to: Path, now: datetime) -> Exported:
     """Write the serving folder of the live policy; the same policy then answers as `decide_cases`.
 
-    A served folder never hears of a halt or of an A/B, so none is written while there is one.
+    A server reads the ledger, so a halt reaches it; none is written while there is one, or while an
+    A/B runs, which does not.
 
     Args:
         to: a folder that does not exist yet, or is empty.
@@ -90,6 +100,7 @@ def export_serving(desk: Desk, case_type: str, to: Path, now: datetime) -> Expor
     """
     known_case_type(desk, case_type)
     refuse_occupied(to)
+    head = desk.ledger.head()
     policy = _live_policy(desk, case_type, now)
     digest, version = str(policy.model_digest), str(policy.model_version)
     pinned = PinnedPolicy(
@@ -98,9 +109,10 @@ def export_serving(desk: Desk, case_type: str, to: Path, now: datetime) -> Expor
         costs=desk.case_types[case_type].costs,
         key=desk.audit_key(case_type),
     )
-    write_serving_folder(to, pinned, desk.audit_secret, now)
+    write_serving_folder(to, pinned, desk.audit_secret, head, now)
     own = desk.home / AUDIT_KEY_FILE
     given = bool(os.environ.get(AUDIT_KEY_VARIABLE))
+    file = desk.ledger.file
     return Exported(
         case_type=case_type,
         folder=to.resolve(),
@@ -108,6 +120,7 @@ def export_serving(desk: Desk, case_type: str, to: Path, now: datetime) -> Expor
         model_version=version,
         valid_until=policy.valid_until,
         audit_key_file=None if given else own,
+        ledger=None if file is None else sqlite_url(file.resolve()).render_as_string(),
     )
 
 
@@ -115,8 +128,8 @@ def _live_policy(desk: Desk, case_type: str, now: datetime) -> Policy:
     history = desk.ledger.history()
     if (halt := halt_of(history, case_type)) is not None:
         raise GateRefused(
-            f"{case_type} has been halted since {halt.at.isoformat()}: everything is reviewed, and a "
-            "served folder would not. Resume it first (`ratchet resume`)."
+            f"{case_type} has been halted since {halt.at.isoformat()}: everything is reviewed, by a "
+            "served folder too. Resume it first (`ratchet resume`)."
         )
     if (trial := running_ab(history, case_type)) is not None:
         raise GateRefused(

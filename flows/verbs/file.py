@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.metrics import log_loss, roc_auc_score
 
+from configs.errors import ServiceUnreachable
 from flows.adapters.files import write_atomically
+from flows.adapters.private_home import modes_for
 from flows.reports.walk_page import compared, nights_sentences, walk_page
 from flows.verbs.headlines import HEADLINES
 from flows.verbs.open_walk import OpenedWalk
 from flows.verbs.reckon import Reckoning, desk_table, observed_list, reckon
+from flows.verbs.told import told_of_walk
 from flows.verbs.walk import Walk
 
 
@@ -38,6 +42,7 @@ class Concluded:
     desk: list[dict[str, Any]] | None
     summary: dict[str, Any]
     filed: Filed
+    told: tuple[str, ...] = ()
 
 
 def file_walk(
@@ -71,9 +76,14 @@ def file_walk(
         (filed.observed, observed_list(walk)),
         (filed.decisions, reckoning.decided.drop(columns=["bad"])),
     ):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        frame.to_parquet(path, index=False)
-    _log_to_mlflow(walk, reckoning, title, html)
+        with modes_for(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            frame.to_parquet(path, index=False)
+    try:
+        _log_to_mlflow(walk, reckoning, title, html)
+    except ServiceUnreachable as silent:
+        why = f"The walk is not in MLflow; its page and figures are in {home}. {silent}"
+        walk.desk.alerts.send("run_not_logged", None, why, datetime.now(UTC))
     return filed
 
 
@@ -181,6 +191,8 @@ def _plain(value: Any) -> Any:
 def conclude(opened: OpenedWalk, seconds: float, **paths: Path | None) -> Concluded:
     """Reckon a finished walk and file it; the task that ends a demo or a backtest."""
     reckoning = reckon(opened.walk, seconds, staffed=opened.staffed)
+    told = (*opened.told, *told_of_walk(opened.walk))
+    reckoning.summary["told"] = list(told)
     table = desk_table(opened.walk, reckoning) if opened.staffed else None
     filed = file_walk(
         opened.walk,
@@ -191,4 +203,5 @@ def conclude(opened: OpenedWalk, seconds: float, **paths: Path | None) -> Conclu
         review_desk=table,
         **paths,
     )
-    return Concluded(verdict_of(reckoning), compared(reckoning), table, reckoning.summary, filed)
+    summary = reckoning.summary
+    return Concluded(verdict_of(reckoning), compared(reckoning), table, summary, filed, told)

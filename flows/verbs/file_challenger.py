@@ -101,4 +101,4 @@ def _shadow_scores(desk: Desk, book: Book, rows: TrainingRows, fitted: Fitted) -
         stamp="opened_at",
         as_of=book.as_of,
     )
-    score_in_shadow(desk, rows.case_type, model, later, book.as_of)
+    score_in_shadow(desk, rows.case_type, model, later, book.as_of, book.as_of)

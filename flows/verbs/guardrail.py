@@ -14,7 +14,7 @@ from flows.verbs.promote import roll_back
 from flows.verbs.propose import narrow_to
 from flows.verbs.submit import looking_again, submitted
 from flows.verbs.truth import Book, evidence_for
-from models.hub import Entry, Policy, TripGuardrail, is_narrower, previous_policy_id
+from models.hub import Entry, Policy, TripGuardrail, previous_policy_id, why_wider
 from models.hub.people import GUARDRAIL
 
 
@@ -99,20 +99,21 @@ def _fall_back(desk: Desk, alarm: Judged, live: Policy, at: datetime) -> Tripped
 
 
 def _rollback_target(desk: Desk, live: Policy, at: datetime) -> Policy | None:
-    """The policy before, where it decides less (or by another model) and still loads.
+    """The policy before, where it is shown to be no wider in any respect, and still loads.
 
-    A rollback that decides more with the model that was just refuted would repair nothing.
+    One of another model is not shown to be: two people may return to it, the guardrail narrows. So
+    it does where the one before has expired: what is still proven of today's is more than nothing.
     """
     before = previous_policy_id(desk.ledger.history(), live.case_type)
     if before is None:
         return None
     policy = desk.ledger.policy(before)
-    same_model = policy.model_digest == live.model_digest
-    if same_model and not is_narrower(policy.boundary, than=live.boundary):
-        return None
     gone = why_it_does_not_load(desk, policy)
     if gone:
         desk.alerts.send("rollback_target_lost", policy.case_type, gone, at)
+        return None
+    expired = policy.valid_until is not None and policy.valid_until <= at
+    if expired or policy.boundary == live.boundary or why_wider(policy, than=live, at=at):
         return None
     return policy
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from configs.errors import GateRefused
 from flows.verbs.desk import Desk
 from flows.verbs.known_case_type import known_case_type
 from models.hub import Entry, halt_of, live_policy_id, previous_policy_id, running_ab
@@ -14,6 +15,19 @@ from models.hub.provenance import Provenance, provenance
 from models.hub.readers import of
 
 SHADOW, LIVE, HALTED, EXPIRED = "shadow", "live", "halted", "expired"
+UNTRUSTED = "untrusted"
+
+
+def states_of(desk: Desk, now: datetime) -> list[dict[str, Any]]:
+    """The state of every case type (`state_of`); of a ledger that cannot be trusted: `untrusted`, in
+    which every case goes to people."""
+    try:
+        history = desk.ledger.history()
+        return [state_of(desk, history, name, now) for name in desk.case_types]
+    except GateRefused:
+        unknown = dict.fromkeys(_STATE)
+        told = {**unknown, "state": UNTRUSTED, **whence((), "", None)}
+        return [{**told, "case_type": name} for name in desk.case_types]
 
 
 def state_of(desk: Desk, history: Sequence[Entry], case_type: str, at: datetime) -> dict[str, Any]:
@@ -48,6 +62,12 @@ def state_of(desk: Desk, history: Sequence[Entry], case_type: str, at: datetime)
         "trying_since": _stamp(None if trial is None else trial.at),
     }
     return {**told, **whence(history, case_type, live)}
+
+
+_STATE = (
+    "case_type", "state", "policy_id", "model_version", "pass_at_or_below", "block_at_or_above",
+    "valid_until", "previous_policy_id", "halted_by", "halted_because", "trying", "trying_since",
+)  # fmt: skip
 
 
 def whence(history: Sequence[Entry], case_type: str, policy_id: str | None) -> dict[str, Any]:

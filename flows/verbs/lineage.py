@@ -19,6 +19,8 @@ from models.risk import Choice, RiskModel, TrainingPlan, choose
 from models.vocabulary import Feature
 
 TABLES = ("decisions", "reviews", "outcomes")
+_NO_INPUT = ("answers", "candidate", "parent")
+"""What a retrain was for, and what it chose: these follow, or change nothing."""
 
 
 def lineage(
@@ -66,16 +68,32 @@ def reproduced(desk: Desk, case_type: str, told: Mapping[str, Any]) -> RiskModel
     known = known_rows(desk, book, case_type, present)
     rows = cut_rows(case_type, known, present, told["held_back"], told["compare_share"])
     if rows.digests() != told["rows"]:
+        data = {table: desk.store.digest(table, book.as_of) for table in TABLES}
+        other = changed_inputs(told, {**told, "data": data, "rows": rows.digests()})
         raise GateRefused(
             f"{case_type}: the evidence as of {told['as_of']} no longer gives the rows that this "
-            "model learned from (their digests differ), so it cannot be fitted again. Was the case "
-            "type's maturity changed, or the store restored from an older copy?"
+            f"model learned from, so it cannot be fitted again. Changed: {', '.join(other)}. Was the "
+            "case type's maturity changed, or the store restored from an older copy?"
         )
     features = [Feature(**{**one, "levels": tuple(one["levels"])}) for one in told["features"]]
     plan = told["plan"]
     if plan["largest_weight"] is None:
         plan = {**plan, "largest_weight": math.inf}
     return chosen(rows, features, TrainingPlan(**plan)).trained.model
+
+
+def changed_inputs(told: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[str, ...]:
+    """Which inputs two lineages differ in, by name (`data.reviews`, `plan.seed`, `features`); empty:
+    the same model must come of both."""
+    found: list[str] = []
+    for name in [one for one in told if one not in _NO_INPUT]:
+        ours, theirs = told[name], other.get(name)
+        if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
+            keys = dict.fromkeys([*ours, *theirs])
+            found += [f"{name}.{key}" for key in keys if ours.get(key) != theirs.get(key)]
+        elif ours != theirs:
+            found.append(name)
+    return tuple(found)
 
 
 def chosen(rows: TrainingRows, features: Sequence[Feature], plan: TrainingPlan) -> Choice:

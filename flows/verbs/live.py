@@ -12,11 +12,14 @@ import numpy as np
 import pandas as pd
 
 from configs.errors import GateRefused, ServiceUnreachable, UserError
+from configs.masking import masked_leaves
 from configs.places import located
 from configs.settings import Settings, load_settings
 from configs.sources import SourceSettings, load_source
 from flows.adapters.files import write_atomically
-from flows.adapters.sources import read_source
+from flows.adapters.log_masking import mask_logs
+from flows.adapters.reading_notes import Reading
+from flows.adapters.sources import read_delivery
 from flows.verbs.deliveries import TABLES, Delivery, not_stored, whole_reading
 from flows.verbs.desk import Desk
 from flows.verbs.night import protect, run_night
@@ -25,6 +28,7 @@ from flows.verbs.night_results import State, all_done, not_done, why_failed
 
 def open_desk(profile: str | None = None) -> Desk:
     """The live desk of a profile: its case types, sources, ledger, evidence and registry."""
+    mask_logs()
     settings = load_settings(profile)
     return Desk.at(settings.home / "live", settings, settings.load_case_types())
 
@@ -79,20 +83,27 @@ def configured_source(table: str, profile: str | None = None) -> SourceSettings:
     return _source(table, file)
 
 
-def live_night(desk: Desk, as_of: datetime, profile: str | None = None) -> dict[str, Any]:
+def live_night(
+    desk: Desk, as_of: datetime | None = None, profile: str | None = None
+) -> dict[str, Any]:
     """One night on the configured sources. What is live is guarded first, on what is stored.
+
+    Args:
+        as_of: the moment a night of the past is walked for; None: now, and what comes in is stamped
+            when it is committed.
 
     Raises:
         UserError: no source is configured.
         GateRefused, ServiceUnreachable: nothing could be judged at all (the ledger or the evidence
             cannot be read); people are told.
     """
+    moment = night_of(as_of)
     try:
-        protected = protect(desk, as_of)
-        deliveries = load_deliveries(desk, as_of, profile)
-        return run_night(desk, deliveries, as_of, protected=protected)
+        protected = protect(desk, moment)
+        deliveries = load_deliveries(desk, moment, profile)
+        return run_night(desk, deliveries, moment, protected=protected, at_commit=as_of is None)
     except (GateRefused, ServiceUnreachable) as error:
-        desk.alerts.send("night_failed", None, f"The night could not be run: {error}", as_of)
+        desk.alerts.send("night_failed", None, f"The night could not be run: {error}", moment)
         raise
 
 
@@ -131,7 +142,7 @@ def file_dossier(desk: Desk, dossier: dict[str, Any]) -> Path:
     """Write the night's dossier below the home; one file a night, the latest run of it counts."""
     night = datetime.fromisoformat(dossier["as_of"]).date().isoformat()
     path = desk.home / "dossiers" / f"{night}.json"
-    text = json.dumps(dossier, indent=1, default=str)
+    text = json.dumps(masked_leaves(dossier), indent=1, default=str)
     write_atomically(path, lambda file: file.write(text.encode("utf-8")))
     return path
 
@@ -171,25 +182,30 @@ def _read(
     desk: Desk, settings: Settings, table: str, source: SourceSettings, as_of: datetime
 ) -> Delivery:
     if source.watermark is None:
-        return Delivery(table, read_source(source), source.name)
+        reading = read_delivery(source)
+        return Delivery(table, reading.rows, source.name, notes=_told(reading))
     seen = desk.store.watermark(source.name)
     before = desk.store.watermark(whole_reading(source.name))
     due = before is None or as_of - before >= timedelta(days=settings.night.whole_read_days)
-    overlap = timedelta(hours=settings.night.overlap_hours)
-    since = None if seen is None else seen - overlap
-    rows = read_source(source, None if due else since)
-    notes: tuple[str, ...] = ()
-    if due and since is not None:
+    since = None if seen is None else seen - timedelta(hours=settings.night.overlap_hours)
+    reading = read_delivery(source, None if due else since)
+    rows, notes = reading.rows, _told(reading)
+    if due and since is not None and len(rows):
         behind = (rows[source.watermark] <= since).to_numpy(dtype=np.bool_)
         late = behind.copy()
         late[behind] = not_stored(desk, table, rows[behind])
         rows = rows[~behind | late].reset_index(drop=True)
         if late.any():
-            notes = (
+            told = (
                 f"{int(late.sum()):,} rows of {source.name!r} lay behind the overlap and are not "
-                "stored; they were read with the whole source.",
+                "stored; they were read with the whole source."
             )
+            notes = (*notes, told)
     return Delivery(table, rows, source.name, source.watermark, notes=notes, whole=due)
+
+
+def _told(reading: Reading) -> tuple[str, ...]:
+    return tuple(map(str, reading.notes))
 
 
 def _source(table: str, file: str) -> SourceSettings:

@@ -12,7 +12,7 @@ from typing import Any
 from flows.verbs.admit import AdmittedBatch
 from flows.verbs.audit_silence import hear_audits
 from flows.verbs.certify import Judged, certify_case_type
-from flows.verbs.deliveries import Delivery, admit_deliveries
+from flows.verbs.deliveries import Delivery, admit_deliveries, read_as_of
 from flows.verbs.desk import Desk
 from flows.verbs.drift_watch import watch_drift
 from flows.verbs.expiry import expire_policy
@@ -146,16 +146,19 @@ def run_night(
     *,
     before_judging: Callable[[], bool] | None = None,
     protected: Guarded | None = None,
+    at_commit: bool = False,
 ) -> dict[str, Any]:
     """One whole night in plain calls; the flow runs the same verbs as tasks.
 
     Args:
         protected: what the guard did before anything was read (`protect`).
+        at_commit: as in `admit_batch`; the night is then as of the moment after it.
         before_judging: called once everything is admitted and what must wait is on hold (a walk
             retrains there); true: something was retrained.
     """
     results = NightResults()
-    batches = admit_deliveries(desk, deliveries, as_of, results)
+    batches = admit_deliveries(desk, deliveries, as_of, results, at_commit=at_commit)
+    as_of = read_as_of(batches, as_of)
     book = load_book(desk, as_of, earliest_evidence(desk, as_of))
     holds = watch(desk, book, deliveries, results)
     if before_judging is not None and before_judging():

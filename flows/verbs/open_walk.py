@@ -14,8 +14,10 @@ from configs.places import ratchet_home
 from configs.settings import Settings
 from configs.sources import load_source
 from data_contracts import CONTRACTS, AdmissionContext, admit, reject_report
-from flows.adapters.sources import read_source
+from flows.adapters.private_home import keep_private
+from flows.adapters.sources import read_delivery
 from flows.verbs.desk import Desk
+from flows.verbs.told import told_of_history
 from flows.verbs.walk import Walk
 from models.simulation import Burst, Exchange, RevealedHistory, SimulatedUpstream
 from models.vocabulary import CaseType, Staffing
@@ -25,13 +27,15 @@ DEMO_START = datetime(2026, 1, 5, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class OpenedWalk:
-    """A walk ready to go, and what its report must say about where the cases come from."""
+    """A walk ready to go, what its report must say about where the cases come from, and what was
+    lost, altered or guessed while they were read (`told`)."""
 
     walk: Walk
     title: str
     facts: tuple[str, ...]
     simulated: bool
     staffed: bool
+    told: tuple[str, ...] = ()
 
 
 def new_home(name: str, now: datetime | None = None) -> Path:
@@ -53,8 +57,15 @@ def open_backtest(settings: Settings, source_file: Path, home: Path) -> OpenedWa
             f"{source_file}: a backtest walks a source of kind `history`; this one holds {source.kind}."
         )
     configured = settings.load_case_types()
-    table = read_source(source)
-    case_types = _with_text_as_categories(source.resolved_case_types(configured), table)
+    reading = read_delivery(source)
+    table = reading.rows
+    listed = source.resolved_case_types(configured)
+    try:
+        case_types = _with_text_as_categories(listed, table)
+    except ValueError as unfit:
+        raise UserError(
+            f"{source.name}: {unfit}; it holds text. Correct the source file."
+        ) from None
     context = AdmissionContext(now=datetime.now(UTC), case_types=case_types)
     admission = admit(table, CONTRACTS["history"], context)
     if admission.failed or not admission.admitted:
@@ -68,8 +79,11 @@ def open_backtest(settings: Settings, source_file: Path, home: Path) -> OpenedWa
     except ValueError as too_short:
         raise UserError(f"{source.name}: {too_short}") from None
     facts = [source.description] if source.description else []
+    told = (
+        *map(str, reading.notes),
+        *told_of_history(admission, listed, case_types, upstream.start),
+    )
     if admission.quarantined:
-        facts.append(reject_report(admission))
         _keep_rejects(admission.rejected, home)
     # A walk looks for causes as often as it retrains: every look costs seconds.
     seldom = settings.triage.model_copy(update={"every_days": source.retrain_days})
@@ -78,7 +92,7 @@ def open_backtest(settings: Settings, source_file: Path, home: Path) -> OpenedWa
         Desk.at(home, settings, case_types, seed=source.seed), upstream, source.retrain_days
     )
     staffed = source.staffing is not None or any(name in configured for name in case_types)
-    return OpenedWalk(walk, f"Backtest: {source.name}", tuple(facts), False, staffed)
+    return OpenedWalk(walk, f"Backtest: {source.name}", tuple(facts), False, staffed, told)
 
 
 def open_demo(settings: Settings, nights: int, home: Path) -> OpenedWalk:
@@ -142,5 +156,5 @@ def _with_text_as_categories(
 
 
 def _keep_rejects(rejected: pd.DataFrame, home: Path) -> None:
-    home.mkdir(parents=True, exist_ok=True)
+    keep_private(home)
     rejected.astype("str").to_parquet(home / "rejected_history.parquet", index=False)

@@ -14,6 +14,7 @@ from flows.verbs.generation import last_version
 from flows.verbs.submit import submitted
 from models.hub import PEOPLE, Enrol, EntryKind, Person, Revoke, Role, enrolled
 from models.hub.said import plain_name, shown_name
+from models.vocabulary.names import why_mistakable
 
 NAME, TOKEN = "RATCHET_ACTOR", "RATCHET_TOKEN"
 """The environment variables in which somebody says who they are."""
@@ -152,6 +153,8 @@ def _plain(name: str) -> str:
     """A name that reads the same wherever it is printed, spelled as the ledger writes it down."""
     shown = shown_name(name)
     if shown and name.strip().isprintable() and len(shown) <= _LONGEST_NAME:
+        if why := why_mistakable(shown, also="@+"):
+            raise UserError(f"The name of a person {why}: it could be taken for another one.")
         return shown
     raise UserError(
         f"{name!r} is no name for a person; write one on a line, of at most {_LONGEST_NAME} "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from configs.errors import GateRefused, UserError
+from configs.errors import UserError
 from flows.adapters.kill_points import kill_point
 from flows.verbs.aliases import follow_ledger
 from flows.verbs.approve import approve, find_approved, find_waiting
@@ -21,17 +21,20 @@ from models.hub import (
     Policy,
     Promote,
     RequestForce,
+    RequestRollBack,
     RollBack,
     StartAb,
     force_request_of,
-    is_narrower,
+    live_policy_id,
     made_live_by,
     open_proposals,
     previous_policy_id,
     proven_ab,
+    rollback_request_of,
     running_ab,
+    why_wider,
 )
-from models.hub.people import PROMOTE_BOUNDARY
+from models.hub.people import PROMOTE_BOUNDARY, is_a_flow
 
 
 def promote(desk: Desk, proposal: Entry, actor: str, at: datetime) -> Entry:
@@ -112,19 +115,30 @@ def roll_back(
 ) -> Entry:
     """Return to the policy promoted before the live one.
 
+    What would widen in any respect (`models.hub.why_wider`) takes two people: the first one's wish
+    is kept, the second one agrees by the same call. A flow's is refused.
+
     Args:
         leaving: the id of the policy that is to be left; asked twice, it is left once. None:
             whichever is live.
 
+    Returns:
+        The entry `rolled_back`, or the first person's request (`rollback_requested`), after which
+        nothing has changed yet.
+
     Raises:
         UserError: no reason is given, or no such case type is configured.
-        GateRefused: there is none, it would undo a narrowing, or somebody changed the policy in
-            between.
+        GateRefused: there is none, it would widen and a flow or the same person asks again, or
+            somebody changed the policy in between.
     """
     if not reason.strip():
         raise UserError("a rollback needs a reason; say why, in a sentence.")
     base = last_version(desk, known_case_type(desk, case_type))
-    _refuse_to_undo_a_narrowing(desk, case_type)
+    if not is_a_flow(actor) and _asks_first(desk, case_type, leaving, at):
+        wish = RequestRollBack(
+            case_type=case_type, reason=reason.strip(), actor=actor, base_version=base
+        )
+        return submitted(desk, wish, at)
     said = submitted(
         desk,
         RollBack(
@@ -138,6 +152,29 @@ def roll_back(
     )
     _project(desk, case_type, at)
     return said
+
+
+def widening_of(desk: Desk, case_type: str, at: datetime) -> tuple[str, ...]:
+    """In which respects a rollback of a case type would widen today; empty: in none, or there is
+    nothing to return to.
+
+    Raises:
+        GateRefused: the ledger or a policy in it is not as it was written.
+    """
+    before = previous_policy_id(desk.ledger.history(), case_type)
+    live = desk.ledger.live_policy(case_type)
+    if before is None or live is None:
+        return ()
+    return why_wider(desk.ledger.policy(before), than=live, at=at)
+
+
+def _asks_first(desk: Desk, case_type: str, leaving: str | None, at: datetime) -> bool:
+    """Whether the ledger would ask for a second person, and nobody has asked yet."""
+    history = desk.ledger.history()
+    if leaving not in (None, live_policy_id(history, case_type)):
+        return False  # the ledger says so
+    asked = rollback_request_of(history, case_type)
+    return asked is None and bool(widening_of(desk, case_type, at))
 
 
 def force(desk: Desk, policy: Policy, actor: str, reason: str, at: datetime) -> Entry:
@@ -174,24 +211,6 @@ def force(desk: Desk, policy: Policy, actor: str, reason: str, at: datetime) -> 
     )
     _project(desk, case_type, at)
     return forced
-
-
-def _refuse_to_undo_a_narrowing(desk: Desk, case_type: str) -> None:
-    """What was narrowed was refuted or had expired: the same model decides more again only after a
-    proposal and a second person's approval, never by a rollback."""
-    history = desk.ledger.history()
-    made, before = made_live_by(history, case_type), previous_policy_id(history, case_type)
-    if made is None or made.kind is not EntryKind.NARROWED or before is None:
-        return
-    live, target = desk.ledger.policy(str(made.policy_id)), desk.ledger.policy(before)
-    kept = target.boundary == live.boundary or is_narrower(target.boundary, than=live.boundary)
-    if kept or target.model_digest != live.model_digest:
-        return
-    raise GateRefused(
-        f"The live policy of {case_type} was narrowed at {made.at.isoformat()}, and the one before "
-        f"it, {before[:12]}, decides more by the same model: nothing was rolled back. Halt the case "
-        "type, or wait for a boundary that is proven anew."
-    )
 
 
 def _reached(history: Sequence[Entry], case_type: str) -> list[Entry]:

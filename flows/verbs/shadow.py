@@ -18,8 +18,12 @@ def score_in_shadow(
     model: RiskModel,
     cases: pd.DataFrame,
     now: datetime,
+    received_at: datetime | None,
 ) -> None:
-    """Store the model's scores of these cases (DESIGN 4, shadow_scores); they decide nothing."""
+    """Store the model's scores of these cases (DESIGN 4, shadow_scores); they decide nothing.
+
+    `received_at` is None for the moment of the commit (see `EvidenceStore.append`).
+    """
     if cases.empty:
         return
     scores = model.score(cases)[0]
@@ -39,5 +43,5 @@ def score_in_shadow(
         nothing,
         key=SHADOW_KEY,
         source=f"shadow {case_type}",
-        received_at=now,
+        received_at=received_at,
     )

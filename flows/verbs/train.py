@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from configs.errors import UserError
+from configs.errors import ServiceUnreachable, UserError
 from flows.verbs.challenge import Terms, challenge, terms_of
 from flows.verbs.challenger import Challenger, Fitted
 from flows.verbs.desk import Desk
@@ -44,7 +44,8 @@ def retrain(
 
 def retrain_all(desk: Desk, book: Book, case_types: Sequence[str]) -> list[Challenger]:
     """`retrain` for several case types of a walk: fitted side by side, registered and filed in
-    their order; fewer draws, no page and few writes.
+    their order; fewer draws, no page and few writes. Where MLflow does not answer there is no new
+    generation, an alert says so, and the walk goes on.
 
     Raises:
         UserError: a case type is not configured.
@@ -68,11 +69,30 @@ def _retrain(
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as fitting:
         fitted = list(fitting.map(partial(_fit, desk), rows, terms))
     return [
-        file_challenger(desk, book, learned, one, answers, thorough=thorough)
+        _filed(desk, book, learned, one, answers, thorough)
         if isinstance(one, Fitted)
         else Challenger.none(learned, one)
         for learned, one in zip(rows, fitted, strict=True)
     ]
+
+
+def _filed(
+    desk: Desk,
+    book: Book,
+    rows: TrainingRows,
+    fitted: Fitted,
+    answers: Sequence[str],
+    thorough: bool,
+) -> Challenger:
+    """A person who asked for a retrain hears why there is none; a walk goes on without it."""
+    try:
+        return file_challenger(desk, book, rows, fitted, answers, thorough=thorough)
+    except ServiceUnreachable as silent:
+        if thorough:
+            raise
+        why = f"{rows.case_type}: a model was fitted and could not be registered. {silent}"
+        desk.alerts.send("model_not_registered", rows.case_type, why, book.as_of)
+        return Challenger.none(rows, why)
 
 
 def _fit(desk: Desk, rows: TrainingRows, terms: Terms) -> Fitted | str:

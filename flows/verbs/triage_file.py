@@ -10,7 +10,8 @@ import pandas as pd
 from scipy.special import logit
 
 from configs.errors import UserError
-from flows.adapters.sources import evidence_by_case_type
+from flows.adapters.reading_notes import Tell, nobody
+from flows.adapters.sources import by_case_type, evidence_reading
 from models.triage import TriageEvidence, TriagePlan, diagnose, findings_of
 from models.triage.evidence import NOTES
 from models.vocabulary import Costs
@@ -20,7 +21,11 @@ _MOST_LEVELS = 20
 
 
 def triage_file(
-    file: Path, plan: TriagePlan, costs: Costs, segments: tuple[str, ...] = ()
+    file: Path,
+    plan: TriagePlan,
+    costs: Costs,
+    segments: tuple[str, ...] = (),
+    tell: Tell = nobody,
 ) -> dict[str, dict[str, Any]]:
     """The diagnosis of each case type of an EVIDENCE table (DESIGN 7), as plain values.
 
@@ -31,12 +36,16 @@ def triage_file(
 
     Args:
         segments: columns each value of which Type A is looked for in.
+        tell: is given each note on what was altered while the table was read.
 
     Raises:
         UserError: the file cannot be read, or a column or value cannot be used; the message names
             the case type.
     """
-    groups = evidence_by_case_type(file)
+    reading = evidence_reading(file)
+    for note in reading.notes:
+        tell(note)
+    groups = by_case_type(file, reading.rows)
     return {
         name: _judge(name, _usable(file, rows, segments), plan, costs, segments)
         for name, rows in groups.items()

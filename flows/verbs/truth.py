@@ -355,16 +355,19 @@ def _read(
     since: datetime | None,
     stamp: str,
 ) -> pd.DataFrame:
-    if not desk.store.counts(table)[0]:
-        empty = {name: pd.Series(dtype="str") for name in columns}
-        stamps = {name: "datetime64[us, UTC]" for name in columns if name.endswith("_at")}
-        return pd.DataFrame(empty | {CASE_NUMBER: pd.Series(dtype="int64")}).astype(stamps)
-    return desk.store.read(
-        table,
-        columns=columns,
-        as_of=as_of,
-        since=since,
-        stamp=stamp,
-        categories=_FEW_WORDS,
-        numbered=True,
-    )
+    if desk.store.counts(table)[0]:
+        rows = desk.store.read(
+            table,
+            columns=columns,
+            as_of=as_of,
+            since=since,
+            stamp=stamp,
+            categories=_FEW_WORDS,
+            numbered=True,
+        )
+        if len(rows):
+            return rows
+    # Where every row was put aside, or none had come by then, no part says a column's type.
+    empty = {name: pd.Series(dtype="str") for name in columns}
+    stamps = {name: "datetime64[us, UTC]" for name in columns if name.endswith("_at")}
+    return pd.DataFrame(empty | {CASE_NUMBER: pd.Series(dtype="int64")}).astype(stamps)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
+from flows.verbs.challenger import Challenger
 from flows.verbs.decide import decide_cases
 from flows.verbs.deliveries import Delivery
 from flows.verbs.desk import Desk
@@ -60,7 +61,8 @@ class Walk:
     """One walk in progress: the desk, the upstream, and what has happened so far.
 
     observed: every truth the loop was shown, and when (case_id, observed_at). decisions: narrow
-    columns of all decisions after the warm-up. nights: the dossier of each night.
+    columns of all decisions after the warm-up. nights: the dossier of each night. fits: every
+    try to fit a model, when, and what came of it.
     """
 
     desk: Desk
@@ -70,6 +72,7 @@ class Walk:
     decisions: list[pd.DataFrame] = field(default_factory=list)
     nights: list[dict[str, Any]] = field(default_factory=list)
     steps: list[dict[str, Any]] = field(default_factory=list)
+    fits: list[tuple[datetime, Challenger]] = field(default_factory=list)
     warm_up_cases: int = 0
     _undelivered: list[pd.DataFrame] = field(default_factory=list)
     _tried: dict[str, datetime] = field(default_factory=dict)
@@ -158,7 +161,8 @@ class Walk:
         """Whether anything was due; the book must be read again then."""
         due = [name for name in self.desk.case_types if self._retrain_is_due(name, as_of)]
         if due:
-            retrain_all(self.desk, load_book(self.desk, as_of), due)
+            fits = retrain_all(self.desk, load_book(self.desk, as_of), due)
+            self.fits += [(as_of, one) for one in fits]
             self._tried |= dict.fromkeys(due, as_of)
         return bool(due)
 

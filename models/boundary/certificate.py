@@ -177,7 +177,9 @@ class _Look:
             ]
             alarm = f"Today's {' and '.join(sides)} side is refuted by the evidence; it narrows at once."
             # An alarm only narrows: what may be wider on the other side waits for its own look.
-            narrowed = _without_crossing(passing, passing.chosen(False), blocking.chosen(False))
+            narrowed = _without_crossing(
+                passing, self._left_of(passing, np.less), self._left_of(blocking, np.greater)
+            )
             return self._answer(
                 CertificateVerdict.INCUMBENT_UNCERTIFIED, narrowed, [alarm, *reasons]
             )
@@ -289,6 +291,16 @@ class _Look:
             [price_named(needed), *reasons],
             needed,
         )
+
+    def _left_of(self, side: _Side, narrower: np.ufunc) -> float | None:
+        """What an alarm leaves of a side: today's cut, or, where that is refuted, a proven one short
+        of it. Audits may prove what outcomes refute; then the side is reviewed."""
+        if not side.refuted:
+            return side.today
+        cut = side.proven
+        if cut is None or not narrower(cut, side.today):
+            return None
+        return None if narrower is np.less and self._surfaced_refutes(cut) else cut
 
     def _labels_needed(self) -> dict[str, int]:
         tests = {}

@@ -168,6 +168,10 @@ def _flags(frame: pd.DataFrame, name: str, default: BoolArray) -> BoolArray:
         raise ValueError(
             f"{int(frame[name].isna().sum())} rows have no value in {name!r}; it must be true or false"
         )
+    kind = pd.api.types.infer_dtype(frame[name])
+    if kind not in ("boolean", "integer", "floating", "empty"):
+        # To Python every word is true, "no" and "false" as well.
+        raise ValueError(f"the column {name!r} holds words or mixed cells; give true and false")
     return frame[name].to_numpy(dtype=np.bool_)
 
 

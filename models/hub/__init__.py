@@ -1,6 +1,7 @@
 """Who may change which policy when: policies, ledger entries and the rules between them."""
 
 from models.hub.audit_plan import AuditPlan
+from models.hub.audit_secret import SecretEpoch, epoch_at, secret_epochs
 from models.hub.commands import (
     Approve,
     BoundHold,
@@ -14,21 +15,24 @@ from models.hub.commands import (
     PlaceHold,
     Promote,
     Propose,
+    RecordAuditSecret,
     Refuse,
     ReleaseHold,
     RequestForce,
+    RequestRollBack,
     RestartEvidence,
     Resume,
     Revoke,
     RollBack,
+    RotateAuditSecret,
     StartAb,
     StartGeneration,
     TakeLook,
     TripGuardrail,
 )
-from models.hub.entries import GENESIS_HASH, PEOPLE, Entry, EntryKind, hash_of
+from models.hub.entries import AUDIT_SECRET, GENESIS_HASH, PEOPLE, Entry, EntryKind, hash_of
 from models.hub.holds import Hold, HoldState, holds_of
-from models.hub.narrower import is_narrower
+from models.hub.narrower import decides_nothing, is_narrower, why_wider
 from models.hub.people import Person, Role, enrolled, may_act
 from models.hub.policy import Overrides, Policy
 from models.hub.readers import (
@@ -46,6 +50,7 @@ from models.hub.readers import (
     proposal_of,
     proven_ab,
     resume_request_of,
+    rollback_request_of,
     running_ab,
     version_of,
 )
@@ -53,6 +58,7 @@ from models.hub.refusal import Refusal, Rule
 from models.hub.transitions import decide
 
 __all__ = [
+    "AUDIT_SECRET",
     "GENESIS_HASH",
     "PEOPLE",
     "Approve",
@@ -75,24 +81,30 @@ __all__ = [
     "Policy",
     "Promote",
     "Propose",
+    "RecordAuditSecret",
     "Refusal",
     "Refuse",
     "ReleaseHold",
     "RequestForce",
+    "RequestRollBack",
     "RestartEvidence",
     "Resume",
     "Revoke",
     "Role",
     "RollBack",
+    "RotateAuditSecret",
     "Rule",
+    "SecretEpoch",
     "StartAb",
     "StartGeneration",
     "TakeLook",
     "TripGuardrail",
     "approval_of",
     "decide",
+    "decides_nothing",
     "dossier_digest",
     "enrolled",
+    "epoch_at",
     "force_request_of",
     "halt_of",
     "hash_of",
@@ -109,6 +121,9 @@ __all__ = [
     "proposal_of",
     "proven_ab",
     "resume_request_of",
+    "rollback_request_of",
     "running_ab",
+    "secret_epochs",
     "version_of",
+    "why_wider",
 ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
-from models.hub.entries import PEOPLE
+from models.hub.entries import AUDIT_SECRET, PEOPLE
 from models.hub.policy import Policy
 
 
@@ -125,13 +125,32 @@ class RollBack:
     """Return to the policy promoted before the live one.
 
     `leaving`: the live policy that is meant; asked twice, it is left only once. None: whichever is
-    live.
+    live. `live` and `target` are the two policies themselves, as the ledger keeps them (it fills
+    them in): only what they show to be no wider goes back by one person or by a flow.
     """
 
     case_type: str
     actor: str
     base_version: int
     leaving: str | None = None
+    live: Policy | None = None
+    target: Policy | None = None
+    dossier: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestRollBack:
+    """The first of two people asks for a rollback that would widen, and says why.
+
+    The second one agrees by `RollBack`. `live` and `target`: as there.
+    """
+
+    case_type: str
+    reason: str
+    actor: str
+    base_version: int
+    live: Policy | None = None
+    target: Policy | None = None
     dossier: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -317,6 +336,34 @@ class Revoke:
     dossier: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordAuditSecret:
+    """The first draw is about to be made: from now on the secret is known by its check.
+
+    `check` is `models.boundary.audit.secret_check(secret, salt)`, which does not reveal the secret.
+    """
+
+    check: str
+    salt: str
+    actor: str
+    base_version: int
+    case_type: str = AUDIT_SECRET
+    dossier: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RotateAuditSecret:
+    """Draw audits with another secret from now on; earlier draws stay those of the earlier secret."""
+
+    check: str
+    salt: str
+    reason: str
+    actor: str
+    base_version: int
+    case_type: str = AUDIT_SECRET
+    dossier: Mapping[str, Any] = field(default_factory=dict)
+
+
 Command: TypeAlias = (
     Propose
     | Approve
@@ -340,4 +387,7 @@ Command: TypeAlias = (
     | TakeLook
     | Enrol
     | Revoke
+    | RequestRollBack
+    | RecordAuditSecret
+    | RotateAuditSecret
 )

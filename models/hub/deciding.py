@@ -16,7 +16,10 @@ FloatArray = npt.NDArray[np.float64]
 Why: TypeAlias = "str | npt.NDArray[np.object_]"
 
 EXPIRED, HALTED, REFUSED = "certificate_expired", "halted", "model_refused"
-"""Why a policy may decide nothing by itself: each stands in `override` of what it withholds."""
+SUPERSEDED, UNREADABLE_LEDGER = "policy_superseded", "ledger_unreadable"
+LEDGER_BROKEN, AUDIT_SECRET_UNKNOWN = "ledger_broken", "audit_secret_unknown"
+"""Why a policy may decide nothing by itself: each stands in `override` of what it withholds. Superseded
+and unreadable are a served folder's: another policy is live by now, or nobody can tell which."""
 
 
 def rule_of(policy: Policy, scores: FloatArray, *, key: str, costs: Costs, withheld: Why) -> Rule:

@@ -18,9 +18,13 @@ GENESIS_HASH = "0" * 64
 PEOPLE = "@people"
 """The history of who may act; no case type can have this name."""
 
+AUDIT_SECRET = "@audit_secret"
+"""The history of the secret that draws the audits; no case type can have this name."""
+
 
 class EntryKind(StrEnum):
-    """What happened to a case type's policy, or to the people who may change it."""
+    """What happened to a case type's policy, to the people who may change it, or to the secret that
+    draws the audits."""
 
     PROPOSED = "proposed"
     APPROVED = "approved"
@@ -46,6 +50,11 @@ class EntryKind(StrEnum):
     FORCED = "forced"
     ENROLLED = "enrolled"
     REVOKED = "revoked"
+
+    ROLLBACK_REQUESTED = "rollback_requested"
+
+    AUDIT_SECRET_RECORDED = "audit_secret_recorded"
+    AUDIT_SECRET_ROTATED = "audit_secret_rotated"
 
 
 CHANGES_THE_LIVE_POLICY = frozenset(

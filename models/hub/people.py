@@ -21,13 +21,16 @@ from models.hub.commands import (
     PlaceHold,
     Promote,
     Propose,
+    RecordAuditSecret,
     Refuse,
     ReleaseHold,
     RequestForce,
+    RequestRollBack,
     RestartEvidence,
     Resume,
     Revoke,
     RollBack,
+    RotateAuditSecret,
     StartAb,
     StartGeneration,
     TakeLook,
@@ -63,6 +66,7 @@ GUARDRAIL = "guardrail"
 VALIDATE_AB = "validate_ab"
 PROMOTE_BOUNDARY = "promote_boundary"
 ROLL_BACK = "roll_back"
+DECIDE_CASES = "decide_cases"
 SYSTEM: Mapping[str, frozenset[type]] = {
     NIGHT: frozenset(
         {Propose, Narrow, TakeLook, RestartEvidence, PlaceHold, BoundHold, ReleaseHold}
@@ -72,6 +76,7 @@ SYSTEM: Mapping[str, frozenset[type]] = {
     VALIDATE_AB: frozenset({ConcludeAb, Promote}),
     PROMOTE_BOUNDARY: frozenset({StartAb, Promote}),
     ROLL_BACK: frozenset({RollBack}),
+    DECIDE_CASES: frozenset({RecordAuditSecret}),
 }
 """The flows that act in their own name, and the commands each of them may give. None may approve, so
 none widens anything without a person: what is promoted was approved. Prefect has one login for
@@ -93,8 +98,15 @@ _PERMITS: Mapping[type, frozenset[Role]] = {
     DiscardHold: frozenset({Role.APPROVER, Role.OPERATOR}),
     Enrol: frozenset({Role.APPROVER}),
     Revoke: frozenset({Role.APPROVER}),
+    RequestRollBack: frozenset({Role.APPROVER, Role.OPERATOR}),
+    RotateAuditSecret: frozenset({Role.APPROVER, Role.OPERATOR}),
 }
 """Which role a person needs. A command that is not here is not a person's to give; an auditor reads."""
+
+
+def is_a_flow(actor: str) -> bool:
+    """Whether a command is given by a flow, or by a walk's own approver, and not by a person."""
+    return plain_name(actor) in _RESERVED
 
 
 def enrolled(history: Sequence[Entry]) -> Mapping[str, Person]:

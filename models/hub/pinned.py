@@ -12,10 +12,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from models.boundary.decide import decide
+from models.boundary.decide_in_arms import CONTROL
 from models.hub.canonical import sha256_of, utc_stamp
+from models.hub.case_rules import NOT_FUTURE, broken_rules, opened_stamps
 from models.hub.deciding import rule_of, why_withheld
 from models.hub.policy import Policy
 from models.risk import Contributions, RiskModel
+from models.risk.cells import read_cells
 from models.risk.encoding import FEATURES_ARE_PRESENT
 from models.vocabulary import Costs
 
@@ -29,8 +32,8 @@ Reasons = npt.NDArray[np.str_]
 class PinnedPolicy:
     """One policy with the very model it names, so that it answers the same everywhere (DESIGN 5).
 
-    It knows nothing of the ledger: an A/B, a halt, a roll-back or a promotion since it was pinned
-    does not reach it. Its certificate's expiry does.
+    It knows nothing of the ledger: that it was halted or superseded since, its server must tell it
+    (`withheld`). Its certificate's expiry is its own affair.
 
     Attributes:
         policy: with a model.
@@ -81,73 +84,75 @@ class PinnedPolicy:
             now: tz-aware; at the certificate's expiry everything goes to a person.
         """
         scores, reason = self.model.score(cases)
-        return self._decided(cases, scores, reason, now)
+        at = pd.Series(pd.Timestamp(now), index=cases.index)
+        return self._decided(cases, scores, reason, at)
 
-    def answers(self, cases: pd.DataFrame, now: datetime) -> list[dict[str, Any]]:
+    def answers(
+        self, cases: pd.DataFrame, now: datetime, withheld: str = ""
+    ) -> list[dict[str, Any]]:
         """A plain answer for every case, in their order, as JSON has it (missing is None).
 
-        A column that a case should have and nobody sent is a missing value of every case: they are
-        escalated with the rule's name, even where a single value might be missing. The features that
-        moved the score most stand in `top_contributions`, in calibrated log-odds, largest first.
+        An answer holds all columns of a decision, the features too, so that it can be delivered to
+        `ratchet admit --contract decisions` as it is. A case that `ratchet decide` would refuse is
+        escalated with that rule's name, and fails no other. A column that a case should have and
+        nobody sent is a missing value of every case: they are escalated with the rule's name, even
+        where a single value might be missing. The features that moved the score most stand in
+        `top_contributions`, in calibrated log-odds, largest first.
 
         Args:
-            cases: any table with a `case_id` in text; features, `priority` and `amount_usd` where known.
+            cases: any table with `case_id` and `opened_at`; features, `priority` and `amount_usd`
+                where known.
             now: tz-aware.
+            withheld: why nothing may be decided automatically at the moment, or "".
 
         Raises:
-            ValueError: a case has no id, is of another case type, or has text for a number, or a
-                column was sent twice.
+            ValueError: the table has no column of ids, or a column was sent twice.
         """
         if not len(cases):
             return []
-        self._check(cases)
-        whole, absent = self._completed(cases.reset_index(drop=True))
+        _check(cases)
+        sent, absent = self._completed(cases.reset_index(drop=True))
+        read = read_cells(sent, self.model.features)
+        whole, opened = read.cases, opened_stamps(sent)
         scores, reason, told = self.model.score_and_contributions(whole)
         if absent:
             reason = np.where(reason == "", FEATURES_ARE_PRESENT, reason)
-            scores = np.full(len(whole), np.nan)
-        decided = self._decided(whole, scores, reason, now)
+        reason = broken_rules(whole, opened, read.unreadable, reason, self.policy.case_type, now)
+        scores = np.where(reason == "", scores, np.nan)
+        at = opened.where(opened > pd.Timestamp(now), pd.Timestamp(now))
+        at = at.where(reason != NOT_FUTURE, pd.Timestamp(now))
+        decided = self._decided(whole, scores, reason, at, withheld)
         count = len(whole)
         columns = {
-            "case_id": whole["case_id"].tolist(),
+            **{name: _plain(whole[name]) for name in self.model.feature_names},
+            **{name: _plain(whole[name]) for name in _KNOWN_OF_EVERY_CASE},
+            "case_id": _ids(sent["case_id"]),
+            "case_type": [self.policy.case_type] * count,
+            "opened_at": _stamps(opened),
             **{str(name): _plain(decided[name]) for name in decided},
-            "decided_at": [utc_stamp(now)] * count,
+            "arm": [CONTROL] * count,
+            "decided_at": _stamps(at),
             "model_version": [self.policy.model_version] * count,
             "top_contributions": _top_contributions(told, reason == ""),
         }
         return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
     def _decided(
-        self, cases: pd.DataFrame, scores: npt.NDArray[np.float64], reason: Reasons, now: datetime
+        self,
+        cases: pd.DataFrame,
+        scores: npt.NDArray[np.float64],
+        reason: Reasons,
+        at: pd.Series,
+        withheld: str = "",
     ) -> pd.DataFrame:
-        stamps = pd.Series(pd.Timestamp(now), index=cases.index)
         rule = rule_of(
             self.policy,
             scores,
             key=self.key,
             costs=self.costs,
-            withheld=why_withheld(self.policy, stamps),
+            withheld=why_withheld(self.policy, at, withheld),
         )
         return decide(cases, scores, reason, rule).assign(policy_id=self.policy.policy_id)
-
-    def _check(self, cases: pd.DataFrame) -> None:
-        if not cases.columns.is_unique:
-            raise ValueError("a column was sent twice; each case has one value of each")
-        if "case_id" not in cases:
-            raise ValueError("the cases have no column 'case_id'; audits are drawn by it")
-        named = [isinstance(name, str) and name != "" for name in cases["case_id"]]
-        if not all(named):
-            raise ValueError(f"{named.count(False)} cases have no 'case_id' in text")
-        own = self.policy.case_type
-        if "case_type" in cases and not (cases["case_type"] == own).all():
-            others = int((cases["case_type"] != own).sum())
-            raise ValueError(
-                f"{others} cases are of another case type; this policy decides {own!r} only"
-            )
-        text = set(self.model.levels)
-        for name in (*_KNOWN_OF_EVERY_CASE, *self.model.feature_names):
-            if name in cases and name not in text:
-                _check_numbers(cases, name)
 
     def _completed(self, cases: pd.DataFrame) -> tuple[pd.DataFrame, bool]:
         """The same cases with every column a decision asks for; and whether a feature was not sent."""
@@ -176,18 +181,23 @@ def _top_contributions(
 
 
 def _plain(column: pd.Series) -> list[Any]:
-    """As JSON has it: a missing number is null, the others are Python's own."""
+    """As JSON has it: a missing value is null, numbers are Python's own."""
     values: list[Any] = column.tolist()
-    if column.dtype.kind != "f" or not column.isna().any():
-        return values
-    return [None if np.isnan(value) else value for value in values]
+    # Asked of each value: of one case's columns pandas would take ten times as long.
+    return [None if one is pd.NA or one != one else one for one in values]
 
 
-def _check_numbers(cases: pd.DataFrame, name: str) -> None:
-    try:
-        cases[name].to_numpy(dtype=np.float64, na_value=np.nan)
-    except (ValueError, TypeError):
-        # The library's own message would quote a value of somebody's case.
-        raise ValueError(
-            f"the column {name!r} holds what is no number; send a number, true, false or null"
-        ) from None
+def _ids(column: pd.Series) -> list[Any]:
+    """As they were sent, where they are one value; what else stands there is no id."""
+    return [one if isinstance(one, str | int) else None for one in column.tolist()]
+
+
+def _stamps(column: pd.Series) -> list[str | None]:
+    return [None if pd.isna(one) else utc_stamp(one.to_pydatetime()) for one in column]
+
+
+def _check(cases: pd.DataFrame) -> None:
+    if not cases.columns.is_unique:
+        raise ValueError("a column was sent twice; each case has one value of each")
+    if "case_id" not in cases:
+        raise ValueError("the cases have no column 'case_id'; audits are drawn by it")

@@ -16,11 +16,13 @@ from models.hub.commands import (
     Propose,
     Refuse,
     RequestForce,
+    RequestRollBack,
     RollBack,
     StartAb,
 )
 from models.hub.entries import Entry, EntryKind
-from models.hub.narrower import is_narrower
+from models.hub.narrower import is_narrower, why_wider
+from models.hub.people import is_a_flow
 from models.hub.policy import Policy
 from models.hub.readers import (
     approval_of,
@@ -28,11 +30,13 @@ from models.hub.readers import (
     force_request_of,
     halt_of,
     live_policy_id,
+    made_live_by,
     of,
     open_proposals,
     previous_policy_id,
     proposal_of,
     proven_ab,
+    rollback_request_of,
     running_ab,
 )
 from models.hub.refusal import Refusal, Rule, without_reason
@@ -114,6 +118,9 @@ def refuse(history: Sequence[Entry], command: Refuse, _: datetime) -> Said | Ref
     if approval is not None:  # an approval may still be withdrawn until the promotion
         return Said(EntryKind.REFUSED, command.proposal_policy_id, approval.evidence_digest)
     if force_request_of(history, command.case_type, command.proposal_policy_id) is not None:
+        return Said(EntryKind.REFUSED, command.proposal_policy_id)
+    going_back = rollback_request_of(history, command.case_type)
+    if going_back is not None and going_back.policy_id == command.proposal_policy_id:
         return Said(EntryKind.REFUSED, command.proposal_policy_id)
     proposal = _open_proposal(history, command.case_type, command.proposal_policy_id)
     if isinstance(proposal, Refusal):
@@ -231,14 +238,11 @@ def force(history: Sequence[Entry], command: Force, _: datetime) -> Said | Refus
     return Said(EntryKind.FORCED, command.policy_id, dossier=told)
 
 
-def roll_back(history: Sequence[Entry], command: RollBack, _: datetime) -> Said | Refusal:
+def roll_back(history: Sequence[Entry], command: RollBack, at: datetime) -> Said | Refusal:
+    """Nothing widens by one person or by a flow: what may be wider takes the request of another."""
     target = previous_policy_id(history, command.case_type)
     if target is None:
-        return Refusal(
-            f"{command.case_type} has no policy promoted before the live one; halt the case type "
-            "instead.",
-            Rule.NOTHING_TO_ROLL_BACK_TO,
-        )
+        return _nothing_before(command.case_type)
     left = live_policy_id(history, command.case_type)
     if command.leaving not in (None, left):
         return Refusal(
@@ -246,7 +250,60 @@ def roll_back(history: Sequence[Entry], command: RollBack, _: datetime) -> Said 
             f"{short(left)} is. Somebody rolled back already; look at it before you leave that too.",
             Rule.ROLLBACK_LEAVES_THE_LIVE_POLICY,
         )
-    return Said(EntryKind.ROLLED_BACK, target, dossier={"rolled_back_from": left})
+    told: dict[str, object] = {"rolled_back_from": left}
+    widens = _widens(history, command, left, target, at)
+    if not widens:
+        return Said(EntryKind.ROLLED_BACK, target, dossier=told)
+    request = rollback_request_of(history, command.case_type)
+    if is_a_flow(command.actor) or request is None:
+        return Refusal(
+            f"Going back from {short(left)} to {short(target)} would widen: {'; '.join(widens)}. "
+            f"Neither a flow nor one person widens what is decided for {command.case_type}: one "
+            "person asks for it (`ratchet rollback`), a second one agrees by the same command. "
+            "Halting it takes one (`ratchet halt`).",
+            Rule.ROLLBACK_WIDENS,
+        )
+    if same_person(request.actor, command.actor):
+        return Refusal(
+            f"{command.actor} asked for it already; a second person must agree to a rollback that "
+            f"widens: {'; '.join(widens)}.",
+            Rule.TWO_PEOPLE_ROLL_BACK,
+        )
+    agreed = {
+        "widens": list(widens),
+        "requested_by": request.actor,
+        "requested_because": request.dossier["reason"],
+    }
+    return Said(EntryKind.ROLLED_BACK, target, dossier={**told, **agreed})
+
+
+def request_roll_back(
+    history: Sequence[Entry], command: RequestRollBack, at: datetime
+) -> Said | Refusal:
+    """The first person's wish is kept; it binds to today's live policy and to where it would lead."""
+    unsaid = without_reason(command.reason)
+    if unsaid is not None:
+        return unsaid
+    target = previous_policy_id(history, command.case_type)
+    if target is None:
+        return _nothing_before(command.case_type)
+    left = live_policy_id(history, command.case_type)
+    widens = _widens(history, command, left, target, at)
+    if not widens:
+        return Refusal(
+            f"Going back from {short(left)} to {short(target)} widens nothing, so one person is "
+            "enough: roll it back.",
+            Rule.ROLLBACK_NEEDS_NO_SECOND,
+        )
+    request = rollback_request_of(history, command.case_type)
+    if request is not None:
+        return Refusal(
+            f"{request.actor} asked for it at {request.at.isoformat()}; a second person agrees by "
+            "rolling it back.",
+            Rule.TWO_PEOPLE_ROLL_BACK,
+        )
+    told = {"reason": command.reason.strip(), "leaving": left, "widens": list(widens)}
+    return Said(EntryKind.ROLLBACK_REQUESTED, target, dossier=told)
 
 
 def narrow(history: Sequence[Entry], command: Narrow, _: datetime) -> Said | Refusal:
@@ -266,6 +323,33 @@ def narrow(history: Sequence[Entry], command: Narrow, _: datetime) -> Said | Ref
         )
     told = {"narrowed_from": live, "model_digest": command.narrowed.model_digest}
     return Said(EntryKind.NARROWED, command.narrowed.policy_id, dossier=told)
+
+
+def _widens(
+    history: Sequence[Entry],
+    command: RollBack | RequestRollBack,
+    left: str | None,
+    target: str,
+    at: datetime,
+) -> tuple[str, ...]:
+    """In which respects the rollback widens; not shown to be no wider is wider."""
+    live, previous = command.live, command.target
+    if live is None or previous is None:
+        return ("nothing shows that it does not",)
+    if (live.policy_id, previous.policy_id) != (left, target):
+        return ("the policies that were compared are not the ones it is about",)
+    widens = why_wider(previous, than=live, at=at)
+    made = made_live_by(history, command.case_type)
+    if widens and made is not None and made.kind is EntryKind.NARROWED:
+        return (*widens, f"it undoes the narrowing of {made.at.isoformat()}")
+    return widens
+
+
+def _nothing_before(case_type: str) -> Refusal:
+    return Refusal(
+        f"{case_type} has no policy promoted before the live one; halt the case type instead.",
+        Rule.NOTHING_TO_ROLL_BACK_TO,
+    )
 
 
 def _seen_before(history: Sequence[Entry], command: Propose, at: datetime) -> Refusal | None:

@@ -160,6 +160,21 @@ def force_request_of(history: Sequence[Entry], case_type: str, policy_id: str) -
     return asked[-1] if waits and not was_revoked(history, asked[-1]) else None
 
 
+def rollback_request_of(history: Sequence[Entry], case_type: str) -> Entry | None:
+    """The first person's wish for a rollback that widens, made against today's live policy; None:
+    nobody's, it was turned down, or who asked may no longer act."""
+    asked: Entry | None = None
+    for entry in since_live_change(history, case_type):
+        if entry.kind is EntryKind.ROLLBACK_REQUESTED:
+            asked = entry
+        elif asked is not None and (entry.kind, entry.policy_id) == (
+            EntryKind.REFUSED,
+            asked.policy_id,
+        ):
+            asked = None
+    return asked if asked is not None and not was_revoked(history, asked) else None
+
+
 def looks_taken(history: Sequence[Entry], case_type: str) -> int:
     """How many looks were spent since the model last changed."""
     return len(_looks(history, case_type))

@@ -53,6 +53,14 @@ class Rule(StrEnum):
     BOUND_LIES_AFTER = "bound_lies_after"
     TWO_PEOPLE_STRIKE = "two_people_strike"
 
+    ROLLBACK_WIDENS = "rollback_widens"
+    ROLLBACK_NEEDS_NO_SECOND = "rollback_needs_no_second"
+    TWO_PEOPLE_ROLL_BACK = "two_people_roll_back"
+
+    SECRET_STANDS_APART = "secret_stands_apart"
+    SECRET_IS_RECORDED = "secret_is_recorded"
+    SECRET_IS_ANOTHER = "secret_is_another"
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from models.hub import brakes, commands, evidence, holds, promotion
+from models.hub import audit_secret, brakes, commands, evidence, holds, promotion
 from models.hub.commands import Command
-from models.hub.entries import GENESIS_HASH, PEOPLE, Entry
+from models.hub.entries import AUDIT_SECRET, GENESIS_HASH, PEOPLE, Entry
 from models.hub.people import enrol, revoke
 from models.hub.readers import version_of
 from models.hub.refusal import Refusal, Rule
-from models.hub.said import Said, shown_name
+from models.hub.said import Said, plain_name, shown_name
 
 _RULES: Mapping[type, Callable[[Sequence[Entry], Any, datetime], Said | Refusal]] = {
     commands.Propose: promotion.propose,
@@ -37,8 +37,21 @@ _RULES: Mapping[type, Callable[[Sequence[Entry], Any, datetime], Said | Refusal]
     commands.TakeLook: evidence.take_look,
     commands.Enrol: enrol,
     commands.Revoke: revoke,
+    commands.RequestRollBack: promotion.request_roll_back,
+    commands.RecordAuditSecret: audit_secret.record_secret,
+    commands.RotateAuditSecret: audit_secret.rotate_secret,
 }
-_ABOUT_PEOPLE = (commands.Enrol, commands.Revoke)
+_STANDS_IN: Mapping[type, str] = {
+    commands.Enrol: PEOPLE,
+    commands.Revoke: PEOPLE,
+    commands.RecordAuditSecret: AUDIT_SECRET,
+    commands.RotateAuditSecret: AUDIT_SECRET,
+}
+"""The commands that are about no case type, and the history that each of them stands in."""
+_APART = {
+    PEOPLE: (Rule.PEOPLE_STAND_APART, "who may act"),
+    AUDIT_SECRET: (Rule.SECRET_STANDS_APART, "the secret that draws the audits"),
+}
 _TRUSTED = ("evidence_since", "evidence_until")
 """What later rules believe of a proposal or promotion: its own rule says it, never its dossier."""
 
@@ -57,12 +70,9 @@ def decide(history: Sequence[Entry], command: Command, at: datetime) -> Entry | 
     actor = shown_name(command.actor)
     if not actor:
         return Refusal("Nobody is named as the actor; say who asks.", Rule.ACTOR_IS_NAMED)
-    if (command.case_type == PEOPLE) != isinstance(command, _ABOUT_PEOPLE):
-        return Refusal(
-            f"{PEOPLE} is the history of who may act, and nothing else stands in it; name a case "
-            "type for everything else.",
-            Rule.PEOPLE_STAND_APART,
-        )
+    misplaced = _misplaced(command)
+    if misplaced is not None:
+        return misplaced
     if command.base_version != version:
         return Refusal(
             f"{command.case_type} is at version {version}, the command was made against "
@@ -89,4 +99,21 @@ def decide(history: Sequence[Entry], command: Command, at: datetime) -> Entry | 
         evidence_digest=said.evidence_digest,
         dossier={**told, **said.dossier},
         previous_hash=last.own_hash if last else GENESIS_HASH,
+    )
+
+
+def _misplaced(command: Command) -> Refusal | None:
+    """The histories that are about no case type hold nothing else, and no case type has their name,
+    nor one that is drawn like it."""
+    own = _STANDS_IN.get(type(command))
+    if command.case_type == own:
+        return None
+    named = own or plain_name(command.case_type)
+    if named not in _APART:
+        return None
+    rule, what = _APART[named]
+    return Refusal(
+        f"{named} is the history of {what}, and nothing else stands in it; name a case type for "
+        "everything else.",
+        rule,
     )

@@ -13,6 +13,7 @@ import xgboost as xgb
 from models.risk.forest import OutOfScope, read_forest
 from models.risk.lookup import look_up
 from models.risk.lookup_tables import Tables, tabulate
+from models.risk.tree_names import named_for_trees
 
 FloatArray = npt.NDArray[np.float64]
 Road = Literal["lookup", "pred_contribs"]
@@ -82,7 +83,7 @@ def contributions(
     names = tuple(map(str, rows.columns))
     if rows.empty:
         return _of_nothing(tables, names)
-    data = xgb.DMatrix(rows, enable_categorical=True)
+    data = xgb.DMatrix(named_for_trees(rows), enable_categorical=True)
     margin = booster.predict(data, output_margin=True).astype(np.float64)
     if isinstance(tables, str):
         return _by_xgboost(booster, data, margin, names, tables)

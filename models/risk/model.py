@@ -19,6 +19,7 @@ from models.risk.calibration import PlattCalibration
 from models.risk.contributions import Contributions, contributions, tables_of
 from models.risk.encoding import Levels, encode, encode_scorable
 from models.risk.lookup_tables import Tables
+from models.risk.tree_names import named_for_trees
 from models.vocabulary import Feature
 
 FloatArray = npt.NDArray[np.float64]
@@ -112,7 +113,7 @@ class RiskModel:
         return self._margins(encode(cases, self.features, self.levels))
 
     def _margins(self, rows: pd.DataFrame) -> FloatArray:
-        data = xgb.DMatrix(rows, enable_categorical=True)
+        data = xgb.DMatrix(named_for_trees(rows), enable_categorical=True)
         return self.booster.predict(data, output_margin=True).astype(np.float64)
 
     def score(self, cases: pd.DataFrame) -> tuple[FloatArray, npt.NDArray[np.str_]]:

@@ -14,6 +14,7 @@ from sklearn.metrics import log_loss, roc_auc_score
 from models.risk.calibration import fit_platt
 from models.risk.encoding import Levels, encode_scorable, levels_of
 from models.risk.model import RiskModel
+from models.risk.tree_names import named_for_trees
 from models.vocabulary import Feature
 
 FloatArray = npt.NDArray[np.float64]
@@ -159,16 +160,15 @@ def fit(
     refuse_too_few({"earlier": learning.bad[start:cut], "later": learning.bad[cut:]}, FEWEST_BAD)
     # XGBoost's penalties are per unit of weight: a mean of 1 keeps them what the plan says.
     weights = learning.weights / learning.weights[start:].mean()
+    rows = named_for_trees(learning.rows)
     earlier = xgb.QuantileDMatrix(
-        learning.rows.iloc[start:cut],
+        rows.iloc[start:cut],
         learning.bad[start:cut],
         weight=_clipped(weights[start:cut], plan.largest_weight),
         enable_categorical=True,
     )
     bad, later_weights = learning.bad[cut:], weights[cut:]
-    later = xgb.DMatrix(
-        learning.rows.iloc[cut:], bad, weight=later_weights, enable_categorical=True
-    )
+    later = xgb.DMatrix(rows.iloc[cut:], bad, weight=later_weights, enable_categorical=True)
     booster = xgb.train(
         plan.parameters(learning.features),
         earlier,

@@ -70,7 +70,8 @@ def _hours_until(moments: FloatArray) -> FloatArray:
     The difference of two such sums is the time between two sets of moments, whichever days they
     span; no pair is ever laid out hour by hour.
     """
-    days = np.floor(moments / HOURS).sum()
+    # Of one division with the remainder: a hair below midnight, `moments / HOURS` rounds up to 0.
+    days = np.floor_divide(moments, HOURS).sum()
     hour = _hour(moments)
     passed = moments.size - np.cumsum(np.bincount(hour, minlength=HOURS))
     part = np.bincount(hour, weights=moments % HOURS - hour, minlength=HOURS)

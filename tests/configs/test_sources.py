@@ -114,9 +114,10 @@ def test_several_case_types_each_lie_over_the_file_and_the_file_over_what_is_con
 
 def test_what_is_said_about_a_feature_that_is_not_listed_is_refused(tmp_path: Path) -> None:
     """A slip in `categorical` must not leave a text column numeric."""
-    source = written(tmp_path, HISTORY + "categorical: [county]\n")
-    with pytest.raises(UserError, match="'county' must be listed under `features:`"):
-        source.resolved_case_types({})
+    with pytest.raises(
+        UserError, match=r"mine\.yaml:9: `categorical` names 'county'; list it under"
+    ):
+        written(tmp_path, HISTORY + "categorical: [county]\n")
 
 
 def test_an_unknown_key_is_refused_with_its_line_and_the_nearest_known_one(tmp_path: Path) -> None:

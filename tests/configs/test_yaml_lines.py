@@ -97,6 +97,14 @@ def test_a_value_nested_without_end_is_refused_with_its_line() -> None:
         parse_yaml("a: " + "[" * 100_000, "given")
 
 
+def test_a_file_of_more_parts_than_any_configuration_needs_is_refused_before_it_is_read() -> None:
+    """Forty thousand keys took ten seconds to be parsed."""
+    text = "".join(f"k{number}: 1\n" for number in range(40_000))
+
+    with pytest.raises(UserError, match=r"mine:\d+: more than 20,000 keys and values"):
+        parse_yaml(text, "mine")
+
+
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     """Missing, a folder, or not UTF-8."""
     with pytest.raises(UserError, match=r"absent\.yaml: there is no such file"):
@@ -105,5 +113,5 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         read_yaml(tmp_path)
     latin = tmp_path / "latin.yaml"
     latin.write_bytes("name: caf\xe9\n".encode("latin-1"))
-    with pytest.raises(UserError, match=r"latin\.yaml: cannot be read as UTF-8"):
+    with pytest.raises(UserError, match=r"latin\.yaml:1: cannot be read as UTF-8"):
         read_yaml(latin)

@@ -136,8 +136,8 @@ def test_missing_columns_are_all_named_with_those_that_are_there():
     [
         ("outcomes", "observed_at", pd.Series(pd.Timestamp("2026-02-27"), index=range(4))),
         ("outcomes", "observed_at", ["2026-02-27", "x", "y", "z"]),
-        ("outcomes", "bad", ["yes", "no", "yes", "no"]),
-        ("outcomes", "bad", [0, 1, 2, 0]),
+        ("outcomes", "bad", ["ja", "nein", "ja", "nein"]),
+        ("outcomes", "bad", [0, 1, 2, 3]),
         ("outcomes", "case_id", [1.5, 2.5, 3.5, 4.5]),
         ("decisions", "score", ["high"] * 4),
         ("decisions", "priority", [1.5] * 4),
@@ -274,6 +274,10 @@ def one_class(rows):
     return even.assign(reviewer_id=[f"p{number % 5}" for number in range(rows)])
 
 
+def bad_in(bad, rows):
+    return reviews(rows).assign(verdict=["block"] * bad + ["pass"] * (rows - bad))
+
+
 def one_reviewer_has(share, rows=200, others=5):
     number = np.arange(rows)
     names = np.where(number < share * rows, "busy", "p" + pd.Series(number % others).astype(str))
@@ -287,6 +291,11 @@ def one_reviewer_has(share, rows=200, others=5):
         (one_class(199), None, "more_than_one_class", "too_few_to_judge"),
         (reviews(400), past(rate=0.2), "base_rate_near_trailing", "failed"),
         (reviews(400), past(rate=0.3), "base_rate_near_trailing", "passed"),  # within a factor of 2
+        # Above a factor of 2: 4 standard deviations of 2 % in 200 rows are 4 points.
+        (bad_in(9, 200), past(rate=0.02), "base_rate_near_trailing", "passed"),
+        (bad_in(14, 200), past(rate=0.02), "base_rate_near_trailing", "failed"),
+        (bad_in(1, 200), past(rate=0.02), "base_rate_near_trailing", "passed"),
+        (bad_in(191, 200), past(rate=0.98), "base_rate_near_trailing", "passed"),
         (reviews(199), past(rate=0.01), "base_rate_near_trailing", "too_few_to_judge"),
         (reviews(400), None, "base_rate_near_trailing", "too_few_to_judge"),
         (reviews(101), past(rows=20.0), "volume_near_trailing", "failed"),

@@ -12,6 +12,7 @@ from tests.data_contracts.builders import (
     QUEUED,
     RESOLVED,
     context,
+    outcomes,
     reviews,
     spoil,
 )
@@ -244,6 +245,19 @@ def test_a_redelivered_review_passes_and_a_changed_one_is_named():
     admission = admit(batch, CONTRACTS["reviews"], context(stored_revisions=stored))
 
     assert admission.rejected["broken_rules"].to_dict() == {1: "revision_appears_once"}
+
+
+def test_a_redelivered_outcome_passes_and_one_that_says_the_opposite_is_named():
+    """Row 0 again; row 1 the other way round; row 2 an hour later; row 3 of another source."""
+    stored = outcomes(4)
+    batch = spoil(spoil(spoil(outcomes(4), 1, bad=False), 2, bad=False), 3, bad=False)
+    batch = spoil(batch, 2, observed_at=RESOLVED + pd.Timedelta(hours=1))
+    batch = spoil(batch, 3, source="appeal")
+
+    admission = admit(batch, CONTRACTS["outcomes"], context(stored_outcomes=stored))
+
+    named = {1: "outcome_does_not_contradict_itself"}
+    assert admission.rejected["broken_rules"].to_dict() == named
 
 
 def test_a_digest_depends_on_what_a_row_says_and_not_on_how_it_is_stored():

@@ -17,7 +17,7 @@ from flows.adapters.model_registry import MODEL_FILE, ModelRegistry
 from flows.verbs.aliases import follow_ledger
 from flows.verbs.desk import Desk
 from flows.verbs.generation import current_generation, last_version
-from flows.verbs.promote import approve_and_promote
+from flows.verbs.promote import approve_and_promote, roll_back
 from flows.verbs.proposed_policy import advised_policy
 from models.hub import Entry, Propose, StartGeneration
 from models.hub.people import RETRAIN
@@ -47,6 +47,9 @@ class Hub:
     def file(self, version: str) -> Path:
         return self.folder(version) / MODEL_FILE
 
+    def copy(self, version: str) -> Path:
+        return self.desk.registry.copies.path(self.digest(version))
+
     def digest(self, version: str) -> str:
         return str(self.client.get_model_version(NAME, version).tags["digest"])
 
@@ -63,9 +66,12 @@ class Hub:
 
     def started_anew(self) -> Hub:
         """The same home in another process: no model is in memory."""
-        registry = self.desk.registry
-        anew = ModelRegistry(registry.tracking_uri, self.desk.home / "mlflow" / "artifacts")
+        anew = ModelRegistry.in_home(self.desk.home)
         return Hub(replace(self.desk, registry=anew))
+
+    def forget_copies(self) -> None:
+        """As a home was before it kept copies: models are in MLflow alone."""
+        shutil.rmtree(self.desk.registry.copies.folder)
 
     def alerts(self) -> list[tuple[str, str]]:
         """Kind and sentence of each alert, oldest first."""
@@ -136,6 +142,12 @@ def propose(desk: Desk, boundary: Boundary = LIVE_BOUNDARY) -> Entry:
     )
     assert isinstance(said, Entry), said
     return said
+
+
+def two_roll_back(desk: Desk, reason: str) -> Entry:
+    """Back to another model's policy: one person asks, a second one agrees (FAULTS 46)."""
+    roll_back(desk, NAME, "ana", reason, NOW)
+    return roll_back(desk, NAME, "ben", reason, NOW)
 
 
 def small_model(seed: int) -> RiskModel:

@@ -1,5 +1,8 @@
 """A promotion killed at each step: readers see wholly the old or wholly the new policy, and a second
-attempt converges on one champion (FAULTS 1)."""
+attempt converges on one champion (FAULTS 1).
+
+Injected: a process that promotes is killed (SIGKILL) at every kill point it passes, one home a point.
+"""
 
 import json
 import subprocess

@@ -1,4 +1,7 @@
-"""Two promotions race: one wins, the other hears "stale base" (FAULTS 2)."""
+"""Two promotions race: one wins, the other hears "stale base" (FAULTS 2).
+
+Injected: two processes on a barrier promote different policies of one base, 200 rounds.
+"""
 
 import pytest
 

@@ -1,4 +1,7 @@
-"""A promotion races a rollback: a serial outcome, and both in the ledger (FAULTS 3)."""
+"""A promotion races a rollback: a serial outcome, and both in the ledger (FAULTS 3).
+
+Injected: two processes on a barrier, one promotes and one rolls back, 200 rounds.
+"""
 
 import pytest
 

@@ -1,5 +1,8 @@
-"""Fault 4: the MLflow alias is edited behind our back. It is detected, decisions keep the ledger's
-policy, and the alias is re-projected."""
+"""The MLflow alias is edited behind our back: detected, decisions keep the ledger's policy, and the
+alias is pointed back (FAULTS 4).
+
+Injected: MLflow's aliases are moved and removed past us; MLflow fails, or is away, in mid-promotion.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,20 @@ from configs.errors import ServiceUnreachable
 from flows.adapters.model_registry import ModelRegistry
 from flows.verbs.aliases import alias_drift, wanted_aliases
 from flows.verbs.decide import decide_cases
-from flows.verbs.promote import approve_and_promote, roll_back
+from flows.verbs.promote import approve_and_promote
 from flows.verbs.reconcile import reconcile, verdict_of
 from models.hub.entries import EntryKind
 from tests.builders import small_history
-from tests.faults.hub import CHALLENGER, CHAMPION, NAME, NOW, PREVIOUS, Hub, propose
+from tests.faults.hub import (
+    CHALLENGER,
+    CHAMPION,
+    NAME,
+    NOW,
+    PREVIOUS,
+    Hub,
+    propose,
+    two_roll_back,
+)
 
 AS_THE_LEDGER_SAYS = {"champion": CHAMPION, "previous": PREVIOUS, "challenger": CHALLENGER}
 
@@ -74,6 +86,7 @@ def test_an_alias_of_somebody_elses_is_left_alone(hub: Hub) -> None:
 def test_an_alias_that_cannot_be_pointed_back_is_told(hub: Hub) -> None:
     """The champion's version was deleted in MLflow: there is nothing to point to."""
     hub.client.delete_model_version(NAME, CHAMPION)
+    hub.forget_copies()
     told = reconcile(hub.desk, NOW)
     assert "It could not be pointed back: small_case has no version 2" in told["alarms"][0]
     assert "The champion cannot be loaded." in told["alarms"][1]
@@ -81,7 +94,7 @@ def test_an_alias_that_cannot_be_pointed_back_is_told(hub: Hub) -> None:
 
 def test_a_rollback_points_the_aliases_back(hub: Hub) -> None:
     """The older model is champion again, nothing is before it, and the newest stays under test."""
-    roll_back(hub.desk, NAME, "ben", "a test", NOW)
+    two_roll_back(hub.desk, "a test")
     assert hub.desk.registry.aliases(NAME) == {"champion": PREVIOUS, "challenger": CHALLENGER}
 
 
@@ -110,13 +123,12 @@ def test_mlflow_failing_in_a_promotion_undoes_nothing(
 
 
 def test_an_mlflow_server_that_is_away_stops_no_rollback(
-    hub: Hub, monkeypatch: pytest.MonkeyPatch
+    hub: Hub,
 ) -> None:
     """Nobody listens at this address: the ledger rolls back, and reconcile says what it could not do."""
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    nowhere = ModelRegistry("http://127.0.0.1:9", hub.desk.home / "nowhere")
+    nowhere = ModelRegistry.in_home(hub.desk.home, "http://127.0.0.1:9")
     desk = replace(hub.desk, registry=nowhere)
-    roll_back(desk, NAME, "ben", "a test", NOW)
+    two_roll_back(desk, "a test")
     live = desk.ledger.live_policy(NAME)
     assert live is not None
     assert live.model_version == PREVIOUS

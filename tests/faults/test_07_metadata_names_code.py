@@ -1,4 +1,8 @@
-"""Fault 7: a stored model's metadata names code to run. Nothing runs, and the version is refused."""
+"""A stored model's metadata names code to run: nothing runs, and the version is refused (FAULTS 7).
+
+Injected: an MLmodel file that names a loader of ours is planted beside the model; versions are pointed
+elsewhere in MLflow's database.
+"""
 
 from __future__ import annotations
 
@@ -44,6 +48,7 @@ def test_metadata_that_mlflow_would_obey_runs_nothing_here(hub: Hub, tmp_path: P
     evidence, proposed = tmp_path / "it_ran", propose(hub.desk)
     for version in (CHAMPION, CHALLENGER):
         plant_loader(hub.folder(version), evidence)
+    hub.forget_copies()
     anew = hub.started_anew()
     with pytest.raises(GateRefused, match=r"version 2 holds MLmodel, code/, and nobody registered"):
         anew.desk.registry.load(NAME, CHAMPION, hub.digest(CHAMPION))
@@ -80,6 +85,8 @@ def test_a_version_that_was_pointed_to_other_files_is_refused_by_digest(hub: Hub
         "UPDATE model_versions SET source = ?, storage_location = ? WHERE version = 2", other, other
     )
     hub.execute("UPDATE model_version_tags SET value = ? WHERE version = 2", hub.digest(PREVIOUS))
+    assert hub.started_anew().desk.registry.load(NAME, CHAMPION, digest).digest == digest
+    hub.forget_copies()
     with pytest.raises(GateRefused, match="the ledger says"):
         hub.started_anew().desk.registry.load(NAME, CHAMPION, digest)
 

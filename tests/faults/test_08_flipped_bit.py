@@ -1,4 +1,7 @@
-"""Fault 8: one bit is flipped, or the file is cut. It is refused before the library parses it."""
+"""One bit is flipped, or the file is cut: refused before the library parses it (FAULTS 8).
+
+Injected: 40 single bits of the registered file are flipped, one at a time; it is cut and lengthened.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,9 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def refused(hub: Hub, content: bytes, digest: str) -> bool:
+    """With the same damage in both places: the registry's file and this home's copy."""
     hub.file(CHAMPION).write_bytes(content)
+    hub.desk.registry.copies.path(digest).write_bytes(content)
     with pytest.raises(GateRefused, match="its file has digest"):
         hub.desk.registry.load(NAME, CHAMPION, digest, again=True)
     return True
@@ -52,6 +57,20 @@ def test_a_cut_or_lengthened_file_is_never_parsed(hub: Hub, parsed: list[int]) -
         assert refused(hub, whole[:size], digest)
     assert refused(hub, whole + b"\0", digest)
     assert parsed == []
+
+
+def test_a_flipped_bit_in_either_place_leaves_the_other(hub: Hub, parsed: list[int]) -> None:
+    """Only whole bytes are parsed; a damaged copy is written anew."""
+    digest, copies = hub.digest(CHAMPION), hub.desk.registry.copies
+    whole = hub.file(CHAMPION).read_bytes()
+    flipped = bytes([whole[0] ^ 1]) + whole[1:]
+    for place, other in ((hub.file(CHAMPION), copies.path(digest)), (copies.path(digest), None)):
+        place.write_bytes(flipped)
+        assert hub.desk.registry.load(NAME, CHAMPION, digest, again=True).ubj == whole
+        if other is not None:
+            place.write_bytes(whole)
+    assert copies.path(digest).read_bytes() == whole
+    assert parsed == [len(whole), len(whole)]
 
 
 def test_the_file_as_it_was_registered_is_parsed_once(hub: Hub, parsed: list[int]) -> None:

@@ -1,4 +1,8 @@
-"""Fault 9: a pickle in an artifact or result store is never loaded."""
+"""A pickle in an artifact or result store is never loaded (FAULTS 9).
+
+Injected: a pickle that would leave a file behind is planted wherever an artifact or a result may lie; the
+source is searched for every way to load one.
+"""
 
 from __future__ import annotations
 
@@ -48,6 +52,7 @@ def test_a_pickle_beside_the_model_is_refused_by_name(hub: Hub, tmp_path: Path, 
     evidence, file = tmp_path / "it_ran", hub.folder(CHAMPION) / name
     file.parent.mkdir(exist_ok=True)
     file.write_bytes(canary(evidence))
+    hub.forget_copies()
     anew = hub.started_anew()
     with pytest.raises(GateRefused, match=rf"holds {name.split('/')[0]}/?, and nobody registered"):
         anew.desk.registry.load(NAME, CHAMPION, hub.digest(CHAMPION))
@@ -59,6 +64,7 @@ def test_a_pickle_in_the_models_place_is_refused_by_digest(hub: Hub, tmp_path: P
     """It carries the right name, and is only hashed."""
     evidence = tmp_path / "it_ran"
     hub.file(CHAMPION).write_bytes(canary(evidence))
+    hub.desk.registry.copies.path(hub.digest(CHAMPION)).write_bytes(canary(evidence))
     with pytest.raises(GateRefused, match="its file has digest"):
         hub.started_anew().desk.registry.load(NAME, CHAMPION, hub.digest(CHAMPION))
     assert not evidence.exists()
@@ -174,6 +180,7 @@ def _says(call: ast.Call, keyword: str, value: str) -> bool:
 def test_alerts_are_kept_as_json_lines(hub: Hub) -> None:
     """The one thing written here that is read back is JSON."""
     hub.file(CHAMPION).unlink()
+    hub.forget_copies()
     reconcile(hub.desk, NOW)
     lines = (hub.desk.home / "alerts.jsonl").read_text(encoding="ascii").splitlines()
     assert json.loads(lines[-1])["kind"] == "champion_lost"

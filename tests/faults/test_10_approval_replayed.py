@@ -1,4 +1,7 @@
-"""The proposer approves, or an approval is replayed: refused, and the refusal kept (FAULTS 10)."""
+"""The proposer approves, or an approval is replayed: refused, and the refusal kept (FAULTS 10).
+
+Injected: seven spellings of the proposer's name, and nine approvals that were right for something else.
+"""
 
 from functools import partial
 

@@ -1,4 +1,7 @@
-"""An A/B too small, peeked at, tied, or with a broken split: "not proven", no promotion."""
+"""An A/B too small, peeked at, tied, or with a broken split: "not proven", no promotion (FAULTS 16).
+
+Injected: simulated trials of each kind, one of them looked at every day.
+"""
 
 from __future__ import annotations
 

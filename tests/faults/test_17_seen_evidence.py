@@ -1,6 +1,10 @@
 """A certificate on rows the model or the candidate saw, or on labels after the cut-off: refused
-(FAULTS 17). The hub's rule is tested in tests/models/hub/test_evidence.py; here on a desk that walks
-over a small simulated history."""
+(FAULTS 17).
+
+Injected: proposals whose evidence begins an hour too early or ends an hour too late, on a walked desk.
+
+The hub's rule alone is tested in tests/models/hub/test_evidence.py.
+"""
 
 from datetime import datetime, timedelta
 

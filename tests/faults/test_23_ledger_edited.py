@@ -1,4 +1,7 @@
-"""A ledger row edited or removed, or the tail cut: `ledger verify` names the entry (FAULTS 23)."""
+"""A ledger row edited or removed, or the tail cut: `ledger verify` names the entry (FAULTS 23).
+
+Injected: raw SQL on entries, policies and refusals past the ledger.
+"""
 
 import sqlite3
 from functools import partial

@@ -1,4 +1,7 @@
-"""FAULTS 31 (S3): the same slot scheduled twice has one effect."""
+"""The same slot scheduled twice has one effect (FAULTS 31).
+
+Injected: the flow's verb is run twice on one slot, the second time under another live policy.
+"""
 
 from __future__ import annotations
 

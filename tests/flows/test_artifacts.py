@@ -73,3 +73,18 @@ def test_the_nights_artifact_says_first_what_is_held_or_failed(
     night = quiet_night(NIGHT, verdict="Failed: reviews. Done: nothing.", results=results)
     artifacts.publish_night(night)
     assert left[0].startswith("Failed: reviews. Done: nothing. reviews: no file. 0 new rows")
+
+
+def test_no_artifact_shows_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the verdict, its description, the table and a plain text."""
+    left: list[dict[str, object]] = []
+    for name in ("create_markdown_artifact", "create_table_artifact"):
+        monkeypatch.setattr(artifacts, name, lambda **given: left.append(given))
+    address = "postgresql://ana:hunter2ikWq@host/x?password=hunter2ikWq"
+    artifacts.publish("night", f"See {address}.", [{"why": f"From {address}", "cases": 3}])
+    artifacts.publish_text("night", f"See {address}.")
+    assert len(left) == 3
+    assert "hunter2ikWq" not in str(left)
+    assert left[1]["table"] == [
+        {"why": "From postgresql://ana:***@host/x?password=***", "cases": 3}
+    ]

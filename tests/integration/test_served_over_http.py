@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,11 @@ import pandas as pd
 import pytest
 
 from benchmarks import serving
-from benchmarks.serving import records, running_server, without_stamp
+from benchmarks.serving import ledger_of, records, running_server, without_stamp
+from flows.adapters.ledger import Ledger
+from flows.adapters.served_policy import POLL_SECONDS
 from flows.adapters.serving_folder import write_serving_folder
+from models.hub import Entry, Halt, Resume, version_of
 from models.hub.pinned import PinnedPolicy
 from tests.pinned_policies import NOW, SECRET, pinned_policy, simulated_cases
 
@@ -28,15 +32,21 @@ def pinned() -> PinnedPolicy:
 @pytest.fixture(scope="module")
 def folder(pinned: PinnedPolicy, tmp_path_factory: pytest.TempPathFactory) -> Path:
     to = tmp_path_factory.mktemp("serving") / "ato"
-    write_serving_folder(to, pinned, SECRET, NOW)
+    ledger = ledger_of(pinned.policy, to.parent / "ledger", NOW)
+    write_serving_folder(to, pinned, SECRET, ledger.head(), NOW)
     return to
+
+
+def ledger_url(folder: Path) -> str:
+    return f"sqlite:///{folder.parent / 'ledger' / 'ledger.db'}"
 
 
 @pytest.fixture(scope="module")
 def server(
     folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[http.client.HTTPConnection]:
-    with running_server(folder, SECRET, tmp_path_factory.mktemp("logs")) as port:
+    logs = tmp_path_factory.mktemp("logs")
+    with running_server(folder, SECRET, logs, ledger_url(folder)) as port:
         yield http.client.HTTPConnection("127.0.0.1", port, timeout=60)
 
 
@@ -78,9 +88,7 @@ def test_a_case_that_cannot_be_scored_is_escalated_over_http(
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ({"dataframe_records": [{"priority": 1}]}, "no column 'case_id'"),
-        ({"dataframe_records": [{"case_id": "c1", "priority": "canary"}]}, "'priority' holds what is no"),
-        ({"dataframe_records": [{"case_id": "c1", "case_type": "canary"}]}, "decides 'ato' only"),
+        ({"dataframe_records": [{"priority": "canary"}]}, "no column 'case_id'"),
         ({"inputs": [[1.0]]}, "send the cases as a table"),
     ],
 )  # fmt: skip
@@ -94,6 +102,36 @@ def test_what_is_no_case_is_a_bad_request(
     assert "canary" not in json.dumps(told)
 
 
+def test_a_halt_reaches_the_server(
+    server: http.client.HTTPConnection, pinned: PinnedPolicy, folder: Path
+) -> None:
+    """Within seconds everything goes to a person, and after two people's resumption no more."""
+    ledger = Ledger(
+        ledger_url(folder), folder.parent / "ledger" / "ledger.head", enrolled_only=False
+    )
+    sent = records(simulated_cases(days=1, first_day=9).drop(columns=["bad", "matures_at"]))
+
+    def overrides() -> set[str]:
+        time.sleep(POLL_SECONDS + 0.2)
+        status, told = ask(server, {"dataframe_records": sent})
+        assert status == 200
+        return {each["override"] for each in told["predictions"]}
+
+    def submitted(command: type, actor: str) -> None:
+        base = version_of(ledger.history(), "ato")
+        said = ledger.submit(
+            command(case_type="ato", reason="why", actor=actor, base_version=base), NOW
+        )
+        assert isinstance(said, Entry), said
+
+    assert "halted" not in overrides()
+    submitted(Halt, "olga")
+    assert overrides() == {"halted"}
+    submitted(Resume, "olga")
+    submitted(Resume, "ben")
+    assert "halted" not in overrides()
+
+
 def test_what_is_no_json_is_a_bad_request(server: http.client.HTTPConnection) -> None:
     """MLflow says so itself."""
     assert serving.ask(server, b"{nonsense")[0] == 400
@@ -102,6 +140,7 @@ def test_what_is_no_json_is_a_bad_request(server: http.client.HTTPConnection) ->
 def test_with_another_secret_the_server_does_not_start(folder: Path, tmp_path: Path) -> None:
     """It ends by itself, and its log says why."""
     said = "RATCHET_AUDIT_KEY is not the secret of the home"
-    with pytest.raises(RuntimeError, match=said), running_server(folder, "canary", tmp_path):
+    started = running_server(folder, "canary", tmp_path, ledger_url(folder))
+    with pytest.raises(RuntimeError, match=said), started:
         pass
     assert "canary" not in (tmp_path / "server.log").read_text()

@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from flows.verbs.aliases import project_aliases
 from models.hub import Entry, dossier_digest, enrolled, proposal_of
-from models.hub.people import GUARDRAIL, NIGHT, SYSTEM, VALIDATE_AB
+from models.hub.people import DECIDE_CASES, GUARDRAIL, NIGHT, ROLL_BACK, SYSTEM, VALIDATE_AB
 from models.hub.said import plain_name
 from models.vocabulary import Boundary
 from tests import hub as examples
@@ -32,7 +32,19 @@ PEOPLE = st.sampled_from(["ana", "ben", "cai", " Ben ", "\u0430na", "fay"])
 POLICIES = st.sampled_from([THIN, MIDDLE, TRIED])
 EVIDENCES = st.sampled_from([EVIDENCE, OTHER_EVIDENCE])
 INTERRUPTIONS = st.sampled_from(
-    ["nothing", "halt", "refuse", "roll_back", "narrow", "revoke", "propose", "trip", "crash"]
+    [
+        "nothing",
+        "halt",
+        "refuse",
+        "roll_back",
+        "narrow",
+        "revoke",
+        "propose",
+        "trip",
+        "crash",
+        "request_roll_back",
+        "rotate",
+    ]
 )
 STARTING_ROLES = {
     "ana": {"proposer", "approver"},
@@ -49,6 +61,7 @@ class Account:
         self.roles = {name: set(roles) for name, roles in STARTING_ROLES.items()}
         self.lineage = []
         self.halted, self.resume_by = False, None
+        self.secrets = 0
         self.policies = {}
         self.argue_anew()
 
@@ -56,6 +69,7 @@ class Account:
         """The live policy changed: what was argued against the old one is void."""
         self.proposed, self.approved, self.forcing = {}, {}, {}
         self.running, self.proven, self.tripped = None, set(), False
+        self.back_by = None
 
     def may(self, actor, *roles):
         return bool(self.roles.get(plain_name(actor), set()) & set(roles))
@@ -77,6 +91,19 @@ class Account:
                 del halves[policy_id]
         if self.resume_by == name:
             self.resume_by = None
+        if self.back_by == name:
+            self.back_by = None
+
+    @property
+    def back_widens(self):
+        """By this machine's policies: another model's, or a boundary that reaches further out."""
+        live, before = (self.policies[one] for one in self.lineage[:-3:-1])
+        reaches = [
+            (one.boundary.pass_at_or_below, -one.boundary.block_at_or_above)
+            for one in (live, before)
+        ]
+        further = any(then > now for now, then in zip(*reaches, strict=True))
+        return before.model_digest != live.model_digest or further
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -139,10 +166,12 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(policy=POLICIES, actor=PEOPLE)
     def refuse(self, policy, actor):
         so, name = self.so, policy.policy_id
-        expected = so.may(actor, "approver", "proposer") and any(
-            name in one for one in (so.proposed, so.approved, so.forcing)
+        going_back = so.back_by is not None and name == so.lineage[-2]
+        expected = so.may(actor, "approver", "proposer") and (
+            going_back or any(name in one for one in (so.proposed, so.approved, so.forcing))
         )
         if self.happens(expected, self.hub.refuse, policy, actor):
+            so.back_by = None if going_back else so.back_by
             for one in (so.proposed, so.approved, so.forcing):
                 one.pop(name, None)
             so.proven.discard(name)
@@ -206,13 +235,46 @@ class LedgerMachine(RuleBasedStateMachine):
         if self.happens(expected, self.hub.force, policy, actor):
             so.goes_live(policy)
 
-    @rule(actor=st.one_of(PEOPLE, st.just(GUARDRAIL)))
+    @rule(actor=st.one_of(PEOPLE, st.sampled_from([GUARDRAIL, ROLL_BACK])))
     def roll_back(self, actor):
-        so = self.so
-        may = so.tripped if actor == GUARDRAIL else so.may(actor, "approver", "operator")
-        if self.happens(may and len(so.lineage) > 1, self.hub.roll_back, actor):
+        so, flow = self.so, actor in (GUARDRAIL, ROLL_BACK)
+        may = so.may(actor, "approver", "operator")
+        may = {GUARDRAIL: so.tripped, ROLL_BACK: True}.get(actor, may)
+        expected = may and len(so.lineage) > 1
+        if expected and so.back_widens:
+            expected = not flow and so.back_by not in (None, plain_name(actor))
+        if self.happens(expected, self.hub.roll_back, actor):
             so.lineage.pop()
             so.argue_anew()
+
+    @rule(actor=st.one_of(PEOPLE, st.just(ROLL_BACK)))
+    def request_roll_back(self, actor):
+        so = self.so
+        expected = (
+            so.may(actor, "approver", "operator")
+            and len(so.lineage) > 1
+            and so.back_widens
+            and so.back_by is None
+        )
+        if self.happens(expected, self.hub.request_roll_back, actor):
+            so.back_by = plain_name(actor)
+
+    @rule(actor=st.one_of(PEOPLE, st.just(DECIDE_CASES)))
+    def record_secret(self, actor):
+        """The first draw tells which secret it is made with; nobody tells it twice."""
+        so = self.so
+        expected = actor == DECIDE_CASES and so.secrets == 0
+        if self.happens(expected, self.hub.record_secret, "0" * 32, actor):
+            so.secrets = 1
+
+    @rule(actor=st.one_of(PEOPLE, st.just(DECIDE_CASES)), again=st.booleans())
+    def rotate_secret(self, actor, again):
+        """To one that was never in force."""
+        so = self.so
+        number = max(so.secrets - 1, 0) if again else so.secrets
+        expected = so.may(actor, "approver", "operator") and number >= so.secrets
+        if self.happens(expected, self.hub.rotate_secret, f"{number:032x}", actor):
+            so.secrets += 1
 
     @rule(name=POLICIES)
     def trip(self, name):
@@ -278,7 +340,10 @@ class LedgerMachine(RuleBasedStateMachine):
         self.conclude_ab(policy, "promote")
         self.promote(policy, self.somebody())
         self.interrupt(then, policy, approver)
-        self.roll_back(self.somebody())
+        first = self.somebody()
+        self.request_roll_back(first)
+        self.roll_back(first)
+        self.roll_back(self.somebody(besides=first))
 
     @rule(policy=POLICIES, between=INTERRUPTIONS, second=PEOPLE)
     def force_with_an_interruption(self, policy, between, second):
@@ -317,7 +382,9 @@ class LedgerMachine(RuleBasedStateMachine):
             self.crash_before_the_head_was_written()
         elif what == "refuse":
             self.refuse(policy, self.somebody())
-        elif what in ("halt", "roll_back"):
+        elif what == "rotate":
+            self.rotate_secret(self.somebody(), False)
+        elif what in ("halt", "roll_back", "request_roll_back"):
             getattr(self, what)(self.somebody())
 
     def end_a_halt(self):
@@ -382,7 +449,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @invariant()
     def versions_run_without_a_gap_and_only_the_enrolled_act(self):
         history = self.hub.history
-        for case_type in ("ato", "@people"):
+        for case_type in ("ato", "@people", "@audit_secret"):
             versions = [one.version for one in history if one.case_type == case_type]
             assert versions == list(range(1, len(versions) + 1))
         for at in range(max(self.checked, 1), len(history)):  # the first entry enrols its actor

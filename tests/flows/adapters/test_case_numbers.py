@@ -60,6 +60,20 @@ def test_a_number_is_the_same_as_of_any_moment_and_in_any_process(tmp_path):
     assert numbers(store(tmp_path, limit_bytes=0), "decisions") == now
 
 
+def test_two_stores_with_one_part_in_common_number_it_each_by_its_own_decisions(tmp_path):
+    """The parts of outcomes are the same to the last byte, and the cache is the process's: what the
+    first store found there says nothing of the second's decisions."""
+    cache = PartCache(2**20)
+    one, other = (EvidenceStore(tmp_path / name, cache=cache) for name in ("one", "other"))
+    deliver(one, "decisions", ["a", "b"])
+    deliver(other, "decisions", ["stranger", "b", "a"])
+    for held in (one, other):
+        deliver(held, "outcomes", ["a", "b"])
+    assert numbers(one, "outcomes") == {"a": 0, "b": 1}
+    assert numbers(other, "outcomes") == {"b": 1, "a": 2}
+    assert numbers(one, "outcomes") == {"a": 0, "b": 1}
+
+
 def test_a_filter_and_the_words_of_a_category_go_with_numbers(tmp_path):
     held = store(tmp_path)
     deliver(held, "decisions", ["a", "b", "c"])

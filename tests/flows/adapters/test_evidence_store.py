@@ -110,6 +110,23 @@ def test_reading_narrows_by_value_window_and_column(tmp_path):
         store.read("reviews", columns=["colour"])
 
 
+def test_each_end_of_a_window_counts_alone_and_neither_without_its_stamp(tmp_path):
+    """Half a window is one; which column it is about must be said, or all rows would come back."""
+    store = EvidenceStore(tmp_path)
+    deliver(store, reviews(*FIRST, ("r3", 1, "TN")))
+    hour = timedelta(hours=1)
+
+    def ids(**window):
+        return store.read("reviews", columns=["review_id"], **window)["review_id"].tolist()
+
+    assert ids(stamp="resolved_at", since=NOW + hour) == ["r2", "r3"]
+    assert ids(stamp="resolved_at", until=NOW + hour) == ["r1"]
+    assert ids(stamp="resolved_at") == ["r1", "r2", "r3"]
+    for half in ({"since": NOW}, {"until": NOW}, {"since": NOW, "until": NOW + hour}):
+        with pytest.raises(UserError, match="needs `stamp`"):
+            store.read("reviews", **half)
+
+
 def test_parts_with_different_columns_are_read_as_one_table(tmp_path):
     """Feature columns differ by case type; what a part lacks is missing there."""
     store = EvidenceStore(tmp_path)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path
 
+import mlflow
 import pytest
 
 from configs.errors import GateRefused, ServiceUnreachable
@@ -18,7 +20,7 @@ NAME = "small_case"
 def registry(tmp_path_factory: pytest.TempPathFactory) -> ModelRegistry:
     """Two models registered by one run."""
     home = tmp_path_factory.mktemp("registry")
-    registry = ModelRegistry(f"sqlite:///{home / 'mlflow.db'}", home / "artifacts")
+    registry = ModelRegistry(f"sqlite:///{home / 'mlflow.db'}", home / "artifacts", home / "models")
     with registry.run("retrain", NAME, "Two models."):
         for seed in (1, 2):
             registry.add_version(NAME, small_model(seed))
@@ -26,13 +28,15 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> ModelRegistry:
 
 
 def anew(registry: ModelRegistry) -> ModelRegistry:
-    """The same registry with no model in memory."""
-    return ModelRegistry(registry.tracking_uri, registry._artifacts)
+    """The same registry with no model in memory, and no copy beside MLflow."""
+    shutil.rmtree(registry.copies.folder, ignore_errors=True)
+    return ModelRegistry(registry.tracking_uri, registry._artifacts, registry.copies.folder)
 
 
 def test_a_version_is_one_bare_file_with_what_the_pages_show(registry: ModelRegistry) -> None:
     """The file's SHA-256 is the model's digest and stands as a tag; the sentence is for people."""
-    version = registry._client().get_model_version(NAME, "1")
+    client = mlflow.MlflowClient(registry.tracking_uri, registry.tracking_uri)
+    version = client.get_model_version(NAME, "1")
     (file,) = Path(version.source.removeprefix("file://")).iterdir()
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     assert (file.name, digest) == (MODEL_FILE, small_model(1).digest)
@@ -60,9 +64,9 @@ def test_a_version_is_not_loaded_under_another_ones_digest(registry: ModelRegist
 @pytest.mark.parametrize("version", ["7", "not a number"])
 def test_what_was_never_registered_is_a_refusal(registry: ModelRegistry, version: str) -> None:
     """A version and a case type that are not there; such a case type has no alias either."""
-    with pytest.raises(GateRefused, match="has no readable"):
+    with pytest.raises(GateRefused, match=f"MLflow has no {NAME} version {version}"):
         registry.check_files(NAME, version, "0" * 64)
-    with pytest.raises(GateRefused, match="has no readable"):
+    with pytest.raises(GateRefused, match="MLflow has no nothing version 1"):
         registry.check_files("nothing", "1", "0" * 64)
     with pytest.raises(GateRefused, match=f"has no version {version} that champion could name"):
         registry.point_alias(NAME, "champion", version)
@@ -85,11 +89,10 @@ def test_a_file_that_no_longer_parses_is_a_refusal(
 
 
 def test_a_server_that_is_away_is_no_refusal(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     """Nobody listens at this address: nothing is known about the model, good or bad."""
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    away = ModelRegistry("http://127.0.0.1:9", tmp_path)
+    away = ModelRegistry("http://127.0.0.1:9", tmp_path, tmp_path / "models")
     for asked in (
         lambda: away.load(NAME, "1", "0" * 64),
         lambda: away.aliases(NAME),
@@ -103,6 +106,13 @@ def test_a_server_that_is_away_is_no_refusal(
 def test_a_database_that_cannot_be_opened_is_no_refusal(tmp_path: Path) -> None:
     """A file stands where its folder should be."""
     (tmp_path / "mlflow").write_text("", encoding="utf-8")
-    away = ModelRegistry(f"sqlite:///{tmp_path / 'mlflow' / 'mlflow.db'}", tmp_path)
-    with pytest.raises(ServiceUnreachable, match="database cannot be opened"):
+    away = ModelRegistry(
+        f"sqlite:///{tmp_path / 'mlflow' / 'mlflow.db'}", tmp_path, tmp_path / "models"
+    )
+    with pytest.raises(ServiceUnreachable, match="is not there"):
         away.aliases(NAME)
+    with (
+        pytest.raises(ServiceUnreachable, match="database cannot be opened"),
+        ModelRegistry.in_home(tmp_path).run("retrain", NAME, "A run."),
+    ):
+        pytest.fail("there is no run")

@@ -14,12 +14,15 @@ import pandas as pd
 import pytest
 import yaml
 
+from benchmarks.serving import ledger_of
 from configs.errors import UserError
 from configs.places import PROJECT
 from flows.adapters import serving_folder
 from flows.adapters.serving_folder import write_serving_folder
 from models.hub.pinned import PinnedPolicy
 from tests.pinned_policies import NOW, SECRET, pinned_policy, simulated_cases
+
+HEAD = (0, "0" * 64)
 
 # The folder's own road, as MLflow takes it: its `code` first, then its model's file. Elsewhere than
 # in the clone, so that nothing of the clone is found.
@@ -48,7 +51,8 @@ def pinned() -> PinnedPolicy:
 @pytest.fixture(scope="module")
 def exported(pinned: PinnedPolicy, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("serving") / "ato"
-    write_serving_folder(folder, pinned, SECRET, NOW)
+    ledger = ledger_of(pinned.policy, folder.parent / "ledger", NOW)
+    write_serving_folder(folder, pinned, SECRET, ledger.head(), NOW)
     return folder
 
 
@@ -72,7 +76,10 @@ def test_the_folder_answers_on_its_own_as_the_policy_decides(
     done = subprocess.run(
         [sys.executable, "-c", RUN, str(exported), str(tmp_path / "cases.parquet")],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": "", "RATCHET_AUDIT_KEY": SECRET},
+        env={
+            **os.environ, "PYTHONPATH": "", "RATCHET_AUDIT_KEY": SECRET,
+            "RATCHET_LEDGER": f"sqlite:///{exported.parent / 'ledger' / 'ledger.db'}",
+        },
         capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -152,7 +159,7 @@ def test_what_is_taken_stays_as_it_is(pinned: PinnedPolicy, tmp_path: Path) -> N
     (tmp_path / "file").write_text("mine")
     for name, said in (("taken", "is not empty"), ("file", "is a file")):
         with pytest.raises(UserError, match=said):
-            write_serving_folder(tmp_path / name, pinned, SECRET, NOW)
+            write_serving_folder(tmp_path / name, pinned, SECRET, HEAD, NOW)
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "mine", "taken"]
 
 
@@ -170,25 +177,27 @@ def test_it_appears_whole_or_not_at_all(
     with monkeypatch.context() as patched:
         patched.setattr(serving_folder, "_save_model", full)
         with pytest.raises(UserError, match="No space left"):
-            write_serving_folder(to, pinned, SECRET, NOW)
+            write_serving_folder(to, pinned, SECRET, HEAD, NOW)
     assert list(tmp_path.rglob("*")) == [to]
-    write_serving_folder(to, pinned, SECRET, NOW)
+    write_serving_folder(to, pinned, SECRET, HEAD, NOW)
     assert (to / "MLmodel").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["ato"]
 
 
 def test_what_is_no_case_is_a_bad_request_without_the_rows(exported: Path) -> None:
     """MLflow puts every row it was sent before the message; ours is one sentence with status 400."""
-    from flows.adapters.served_policy import Malformed, ServedPolicy
+    from flows.adapters.served_policy import Malformed, ServedPolicy, watch_of
 
     served = ServedPolicy()
     served._pinned = read(exported)
+    url = f"sqlite:///{exported.parent / 'ledger' / 'ledger.db'}"
+    served._watch = watch_of(exported / "pinned", {"RATCHET_LEDGER": url})
     with pytest.raises(Malformed) as refused:
-        served.predict(None, pd.DataFrame({"case_id": ["c1"], "priority": ["canary"]}))
+        served.predict(None, pd.DataFrame({"case": ["canary"]}))
     refused.value.message = "Failed to predict data 'canary'"
     told = json.loads(refused.value.serialize_as_json())
     assert refused.value.get_http_status_code() == 400
-    assert told["message"].startswith("the column 'priority' holds what is no number")
+    assert told["message"].startswith("the cases have no column 'case_id'")
     assert "canary" not in json.dumps(told)
     with pytest.raises(Malformed, match="send the cases as a table"):
         served.predict(None, [[1.0, 2.0]])  # type: ignore[arg-type]

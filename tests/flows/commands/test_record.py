@@ -27,7 +27,7 @@ def test_an_edited_entry_is_named_and_nothing_more_is_added(manned: LiveHome) ->
     assert json.loads(manned.ask("ledger", "verify", "--json").out)["ok"] is False
     for arguments in (("history",), ("status",), ("resume", "ato", "--reason", "x")):
         refused = manned.ask(*arguments, by="ola")
-        assert (refused.code, "ntry 5" in refused.err) == (3, True), refused.err
+        assert (refused.code, "ntry 5" in refused.out + refused.err) == (3, True), refused.err
     alarmed = manned.ask("reconcile")
     assert alarmed.code == 3
     assert alarmed.out.startswith("The ledger does not verify, and no alias was touched.")
@@ -145,4 +145,4 @@ def test_an_empty_audit_secret_is_none(manned: LiveHome) -> None:
     """Whoever knows a case's id could tell from it whether the case is audited."""
     (manned.home / "live" / "audit.key").write_bytes(b"")
     said = manned.ask("status")
-    assert (said.code, "audit.key is empty" in said.err) == (4, True), said.err
+    assert (said.code, "audit.key is empty" in said.out) == (3, True), said.out

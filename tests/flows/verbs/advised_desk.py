@@ -46,9 +46,9 @@ def advised_desk(home: Path) -> Advised:
     (past,) = upstream.warm_up()
     taught = decide_cases(desk, CASE_TYPE, past, now)
     upstream.note(taught)
-    admit_batch(desk, "decisions", taught, now, source="walk decisions", watermark=None)
+    admit_batch(desk, "decisions", taught, now, source="walk decisions")
     outcomes = upstream.deliveries(now)["outcomes"]
-    admit_batch(desk, "outcomes", outcomes, now, source="walk outcomes", watermark=None)
+    admit_batch(desk, "outcomes", outcomes, now, source="walk outcomes")
     challenger = retrain(desk, load_book(desk, now), CASE_TYPE)
     assert challenger.version is not None, challenger.note
     model = desk.registry.load(CASE_TYPE, challenger.version, str(challenger.digest))
@@ -56,5 +56,5 @@ def advised_desk(home: Path) -> Advised:
     new = new.reset_index(drop=True)
     later = now + timedelta(days=DAYS - WARM_UP_DAYS)
     decided = decide_cases(desk, CASE_TYPE, new, later)
-    admit_batch(desk, "decisions", decided, later, source="walk decisions", watermark=None)
+    admit_batch(desk, "decisions", decided, later, source="walk decisions")
     return Advised(home, desk, model, past, new, decided, later)

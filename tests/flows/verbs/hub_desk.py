@@ -35,6 +35,8 @@ A_PLAN = AbPlan(targets=Targets(precision=0.7, recall=0.9, delta=0.1), horizon_d
 class Registry:
     """What the hub asks of a registry: files by version, and aliases."""
 
+    is_there = True
+
     def __init__(self) -> None:
         self.digests: dict[tuple[str, str], str] = {}
         self.named: dict[str, dict[str, str]] = {}

@@ -18,7 +18,13 @@ from flows.verbs.approve import (
 )
 from flows.verbs.desk import Desk
 from flows.verbs.generation import last_version
-from flows.verbs.promote import force, promote, promote_approved, roll_back
+from flows.verbs.promote import (
+    approve_and_promote,
+    force,
+    promote,
+    promote_approved,
+    roll_back,
+)
 from flows.verbs.submit import submitted
 from models.hub import ConcludeAb, Entry, EntryKind, Narrow, Policy, dossier_digest
 from models.hub.people import NIGHT, PROMOTE_BOUNDARY, VALIDATE_AB
@@ -191,6 +197,20 @@ def test_a_refusal_needs_a_reason_and_withdraws_an_approval(desk: Desk) -> None:
             judged()
 
 
+def test_a_policy_that_was_refused_is_proposed_again_approved_anew_and_promoted(desk: Desk) -> None:
+    """An approval of its first proposal is spent, and does not stand in for that of the second."""
+    first = filed(desk, policy())
+    approve(desk, first, ANA, NOW)
+    refuse(desk, first, BEN, "second thoughts", NOW)
+    again = filed(desk, policy(), NOW + DAY)
+    promoted = approve_and_promote(desk, NAME, str(again.policy_id), BEN, NOW + DAY)
+    assert promoted.kind is EntryKind.PROMOTED
+    kinds = [(one.kind, one.actor) for one in desk.ledger.history(NAME) if one.seq > again.seq]
+    assert kinds == [(EntryKind.APPROVED, BEN), (EntryKind.PROMOTED, BEN)]
+    asked_again = approve_and_promote(desk, NAME, str(again.policy_id), BEN, NOW + DAY)
+    assert asked_again == promoted
+
+
 def test_without_a_plan_an_approved_policy_is_promoted_and_the_aliases_follow(desk: Desk) -> None:
     """Not before its approval, and by a flow as by a person."""
     proposal = filed(desk, policy())
@@ -322,13 +342,20 @@ def narrowed(desk: Desk, version: str = "1") -> Policy:
     return narrow.narrowed
 
 
-def test_a_rollback_does_not_undo_a_narrowing(desk: Desk) -> None:
-    """The one before was wider: with the same model that takes a proposal and a second person."""
+def test_one_persons_rollback_does_not_undo_a_narrowing(desk: Desk) -> None:
+    """The one before was wider: it waits for a second person, who is told what they agree to."""
     made_live(desk, policy(WIDE))
     live = narrowed(desk)
-    with pytest.raises(GateRefused, match="decides more by the same model"):
-        roll_back(desk, NAME, OLA, "a test", NOW + DAY)
+    asked = roll_back(desk, NAME, OLA, "a test", NOW + DAY)
+    assert (asked.kind, asked.policy_id) == ("rollback_requested", policy(WIDE).policy_id)
+    assert asked.dossier["widens"][0] == "it passes more and blocks more"
+    assert asked.dossier["widens"][-1].startswith("it undoes the narrowing of 2026-05-05")
     assert desk.ledger.live_policy(NAME) == live
+    with pytest.raises(GateRefused, match="ola asked for it already; a second person must agree"):
+        roll_back(desk, NAME, OLA, "a test", NOW + DAY)
+    agreed = roll_back(desk, NAME, ANA, "so it is", NOW + DAY)
+    assert agreed.dossier["requested_by"] == OLA
+    assert desk.ledger.live_policy(NAME) == policy(WIDE)
 
 
 def test_past_a_narrowing_a_rollback_goes_to_what_decides_less(desk: Desk) -> None:
@@ -338,10 +365,12 @@ def test_past_a_narrowing_a_rollback_goes_to_what_decides_less(desk: Desk) -> No
     assert desk.ledger.live_policy(NAME) == policy(NARROW)
 
 
-def test_past_a_narrowing_a_rollback_goes_to_another_model(desk: Desk) -> None:
-    """Nothing was refuted of that one."""
+def test_past_a_narrowing_two_people_return_to_another_model(desk: Desk) -> None:
+    """Nothing was refuted of that one, and nothing shows that it decides less."""
     made_live(desk, policy(WIDE))
     with_model(desk, "2", NOW)
-    narrowed(desk, "2")
+    live = narrowed(desk, "2")
     roll_back(desk, NAME, OLA, "a test", NOW + DAY)
+    assert desk.ledger.live_policy(NAME) == live
+    roll_back(desk, NAME, ANA, "a test", NOW + DAY)
     assert desk.ledger.live_policy(NAME) == policy(WIDE)

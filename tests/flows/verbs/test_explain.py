@@ -107,6 +107,7 @@ def test_a_model_whose_bytes_were_changed_explains_nothing(
     """The digest in the policy is what counts."""
     desk = without_what_was_kept(advised, tmp_path)
     changed = Desk.at(tmp_path / "live", small_settings(), desk.case_types, seed=3).registry
+    changed.copies.path(advised.model.digest).write_bytes(advised.model.ubj + b" ")
     changed._stored_bytes = lambda *_: advised.model.ubj + b" "
     with pytest.raises(GateRefused, match="was not loaded"):
         explain(Desk(**{**vars(desk), "registry": changed}), advised.decided["case_id"].iloc[5])

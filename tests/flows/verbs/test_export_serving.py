@@ -113,7 +113,8 @@ def test_the_command_says_how_to_serve_it_and_what_cannot_reach_it(
     assert done.returncode == 0, done.stderr
     assert policy.policy_id[:12] in done.stdout
     assert f"expires at {policy.valid_until.isoformat()}" in done.stdout
-    assert "does not reach a served folder" in done.stdout
+    assert "Halted, or once another policy is live, the server sends every case" in done.stdout
+    assert f"RATCHET_LEDGER=sqlite:///{desk.home / 'ledger.db'} " in done.stdout
     assert f'RATCHET_AUDIT_KEY="$(cat {desk.home / "audit.key"})"' in done.stdout
     assert f"mlflow models serve -m '{tmp_path / 'a b'}' --env-manager local" in done.stdout
     assert desk.audit_secret not in done.stdout

@@ -12,7 +12,7 @@ from flows.verbs.guardrail import guard_live_policy
 from flows.verbs.night import run_night
 from flows.verbs.promote import force
 from flows.verbs.truth import load_book
-from models.hub import EntryKind
+from models.hub import EntryKind, is_narrower
 from models.hub.people import GUARDRAIL
 from models.vocabulary import Boundary
 from tests.flows.verbs.hub_desk import (
@@ -100,14 +100,26 @@ def test_a_wider_policy_before_it_is_no_way_back(desk: Desk) -> None:
     assert guarded(desk) == [TRIPPED, NARROWED]
 
 
-def test_another_models_policy_is_a_way_back_however_wide(desk: Desk) -> None:
-    """What was refuted is a model with its boundary."""
-    made_live(desk, policy(WIDE), NOW - 2 * DAY)
+@pytest.mark.parametrize("before", [WIDE, NARROW, Boundary(0.05, 0.95)])
+def test_another_models_policy_is_no_way_back_for_a_flow(desk: Desk, before: Boundary) -> None:
+    """Whatever its boundary: another model's scores cannot be compared with today's (FAULTS 46)."""
+    made_live(desk, policy(before), NOW - 2 * DAY)
     with_model(desk, "2", NOW - DAY)
     made_live(desk, policy(NARROW, "2"), NOW)
     decided_cases(desk, policy(NARROW, "2"), NOW, 6_000, bad_passed=0.9)
-    assert guarded(desk) == [TRIPPED, ROLLED_BACK]
-    assert desk.ledger.live_policy(NAME) == policy(WIDE)
+    assert guarded(desk) == [TRIPPED, NARROWED]
+    live = desk.ledger.live_policy(NAME)
+    assert live is not None
+    assert live.model_version == "2"
+    assert is_narrower(live.boundary, than=NARROW)
+
+
+def test_a_way_back_that_has_expired_is_not_taken(desk: Desk) -> None:
+    """It would decide nothing; what is still proven of today's boundary is more than that."""
+    made_live(desk, policy(NARROW, valid_until=NOW), NOW - DAY)
+    made_live(desk, policy(WIDE), NOW)
+    decided_cases(desk, policy(WIDE), NOW, 6_000, bad_passed=0.9)
+    assert guarded(desk) == [TRIPPED, NARROWED]
 
 
 def test_what_it_falls_back_to_is_guarded_in_the_same_night(desk: Desk) -> None:

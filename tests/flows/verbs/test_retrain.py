@@ -264,11 +264,9 @@ def test_a_champion_whose_file_is_damaged_does_not_stop_a_retrain(tmp_path: Path
     """A new model is just what helps then; it is not compared, and says why."""
     desk, now = opened(tmp_path, small_history(DAYS, PER_DAY))
     again(desk, now)
-    for file in tmp_path.rglob("model.ubj"):
+    for file in (*tmp_path.rglob("model.ubj"), *desk.registry.copies.folder.iterdir()):
         file.write_bytes(b"not a model")
-    reopened = replace(desk, registry=type(desk.registry)(
-        desk.registry.tracking_uri, tmp_path / "mlflow" / "artifacts"
-    ))  # fmt: skip
+    reopened = replace(desk, registry=type(desk.registry).in_home(tmp_path))
     told = again(reopened, now)
     assert told.filed
     assert "the present model cannot be used" in told.note

@@ -72,7 +72,7 @@ def test_a_case_that_was_not_drawn_does_not_speak(
         (lambda rows: rows.drop(columns="bad"), "no column bad"),
         (lambda rows: rows.drop(columns="margin"), "margin (or score)"),
         (lambda rows: rows.assign(margin=float("nan")), "a margin is missing"),
-        (lambda rows: rows.assign(bad=2), "bad must hold true, false or null"),
+        (lambda rows: rows.assign(bad=2), "'bad' are neither yes nor no"),
         (lambda rows: rows.assign(phi_age=float("inf")), "'age'"),
         (lambda rows: rows.assign(case_type=None), "no case_type"),
         (lambda rows: rows.drop(columns="margin").assign(score=1.5), "outside [0, 1]"),

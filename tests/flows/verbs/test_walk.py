@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from flows.verbs.reckon import observed_list, reckon
+from flows.verbs.truth import load_book
 from flows.verbs.walk import Walk
 from models.boundary.hindsight import Tally
 from models.hub.entries import EntryKind
@@ -133,18 +134,23 @@ def test_steps_carry_the_truth_of_their_own_day(walk: Walk, history: pd.DataFram
     assert step["true_recall"] == tally.rates()["true_recall"]
 
 
-def test_a_jump_in_the_observed_base_rate_stops_the_nights(tmp_path: Path) -> None:
-    """From day 18 on half of all cases are bad: the rule refuses, and nothing is trained on it."""
+def test_a_jump_in_the_observed_base_rate_is_held_and_said(tmp_path: Path) -> None:
+    """From day 18 on half of all cases are bad: the labels are stored, wait, and teach nothing."""
     history = small_history(days=26, per_day=260)
     jumped = history["opened_at"] > history["opened_at"].min() + pd.Timedelta(days=18)
     half = np.arange(len(history)) % 2 == 0
     walk = walked(tmp_path, history.assign(bad=history["bad"] | (jumped & half)), warm_up_days=20)
 
-    reasons = [reason for night in walk.nights for reason in night["reasons"]]
-    assert any(reason.startswith("base_rate_near_trailing") for reason in reasons)
+    held = [night for night in walk.nights if night["verdict"].startswith("Held: outcomes")]
+    assert len(held) >= 2
+    assert held[0]["holds"][0]["rule"] == "base_rate_near_trailing"
     stored = walk.desk.store.read("outcomes", columns=["case_id"])["case_id"]
-    assert len(stored)
-    assert not stored.isin(history.loc[jumped, "case_id"]).any()
+    assert stored.isin(history.loc[jumped, "case_id"]).any()
+    book = load_book(walk.desk, walk.upstream.start + walk.upstream.steps * walk.upstream.step)
+    (name,) = walk.desk.case_types
+    mature = book.mature(walk.desk, name)
+    labelled = mature.loc[mature["bad"].notna().to_numpy(), "case_id"]
+    assert not labelled.isin(history.loc[jumped, "case_id"]).any()
 
 
 def test_every_insufficient_evidence_names_its_price(walk: Walk) -> None:

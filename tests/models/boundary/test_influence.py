@@ -71,3 +71,42 @@ def test_a_reviewer_of_one_zone_is_left_out_of_that_zone_alone() -> None:
     passed = left.score <= 0.1
     assert (passed.sum(), (~passed).sum()) == (200, 400)
     assert (left.drawn[passed].sum(), left.drawn[~passed].sum()) == (20, 40)
+
+
+@pytest.mark.parametrize(
+    ("people", "named"),
+    [("abcdefgh", ()), ("aaaabcde", (("a", 0.5),))],
+    ids=["everybody under the cap", "one above it"],
+)
+def test_a_proof_so_small_that_any_eighth_of_the_labels_turns_it_is_carried_by_nobody(
+    people: str, named: tuple[tuple[str, float], ...]
+) -> None:
+    """80 labels prove it and 79 do not: without any of eight people it is lost, and as much without
+    ten labels taken evenly. Only who gave more than the cap is named all the same."""
+    evidence = seen_as([0.01 + i / 1_000 for i in range(80)], [False] * 80)
+    reviewer = np.array(list(people) * 10, dtype=object)
+    shape = certify(evidence, TARGETS)
+
+    def decide(given: Evidence, targets: Targets, incumbent: Boundary | None) -> object:
+        low = 0.5 if len(given) == 80 else None
+        return type(shape)(CertificateVerdict.CERTIFIED, Boundary(low, None), 0.5)
+
+    influence = leave_one_reviewer_out(evidence, reviewer, TARGETS, None, decide)
+    assert influence.shares.max() == (0.125 if not named else 0.5)
+    assert influence.flipped_by == named
+
+
+def test_under_the_cap_a_person_whose_labels_alone_turn_it_is_named() -> None:
+    """As many labels taken evenly from everybody leave the boundary where it was."""
+    evidence = seen_as([0.01 + i / 1_000 for i in range(80)], [False] * 80)
+    reviewer = np.array(list("abcdefgh") * 10, dtype=object)
+    shape = certify(evidence, TARGETS)
+
+    def decide(given: Evidence, targets: Targets, incumbent: Boundary | None) -> object:
+        without_b = not np.isin(given.score, evidence.score[reviewer == "b"]).any()
+        return type(shape)(
+            CertificateVerdict.CERTIFIED, Boundary(None if without_b else 0.5, None), 0.5
+        )
+
+    influence = leave_one_reviewer_out(evidence, reviewer, TARGETS, None, decide)
+    assert influence.flipped_by == (("b", 0.125),)

@@ -133,6 +133,40 @@ def test_twice_a_false_omission_of_two_in_a_thousand_is_found() -> None:
     assert pass_refuted(seen, 0.004, 0.1) < 1.0
 
 
+def test_a_false_omission_counts_what_is_passed_and_drawn_and_nothing_else() -> None:
+    """Bad cases above the cut, and drawn ones that nobody may pass, say nothing about it."""
+    kept = [(day, 0.05, 0.0, 0.1) for day in range(30) for _ in range(20)]
+    alone = pass_refuted(evidence(kept), 0.002, 0.1)
+    assert alone < 1.0
+    caught = [(day, 0.5, 1.0, 0.1) for day in range(30) for _ in range(20)]
+    assert pass_refuted(evidence(kept + caught), 0.002, 0.1) == alone
+    unseen = Evidence.from_frame(
+        pd.DataFrame(
+            {
+                "opened_at": START + pd.to_timedelta([row[0] for row in kept] * 2, unit="D"),
+                "score": 0.05,
+                "bad": [0.0] * len(kept) + [np.nan] * len(kept),
+                "propensity": 0.1,
+                "drawn": [True] * len(kept) + [False] * len(kept),
+            }
+        )
+    )
+    assert pass_refuted(unseen, 0.002, 0.1) == pytest.approx(alone, rel=1e-12)
+
+
+def test_a_case_on_the_cut_is_decided_and_guarded() -> None:
+    """At the cut exactly a case is passed, or blocked: broken promises there are found."""
+    bad = evidence([(day, 0.1, 1.0, 0.5) for day in range(40) for _ in range(5)])
+    assert pass_refuted(bad, 0.002, 0.1) > 1_000.0
+    assert pass_refuted(bad, 0.002, np.nextafter(0.1, 0.0)) == 1.0
+    good = evidence([(day, 0.9, 0.0, 0.5) for day in range(40) for _ in range(5)])
+    assert block_refuted(good, 0.95, 0.9) > 1_000.0
+    assert block_refuted(good, 0.95, np.nextafter(0.9, 1.0)) == 1.0
+    missed = evidence([(day, 0.1, 1.0, 0.5) for day in range(40)])
+    assert recall_refuted(missed, 0.99, 0.1) > 1_000.0
+    assert recall_refuted(missed, 0.99, np.nextafter(0.1, 0.0)) < 1.0
+
+
 def test_nothing_is_won_or_lost_without_a_counted_case() -> None:
     """No case, or none that the promise counts: the capital is whole."""
     assert recall_refuted(Evidence.none(), 0.99, 0.1) == 1.0

@@ -4,21 +4,26 @@ import pytest
 
 from models.hub import (
     Approve,
+    DiscardHold,
     Enrol,
     Force,
     Halt,
     Promote,
     Propose,
     Refuse,
+    ReleaseHold,
     RequestForce,
+    RequestRollBack,
     Resume,
     Revoke,
     RollBack,
+    RotateAuditSecret,
     StartAb,
     enrolled,
     may_act,
 )
 from models.hub.people import (
+    DECIDE_CASES,
     GUARDRAIL,
     NIGHT,
     PROMOTE_BOUNDARY,
@@ -41,8 +46,12 @@ PERMITTED = {
     RollBack: "approver operator",
     Halt: "approver operator proposer",
     Resume: "approver operator",
+    ReleaseHold: "approver operator",
+    DiscardHold: "approver operator",
     Enrol: "approver",
     Revoke: "approver",
+    RequestRollBack: "approver operator",
+    RotateAuditSecret: "approver operator",
 }
 ROLES = ("proposer", "approver", "operator", "auditor")
 
@@ -83,12 +92,21 @@ def test_who_is_not_enrolled_gives_no_command(kind):
 def test_flows_do_their_own_work_and_no_more():
     """No flow approves, forces, resumes, halts, enrols, or proposes a trial's end but its own."""
     may = {
-        NIGHT: {"Propose", "Narrow", "TakeLook", "RestartEvidence"},
+        NIGHT: {
+            "Propose",
+            "Narrow",
+            "TakeLook",
+            "RestartEvidence",
+            "PlaceHold",
+            "BoundHold",
+            "ReleaseHold",
+        },
         RETRAIN: {"StartGeneration"},
         GUARDRAIL: {"TripGuardrail", "RollBack", "Narrow"},
         VALIDATE_AB: {"ConcludeAb", "Promote"},
         PROMOTE_BOUNDARY: {"StartAb", "Promote"},
         ROLL_BACK: {"RollBack"},
+        DECIDE_CASES: {"RecordAuditSecret"},
     }
     assert {flow: {kind.__name__ for kind in kinds} for flow, kinds in SYSTEM.items()} == may
     hub = a_team()

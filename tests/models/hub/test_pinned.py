@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from data_contracts.decisions import DECISIONS
 from models.boundary.audit import audit_key, keyed_uniform, secret_check
-from models.hub.deciding import EXPIRED
+from models.hub.deciding import EXPIRED, HALTED
 from models.hub.pinned import PinnedPolicy
 from models.risk import RiskModel
 from models.vocabulary import Boundary, Condition, Pattern
@@ -138,11 +139,6 @@ def test_no_case_has_no_answer(pinned: PinnedPolicy, new: pd.DataFrame) -> None:
     ("change", "said"),
     [
         (lambda one: one.drop(columns="case_id"), "no column 'case_id'"),
-        (lambda one: one.assign(case_id=None), "1 cases have no 'case_id' in text"),
-        (lambda one: one.assign(case_id=7), "1 cases have no 'case_id' in text"),
-        (lambda one: one.assign(case_type="kyc_audit"), "this policy decides 'ato' only"),
-        (lambda one: one.assign(priority="canary"), "'priority' holds what is no number"),
-        (lambda one: one.assign(battery_level=[{"canary": 1}]), "'battery_level' holds what is no"),
         (lambda one: pd.concat([one, one["priority"]], axis=1), "a column was sent twice"),
     ],
 )
@@ -153,6 +149,66 @@ def test_what_is_no_case_is_refused_without_quoting_it(
     with pytest.raises(ValueError, match=said) as refused:
         pinned.answers(change(new[:1]), NOW)
     assert "canary" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        (lambda one: one.assign(case_id=None), "case_id_is_plain"),
+        (lambda one: one.assign(case_id=7), "case_id_is_plain"),
+        (lambda one: one.assign(case_id="../../x"), "case_id_is_plain"),
+        (lambda one: one.assign(case_type="kyc_audit"), "known_case_type"),
+        (lambda one: one.assign(opened_at=None), "stamps_are_present"),
+        (lambda one: one.assign(opened_at=1_700_000_000), "stamps_are_present"),
+        (lambda one: one.assign(opened_at="2099-01-01T00:00:00Z"), "no_stamp_from_the_future"),
+        (lambda one: one.assign(priority=101), "priority_in_range"),
+        (lambda one: one.assign(amount_usd=-0.01), "amount_is_not_negative"),
+        (lambda one: one.assign(priority="canary"), "cells_are_readable"),
+        (lambda one: one.assign(battery_level=[{"canary": 1}]), "cells_are_readable"),
+        (lambda one: one.assign(new_device="perhaps"), "cells_are_readable"),
+    ],
+)
+def test_what_decide_would_refuse_is_escalated_by_that_rule(
+    pinned: PinnedPolicy, new: pd.DataFrame, change, rule: str
+) -> None:
+    """One wrong row among others: it alone is escalated, without a score or a part of it."""
+    good = new[1:4]
+    wrong = pd.concat([change(new[:1]).astype(object), good.astype(object)], ignore_index=True)
+    told = pinned.answers(wrong, NOW)
+    assert (told[0]["action"], told[0]["override"], told[0]["score"]) == ("escalate", rule, None)
+    assert (told[0]["propensity"], told[0]["top_contributions"]) == (1.0, [])
+    alone = pinned.answers(good, NOW)
+    assert told[1:] == alone
+
+
+def test_an_id_sent_twice_in_one_request_is_decided_by_nobody(
+    pinned: PinnedPolicy, new: pd.DataFrame
+) -> None:
+    """Both rows are escalated; a request later it is one case."""
+    told = pinned.answers(new.iloc[[0, 1, 0]], NOW)
+    assert [each["override"] for each in told[::2]] == ["case_id_appears_once"] * 2
+    assert told[1] == pinned.answers(new.iloc[[1]], NOW)[0]
+
+
+def test_an_answer_is_a_whole_decision(pinned: PinnedPolicy, new: pd.DataFrame) -> None:
+    """Every column that the contract asks for, the features as they were sent."""
+    told = pd.DataFrame(pinned.answers(new, NOW))
+    assert set(DECISIONS.required) <= set(told)
+    for name in pinned.model.feature_names:
+        sent, said = new[name].tolist(), told[name].tolist()
+        assert [one for one in said if one == one] == [one for one in sent if one == one], name
+    assert pd.to_datetime(told["opened_at"]).tolist() == new["opened_at"].tolist()
+    assert set(told["arm"]) == {"control"}
+
+
+def test_withheld_from_outside_everything_goes_to_a_person(
+    pinned: PinnedPolicy, new: pd.DataFrame
+) -> None:
+    """The reason stands in the answer; scores are still told."""
+    told = pd.DataFrame(pinned.answers(new, NOW, HALTED))
+    assert set(told["action"]) == {"escalate"}
+    assert set(told["override"]) == {HALTED}
+    assert told["score"].notna().all()
 
 
 def test_a_changed_policy_or_model_is_refused_before_it_is_read(

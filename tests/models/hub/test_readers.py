@@ -38,13 +38,14 @@ def test_every_cut_of_a_history_says_what_was_so_then():
         lambda: hub.request_force(THIN),
         lambda: hub.force(THIN),
         lambda: hub.trip(THIN),
+        lambda: hub.request_roll_back(),
         lambda: hub.roll_back(),
     ]
     for step in steps:
         step()
         then.append(hub.live())
     wide, middle, thin = (one.policy_id for one in (WIDE, MIDDLE, THIN))
-    assert then == [None, None, wide, middle, middle, thin, thin, middle]
+    assert then == [None, None, wide, middle, middle, thin, thin, thin, middle]
     assert [live_policy_id(hub.history[: at + 1], "ato") for at in range(len(then))] == then
 
 
@@ -56,6 +57,7 @@ def test_a_lineage_runs_back_over_forces_and_repeated_promotions():
     hub.force(WIDE)
     hub.make_live(THIN)
     assert lineage_of(hub.history, "ato") == [THIN.policy_id, WIDE.policy_id, THIN.policy_id]
+    hub.request_roll_back()
     assert hub.roll_back().policy_id == WIDE.policy_id
     assert hub.roll_back().policy_id == THIN.policy_id
 

@@ -62,6 +62,19 @@ def test_waiting_and_cases_add_up_over_the_day(cases, people):
     assert (told.waiting >= -1e-9).all()
 
 
+@pytest.mark.parametrize("hair", [5e-324, 1e-300, 1e-17, 1e-12])
+@pytest.mark.parametrize("midnight", [-24.0, 0.0, 24.0])
+def test_a_hair_before_midnight_is_no_day_less(hair, midnight):
+    """A case that joins then and is taken up an hour after midnight waited an hour, not minus 23."""
+    joined = midnight - hair
+    outcome = QueueOutcome(
+        np.array([joined]), np.array([midnight + 1.0]), np.array([midnight + 2.0]), 48.0, 0.0
+    )
+    told = hours_of_day(outcome, 4.0, since_hours=-48.0)
+    assert told.waiting.sum() * 4 == pytest.approx(1.0)
+    assert (told.waiting >= 0.0).all()
+
+
 def test_shares_by_hour_weighted_by_settled_cases_give_the_share_of_the_day():
     """Everything resolved: cases an hour times share within the SLA sums to the total share."""
     generator = np.random.default_rng(2)

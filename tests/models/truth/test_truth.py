@@ -76,6 +76,55 @@ def test_each_case_is_settled_once_and_at_the_time_of_the_word_that_counts() -> 
     assert hours.to_dict() == {"a": 2.0, "b": 3.0, "c": 9.0}
 
 
+def test_a_case_is_confirmed_by_agreement_a_senior_a_gold_case_or_an_outcome() -> None:
+    """One case a rank, and what two people may say of one."""
+    said = {
+        "first": [review("first", "escalation", "block", 1)],
+        "audit": [review("audit", "audit", "pass", 1)],
+        "gold": [review("gold", "gold", "block", 1)],
+        "second": [review("second", "second", "block", 1)],
+        "agreed_bad": [review("agreed_bad", kind, "block", 1) for kind in ("escalation", "second")],
+        "agreed_good": [review("agreed_good", kind, "pass", 1) for kind in ("audit", "second")],
+        "torn": [review("torn", "escalation", "block", 1), review("torn", "second", "pass", 2)],
+        "two_first": [review("two_first", "escalation", "block", hour) for hour in (1, 2)],
+        "senior": [review("senior", "senior", "pass", 1)],
+        "overruled": [
+            review("overruled", "escalation", "block", 1),
+            review("overruled", "second", "block", 2),
+            review("overruled", "senior", "pass", 3),
+        ],
+    }
+    outcomes = pd.DataFrame(
+        {"case_id": ["outcome"], "bad": [True], "observed_at": [NOON + pd.Timedelta(hours=9)]}
+    )
+    reviews = pd.DataFrame([one for each in said.values() for one in each])
+    found = settle(reviews, outcomes).set_index("case_id")[["bad", "confirmed", "rank"]]
+    assert {case: tuple(row) for case, row in zip(found.index, found.to_numpy(), strict=True)} == {
+        "first": (True, False, 1.0),
+        "audit": (False, False, 1.0),
+        "gold": (True, True, 2.0),
+        "second": (True, False, 3.0),
+        "agreed_bad": (True, True, 3.0),
+        "agreed_good": (False, True, 3.0),
+        "torn": (False, False, 3.0),
+        "two_first": (True, False, 1.0),
+        "senior": (False, True, 4.0),
+        "overruled": (False, True, 4.0),
+        "outcome": (True, True, 5.0),
+    }
+
+
+def test_a_senior_who_speaks_after_the_outcome_changes_nothing() -> None:
+    """What happened is not a matter of who speaks last."""
+    reviews = pd.DataFrame([review("a", "senior", "pass", 9)])
+    outcomes = pd.DataFrame(
+        {"case_id": ["a"], "bad": [True], "observed_at": [NOON + pd.Timedelta(hours=5)]}
+    )
+    (row,) = settle(reviews, outcomes).to_dict("records")
+    assert (row["bad"], row["confirmed"], row["rank"]) == (True, True, 5.0)
+    assert row["settled_at"] == NOON + pd.Timedelta(hours=5)
+
+
 def test_an_escalated_review_settles_nothing() -> None:
     """The case stays open."""
     assert settled([review("a", "escalation", "escalate", 1)], []) == {}

@@ -1,0 +1,51 @@
+"""What became of the cases of a source, in a sentence and in a table of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_COLUMNS = ("rows_in", "decided", "late", "already_decided", "copies", "refused")
+
+
+def decided_verdict(told: Mapping[str, Mapping[str, Any]]) -> str:
+    """How many cases were decided, how many of them came late, and what was put aside by which rule.
+
+    Args:
+        told: by case type, as `decide_new_cases` counts them.
+    """
+    if not told:
+        return "The source has no rows; nothing was decided."
+    sums = {name: sum(int(one.get(name, 0)) for one in told.values()) for name in _COLUMNS}
+    refused = _by_rule(told)
+    aside = ", ".join(f"{count:,} by {rule}" for rule, count in sorted(refused.items()))
+    return (
+        f"{sums['rows_in']:,} rows: {sums['decided']:,} decided now ({sums['late']:,} of them came "
+        f"late), {sums['already_decided']:,} before, {sums['copies']:,} copies, "
+        f"{sums['refused']:,} in quarantine{f' ({aside})' if aside else ''}."
+    )
+
+
+def decided_table(told: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """A row a case type: what became of its rows, the actions, and what stands in quarantine."""
+    return [
+        {
+            "case_type": name,
+            **{column: int(one.get(column, 0)) for column in _COLUMNS},
+            **{f"{action}": count for action, count in sorted(one.get("actions", {}).items())},
+            "by_rule": _listed({**one.get("overrides", {}), **one.get("rejections", {})}),
+        }
+        for name, one in told.items()
+    ]
+
+
+def _by_rule(told: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for one in told.values():
+        for rule, count in one.get("rejections", {}).items():
+            found[rule] = found.get(rule, 0) + int(count)
+    return found
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {rule}" for rule, count in counts.items())

@@ -1,0 +1,87 @@
+"""An empty batch, a one-class batch, a contract with no checks: fails closed (FAULTS 13).
+
+Injected: a table without a row, a file without a header, 600 reviews that all say pass, and a contract
+stripped of its rules, each through the night and the command that admits by hand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from data_contracts import CONTRACTS
+from tests.faults.upstream import TABLES, Upstream
+
+
+def nothing_was_learned(upstream: Upstream) -> None:
+    """No model, no proposal, nothing live; and asked for a model, it says why there is none."""
+    assert upstream.learned() == []
+    asked = upstream.ask("retrain", "ato")
+    assert asked.code == 3, asked.out + asked.err
+    assert "No model was fitted" in asked.out
+    assert upstream.learned() == []
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_an_empty_table_admitted_by_hand_is_refused(upstream: Upstream, table: str) -> None:
+    """A delivery of nothing is a broken delivery, not a good one."""
+    upstream.write(table, upstream.read(table).iloc[:0])
+    said = upstream.admit(table)
+    assert said.code == 2
+    assert "no rows" in said.err
+    assert upstream.desk().store.counts(table) == (0, 0, 0)
+
+
+def test_a_file_without_even_a_header_is_refused(upstream: Upstream, tmp_path: Path) -> None:
+    (tmp_path / "reviews.csv").write_bytes(b"")
+    said = upstream.ask("admit", str(tmp_path / "reviews.csv"), "--contract", "reviews")
+    assert said.code == 2
+    assert "empty" in said.err
+
+
+def test_a_night_whose_reviews_are_empty_says_so_and_learns_nothing(upstream: Upstream) -> None:
+    """Once the rows are there, they are admitted: nothing was marked as read."""
+    whole = upstream.read("reviews")
+    upstream.write("reviews", whole.iloc[:0])
+    said = upstream.night()
+    assert said.code != 0
+    assert "desk_reviews" in said.out + said.err
+    assert upstream.desk().store.counts("reviews") == (0, 0, 0)
+    nothing_was_learned(upstream)
+    upstream.write("reviews", whole)
+    assert upstream.night().code == 0
+    assert len(upstream.stored("reviews")) == len(whole)
+
+
+def test_a_night_whose_reviews_are_of_one_class_says_so_and_learns_nothing(
+    upstream: Upstream,
+) -> None:
+    """All that people said is "pass"."""
+    reviews = upstream.read("reviews")
+    passed = reviews[reviews["label"] == "TN"]
+    assert len(passed) > 500
+    upstream.write("reviews", passed)
+    said = upstream.night()
+    assert f"All {len(passed)} observed rows have one label" in said.out + said.err
+    nothing_was_learned(upstream)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_contract_without_a_check_admits_nothing(
+    upstream: Upstream, monkeypatch: pytest.MonkeyPatch, table: str
+) -> None:
+    """By hand and in a night; what has its checks is not held up for it, and comes in later."""
+    bare = {**CONTRACTS, table: replace(CONTRACTS[table], row_rules=())}
+    with monkeypatch.context() as stripped:
+        stripped.setattr("flows.verbs.admit.CONTRACTS", bare)
+        by_hand = upstream.admit(table)
+        assert by_hand.code == 2
+        assert "nothing would be checked" in by_hand.err
+        said = upstream.night()
+        assert "nothing would be checked" in said.out + said.err
+        assert upstream.desk().store.counts(table)[1] == 0
+        nothing_was_learned(upstream)
+    upstream.night()
+    assert len(upstream.stored(table)) == len(upstream.read(table))

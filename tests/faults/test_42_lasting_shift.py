@@ -1,0 +1,111 @@
+"""A shift that lasts: labels are kept, held back from widening proofs, free to refute; the hold ends by itself when the new level has lasted, or by a person's word with a reason.
+
+Injected: the share of bad labels falls from 78 % to 5 % and stays; a wave of four times as many bad
+cases comes and goes; one delivery has its labels swapped; all of one class.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from configs.errors import GateRefused, UserError
+from flows.verbs.desk import Desk
+from flows.verbs.holds import discard_hold, release_hold
+from flows.verbs.truth import load_book, on_hold
+from models.hub import HoldState
+from tests.faults.nights import holds, night, quiet_nights
+from tests.flows.verbs.hub_desk import ANA, AUDREY, BEN, DAY, NAME, NOW, hub_desk
+from tests.outside_agent import decided, reviewed
+
+
+@pytest.fixture
+def steady(tmp_path: Path) -> Desk:
+    desk = hub_desk(tmp_path)
+    quiet_nights(desk, NOW - 8 * DAY, 8, rows=200, bad=0.1)
+    return desk
+
+
+def nights_at(desk: Desk, first: int, count: int, bad: float) -> list[str]:
+    """Nights at one level; what each of them said of the case type."""
+    said = []
+    for number in range(first, first + count):
+        cases = decided(NOW + (number - 1) * DAY, 200, name="d")
+        told = night(desk, NOW + number * DAY, decisions=cases, reviews=reviewed(cases, bad))
+        said.append(told["results"]["case_types"][NAME]["state"])
+    return said
+
+
+def test_a_fall_that_stays_is_held_and_ends_by_itself_within_the_stated_days(
+    tmp_path: Path,
+) -> None:
+    """From 78 % to 5 %: every night says so, and after hold_days the labels count, all of them."""
+    desk = hub_desk(tmp_path)
+    quiet_nights(desk, NOW - 30 * DAY, 30, rows=200, bad=0.78)
+    days = desk.hold_plan.lasts.days
+    said = nights_at(desk, 1, days + 2, 0.05)
+    assert said == ["held"] * days + ["done"] * 2
+    (hold,) = holds(desk)
+    assert hold.state is HoldState.RELEASED
+    assert hold.reason == "5.00% of 200 labels are bad, 78.00% of the 6,000 before."
+    book = load_book(desk, NOW + (days + 2) * DAY)
+    assert len(on_hold(desk, book, NAME)) == 0
+
+
+def test_labels_on_hold_prove_nothing_and_refute(steady: Desk) -> None:
+    """They are missing from what widens, and there in what refutes."""
+    nights_at(steady, 1, 1, 0.6)
+    book = load_book(steady, NOW + 10 * DAY)
+    held = book.mature(steady, NAME)
+    whole = book.mature(steady, NAME, refuting=True)
+    assert int(whole["bad"].notna().sum()) - int(held["bad"].notna().sum()) == 200
+    waits = held["bad"].isna() & whole["bad"].notna()
+    assert set(held.loc[waits.to_numpy(), "opened_at"].dt.date) == {NOW.date()}
+    assert bool(held.loc[waits.to_numpy(), "drawn"].all())
+
+
+def test_a_wave_that_passes_waits_for_a_persons_word(steady: Desk) -> None:
+    """Four days of it; the level after it lasts, so only the wave stays on hold until somebody speaks."""
+    assert set(nights_at(steady, 1, 4, 0.5)) == {"held"}
+    nights_at(steady, 5, steady.hold_plan.lasts.days + 2, 0.1)
+    (hold,) = holds(steady)
+    assert hold.state is HoldState.BOUNDED
+    book = load_book(steady, NOW + 60 * DAY)
+    assert len(on_hold(steady, book, NAME)) == 800
+
+    with pytest.raises(GateRefused, match="No reason is given"):
+        release_hold(steady, hold.hold_id, ANA, " ", NOW + 60 * DAY)
+    with pytest.raises(GateRefused, match="takes the role"):
+        release_hold(steady, hold.hold_id, AUDREY, "The wave was real.", NOW + 60 * DAY)
+    with pytest.raises(UserError, match=f"On hold are: {hold.hold_id}"):
+        release_hold(steady, "H999", ANA, "The wave was real.", NOW + 60 * DAY)
+    release_hold(steady, hold.hold_id, ANA, "The wave was real.", NOW + 60 * DAY)
+    assert len(on_hold(steady, book, NAME)) == 0
+    assert nights_at(steady, 61, 1, 0.1) == ["done"]
+
+
+def test_discarded_labels_refute_until_a_second_person_agrees(steady: Desk) -> None:
+    """One person alone would silence the guard."""
+    nights_at(steady, 1, 1, 0.9)
+    (hold,) = holds(steady)
+    at, book = NOW + 2 * DAY, load_book(steady, NOW + 10 * DAY)
+    discard_hold(steady, hold.hold_id, ANA, "Labels were swapped.", at)
+    assert len(on_hold(steady, book, NAME)) == 200
+    assert len(on_hold(steady, book, NAME, refuting=True)) == 0
+    with pytest.raises(GateRefused, match="takes a second person"):
+        discard_hold(steady, hold.hold_id, ANA, "Labels were swapped.", at)
+    discard_hold(steady, hold.hold_id, BEN, "I have seen it, too.", at)
+    assert len(on_hold(steady, book, NAME, refuting=True)) == 200
+    with pytest.raises(GateRefused, match="nothing is left to say"):
+        release_hold(steady, hold.hold_id, BEN, "No.", at)
+
+
+def test_never_a_loop_that_refuses_for_ever(steady: Desk) -> None:
+    """Whatever level comes after another one, sixty nights later the loop has taken it in."""
+    number = 1
+    for level in (0.5, 0.1, 0.9):
+        nights_at(steady, number, 16, level)
+        number += 16
+    assert nights_at(steady, number, 1, 0.9) == ["done"]
+    assert {hold.state for hold in holds(steady)} == {HoldState.RELEASED}

@@ -1,0 +1,50 @@
+"""A desk as a live one is, with a clock of its own and a policy live on the shared model."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import pandas as pd
+
+from flows.adapters.ledger import Ledger
+from flows.verbs.desk import Desk
+from models.hub import Policy
+from tests.builders import small_settings
+from tests.flows.verbs.advised_desk import Advised
+from tests.flows.verbs.own_desk import go_live, policy_of
+
+PASS, BLOCK = 0.03, 0.6
+
+
+def live_desk(advised: Advised, home: Path, database: str | None = None) -> Desk:
+    """A copy of the shared home, opened as the live one; who may act is not these tests' affair.
+
+    Args:
+        database: an empty one for ledger and evidence, in place of the copied files.
+    """
+    shutil.copytree(advised.home, home, dirs_exist_ok=True)
+    if database is not None:
+        (home / "live" / "ledger.head").unlink()  # of the copied ledger
+    settings = small_settings().model_copy(update={"database_url": database})
+    desk = Desk.at(home / "live", settings, advised.desk.case_types)
+    url = database or f"sqlite:///{home / 'live' / 'ledger.db'}"
+    ledger = Ledger(url, desk.home / "ledger.head", enrolled_only=False)
+    return replace(desk, registry=advised.desk.registry, ledger=ledger)
+
+
+def promoted(desk: Desk, advised: Advised, at: datetime, **said: object) -> Policy:
+    """The shared model live under a boundary that decides some cases of each kind by itself."""
+    policy = policy_of(advised, PASS, BLOCK, **said)
+    go_live(desk, policy, at)
+    return policy
+
+
+def new_cases(advised: Advised, at: datetime, rows: int = 120, prefix: str = "n") -> pd.DataFrame:
+    """Simulated cases of the shared desk under other ids, opened in the hour before `at`."""
+    cases = advised.cases.head(rows).drop(columns="bad", errors="ignore").reset_index(drop=True)
+    ago = pd.to_timedelta(range(len(cases), 0, -1), unit="s")
+    opened = (pd.Timestamp(at) - ago).astype("datetime64[us, UTC]")
+    return cases.assign(case_id=prefix + cases["case_id"], opened_at=opened)
