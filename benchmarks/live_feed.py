@@ -48,7 +48,7 @@ FEATURES = (
 )  # fmt: skip
 START = datetime(2018, 5, 1, tzinfo=UTC)
 NIGHTS, SLICE = 45, 12
-SHARE, WAVE_TIMES = 0.2, 2.5  # of the cards; in the wave so many times as many bad ones
+SHARE, WAVE_TIMES = 0.25, 2.5  # of the cards; in the wave so many times as many bad ones
 WAVE_DAYS = (54, 64)
 OUTAGES = {4: 2, 7: 1, 10: 5, 13: 4, 17: 10, 22: 8, 27: 3, 32: 9, 37: 6, 42: 7}
 """Nights that did not run before the night of this number: each of 1 to 10 once."""
@@ -105,7 +105,7 @@ def another_agent(april: pd.DataFrame, rows: pd.DataFrame) -> tuple[Agent, npt.N
     )
     kept, bad = april.iloc[cut:], april["TX_FRAUD"].iloc[cut:].to_numpy()
     score = booster.predict(xgb.DMatrix(kept[names]))
-    low = float(np.quantile(score, 0.85))
+    low = float(np.quantile(score, 0.75))
     high = float(np.quantile(score[bad == 1], 0.7))
     agent = Agent("another-agents-policy-7", "april-2018", low, high)
     return agent, booster.predict(xgb.DMatrix(rows[names])).astype(np.float64)
@@ -542,6 +542,10 @@ def _not_done(nights: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def _guard(one: dict[str, Any]) -> str:
+    """The guard's word; an alarm on what was stored comes before the night's sources are read, and
+    what is left then is judged again."""
+    if "guardrail_tripped" in one.get("entries", []):
+        return "tripped"
     said = one["results"].get("case_types", {}).get(CASE_TYPE, {}).get("guard")
     return str(said or "-")
 
