@@ -231,5 +231,5 @@ def test_a_case_type_of_the_users_own_needs_no_file_in_the_clone(
 
 def test_a_folder_of_ones_own_that_is_not_there_is_named(tmp_path: Path) -> None:
     """Going on with our defaults would leave out whatever the user has set."""
-    with pytest.raises(UserError, match="RATCHET_CONFIG names .*nowhere, which is no folder"):
+    with pytest.raises(UserError, match=r"RATCHET_CONFIG names .*nowhere, which is no folder"):
         load_settings(env={"RATCHET_CONFIG": str(tmp_path / "nowhere")})
