@@ -146,7 +146,8 @@ def decision_is_known(*, without_decisions: bool) -> RowRule:
 def stored_decision(frame: pd.DataFrame, context: AdmissionContext, column: str) -> pd.Series:
     """`column` of each row's stored decision; null where no decision or no such column is known."""
     decisions = context.decisions
-    if decisions is None or column not in decisions.columns:
+    # An empty column of stamps cannot be mapped by pandas: it would raise where no case is known.
+    if decisions is None or decisions.empty or column not in decisions.columns:
         return pd.Series(None, index=frame.index, dtype=object)
     latest = decisions.drop_duplicates("case_id", keep="last").set_index("case_id", drop=False)[
         column

@@ -12,7 +12,7 @@ from flows import tasks
 from flows.artifacts import publish_night
 from flows.verbs.deliveries import read_as_of
 from flows.verbs.live import night_of, refuse_unless_done
-from flows.verbs.night import earliest_evidence
+from flows.verbs.night import earliest_evidence, say_tripped
 from flows.verbs.night_results import NightResults
 
 
@@ -39,6 +39,7 @@ def nightly_calibration(
     book = tasks.establish_truth(quote(desk), moment, earliest_evidence(desk, moment))
     held = tasks.watch(quote(desk), quote(book), quote(deliveries), quote(results))
     guarded = tasks.guard(quote(desk), quote(book), quote(results)).after(protected)
+    say_tripped(guarded, results)
     judged = tasks.judge_case_types(quote(desk), quote(book), quote(results))
     changes = tasks.change(quote(desk), quote(judged), moment, quote(results))
     causes = tasks.find_causes(quote(desk), quote(book), quote(results))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,13 @@ from flows.verbs.truth import Book
 from models.boundary.hindsight import plug_in_boundary
 from models.hub import Refusal, StartGeneration
 from models.hub.people import RETRAIN
+
+
+def asked_on(desk: Desk, rows: TrainingRows) -> str:
+    """SHA-256 of what a retrain was asked on: every row that was known, and how it is to be fitted.
+    The same twice is one retrain (FAULTS 58)."""
+    how = [repr(desk.training_plan()), *desk.case_types[rows.case_type].feature_names]
+    return hashlib.sha256("\n".join([rows.known, *how]).encode()).hexdigest()
 
 
 def file_challenger(
@@ -73,6 +81,7 @@ def _start_generation(
                 "learned_before": rows.learned_before.isoformat(),
                 "trained_before": rows.trained_before.isoformat(),
                 "lineage": dict(told),
+                "asked_on": asked_on(desk, rows),
                 "rows": trained.rows,
                 "later_auc": trained.later_auc,
                 "verdict": fitted.verdict,

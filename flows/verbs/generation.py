@@ -78,9 +78,14 @@ def champion_generation(desk: Desk, case_type: str) -> Generation | None:
     return None if started is None else _generation(desk, case_type, entries, started)
 
 
+def started_entry(desk: Desk, case_type: str) -> Entry | None:
+    """The ledger's entry of the newest generation; None before the first model."""
+    return _last(desk.ledger.history(case_type), EntryKind.GENERATION_STARTED)
+
+
 def _read(desk: Desk, case_type: str) -> Generation | None:
     entries = desk.ledger.history(case_type)
-    started = _last(entries, EntryKind.GENERATION_STARTED)
+    started = started_entry(desk, case_type)
     return None if started is None else _generation(desk, case_type, entries, started)
 
 

@@ -19,7 +19,7 @@ from configs.sources import SourceSettings, load_source
 from flows.adapters.files import write_atomically
 from flows.adapters.log_masking import mask_logs
 from flows.adapters.reading_notes import Reading
-from flows.adapters.sources import read_delivery
+from flows.adapters.sources import asks_since, read_delivery
 from flows.verbs.deliveries import TABLES, Delivery, not_stored, whole_reading
 from flows.verbs.desk import Desk
 from flows.verbs.night import protect, run_night
@@ -183,13 +183,15 @@ def _read(
 ) -> Delivery:
     if source.watermark is None:
         reading = read_delivery(source)
-        return Delivery(table, reading.rows, source.name, notes=_told(reading))
+        gone = _why_empty(desk, table, source, reading, as_of)
+        return Delivery(table, reading.rows, source.name, unread=gone, notes=_told(source, reading))
     seen = desk.store.watermark(source.name)
     before = desk.store.watermark(whole_reading(source.name))
     due = before is None or as_of - before >= timedelta(days=settings.night.whole_read_days)
     since = None if seen is None else seen - timedelta(hours=settings.night.overlap_hours)
     reading = read_delivery(source, None if due else since)
-    rows, notes = reading.rows, _told(reading)
+    rows, notes = reading.rows, _told(source, reading)
+    gone = _why_empty(desk, table, source, reading, as_of)
     if due and since is not None and len(rows):
         behind = (rows[source.watermark] <= since).to_numpy(dtype=np.bool_)
         late = behind.copy()
@@ -201,11 +203,26 @@ def _read(
                 "stored; they were read with the whole source."
             )
             notes = (*notes, told)
-    return Delivery(table, rows, source.name, source.watermark, notes=notes, whole=due)
+    mark = source.watermark
+    return Delivery(table, rows, source.name, mark, unread=gone, notes=notes, whole=due)
 
 
-def _told(reading: Reading) -> tuple[str, ...]:
-    return tuple(map(str, reading.notes))
+def _told(source: SourceSettings, reading: Reading) -> tuple[str, ...]:
+    empty = not reading.rows_in_source and not asks_since(source)
+    none = (f"Source {source.name!r}: its table has columns and no rows.",) if empty else ()
+    return (*map(str, reading.notes), *none)
+
+
+def _why_empty(
+    desk: Desk, table: str, source: SourceSettings, reading: Reading, as_of: datetime
+) -> str:
+    """Why a table without a row is a broken export, or "": a feed of outcomes may be empty by its
+    nature, and a query that asks for new rows only may bring none."""
+    if reading.rows_in_source or table == "outcomes" or asks_since(source):
+        return ""
+    if not desk.store.arrivals(table, source.name, as_of):
+        return ""
+    return f"source {source.name!r} has columns and no rows, and it brought rows before."
 
 
 def _source(table: str, file: str) -> SourceSettings:

@@ -82,6 +82,12 @@ def guard(desk: Desk, book: Book, results: NightResults) -> Guarded:
     return Guarded(tuple(alarms), tuple(entries))
 
 
+def say_tripped(guarded: Guarded, results: NightResults) -> None:
+    """What tripped earlier in the night, on what was stored, tripped tonight."""
+    for alarm in guarded.alarms:
+        results.case_type(alarm.case_type).guard = "tripped"
+
+
 def watch(
     desk: Desk, book: Book, deliveries: Sequence[Delivery], results: NightResults
 ) -> list[Entry]:
@@ -164,6 +170,7 @@ def run_night(
     if before_judging is not None and before_judging():
         book = load_book(desk, as_of, earliest_evidence(desk, as_of))
     guarded = guard(desk, book, results).after(protected)
+    say_tripped(guarded, results)
     judged = judge_case_types(desk, book, results)
     changes = change(desk, judged, as_of, results)
     causes = find_causes(desk, book, results)

@@ -140,17 +140,23 @@ def _look_at_reviewers(desk: Desk, book: Book, case_type: str) -> list[Entry]:
         for one in holds_of(desk.ledger.history(case_type), case_type)
         if one.rule == REVIEWER_CAP
     ]
-    labels = book.labels
-    mine = (labels["case_type"] == case_type) & (labels["table"] == "reviews") & labels["first"]
-    labels = labels[mine.to_numpy(dtype=np.bool_)]
+    everybody = book.labels
+    everybody = everybody[
+        ((everybody["table"] == "reviews") & everybody["first"]).to_numpy(dtype=np.bool_)
+    ]
+    labels = everybody[(everybody["case_type"] == case_type).to_numpy(dtype=np.bool_)]
     present = next((one for one in holds if one.state is HoldState.OPEN), None)
     if present is not None:
         labels = labels[received_in(present, labels["received_at"])]
         return _cap_kept(desk, book, present, labels)
     after = _judged_after(book, desk.hold_plan, holds)
     newest = labels[(labels["received_at"] > pd.Timestamp(after)).to_numpy(dtype=np.bool_)]
-    for _, rows in newest.groupby("received_at", sort=True):
-        why = _above_cap(rows["reviewer_id"], desk.reviewer_share_cap)
+    for received_at, rows in newest.groupby("received_at", sort=True):
+        told = rows["reviewer_id"]
+        if len(told) < FEWEST_TO_JUDGE:  # too few of one case type: the whole delivery is looked at
+            together = (everybody["received_at"] == received_at).to_numpy(dtype=np.bool_)
+            told = everybody.loc[together, "reviewer_id"]
+        why = _above_cap(told, desk.reviewer_share_cap)
         if why:
             at = rows["received_at"].iloc[0].to_pydatetime()
             return [_place(desk, book, case_type, "reviews", REVIEWER_CAP, why, at)]
@@ -205,10 +211,7 @@ def _holds_any(book: Book, hold: Hold) -> bool:
 def _countable(deliveries: Sequence[Delivered], holds: Sequence[Hold]) -> list[Delivered]:
     """The deliveries that may be compared: on no hold, and since the level that was last found to
     be one."""
-    begins = [one.since for one in holds if one.state is HoldState.RELEASED]
-    begins += [
-        one.until for one in holds if one.state is HoldState.BOUNDED and one.until is not None
-    ]
+    begins = [_reference_from(one) for one in holds if one.state is not HoldState.OPEN]
     held = [one for one in holds if one.state is not HoldState.RELEASED]
     return [
         one
@@ -219,6 +222,16 @@ def _countable(deliveries: Sequence[Delivered], holds: Sequence[Hold]) -> list[D
             for hold in held
         )
     ]
+
+
+def _reference_from(hold: Hold) -> datetime:
+    """Where the level begins that a hold ended with: with the hold itself where all of it was one
+    level, else with what came after its bound (a wave that was released is evidence, and no usual
+    level). One that was discarded says nothing of a level."""
+    if hold.until is None or hold.state in (HoldState.DISCARDED, HoldState.STRUCK):
+        return datetime.min.replace(tzinfo=hold.since.tzinfo)
+    bounded = hold.ended_at is None or hold.until < hold.ended_at
+    return hold.until if bounded else hold.since
 
 
 def _judged_after(book: Book, plan: HoldPlan, holds: Sequence[Hold]) -> datetime:

@@ -11,7 +11,8 @@ from configs.errors import ServiceUnreachable, UserError
 from flows.verbs.challenge import Terms, challenge, terms_of
 from flows.verbs.challenger import Challenger, Fitted
 from flows.verbs.desk import Desk
-from flows.verbs.file_challenger import file_challenger
+from flows.verbs.file_challenger import asked_on, file_challenger
+from flows.verbs.generation import started_entry
 from flows.verbs.known_case_type import known_case_type
 from flows.verbs.lineage import chosen
 from flows.verbs.tickets import known_tickets
@@ -65,6 +66,9 @@ def _retrain(
     for name in case_types:
         _refuse_unknown(desk, name, features)
     rows = [training_rows(desk, book, name) for name in case_types]
+    again = [_asked_before(desk, one) for one in rows] if thorough else [""] * len(rows)
+    if any(again):
+        return [Challenger.none(one, why) for one, why in zip(rows, again, strict=True)]
     terms = [terms_of(desk, book, one, features, thorough=thorough) for one in rows]
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as fitting:
         fitted = list(fitting.map(partial(_fit, desk), rows, terms))
@@ -74,6 +78,17 @@ def _retrain(
         else Challenger.none(learned, one)
         for learned, one in zip(rows, fitted, strict=True)
     ]
+
+
+def _asked_before(desk: Desk, rows: TrainingRows) -> str:
+    """Why the same retrain again makes no second challenger, or "": the first one is under test."""
+    started = started_entry(desk, rows.case_type)
+    if started is None or started.dossier.get("asked_on") != asked_on(desk, rows):
+        return ""
+    return (
+        f"Nothing came in since the retrain of {started.at:%Y-%m-%d %H:%M}: on the same rows there is "
+        f"no second challenger, and version {started.dossier['model_version']} stays under test."
+    )
 
 
 def _filed(

@@ -48,6 +48,7 @@ class TrainingRows:
     present: PresentModel | None
     held_back: float = 0.0
     not_compared: str = ""
+    known: str = ""
 
     @property
     def learned_before(self) -> datetime:
@@ -76,6 +77,7 @@ def training_rows(desk: Desk, book: Book, case_type: str) -> TrainingRows:
         why_none = f"no decision holds the present model's {', '.join(sorted(gone))} any more"
         present = None
     rows = cut_rows(case_type, known, present, held_back, desk.training.compare_share)
+    rows = replace(rows, known=rows_digest(known))
     return rows if present else replace(rows, not_compared=why_none)
 
 

@@ -19,9 +19,6 @@ FEWEST_TO_JUDGE = 200
 EXPECTED_BAD = 10
 """Labels are pooled until so many bad ones are to be expected: with fewer, a pool without a single
 bad case would be nothing strange (probability e^-10 at the trailing rate)."""
-FEWEST_ALL_GOOD = 2_000
-"""So many labels without a bad one are strange where nothing came before: at a base rate of .5 %
-they are e^-10 likely."""
 FEWEST_DELIVERIES = 5
 FARTHEST_RATE_FACTOR = 2.0
 FARTHEST_VOLUME_FACTOR = 5.0
@@ -115,8 +112,7 @@ def _far_rate(new: Sequence[Delivered], past: Sequence[Delivered]) -> str:
     rows, bad = sum(one.rows for one in new), sum(one.bad for one in new)
     before, bad_before = sum(one.rows for one in past), sum(one.bad for one in past)
     if before < FEWEST_TO_JUDGE:
-        strange = rows >= FEWEST_TO_JUDGE if bad == rows else rows >= FEWEST_ALL_GOOD
-        if strange and bad in (0, rows):
+        if rows >= FEWEST_TO_JUDGE and bad in (0, rows):
             return f"All {rows:,} labels are {'bad' if bad else 'good'}, and few came before."
         return ""
     if rows < FEWEST_TO_JUDGE or not rate_is_far(bad, rows, bad_before / before, before):
@@ -194,20 +190,36 @@ def lasted(
     """The level that the newest deliveries on hold have kept for the plan's days and rows.
 
     Of the shortest stretch of newest deliveries that is long enough, the later half must not be far
-    from the earlier one. None: no level has lasted yet.
+    from the earlier one; the later half is the level, and what came before it and is not far from it
+    belongs to it. None: no level has lasted yet.
     """
     for first in range(len(on_hold) - 1, -1, -1):
         rows = sum(one.rows for one in on_hold[first:])
         if rows < plan.rows or now - on_hold[first].received_at < plan.lasts:
             continue
-        stretch = on_hold[first:]
-        half = _half(stretch)
-        if judge(stretch[half:], stretch[:half]):
+        half = first + _half(on_hold[first:])
+        if judge(on_hold[half:], on_hold[first:half]):
             return None
-        before = on_hold[:first]
-        whole = not before or not judge(before, stretch)
-        return Lasted(on_hold[0].received_at if whole else stretch[0].received_at, rows, whole)
+        begins = _kept_since(on_hold, half, judge)
+        kept = sum(one.rows for one in on_hold[begins:])
+        return Lasted(on_hold[begins].received_at, kept, whole=begins == 0)
     return None
+
+
+def _kept_since(on_hold: Sequence[Delivered], half: int, judge: Judge) -> int:
+    """The first delivery of the level that those from `half` on have: going back from there, as many
+    at a time as can be judged, until some are far from it."""
+    begins = at = half
+    while at > 0:
+        at -= 1
+        chunk = on_hold[at:begins]
+        few = not chunk[0].days and sum(one.rows for one in chunk) < FEWEST_TO_JUDGE
+        if few and at > 0:
+            continue
+        if judge(chunk, on_hold[half:]):
+            return begins
+        begins = at
+    return begins
 
 
 def _pools(deliveries: Sequence[Delivered], newest: int) -> list[int]:

@@ -72,5 +72,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         asked = {"postgres_server", "postgres_url"} & set(getattr(item, "fixturenames", ()))
         given = getattr(item, "callspec", None)
-        if asked or (given is not None and POSTGRES in given.params.values()):
+        if asked or (
+            given is not None
+            and any(
+                value is POSTGRES or (isinstance(value, str) and value == POSTGRES)
+                for value in given.params.values()
+            )
+        ):
             item.user_properties.append((POSTGRES, "yes"))

@@ -1,6 +1,6 @@
 """An empty batch, a one-class batch, a contract with no checks: fails closed (FAULTS 13).
 
-Injected: a table without a row, a file without a header, 600 reviews that all say pass, and a contract
+Injected: a table without a row, a file without a header, 300 reviews that all say the same, and a contract
 stripped of its rules, each through the night and the command that admits by hand.
 """
 
@@ -12,7 +12,11 @@ from pathlib import Path
 import pytest
 
 from data_contracts import CONTRACTS
+from flows.verbs.truth import load_book
+from tests.faults.nights import night
 from tests.faults.upstream import TABLES, Upstream
+from tests.flows.verbs.hub_desk import DAY, NAME, NOW, hub_desk
+from tests.outside_agent import decided, reviewed
 
 
 def nothing_was_learned(upstream: Upstream) -> None:
@@ -46,8 +50,7 @@ def test_a_night_whose_reviews_are_empty_says_so_and_learns_nothing(upstream: Up
     whole = upstream.read("reviews")
     upstream.write("reviews", whole.iloc[:0])
     said = upstream.night()
-    assert said.code != 0
-    assert "desk_reviews" in said.out + said.err
+    assert "'desk_reviews': its table has columns and no rows" in said.out + said.err
     assert upstream.desk().store.counts("reviews") == (0, 0, 0)
     nothing_was_learned(upstream)
     upstream.write("reviews", whole)
@@ -55,17 +58,34 @@ def test_a_night_whose_reviews_are_empty_says_so_and_learns_nothing(upstream: Up
     assert len(upstream.stored("reviews")) == len(whole)
 
 
-def test_a_night_whose_reviews_are_of_one_class_says_so_and_learns_nothing(
-    upstream: Upstream,
+@pytest.mark.parametrize("table", ["decisions", "reviews"])
+def test_a_table_that_held_rows_and_holds_none_is_a_failed_delivery(
+    upstream: Upstream, table: str
 ) -> None:
-    """All that people said is "pass"."""
-    reviews = upstream.read("reviews")
-    passed = reviews[reviews["label"] == "TN"]
-    assert len(passed) > 500
-    upstream.write("reviews", passed)
+    """An export that broke: said first, exit 3, and read again with the next one."""
+    assert upstream.night().code == 0
+    whole = upstream.read(table)
+    upstream.write(table, whole.iloc[:0])
     said = upstream.night()
-    assert f"All {len(passed)} observed rows have one label" in said.out + said.err
-    nothing_was_learned(upstream)
+    assert said.code == 3
+    assert said.out.startswith(f"Failed: {table}.")
+    upstream.write(table, whole)
+    assert upstream.night().code == 0
+
+
+@pytest.mark.parametrize("bad", [0.0, 1.0])
+def test_reviews_of_one_class_are_stored_and_prove_nothing(tmp_path: Path, bad: float) -> None:
+    """300 of one case type that all say the same: named, on hold, and left out of what widens."""
+    desk = hub_desk(tmp_path)
+    cases = decided(NOW - DAY, 300)
+    told = night(desk, NOW, decisions=cases, reviews=reviewed(cases, bad))
+    assert told["rows_new"] == 600
+    assert told["verdict"].startswith("Held: reviews, small_case.")
+    word = "bad" if bad else "good"
+    assert f"All 300 labels are {word}" in told["holds"][0]["reason"]
+    mature = load_book(desk, NOW + 10 * DAY).mature(desk, NAME)
+    assert len(mature) == 300
+    assert not mature["bad"].notna().any()
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -75,7 +95,7 @@ def test_a_contract_without_a_check_admits_nothing(
     """By hand and in a night; what has its checks is not held up for it, and comes in later."""
     bare = {**CONTRACTS, table: replace(CONTRACTS[table], row_rules=())}
     with monkeypatch.context() as stripped:
-        stripped.setattr("flows.verbs.admit.CONTRACTS", bare)
+        stripped.setattr("flows.verbs.delivered_decisions.CONTRACTS", bare)
         by_hand = upstream.admit(table)
         assert by_hand.code == 2
         assert "nothing would be checked" in by_hand.err

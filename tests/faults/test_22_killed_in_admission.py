@@ -20,11 +20,11 @@ POINTS = [
     "evidence.before_commit",
     "evidence.committed",
 ]
-BAD = 7
+BAD = 2
 
 
 def spoiled(upstream: Upstream) -> None:
-    """Seven decisions whose score is none, and their reviews; the reviews stay sound."""
+    """Two decisions whose score is none, and their reviews; the reviews stay sound."""
     rows = upstream.read("decisions")
     rows.loc[: BAD - 1, "score"] = 1.5
     upstream.write("decisions", rows)

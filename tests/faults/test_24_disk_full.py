@@ -114,7 +114,7 @@ def test_rejects_that_find_no_room_are_told_and_nothing_was_stored(
 ) -> None:
     """The place of the export is full, not the home's disk: a second try names another place."""
     rows = upstream.read("decisions")
-    rows.loc[:300, "score"] = 1.5
+    rows.loc[:300, "priority"] = 101
     upstream.write("decisions", rows)
     said = upstream.admit("decisions", "--rejects", "/dev/full")
     assert said.code == 4, said.err

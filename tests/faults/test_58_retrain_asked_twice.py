@@ -1,0 +1,75 @@
+"""A retrain asked for twice on the same rows: no second challenger, and the compared one stays under test.
+
+Injected: `retrain` twice in a row; then once more after new labels came in, and with other settings.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from flows.verbs.admit import admit_batch
+from flows.verbs.decide import decide_cases
+from flows.verbs.desk import Desk
+from flows.verbs.generation import current_generation
+from flows.verbs.train import retrain
+from flows.verbs.truth import load_book
+from models.hub import EntryKind
+from models.simulation import RevealedHistory
+from tests.builders import small_case_type, small_history, small_settings, with_mlflow
+
+NAME = "small_case"
+
+
+def taught(home: Path) -> tuple[Desk, RevealedHistory]:
+    """A desk with a fully reviewed past of a simulated history, and no model yet."""
+    kinds = {NAME: small_case_type()}
+    desk = Desk.at(with_mlflow(home), small_settings(), kinds, seed=3)
+    upstream = RevealedHistory(small_history(days=24), kinds, 20, step_days=1)
+    (past,) = upstream.warm_up()
+    known(desk, upstream, decide_cases(desk, NAME, past, upstream.start), 0)
+    return desk, upstream
+
+
+def known(desk: Desk, upstream: RevealedHistory, decided, step: int) -> None:
+    at = upstream.start + step * upstream.step
+    upstream.note(decided)
+    admit_batch(desk, "decisions", decided, at, source="walk decisions")
+    outcomes = upstream.deliveries(at)["outcomes"]
+    admit_batch(desk, "outcomes", outcomes, at, source="walk outcomes")
+
+
+def generations(desk: Desk) -> int:
+    kinds = [entry.kind for entry in desk.ledger.history(NAME)]
+    return kinds.count(EntryKind.GENERATION_STARTED)
+
+
+def test_the_same_retrain_again_makes_no_second_challenger(tmp_path: Path) -> None:
+    """Also a day later, while nothing came in; what was held back from the first is not learned."""
+    desk, upstream = taught(tmp_path / "home")
+    first = retrain(desk, load_book(desk, upstream.start), NAME)
+    under_test = current_generation(desk, NAME)
+    for _ in range(2):
+        again = retrain(desk, load_book(desk, upstream.start), NAME)
+        assert (again.filed, again.version) == (False, None)
+        assert again.note.startswith("Nothing came in since the retrain of ")
+        assert f"version {first.version} stays under test" in again.note
+    assert current_generation(desk, NAME) == under_test
+    assert generations(desk) == 1
+
+
+def test_new_rows_or_another_way_of_fitting_are_another_retrain(tmp_path: Path) -> None:
+    """Four days later there is something to learn; and so there is with fewer rounds."""
+    desk, upstream = taught(tmp_path / "home")
+    retrain(desk, load_book(desk, upstream.start), NAME)
+    fewer = replace(desk, training=desk.training.model_copy(update={"rounds": 20}))
+    other = retrain(fewer, load_book(fewer, upstream.start), NAME)
+    assert other.version is not None
+    for step in range(upstream.steps):
+        (cases,) = upstream.arrivals(step)
+        at = upstream.start + step * upstream.step
+        known(desk, upstream, decide_cases(desk, NAME, cases, at), step + 1)
+    later = upstream.start + upstream.steps * upstream.step + timedelta(days=1)
+    new = retrain(desk, load_book(desk, later), NAME)
+    assert new.version is not None
