@@ -27,7 +27,8 @@ test: setup
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
 
 test-all: setup
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow --ignore tests/faults --ignore tests/fuzz
+	$(BIN)/python -m pytest -m slow tests/faults tests/fuzz -n 2 --dist loadfile
 
 # Injects every fault that the project must survive, on both databases, and prints a line a fault: what
 # was claimed, pass or fail, how it was injected. Exit code 1 unless all that are due pass; a few minutes.
@@ -50,6 +51,7 @@ bench-check: setup
 	$(BIN)/python -m benchmarks.certificate --check
 	$(BIN)/python -m benchmarks.triage --check
 	$(BIN)/python -m benchmarks.guardrail --check
+	$(BIN)/python -m benchmarks.lasting_shift --check
 
 # Needs the public data (RATCHET_DATA); several minutes.
 bench: setup

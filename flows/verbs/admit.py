@@ -152,8 +152,7 @@ def told_of(
         rows_in=judged.rows_in,
         admitted=judged.admitted,
         already_stored=already_stored,
-        # Of a batch that failed nothing is kept, so nothing of it is in quarantine either.
-        quarantined=0 if judged.failed and source else judged.quarantined - waiting,
+        quarantined=judged.quarantined - waiting,
         rejections={rule: count for rule, count in rejections.items() if count},
         failed=judged.failed,
         report=reject_report(judged) if judged.quarantined > waiting else "",

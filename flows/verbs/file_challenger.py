@@ -82,6 +82,7 @@ def _start_generation(
                 "trained_before": rows.trained_before.isoformat(),
                 "lineage": dict(told),
                 "asked_on": asked_on(desk, rows),
+                "learned_rows": rows.digests()["learned"],
                 "rows": trained.rows,
                 "later_auc": trained.later_auc,
                 "verdict": fitted.verdict,

@@ -210,7 +210,8 @@ def dossier(
         ],
         "rows_admitted": sum(batch.admitted for batch in batches),
         "rows_new": sum(batch.admitted - batch.already_stored for batch in batches),
-        "rows_quarantined": sum(batch.quarantined for batch in batches),
+        # Of a delivery that failed nothing is kept, so nothing of it is in quarantine either.
+        "rows_quarantined": sum(batch.quarantined for batch in batches if not batch.failed),
         "rows_waiting": sum(batch.waiting for batch in batches),
         "batches": [batch.counts() for batch in batches],
         "certificates": [

@@ -9,7 +9,7 @@ from functools import partial
 
 from configs.errors import ServiceUnreachable, UserError
 from flows.verbs.challenge import Terms, challenge, terms_of
-from flows.verbs.challenger import Challenger, Fitted
+from flows.verbs.challenger import NOT_COMPARED, Challenger, Fitted
 from flows.verbs.desk import Desk
 from flows.verbs.file_challenger import asked_on, file_challenger
 from flows.verbs.generation import started_entry
@@ -84,6 +84,10 @@ def _asked_before(desk: Desk, rows: TrainingRows) -> str:
     """Why the same retrain again makes no second challenger, or "": the first one is under test."""
     started = started_entry(desk, rows.case_type)
     if started is None or started.dossier.get("asked_on") != asked_on(desk, rows):
+        return ""
+    # A first model that was shown a part of its past may be answered from the whole of it.
+    same = started.dossier["learned_rows"] == rows.digests()["learned"]
+    if started.dossier["verdict"] == NOT_COMPARED and not same:
         return ""
     return (
         f"Nothing came in since the retrain of {started.at:%Y-%m-%d %H:%M}: on the same rows there is "

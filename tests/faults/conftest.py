@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -67,9 +68,18 @@ def database_url(request: pytest.FixtureRequest) -> str | None:
     return request.getfixturevalue("postgres_url") if request.param == POSTGRES else None
 
 
+FOLDER = Path(__file__).resolve().parent
+QUICK = frozenset({*range(1, 11), 14, 16, 17, 18, 23, 31, 39, 41, 44, 46, 58})
+"""Faults that `make test` tries, too; all of them are tried by `make faults` and `make test-all`."""
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whether a test asks for a PostgreSQL server stands in its record, where the table reads it."""
     for item in items:
+        number = re.match(r"test_(\d\d)_", item.path.name)
+        if number is not None and item.path.parent == FOLDER and int(number[1]) not in QUICK:
+            item.add_marker(pytest.mark.slow)
         asked = {"postgres_server", "postgres_url"} & set(getattr(item, "fixturenames", ()))
         given = getattr(item, "callspec", None)
         if asked or (

@@ -25,6 +25,8 @@ def test_no_input_of_a_kind_crashes_loses_a_row_or_is_quoted(name: str) -> None:
 
     assert told.inputs == KINDS[name].inputs
     assert not told.faults, f"{name}: ended with {dict(told.codes)}\n{told.sentences()}"
-    # Where all were refused, or none, nothing beyond the first check would have been tried.
-    refused = told.codes["2"] / told.inputs
-    assert 0.1 < refused < 0.98, dict(told.codes)
+    # Where all were refused, or none, nothing beyond the first check would have been tried. Frames
+    # handed over in process, and nights, are never refused: what fails is said in their answer.
+    if name not in ("contract_frames", "nights"):
+        refused = told.codes["2"] / told.inputs
+        assert 0.1 < refused < 0.98, dict(told.codes)

@@ -8,6 +8,7 @@ import sys
 from flows.events import announce
 from flows.verbs import live
 from flows.verbs.night import find_causes
+from flows.verbs.night_results import NightResults
 from flows.verbs.truth import load_book
 from tests.planted_bias import CASE_TYPE, FEATURE, with_a_model
 
@@ -17,7 +18,7 @@ def main() -> None:
     moment = live.night_of(None)
     desk = live.open_desk()
     with_a_model(desk, moment, biased=True)
-    causes = find_causes(desk, load_book(desk, moment))
+    causes = find_causes(desk, load_book(desk, moment), NightResults())
     findings = [finding for one in causes for finding in one.findings]
     (planted,) = [f for f in findings if (f.case_type, f.subject) == (CASE_TYPE, FEATURE)]
     sent = [announce(desk, findings, moment) for _ in range(2)]

@@ -10,9 +10,10 @@ import pytest
 from flows.verbs import night
 from flows.verbs.desk import Desk
 from flows.verbs.night import find_causes
+from flows.verbs.night_results import NightResults
 from flows.verbs.tickets import last_triage
 from flows.verbs.truth import load_book
-from tests.flows.verbs.hub_desk import DAY, NOW
+from tests.flows.verbs.hub_desk import DAY, NAME, NOW
 
 
 @pytest.mark.parametrize(
@@ -27,18 +28,20 @@ def test_between_two_triages_a_night_files_nothing(
     asked: list[int] = []
     pausing = replace(desk, triage_every=timedelta(days=every))
 
-    def found(_: Desk, book: object) -> list[object]:
-        asked.append((book.as_of.date() - NOW.date()).days)  # type: ignore[attr-defined]
-        return []
+    def found(_: Desk, book: object, case_type: str) -> None:
+        if case_type == NAME:
+            asked.append((book.as_of.date() - NOW.date()).days)  # type: ignore[attr-defined]
 
-    monkeypatch.setattr(night, "triage", found)
+    monkeypatch.setattr(night, "triage_case_type", found)
     hours = (0, 5, -1, 2, -1, 0, 3)
     for number, hour in enumerate(hours):
         at = NOW + number * DAY + timedelta(hours=hour)
-        find_causes(pausing, load_book(pausing, at))
+        find_causes(pausing, load_book(pausing, at), NightResults())
         filed = last_triage(pausing, at)
         assert filed is not None
         assert filed.date() == (NOW + max(one for one in looked if one <= number) * DAY).date()
     assert asked == looked
-    find_causes(pausing, load_book(pausing, NOW + looked[-1] * DAY + timedelta(hours=6)))
+    find_causes(
+        pausing, load_book(pausing, NOW + looked[-1] * DAY + timedelta(hours=6)), NightResults()
+    )
     assert asked == [*looked, looked[-1]]

@@ -10,6 +10,7 @@ import pytest
 from configs.settings import load_settings
 from flows.verbs.desk import Desk
 from flows.verbs.night import find_causes
+from flows.verbs.night_results import NightResults
 from flows.verbs.tickets import open_tickets, to_announce, to_answer
 from flows.verbs.train import retrain
 from flows.verbs.triage import Triaged
@@ -30,14 +31,14 @@ def opened(home: Path, *, biased: bool) -> tuple[Desk, datetime]:
 @pytest.fixture(scope="module")
 def biased(tmp_path_factory: pytest.TempPathFactory) -> tuple[Desk, datetime, Triaged]:
     desk, now = opened(tmp_path_factory.mktemp("biased"), biased=True)
-    (causes,) = find_causes(desk, load_book(desk, now))
+    (causes,) = find_causes(desk, load_book(desk, now), NightResults())
     return desk, now, causes
 
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> tuple[Desk, datetime, Triaged]:
     desk, now = opened(tmp_path_factory.mktemp("sound"), biased=False)
-    (causes,) = find_causes(desk, load_book(desk, now))
+    (causes,) = find_causes(desk, load_book(desk, now), NightResults())
     return desk, now, causes
 
 
@@ -74,7 +75,7 @@ def test_the_finding_asks_for_one_retrain_and_becomes_a_ticket(
 def test_the_same_night_again_finds_the_same(biased: tuple[Desk, datetime, Triaged]) -> None:
     """Idempotent: the same patterns, still one night on each ticket."""
     desk, now, causes = biased
-    (again,) = find_causes(desk, load_book(desk, now))
+    (again,) = find_causes(desk, load_book(desk, now), NightResults())
     assert [one.pattern_id for one in again.findings] == [one.pattern_id for one in causes.findings]
     assert {one["nights"] for one in open_tickets(desk, now)} == {1}
 

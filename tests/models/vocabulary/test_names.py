@@ -27,7 +27,9 @@ NO_TABLE_OF_CASES = {
     "PREFECT_HOME", "PREFECT_PROFILES_PATH", "arrivals_per_hour", "automation_rate", "block_rate",
     "comparison.json", "contributions", "labels_seen", "largest_weight", "model_code_path",
     "promoted", "ranking_and_reliability", "reasons", "second_reviews", "slices", "steps",
-    "usecols", "weight_margin", "language", "told",
+    "usecols", "weight_margin", "language", "told", "PREFECT_API_DATABASE_CONNECTION_URL",
+    # columns of tables that hold no feature: labels, what is recomputed, what was put aside
+    "table", "first", "since", "claimed", "agrees", "in_force", "row",
 }  # fmt: skip
 
 
