@@ -190,9 +190,9 @@ MUTANTS = (
     ),
     Mutant(
         "an ordinary small batch is far from its past",
-        "data_contracts/batch_rules.py",
-        "min(max(rate, 1.0 / size), 1.0 - 1.0 / size)",
-        "max(max(rate, 1.0 / size), 1.0 - 1.0 / size)",
+        "models/drift/levels.py",
+        "min(max(before, 1.0 / rows), 1.0 - 1.0 / rows)",
+        "max(max(before, 1.0 / rows), 1.0 - 1.0 / rows)",
         "tests/data_contracts/test_admission.py",
     ),
     Mutant(
@@ -229,6 +229,27 @@ MUTANTS = (
         "if context.stored_outcomes is not None:",
         "if False:",
         "tests/data_contracts/test_rules.py",
+    ),
+    Mutant(
+        "a level that still moves has lasted",
+        "models/drift/levels.py",
+        "if judge(on_hold[half:], on_hold[first:half]):",
+        "if False:",
+        "tests/models/drift/test_levels.py",
+    ),
+    Mutant(
+        "what is unlike a lasting level is released with it",
+        "models/drift/levels.py",
+        "        if judge(chunk, on_hold[half:]):",
+        "        if False:",
+        "tests/models/drift/test_levels.py",
+    ),
+    Mutant(
+        "one person takes refutation from labels",
+        "models/hub/holds.py",
+        "return self.state is HoldState.STRUCK",
+        "return self.state in (HoldState.STRUCK, HoldState.DISCARDED)",
+        "tests/models/hub/test_holds.py",
     ),
 )
 

@@ -293,7 +293,9 @@ def one_reviewer_has(share, rows=200, others=5):
         (reviews(400), past(rate=0.3), "base_rate_near_trailing", "passed"),  # within a factor of 2
         # Above a factor of 2: 4 standard deviations of 2 % in 200 rows are 4 points.
         (bad_in(9, 200), past(rate=0.02), "base_rate_near_trailing", "passed"),
-        (bad_in(14, 200), past(rate=0.02), "base_rate_near_trailing", "failed"),
+        # An exact tail: 14 or more of 200 at 2 % come once in 17,000.
+        (bad_in(14, 200), past(rate=0.02), "base_rate_near_trailing", "passed"),
+        (bad_in(15, 200), past(rate=0.02), "base_rate_near_trailing", "failed"),
         (bad_in(1, 200), past(rate=0.02), "base_rate_near_trailing", "passed"),
         (bad_in(191, 200), past(rate=0.98), "base_rate_near_trailing", "passed"),
         (reviews(199), past(rate=0.01), "base_rate_near_trailing", "too_few_to_judge"),
