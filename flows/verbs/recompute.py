@@ -94,8 +94,11 @@ def recomputed(desk: Desk, policy: Policy, rows: pd.DataFrame) -> pd.DataFrame:
     changes = sorted(
         {e.at for e in desk.ledger.history() if e.case_type in (policy.case_type, PEOPLE)}
     )
-    since = pd.DatetimeIndex(changes, tz="UTC").searchsorted(
-        pd.DatetimeIndex(rows["decided_at"]), side="right"
+    # In one unit: pandas reads whole seconds as such, and refuses to compare finer stamps with them.
+    since = (
+        pd.DatetimeIndex(changes, tz="UTC")
+        .as_unit("us")
+        .searchsorted(pd.DatetimeIndex(rows["decided_at"]).as_unit("us"), side="right")
     )
     keys = pd.DataFrame(
         {"since": since, "arm": rows["arm"].to_numpy(), "claimed": claimed.to_numpy()},

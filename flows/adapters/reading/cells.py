@@ -319,7 +319,10 @@ def _without_words(
         return values
     if isinstance(values.dtype, pd.StringDtype) and not _any_word(values, exact):
         return values
-    codes, distinct = pd.factorize(values)
+    try:
+        codes, distinct = pd.factorize(values)
+    except TypeError:  # lists or records, which no word for missing is
+        return values
     words = pd.Series(
         [cell.strip() if isinstance(cell, str) else "x" for cell in distinct], dtype="str"
     )

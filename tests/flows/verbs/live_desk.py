@@ -27,7 +27,11 @@ def live_desk(advised: Advised, home: Path, database: str | None = None) -> Desk
     """
     shutil.copytree(advised.home, home, dirs_exist_ok=True)
     if database is not None:
-        (home / "live" / "ledger.head").unlink()  # of the copied ledger
+        # What says that another ledger was used here; the database's is a new one.
+        for trace in ("ledger.db", "ledger.head", "ledger.seen", "audit.key", "alerts.jsonl"):
+            (home / "live" / trace).unlink(missing_ok=True)
+        for folder in ("evidence", "dossiers"):
+            shutil.rmtree(home / "live" / folder, ignore_errors=True)
     settings = small_settings().model_copy(update={"database_url": database})
     desk = Desk.at(home / "live", settings, advised.desk.case_types)
     url = database or f"sqlite:///{home / 'live' / 'ledger.db'}"
