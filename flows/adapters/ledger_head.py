@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,7 +87,8 @@ def write_seen(head_file: Path, seq: int, own_hash: str) -> None:
     disk before it counts: what a power cut loses of it is written again with the next entry.
     """
     file = seen_file(head_file)
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    # Two threads of one process write, too: each has a part of its own.
+    part = file.with_name(f".{file.name}.{os.getpid()}.{threading.get_ident()}.part")
     try:
         part.write_text(canonical_json({"seq": seq, "hash": own_hash}), encoding="ascii")
         part.replace(file)
