@@ -17,6 +17,8 @@ from tests.fuzz.mutators import TEXT_CANARY
 from tests.fuzz.oracle import judge, smallest
 from tests.fuzz.strategies import KINDS, changes_of, made
 
+pytestmark = pytest.mark.slow
+
 INPUTS = {"case_types": 40, "sources": 40, "settings": 20, "certify_tables": 20, "triage_tables": 15,
           "contract_frames": 15, "contract_files": 10, "csv_bytes": 20, "parquet_bytes": 20}  # fmt: skip
 

@@ -21,6 +21,8 @@ from flows.adapters.mlflow_store import (
 )
 from tests.builders import with_mlflow
 
+pytestmark = pytest.mark.slow
+
 OLD = "file:///old/home/mlflow/artifacts/retrain"
 
 

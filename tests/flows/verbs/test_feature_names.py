@@ -15,6 +15,8 @@ from flows.verbs.walk import Walk
 from models.vocabulary.names import RESERVED, column_of
 from tests.builders import small_history, small_settings, with_mlflow
 
+pytestmark = pytest.mark.slow
+
 ODD = [
     "phi_x", "phi_signal", "_digest", "_position", "__key_hash", "__content_hash",
     "holds:every_other_rule", "feature(score)", "amount [usd]", "a<b", "]", "a.b", "a", "f0",

@@ -13,6 +13,8 @@ from flows.verbs.file import Concluded, conclude
 from flows.verbs.open_walk import open_backtest
 from tests.builders import small_history, small_settings, with_mlflow
 
+pytestmark = pytest.mark.slow
+
 SOURCE = """\
 name: small
 kind: history
