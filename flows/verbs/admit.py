@@ -213,6 +213,9 @@ def _read_until(
 
 def _context(desk: Desk, table: str, frame: pd.DataFrame, now: datetime) -> AdmissionContext:
     decisions = revisions = facts = None
+    if not frame.columns.is_unique:
+        # The contract refuses it by name; two columns of one name cannot be looked up.
+        return AdmissionContext(now=now, case_types=desk.case_types)
     if table != "decisions":
         decisions = _stored_decisions(desk, frame)
     if table == "reviews":
