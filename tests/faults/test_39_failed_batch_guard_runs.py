@@ -25,6 +25,7 @@ from tests.flows.verbs.hub_desk import (
     NOW,
     OTHER,
     WIDE,
+    copied_desk,
     decided_cases,
     hub_desk,
     made_live,
@@ -35,15 +36,20 @@ from tests.outside_agent import decided, reviewed
 LATER = NOW + 10 * DAY
 
 
-@pytest.fixture
-def refuted(tmp_path: Path) -> Desk:
+@pytest.fixture(scope="module")
+def refuted_template(tmp_path_factory: pytest.TempPathFactory) -> Desk:
     """Of what the live policy passes 60 % is bad, and one of the other case type has expired."""
-    desk = hub_desk(tmp_path)
+    desk = hub_desk(tmp_path_factory.mktemp("refuted") / "home")
     made_live(desk, policy(WIDE), NOW)
     made_live(desk, policy(WIDE, case_type=OTHER, valid_until=LATER), NOW)
     quiet_nights(desk, LATER - 6 * DAY, 6, rows=300)
     decided_cases(desk, policy(WIDE), NOW, 3_000, bad_passed=0.6)
     return desk
+
+
+@pytest.fixture
+def refuted(refuted_template: Desk, tmp_path: Path) -> Desk:
+    return copied_desk(refuted_template, tmp_path / "home")
 
 
 def unreadable() -> str:

@@ -108,6 +108,7 @@ def nights(manned: LiveHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     return found
 
 
+@pytest.mark.slow
 def test_no_night_no_row_and_no_judgement_is_lost(nights: Nights) -> None:
     """Whatever was delivered, every night files what it did, held and failed; in the end every row is
     stored once, and what is left aside has a rule's name."""

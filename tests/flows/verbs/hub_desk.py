@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -60,10 +62,7 @@ class Registry:
 
 def hub_desk(home: Path, **changed: Any) -> Desk:
     """A live desk of two case types, `changed` in both; everybody is enrolled, model 1 registered."""
-    kinds = {
-        name: replace(small_case_type(), **{"name": name, **changed}) for name in (NAME, OTHER)
-    }
-    desk = replace(Desk.at(home, small_settings(), kinds), registry=Registry())
+    desk = opened_desk(home, Registry(), **changed)
     for name, role in ((ANA, Role.APPROVER), (BEN, Role.APPROVER), (OLA, Role.OPERATOR), (AUDREY, Role.AUDITOR)):  # fmt: skip
         enrol = Enrol(
             name=name,
@@ -73,9 +72,23 @@ def hub_desk(home: Path, **changed: Any) -> Desk:
             base_version=last_version(desk, "@people"),
         )
         assert isinstance(desk.ledger.submit(enrol, NOW - 90 * DAY), Entry)
-    for name in kinds:
+    for name in (NAME, OTHER):
         with_model(desk, "1", NOW - 60 * DAY, name)
     return desk
+
+
+def opened_desk(home: Path, registry: Registry, **changed: Any) -> Desk:
+    """The desk of a home that is there, or is made; nobody and nothing is put into it."""
+    kinds = {
+        name: replace(small_case_type(), **{"name": name, **changed}) for name in (NAME, OTHER)
+    }
+    return replace(Desk.at(home, small_settings(), kinds), registry=registry)
+
+
+def copied_desk(desk: Desk, home: Path) -> Desk:
+    """The same desk on a copy of its home, so that a test may spoil what took long to make."""
+    shutil.copytree(desk.home, home)
+    return opened_desk(home, copy.deepcopy(desk.registry))
 
 
 def with_model(desk: Desk, version: str, at: datetime, case_type: str = NAME) -> None:
