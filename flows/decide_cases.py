@@ -8,6 +8,7 @@ from prefect import flow
 from prefect.utilities.annotations import quote
 
 from flows import tasks
+from flows.adapters.reading_notes import Note
 from flows.artifacts import publish
 from flows.reports.decided import decided_table, decided_verdict
 from flows.verbs.authority import refuse_without_authority
@@ -25,7 +26,10 @@ def decide_cases(profile: str | None = None) -> dict[str, Any]:
         profile: the settings' profile; empty: RATCHET_PROFILE or `local`.
     """
     desk = tasks.open_desk(profile)
-    decided: dict[str, Any] = tasks.decide_new_cases(quote(desk), None, profile)
-    publish("decide-cases", decided_verdict(decided), decided_table(decided))
+    notes: list[Note] = []
+    decided: dict[str, Any] = tasks.decide_new_cases(quote(desk), None, profile, notes.append)
+    # A look that was tried again tells its notes again.
+    verdict = " ".join([decided_verdict(decided), *map(str, dict.fromkeys(notes))])
+    publish("decide-cases", verdict, decided_table(decided))
     refuse_without_authority([one.get("overrides", {}) for one in decided.values()])
     return decided

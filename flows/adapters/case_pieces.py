@@ -12,6 +12,7 @@ import pandas as pd
 from configs.errors import UserError
 from configs.sources import SourceSettings
 from data_contracts.digests import UInts, row_digests
+from flows.adapters.reading_notes import Notes
 from flows.adapters.sources import file_pieces, is_table, read_pieces, rows_in_all
 from models.vocabulary import CaseType
 
@@ -51,15 +52,18 @@ class CaseFile:
         }
         return cls(path, SourceSettings.model_validate(said))
 
-    def pieces(self, rows: int = PIECE_ROWS) -> Iterator[pd.DataFrame]:
+    def pieces(self, rows: int = PIECE_ROWS, notes: Notes | None = None) -> Iterator[pd.DataFrame]:
         """The cases in the file's order, at most `rows` at a time.
+
+        Args:
+            notes: collects what was lost, altered or guessed.
 
         Raises:
             UserError: the file cannot be read, lacks a column, or has no rows.
             ServiceUnreachable: the file system does not answer.
         """
         some = False
-        for piece in read_pieces(self.source, rows):
+        for piece in read_pieces(self.source, rows, notes):
             some = True
             yield piece
         if not some:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from flows.commands.options import FILE
-from flows.commands.output import table
+from flows.commands.output import say_note, table
 
 
 @click.command()
@@ -48,7 +48,7 @@ def decide(file: Path, case_type: str, out: Path | None, as_json: bool) -> None:
 
     desk = live.open_desk()
     with counted(f"deciding {case_type}") as progress:
-        told = decide_file(desk, file, case_type, out, None, progress).counts()
+        told = decide_file(desk, file, case_type, out, None, progress, tell=say_note).counts()
     if as_json:
         click.echo(json.dumps(told, indent=1))
         refuse_without_authority([told["overrides"]])

@@ -12,6 +12,7 @@ from typing import Any
 from configs.errors import UserError
 from flows.adapters.case_pieces import PIECE_ROWS, CaseFile, are_repeated
 from flows.adapters.decisions_file import decisions_file
+from flows.adapters.reading_notes import Notes, Tell, nobody
 from flows.verbs.decide_once import DecidedOnce, decide_once
 from flows.verbs.desk import Desk
 from flows.verbs.known_case_type import known_case_type
@@ -62,6 +63,7 @@ def decide_file(
     progress: Progress | None = None,
     *,
     piece_rows: int = PIECE_ROWS,
+    tell: Tell = nobody,
 ) -> DecidedFile:
     """Decide every case of a Parquet or CSV file under what is live, and store the decisions.
 
@@ -75,6 +77,7 @@ def decide_file(
         now: given where the clock is simulated: when all cases are decided. None: each piece is
             decided under what is live at its own moment, and stamped with it.
         piece_rows: cases in memory at a time.
+        tell: is given each note on what was altered while the file was read, at its end.
 
     Raises:
         UserError: no such case type, `out` is the file itself, or the file cannot be read; the message says what would work.
@@ -85,8 +88,9 @@ def decide_file(
         raise UserError(f"{out} holds the cases; name another file for the decisions.")
     opened = CaseFile.at(file, desk.case_types[case_type])
     total, repeated_ids, found = opened.rows_in_all(), opened.repeated_ids(), DecidedFile()
+    notes = Notes(file.name)
     with decisions_file(out) as writer:
-        for piece in opened.pieces(piece_rows):
+        for piece in opened.pieces(piece_rows, notes):
             repeated = are_repeated(piece["case_id"], repeated_ids)
             source = f"file {file.name}"
             told = decide_once(desk, case_type, piece, now, source=source, repeated=repeated)
@@ -94,4 +98,6 @@ def decide_file(
             found.add(told)
             if progress is not None:
                 progress(found.rows_in, total)
+    for note in notes.told():
+        tell(note)
     return found

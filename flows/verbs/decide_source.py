@@ -19,7 +19,8 @@ from data_contracts.admission import BROKEN_RULES
 from data_contracts.digests import row_digests
 from data_contracts.row_rules import known_case_type
 from flows.adapters.case_pieces import PIECE_ROWS
-from flows.adapters.sources import asks_since, read_source
+from flows.adapters.reading_notes import Tell, nobody
+from flows.adapters.sources import asks_since, read_delivery
 from flows.verbs.decide_once import REPEATED, clock, decide_once, quarantine_cases
 from flows.verbs.desk import Desk
 from flows.verbs.live import configured_source
@@ -52,6 +53,7 @@ class _Run:
     seen: datetime | None
     overlap: timedelta
     now: datetime | None
+    tell: Tell
     told: dict[str, Any] = field(default_factory=dict)
     put_aside: Counter[str] = field(default_factory=Counter)
     failed: dict[str, Exception] = field(default_factory=dict)
@@ -59,7 +61,7 @@ class _Run:
 
 
 def decide_new_cases(
-    desk: Desk, now: datetime | None, profile: str | None = None
+    desk: Desk, now: datetime | None, profile: str | None = None, tell: Tell = nobody
 ) -> dict[str, Any]:
     """Pull new cases, decide them under what is live, store the decisions, move the watermark.
 
@@ -74,6 +76,7 @@ def decide_new_cases(
 
     Args:
         now: None: the clock tells; given where it is simulated.
+        tell: is given each note on what was lost, altered or guessed while the source was read.
 
     Returns:
         By case type what became of its rows (`rows_in` = `decided` + `already_decided` + `refused` +
@@ -88,7 +91,7 @@ def decide_new_cases(
     """
     source = configured_source("cases", profile)
     overlap = timedelta(hours=load_settings(profile).night.overlap_hours)
-    run = _Run(desk, source, desk.store.watermark(source.name), overlap, now)
+    run = _Run(desk, source, desk.store.watermark(source.name), overlap, now, tell)
     rows, whole = _rows(run)
     if len(rows):
         known = _of_known_type(run, rows)
@@ -111,12 +114,19 @@ def _rows(run: _Run) -> tuple[pd.DataFrame, bool]:
     if since is None or run.source.watermark is None:
         # What was read before may be empty now; what never was is mapped wrongly.
         first = since is None and run.source.watermark is not None
-        return read_source(run.source, None if first else _BEGINNING), True
+        return _read(run, None if first else _BEGINNING), True
     looked = run.desk.store.watermark(_whole_look(run.source))
     due = looked is None or clock(run.now) - looked >= WHOLE_LOOK
     if due or not asks_since(run.source):
-        return read_source(run.source, _BEGINNING), True
-    return read_source(run.source, since - run.overlap), False
+        return _read(run, _BEGINNING), True
+    return _read(run, since - run.overlap), False
+
+
+def _read(run: _Run, since: datetime | None) -> pd.DataFrame:
+    reading = read_delivery(run.source, since)
+    for note in reading.notes:
+        run.tell(note)
+    return reading.rows
 
 
 def _whole_look(source: SourceSettings) -> str:

@@ -178,6 +178,12 @@ def _free(
             "`categorical:` to keep the text)",
             int(plain.notna().sum()),
         )
+    elif at_once is not None and (led := _leading_zeros(plain)):
+        notes.add(
+            f"cells of {name} that start with a zero, such as a postal code, read as numbers (list it "
+            "under `categorical:` to keep the text)",
+            led,
+        )
     if read is None:
         assert at_once is not None
         return at_once
@@ -298,6 +304,15 @@ def _numbers_at_once(values: pd.Series) -> pd.Series | None:
             return None
         return pd.Series(read.to_pandas().to_numpy(), index=values.index)
     return None
+
+
+def _leading_zeros(values: pd.Series) -> int:
+    """How many whole numbers stand there with a zero in front, which a number does not keep."""
+    array = pa.array(values, from_pandas=True)
+    led = pc.and_(pc.starts_with(array, "0"), pc.greater(pc.utf8_length(array), 1))
+    if not pc.any(led).as_py():
+        return 0
+    return int(pc.sum(pc.match_substring_regex(array, r"^0[0-9]+$")).as_py() or 0)
 
 
 def _may_be_flags(values: pd.Series) -> bool:

@@ -177,6 +177,26 @@ def test_a_file_that_writes_yes_and_no_otherwise_is_read_beside_the_others(
     assert all(again["agrees"].values()), again
 
 
+def test_what_was_altered_while_the_file_was_read_is_told_once_with_its_count(
+    advised: Advised, desk: Desk, tmp_path: Path
+) -> None:
+    """Three cells say NA, in three pieces of the file."""
+    cases = later_cases(advised).head(60).reset_index(drop=True)
+    cases["travel_speed_kmh"] = cases["travel_speed_kmh"].astype("str")
+    cases.loc[[3, 30, 50], "travel_speed_kmh"] = "NA"
+    file = tmp_path / "cases.csv"
+    cases.to_csv(file, index=False)
+    told: list[str] = []
+    found = decide_file(
+        desk, file, CASE_TYPE, None, asked_at(advised), piece_rows=20,
+        tell=lambda note: told.append(str(note)),
+    )  # fmt: skip
+    assert (found.rows_in, found.refused) == (60, 0)
+    assert told == [
+        "Source 'cases.csv': cells of travel_speed_kmh with a word for missing (such as NA), read so: 3."
+    ]
+
+
 def test_the_cases_are_not_written_over(advised: Advised, desk: Desk, tmp_path: Path) -> None:
     """Nor is anything decided where the decisions could not be handed back."""
     file = tmp_path / "cases.csv"

@@ -91,6 +91,22 @@ def test_what_databases_write_for_nothing_is_nothing_in_text(tmp_path, road, wor
     assert (x.tolist(), told) == ([word, "web"] * (N // 2), [])
 
 
+def test_zeros_in_front_of_numbers_are_told_where_they_are_lost(tmp_path):
+    """A postal code is text to who wrote it; a 0, and 0.5, are the numbers they are."""
+    codes = ["00501", "0", "7", *(f"{n:05d}" for n in range(3, N))]
+    x, told, _ = read(the_table(x=codes), "csv", tmp_path)
+    assert x.tolist() == [501, 0, *[7], *range(3, N)]
+    (note,) = told
+    assert note.endswith(
+        "of x that start with a zero, such as a postal code, read as numbers (list it under "
+        "`categorical:` to keep the text): 38."
+    )
+    plain = ["0", "0.5", *(str(n) for n in range(2, N))]
+    assert read(the_table(x=plain), "csv", tmp_path)[1] == []
+    kept, told, _ = read(the_table(x=codes), "csv", tmp_path, categorical=("x",))
+    assert (kept.tolist(), told) == (codes, [])
+
+
 @roads
 @pytest.mark.parametrize("cell", ["1,320.50", "1320,50", "$1320", "1320 EUR", "99%"])
 def test_a_number_in_another_format_is_asked_about(tmp_path, road, cell):
