@@ -35,6 +35,9 @@ from models.truth.reviewer_share import REVIEWER_CAP, share_limit
 
 BASE_RATE, VOLUME = "base_rate_near_trailing", "volume_near_trailing"
 """Names of the contracts' population rules (data_contracts/batch_rules.py)."""
+FEWEST_COMPARED = 4 * FEWEST_TO_JUDGE
+"""So many labels of a case type are compared with each other, however long they took to come in:
+the smallest pool that can be judged needs as many before it, and a larger one shows a smaller move."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +58,23 @@ def levels_of(desk: Desk, book: Book, decisions_from: str | None = None) -> list
     Args:
         decisions_from: the source whose cases a day are watched; None: none is.
     """
-    levels = _label_levels(book, book.as_of - 4 * desk.hold_plan.trailing)
-    return levels if decisions_from is None else levels + _volume_levels(desk, book, decisions_from)
+    since = _watched_since(desk, book)
+    levels = _label_levels(book, since)
+    if decisions_from is None:
+        return levels
+    return levels + _volume_levels(desk, book, decisions_from, since)
+
+
+def _watched_since(desk: Desk, book: Book) -> datetime:
+    """Far enough back to compare with, and whatever an open hold holds: a type of few labels a day
+    takes longer than that to bring the rows that end it."""
+    open_holds = [
+        one.since
+        for name in desk.case_types
+        for one in holds_of(desk.ledger.history(name), name)
+        if one.state is HoldState.OPEN
+    ]
+    return min([book.as_of - 4 * desk.hold_plan.trailing, *open_holds])
 
 
 def watch_populations(
@@ -245,9 +263,14 @@ def _label_levels(book: Book, since: datetime) -> list[Level]:
 
     A label's share of bad depends on which cases were drawn, so labels are compared with earlier
     ones of cases that the same policy decided; all policies that review everything count as one.
+    Where `since` leaves fewer than FEWEST_COMPARED labels of a case type, older ones are taken, too.
     """
     labels = book.labels
-    recent = labels["first"] & (labels["received_at"] >= pd.Timestamp(since))
+    labels = labels[labels["first"].to_numpy(dtype=np.bool_)]
+    younger = labels.groupby(["case_type", "table"])["received_at"].rank(
+        method="min", ascending=False
+    )
+    recent = (labels["received_at"] >= pd.Timestamp(since)) | (younger <= FEWEST_COMPARED)
     labels = labels[recent.to_numpy(dtype=np.bool_)]
     if labels.empty:
         return []
@@ -285,7 +308,7 @@ def _epochs(book: Book) -> pd.Series:
     return policies.where(policies.isin(selective), _EVERYTHING)
 
 
-def _volume_levels(desk: Desk, book: Book, source: str) -> list[Level]:
+def _volume_levels(desk: Desk, book: Book, source: str, since: datetime) -> list[Level]:
     """Cases a day by case type, delivery by delivery of one source; those decided here are ours."""
     sizes = desk.store.sizes("decisions", "case_type", as_of=book.as_of, source=source)
     if sizes.empty:
@@ -293,9 +316,9 @@ def _volume_levels(desk: Desk, book: Book, source: str) -> list[Level]:
     table = sizes.pivot_table(
         index="received_at", columns="case_type", values="rows", aggfunc="sum", fill_value=0
     ).sort_index()
-    since = pd.Timestamp(book.as_of - 4 * desk.hold_plan.trailing)
     days = table.index.to_series().diff().dt.total_seconds() / 86_400.0
-    table, days = table[table.index >= since].iloc[-120:], days[days.index >= since].iloc[-120:]
+    watched = table.index >= pd.Timestamp(since)
+    table, days = table[watched], days[watched]
     return [
         Level(
             str(name),

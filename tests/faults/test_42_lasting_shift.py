@@ -110,3 +110,24 @@ def test_never_a_loop_that_refuses_for_ever(steady: Desk) -> None:
         number += 16
     assert nights_at(steady, number, 1, 0.9) == ["done"]
     assert {hold.state for hold in holds(steady)} == {HoldState.RELEASED}
+
+
+def test_a_type_of_few_labels_gets_its_hold_ended_too(tmp_path: Path) -> None:
+    """Forty labels a fortnight: the 500 rows that end a hold take longer than the sixteen weeks of
+    deliveries that are compared with each other."""
+    desk = hub_desk(tmp_path)
+
+    def fortnights(first: int, count: int, bad: float) -> None:
+        for number in range(first, first + count):
+            at = NOW + 14 * number * DAY
+            cases = decided(at - DAY, 40)
+            night(desk, at, decisions=cases, reviews=reviewed(cases, bad))
+
+    fortnights(0, 6, 0.5)
+    fortnights(6, 10, 0.05)
+    (hold,) = holds(desk)
+    assert (hold.state, hold.rule) == (HoldState.OPEN, "base_rate_near_trailing")
+    fortnights(16, 4, 0.05)
+    (hold,) = holds(desk)
+    assert hold.state is HoldState.RELEASED
+    assert len(on_hold(desk, load_book(desk, NOW + 14 * 30 * DAY), NAME)) == 0
