@@ -446,6 +446,11 @@ def _others(
         columns, guesses = matched_columns(name, names, roles.columns)
         told += guesses
         found[name] = _other(asked, name, _place(table, None, folder), columns, names, features)
+        if lacking := found[name].missing_features:
+            told.append(
+                f"{name} do not have {', '.join(map(repr, lacking))}: what is not known when a case is "
+                "decided can be no feature."
+            )
     return found, told
 
 

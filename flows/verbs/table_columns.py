@@ -32,7 +32,11 @@ LEAK_AUC = 0.99
 """A column that alone ranks bad before good so well repeats the label; no honest feature does."""
 
 FEWEST_TO_TELL = 20
-"""Fewer bad or good rows than this show no leak, and fewer rows no id."""
+"""Among fewer bad or good rows than this only a ranking without any error is a leak, and fewer rows show
+no id."""
+
+FEWEST_AT_ALL = 5
+"""Fewer bad or good rows than this are ranked without an error by chance."""
 
 _ID_WORDS = {"id", "uuid", "guid", "iban", "phone", "email", "hash", "ref", "reference", "username"}
 _CODE_WORDS = {"code", "mcc", "zip", "zipcode", "postcode", "postal", "type", "category", "bin"}
@@ -85,15 +89,15 @@ def look_at(name: str, values: pd.Series, bad: npt.NDArray[np.float64] | None = 
     if found.kind is None or bad is None:
         return found
     auc = _auc(_ranked(values, found.kind, bad), bad)
-    if auc is None or auc < LEAK_AUC:
+    if auc is None or auc[0] < (LEAK_AUC if auc[1] >= FEWEST_TO_TELL else 1.0):
         return found
     return Column(
         name,
         None,
         found.missing,
-        f"alone it ranks bad before good almost without error (AUC {auc:.3f}): it repeats the label, "
+        f"alone it ranks bad before good almost without error (AUC {auc[0]:.3f}): it repeats the label, "
         "and will not be there when a case is new",
-        leak=auc,
+        leak=auc[0],
     )
 
 
@@ -205,7 +209,7 @@ def _words(name: str, values: pd.Series, is_code: bool) -> Column:
         return Column(name, None, missing, "it holds free text")
     if len(present) >= FEWEST_TO_TELL and levels == len(present):
         return Column(name, None, missing, "its values never repeat: an id")
-    if words_of(name)[-1:] and words_of(name)[-1] in _ID_WORDS and levels > FEWEST_TO_TELL:
+    if words_of(name)[-1:] and words_of(name)[-1] in _ID_WORDS:
         return Column(name, None, missing, "an id, by its name: it says nothing of other cases")
     if levels > MOST_LEVELS:
         return Column(
@@ -244,7 +248,9 @@ def _ranked(
         known = ~np.isnan(bad)
         hits = np.bincount(codes[known], weights=bad[known], minlength=int(codes.max()) + 1)
         size = np.bincount(codes[known], minlength=int(codes.max()) + 1)
-        return [(hits / np.maximum(size, 1))[codes]]
+        # A level that few rows hold repeats their labels by itself.
+        rate = np.where(size >= FEWEST_AT_ALL, hits / np.maximum(size, 1), np.nanmean(bad))
+        return [rate[codes]]
     read = read_flags(values) if kind == "boolean" else read_numbers(values)
     found = read.values.to_numpy(dtype="float64", na_value=np.nan)
     if not np.isnan(found).any():
@@ -252,19 +258,22 @@ def _ranked(
     return [np.where(np.isnan(found), end, found) for end in (-np.inf, np.inf)]
 
 
-def _auc(columns: list[npt.NDArray[np.float64]], bad: npt.NDArray[np.float64]) -> float | None:
-    """How well the best of these ranks bad before good, either way round; None: too few to tell."""
+def _auc(
+    columns: list[npt.NDArray[np.float64]], bad: npt.NDArray[np.float64]
+) -> tuple[float, int] | None:
+    """How well the best of these ranks bad before good, either way round, and how many of the rarer
+    class that rests on; None: too few to tell."""
     known = ~np.isnan(bad)
     truth = bad[known] == 1.0
     most, least = int(truth.sum()), int((~truth).sum())
-    if min(most, least) < FEWEST_TO_TELL:
+    if min(most, least) < FEWEST_AT_ALL:
         return None
     best = 0.5
     for each in columns:
         ranks = rankdata(each[known])
         auc = (ranks[truth].sum() - most * (most + 1) / 2) / (most * least)
         best = max(best, auc, 1.0 - auc)
-    return float(best)
+    return float(best), min(most, least)
 
 
 def _read(reader: Callable[[pd.Series], ReadCells], values: pd.Series) -> ReadCells | None:
