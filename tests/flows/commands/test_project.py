@@ -345,3 +345,22 @@ def test_epoch_and_day_first_stamps_are_asked_for(ratchet_here: Ratchet, tmp_pat
     done = ratchet_here(tmp_path, *asked, "--dates", "dmy")
     assert done.returncode == 0, done.stderr
     assert "\ndates: dmy" in (tmp_path / "mine/sources/history.yaml").read_text(encoding="utf-8")
+
+
+def test_decide_without_a_file_reads_the_configured_cases(
+    ratchet_here: Ratchet, tmp_path: Path
+) -> None:
+    """Under their own names; before a model is there everybody goes to a person, each case once."""
+    project, home, env = tmp_path / "mine", tmp_path / "home", {}
+    cases = pd.read_csv(past(tmp_path)).drop(columns=["is_fraud", "closed_as"])
+    cases.to_csv(tmp_path / "new.csv", index=False)
+    ratchet_here(home, "init", "loan", "--from", str(tmp_path / "new.csv"), "--to", str(project))
+    env = {"RATCHET_CONFIG": str(project)}
+    done = ratchet_here(home, "decide", "--json", **env)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["loan"]["actions"] == {"escalate": COUNT}
+    done = ratchet_here(home, "decide", "--json", **env)
+    assert json.loads(done.stdout)["loan"]["already_decided"] == COUNT
+    done = ratchet_here(home, "decide", "--case-type", "loan", **env)
+    assert done.returncode == 2
+    assert "go with a FILE" in done.stderr
