@@ -80,6 +80,7 @@ def init(
     It holds the case type (features, kinds, promises), a source file for each table with every
     column of its contract explained, and a profile. Every guess is said. Nothing is written over.
     """
+    from flows.reports.progress import counted
     from flows.verbs.init_project import Asked, init_project
 
     roles = {
@@ -88,26 +89,26 @@ def init(
     }  # fmt: skip
     others = {"cases": cases, "decisions": decisions, "reviews": reviews, "outcomes": outcomes}
     said = {"timezone": timezone, "dates": dates, "epoch": epoch, "encoding": encoding}
-    project = init_project(
-        Asked(
-            case_type=case_type,
-            table=table,
-            query=query,
-            to=to,
-            roles=roles,
-            bad_values=bad_values,
-            others={name: one for name, one in others.items() if one is not None},
-            said={name: one for name, one in said.items() if one is not None},
-            external=scorer == "external",
-            case_type_only=case_type_only,
-        )
+    asked = Asked(
+        case_type=case_type,
+        table=table,
+        query=query,
+        to=to,
+        roles=roles,
+        bad_values=bad_values,
+        others={name: one for name, one in others.items() if one is not None},
+        said={name: one for name, one in said.items() if one is not None},
+        external=scorer == "external",
+        case_type_only=case_type_only,
     )
+    with counted("looking at columns") as progress:
+        project = init_project(asked, progress=progress)
     if as_json:
         from flows.reports.project_told import as_plain
 
         click.echo(json.dumps(as_plain(project), indent=1))
         return
-    _tell(project, case_type, external=scorer == "external")
+    _tell(project)
 
 
 @click.command()
@@ -195,11 +196,11 @@ def sample(to: Path, scorer: str, days: int, per_day: int, seed: int, as_json: b
 COMMANDS = (init, check, contracts, sample)
 
 
-def _tell(project: Project, case_type: str, *, external: bool) -> None:
+def _tell(project: Project) -> None:
     from flows.reports.project_told import next_commands, told_of
 
     for sentence in told_of(project):
         click.echo(sentence)
     click.echo("\nNext:")
-    for command in next_commands(project, external=external):
+    for command in next_commands(project):
         click.echo(f"  {command}")

@@ -10,7 +10,7 @@ import yaml
 
 from data_contracts import CONTRACTS
 from data_contracts.meanings import MEANINGS, PURPOSES, presence, type_words
-from flows.verbs.table_columns import Column
+from flows.verbs.table_columns import Column, words_of
 
 WATERMARKS: Mapping[str, str] = {
     "decisions": "decided_at",
@@ -20,6 +20,7 @@ WATERMARKS: Mapping[str, str] = {
 }
 """By table the column that tells how far its source was read."""
 
+_CALENDAR = {"month", "quarter", "season", "week", "year"}
 _RARE = 0.02
 _WHEN: Mapping[str, str] = {
     "decisions": "Needed only where another agent decides; what Ratchet decides is stored by itself.",
@@ -154,6 +155,8 @@ def _feature_lines(one: FeatureText) -> Iterator[str]:
         told.append(f"the table's column {_shown(column.name)}")
     if column.note:
         told.append(_shown(column.note))
+    if _CALENDAR & set(words_of(column.name)):
+        told.append("follows the date by itself? Then add turns_with_calendar: true")
     said = [f"name: {_scalar(one.name)}", f"kind: {column.kind}"]
     if column.missing:
         said.append("may_be_missing: true")
@@ -168,14 +171,15 @@ def _feature_lines(one: FeatureText) -> Iterator[str]:
 
 def _promises(bad_share: float | None) -> list[str]:
     rare = bad_share is not None and bad_share < _RARE
-    seen = "" if bad_share is None else f" {bad_share:.2%} of the cases in the table were bad."
+    seen = [] if bad_share is None else [f"# {bad_share:.2%} of the cases in the table were bad."]
     by_recall = "targets: {precision: 0.95, recall: 0.99, delta: 0.05}"
     limit = 0.01 if bad_share is None else float(f"{bad_share / 4:.1g}") or 0.001
     by_omission = f"targets: {{precision: 0.95, false_omission_rate: {limit}, delta: 0.05}}"
     return [
         "# What every promoted boundary must be proven to keep; `delta` is the accepted probability that",
-        f"# one breaks a promise.{seen} Where bad is rare, a share of bad among the passed is",
-        "# the promise that leaves something to automate.",
+        "# one breaks a promise. Where bad is rare, a limit on the share of bad among the passed leaves more",
+        "# to automate than recall does.",
+        *seen,
         by_omission if rare else by_recall,
         f"# {by_recall if rare else by_omission}",
         "maturity_days: 14  # after so long a case's truth is taken as settled",

@@ -21,7 +21,8 @@ def told_of(project: Project) -> Iterator[str]:
         yield from (f"  {_plain(sentence)}" for sentence in project.told)
     kinds = Counter(str(one.column.kind) for one in project.features)
     counted = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
-    yield f"\n{len(project.features)} features ({counted or 'none'}). Left out:"
+    many = "feature" if len(project.features) == 1 else "features"
+    yield f"\n{len(project.features)} {many} ({counted or 'none'}). Left out:"
     for one in project.left_out:
         yield f"  {_plain(one.name)}: {_plain(one.why)}."
     if not project.left_out:
@@ -42,7 +43,7 @@ def told_of(project: Project) -> Iterator[str]:
         )
 
 
-def next_commands(project: Project, *, external: bool) -> list[str]:
+def next_commands(project: Project) -> list[str]:
     """What to run next, in order."""
     folder = shlex.quote(str(project.folder))
     name = next(iter(project.files))
@@ -52,12 +53,12 @@ def next_commands(project: Project, *, external: bool) -> list[str]:
             "ratchet check",
         ]
     commands = [f"export RATCHET_CONFIG={folder}", f"# read {name}, then:", "ratchet check"]
-    if project.kind == "history" and not external:
+    if project.kind == "history" and not project.external:
         commands.append(f"ratchet import-history {folder}/sources/history.yaml")
     night = {"decisions", "reviews"} & set(project.named)
     if night:
         commands.append("ratchet night")
-    elif external:
+    elif project.external:
         commands.append("# name the agent's decisions and reviews in sources/, then: ratchet night")
     return [*commands, "ratchet proposals"]
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from dataclasses import replace as with_
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from configs.masking import secrets_of
 from configs.places import PROJECT
 from configs.settings import load_settings
 from configs.sources import SourceSettings, load_source
+from data_contracts import AdmissionContext
+from data_contracts.row_rules import is_plain
 from flows.adapters.private_home import modes_for
 from flows.adapters.reading.files import RawTable
 from flows.adapters.reading_notes import Notes
@@ -34,6 +37,13 @@ from flows.reports.project_files import (
 from flows.verbs.column_roles import Roles, matched_columns, roles_in
 from flows.verbs.table_columns import Column, flags_of, look_at
 from models.vocabulary.names import is_reserved, same_spelling, why_mistakable
+
+Progress = Callable[[int, int | None], object]
+
+
+def _untold(_: int, __: int | None) -> None:
+    """Tells nobody how far it is."""
+
 
 LIVE = ("cases", "decisions", "reviews", "outcomes")
 _MOST_LABELS = 20
@@ -79,6 +89,7 @@ class Project:
         features, left_out: the looks at the columns that are features, and at the others.
         rows, columns: the table's size. bad_share: of the rows whose truth is known.
         named: the tables that the profile names. to_do: those for which a table has yet to be named.
+        external: another agent brings the score.
     """
 
     folder: Path
@@ -92,12 +103,18 @@ class Project:
     bad_share: float | None
     named: tuple[str, ...]
     to_do: tuple[str, ...]
+    external: bool
 
 
-def init_project(asked: Asked, env: Mapping[str, str] = os.environ) -> Project:
+def init_project(
+    asked: Asked, env: Mapping[str, str] = os.environ, progress: Progress = _untold
+) -> Project:
     """Look at the table, guess, write the files, and make sure that our own settings read them.
 
     Nothing is written over; where a file exists already, nothing is written at all.
+
+    Args:
+        progress: is told (columns looked at, of all).
 
     Raises:
         UserError: the folder, the table, a column or an option cannot be used.
@@ -108,6 +125,7 @@ def init_project(asked: Asked, env: Mapping[str, str] = os.environ) -> Project:
     folder = _folder(asked, env)
     _refuse_existing(folder, _planned(asked))
     source, place = _source_of(asked, env, folder)
+    progress(0, None)
     raw = read_as_it_is(source, Notes(source.name))
     if raw.rows.empty:
         raise UserError(f"{_label(asked.table)} is empty: it has columns and no rows.")
@@ -115,12 +133,12 @@ def init_project(asked: Asked, env: Mapping[str, str] = os.environ) -> Project:
     roles = roles_in(table, asked.roles, asked.case_type)
     bad, meanings = _truth(table, roles.columns.get("bad"), asked)
     kind = _kind(table, roles)
-    looks, given, left_out = _features(table, roles.columns, kind, bad)
+    looks, given, left_out = _features(table, roles.columns, kind, bad, progress)
     if not looks and not asked.external:
+        why = "; ".join(f"{one.name}: {one.why}" for one in left_out) or "there is no other column"
         raise UserError(
-            "no column of the table can be a feature: "
-            + "; ".join(f"{one.name}: {one.why}" for one in left_out)
-            + ". Name another table, or --scorer external where an agent brings its own score."
+            f"beside {', '.join(roles.columns.values())} no column of the table can be a feature: {why}. "
+            "Name another table, or say --scorer external where an agent brings its own score."
         )
     matched, told = _columns(kind, table, roles)
     words, strangers = _their_type(table, matched, asked.case_type)
@@ -145,14 +163,20 @@ def init_project(asked: Asked, env: Mapping[str, str] = os.environ) -> Project:
         folder=folder,
         files=tuple(texts),
         kind=kind,
-        told=(*roles.told, *told, *strangers, *more, *notes),
+        told=(*roles.told, *_odd_ids(table, roles), *told, *strangers, *more, *notes),
+        external=asked.external,
         features=tuple(features),
         left_out=tuple(left_out),
         rows=len(table),
         columns=len(table.columns),
         bad_share=_share(bad),
         named=tuple(one.kind for one in sources if one.there and one.kind in LIVE),
-        to_do=tuple(one.kind for one in sources if not one.there),
+        to_do=tuple(
+            one.kind
+            for one in sources
+            # What Ratchet decides is stored by itself, and an agent that decides needs no cases.
+            if not one.there and one.kind != ("cases" if asked.external else "decisions")
+        ),
     )
 
 
@@ -298,6 +322,7 @@ def _features(
     roles: Mapping[str, str],
     kind: str,
     bad: npt.NDArray[np.float64] | None,
+    progress: Progress,
 ) -> tuple[list[Column], dict[str, str], list[Column]]:
     """The columns that are features, what each is called here, and the columns that are none."""
     amount = roles.get("amount_usd")
@@ -308,7 +333,8 @@ def _features(
     left_out: list[Column] = []
     given: dict[str, str] = {}
     spelt: set[str] = set()
-    for name in table.columns:
+    for place, name in enumerate(table.columns):
+        progress(place, len(table.columns))
         if name in parts:
             continue
         ours = name
@@ -386,7 +412,7 @@ def _as_read(
                 **features,
             }
         )
-        rows = in_our_words(reader, raw.rows, notes, typed=raw.typed)
+        rows = _in_our_words(reader, raw, notes)
         more = [
             given[one.name]
             for one in looks
@@ -406,6 +432,28 @@ def _as_read(
         # A number that is none is missing to a history, and the row's fault elsewhere.
         told.append(FeatureText(name, with_(one, missing=max(missing, one.missing)), levels))
     return told, codes, [str(note) for note in notes.told()]
+
+
+def _in_our_words(reader: SourceSettings, raw: RawTable, notes: Notes) -> pd.DataFrame:
+    try:
+        return in_our_words(reader, raw.rows, notes, typed=raw.typed)
+    except UserError as wrong:
+        raise UserError(
+            f"{wrong} While there is no source file yet, --timezone, --dates, --epoch and --encoding say "
+            "so here; any other column may be given to none of the roles by its option, as `-`."
+        ) from None
+
+
+def _odd_ids(table: pd.DataFrame, roles: Roles) -> list[str]:
+    """A sentence where ids break the rule that every table's ids are held to."""
+    theirs = roles.columns["case_id"]
+    ids = pd.DataFrame({"case_id": table[theirs].astype("str")})
+    context = AdmissionContext(now=datetime.now(UTC), case_types={})
+    rule = is_plain("case_id_is_plain", "case_id")
+    odd = int((~rule.holds(ids, context)).sum())
+    if not odd:
+        return []
+    return [f"{odd:,} of {len(ids):,} ids in {theirs!r} will be rejected: {rule.why}"]
 
 
 def _to_map(drafted: SourceText, matched: Mapping[str, str]) -> dict[str, str]:
