@@ -11,7 +11,7 @@ def checked_lines(found: Sequence[Checked]) -> Iterator[str]:
     """Every source: what would be admitted and rejected, by rule, with the first rows of each."""
     for one in found:
         yield f"{one.table}: source {one.source!r} ({one.file})"
-        yield from (f"  {line}" for line in _lines(one))
+        yield from (f"  {_plain(line)}" for line in _lines(one))
         yield ""
     whole = [one.table for one in found if one.reads_whole]
     if whole:
@@ -44,6 +44,11 @@ def _lines(one: Checked) -> Iterator[str]:
     yield from (f"Note: {note}" for note in one.notes)
     if one.reads_whole:
         yield f"Read whole: {one.reads_whole}"
+
+
+def _plain(text: str) -> str:
+    """A column's name may hold what moves a terminal's cursor."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text)
 
 
 def _more(rows: int, named: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -364,3 +365,70 @@ def test_decide_without_a_file_reads_the_configured_cases(
     done = ratchet_here(home, "decide", "--case-type", "loan", **env)
     assert done.returncode == 2
     assert "go with a FILE" in done.stderr
+
+
+def test_a_query_is_read_by_an_address_from_the_environment(
+    ratchet_here: Ratchet, tmp_path: Path
+) -> None:
+    """The variable, and not what it holds, stands in the file; several lines of SQL stay what they are."""
+    with sqlite3.connect(tmp_path / "desk.db") as connection:
+        pd.read_csv(past(tmp_path)).to_sql("closed", connection, index=False)
+    connection.close()
+    query = "SELECT * FROM closed\nWHERE ticket <> '' -- all: of them"
+    env = {
+        "CASES_URL": f"sqlite:///{tmp_path / 'desk.db'}",
+        "RATCHET_CONFIG": str(tmp_path / "mine"),
+    }
+    done = ratchet_here(tmp_path, "init", "loan", "--from", "${CASES_URL}", "--query", query, **env)
+    assert done.returncode == 0, done.stderr
+    file = tmp_path / "mine" / "sources" / "history.yaml"
+    assert "url: ${CASES_URL}" in file.read_text(encoding="utf-8").replace("'", "")
+    assert load_source(file, env).query == query
+    done = ratchet_here(
+        tmp_path, "init", "loan", "--from", "sqlite:///x.db", RATCHET_CONFIG=str(tmp_path / "b")
+    )
+    assert done.returncode == 2
+    assert "add --query" in done.stderr
+
+
+def test_a_table_inside_the_project_is_named_from_there(
+    ratchet_here: Ratchet, tmp_path: Path
+) -> None:
+    """So that the folder may be moved as a whole."""
+    project = tmp_path / "mine"
+    table = past(project / "tables")
+    done = ratchet_here(tmp_path, "init", "loan", "--from", str(table), "--to", str(project))
+    assert done.returncode == 0, done.stderr
+    text = (project / "sources" / "history.yaml").read_text(encoding="utf-8")
+    assert "\npath: ../tables/past.csv\n" in text
+    project.rename(tmp_path / "moved")
+    moved = tmp_path / "moved"
+    source = load_source(moved / "sources" / "history.yaml", {"RATCHET_CONFIG": str(moved)})
+    assert source.path == str(moved / "tables" / "past.csv")
+
+
+def test_other_words_for_bad_and_for_the_case_type(ratchet_here: Ratchet, tmp_path: Path) -> None:
+    """What they mean is written under `values:`, so that every later reading knows it, too."""
+    rows = pd.read_csv(past(tmp_path), keep_default_na=False).rename(columns={"is_fraud": "ending"})
+    rows["ending"] = rows["ending"].map({"yes": "charged back", "no": "paid"})
+    rows.to_csv(tmp_path / "words.csv", index=False)
+    project = tmp_path / "mine"
+    done = ratchet_here(
+        tmp_path, "init", "loan", "--from", str(tmp_path / "words.csv"), "--to", str(project),
+        "--label", "ending", "--bad-value", "charged back",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    source = load_source(project / "sources" / "history.yaml", {"RATCHET_CONFIG": str(project)})
+    assert source.values == {"bad": {"charged back": True, "paid": False}}
+
+    decisions = decided(OPENED, COUNT, case_type="credit")
+    decisions.to_parquet(tmp_path / "credit.parquet", index=False)
+    other = tmp_path / "other"
+    done = ratchet_here(
+        tmp_path, "init", "loan", "--from", str(tmp_path / "credit.parquet"), "--to", str(other),
+        "--scorer", "external",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    source = load_source(other / "sources" / "decisions.yaml", {"RATCHET_CONFIG": str(other)})
+    assert source.values == {"case_type": {"credit": "loan"}}
+    assert load_case_type(other / "case_types" / "loan.yaml").scorer == "external"
