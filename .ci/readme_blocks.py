@@ -40,7 +40,7 @@ def script(page: Path) -> str:
             lines.append(_says(f"{name}: not run: {block['reason']}"))
             continue
         lines += [_says(f"{name}:\n{block['code']}"), "SECONDS=0", block["code"]]
-        lines.append(f'{_says(f"{name}: done after")} "$SECONDS s"')
+        lines.append(f'{_says(f"{name}: done after")}" $SECONDS s"')
     return "\n".join(lines)
 
 

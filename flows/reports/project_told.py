@@ -55,11 +55,12 @@ def next_commands(project: Project) -> list[str]:
     commands = [f"export RATCHET_CONFIG={folder}", f"# read {name}, then:", "ratchet check"]
     if project.kind == "history" and not project.external:
         commands.append(f"ratchet import-history {folder}/sources/history.yaml")
-    night = {"decisions", "reviews"} & set(project.named)
-    if night:
+    if {"decisions", "reviews"} & set(project.named):
         commands.append("ratchet night")
     elif project.external:
         commands.append("# name the agent's decisions and reviews in sources/, then: ratchet night")
+    if project.kind == "cases" and not project.external:
+        return [*commands, "ratchet decide"]
     return [*commands, "ratchet proposals"]
 
 

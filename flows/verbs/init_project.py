@@ -21,7 +21,7 @@ from configs.masking import secrets_of
 from configs.places import PROJECT
 from configs.settings import load_settings
 from configs.sources import SourceSettings, load_source
-from data_contracts import AdmissionContext
+from data_contracts import CONTRACTS, AdmissionContext
 from data_contracts.row_rules import is_plain
 from flows.adapters.private_home import modes_for
 from flows.adapters.reading.files import RawTable
@@ -163,7 +163,15 @@ def init_project(
         folder=folder,
         files=tuple(texts),
         kind=kind,
-        told=(*roles.told, *_odd_ids(table, roles), *told, *strangers, *more, *notes),
+        told=(
+            *roles.told,
+            *_odd_ids(table, roles),
+            *told,
+            *strangers,
+            *more,
+            *(sentence for one in sources if one.there for sentence in _lacking(one)),
+            *notes,
+        ),
         external=asked.external,
         features=tuple(features),
         left_out=tuple(left_out),
@@ -462,6 +470,18 @@ def _to_map(drafted: SourceText, matched: Mapping[str, str]) -> dict[str, str]:
         return dict(drafted.features)
     taken = set(matched.values())
     return {n: theirs for n, theirs in drafted.features.items() if n != theirs or theirs in taken}
+
+
+def _lacking(source: SourceText) -> list[str]:
+    """A sentence where a table has no column for what its contract asks for."""
+    asked = [name for name in CONTRACTS[source.kind].required if name != "case_type"]
+    lacking = [name for name in asked if name not in source.columns]
+    if not lacking:
+        return []
+    return [
+        f"{source.kind}: no column was found to be {', '.join(lacking)}, and a delivery without fails; "
+        f"sources/{source.kind}.yaml says what would work."
+    ]
 
 
 # The other tables.

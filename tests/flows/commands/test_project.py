@@ -355,7 +355,10 @@ def test_decide_without_a_file_reads_the_configured_cases(
     project, home, env = tmp_path / "mine", tmp_path / "home", {}
     cases = pd.read_csv(past(tmp_path)).drop(columns=["is_fraud", "closed_as"])
     cases.to_csv(tmp_path / "new.csv", index=False)
-    ratchet_here(home, "init", "loan", "--from", str(tmp_path / "new.csv"), "--to", str(project))
+    done = ratchet_here(
+        home, "init", "loan", "--from", str(tmp_path / "new.csv"), "--to", str(project)
+    )
+    assert done.stdout.endswith("ratchet check\n  ratchet decide\n")
     env = {"RATCHET_CONFIG": str(project)}
     done = ratchet_here(home, "decide", "--json", **env)
     assert done.returncode == 0, done.stderr
@@ -432,3 +435,22 @@ def test_other_words_for_bad_and_for_the_case_type(ratchet_here: Ratchet, tmp_pa
     source = load_source(other / "sources" / "decisions.yaml", {"RATCHET_CONFIG": str(other)})
     assert source.values == {"case_type": {"credit": "loan"}}
     assert load_case_type(other / "case_types" / "loan.yaml").scorer == "external"
+
+
+def test_a_column_that_the_contract_asks_for_and_the_table_lacks_is_named(
+    ratchet_here: Ratchet, tmp_path: Path
+) -> None:
+    """At once, in the source file, and by the check: exit code 3."""
+    cases = pd.read_csv(past(tmp_path)).drop(columns=["is_fraud", "closed_as", "customer_priority"])
+    cases.to_csv(tmp_path / "new.csv", index=False)
+    project = tmp_path / "mine"
+    done = ratchet_here(
+        tmp_path, "init", "loan", "--from", str(tmp_path / "new.csv"), "--to", str(project)
+    )
+    assert done.returncode == 0, done.stderr
+    assert "no column was found to be priority" in done.stdout
+    text = (project / "sources" / "cases.yaml").read_text(encoding="utf-8")
+    assert "SELECT *, 0 AS priority FROM 'FILE'" in text
+    done = ratchet_here(tmp_path / "home", "check", RATCHET_CONFIG=str(project))
+    assert done.returncode == 3
+    assert "'priority'" in done.stdout
