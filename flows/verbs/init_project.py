@@ -126,7 +126,8 @@ def init_project(
     _refuse_existing(folder, _planned(asked))
     source, place = _source_of(asked, env, folder)
     progress(0, None)
-    raw = read_as_it_is(source, Notes(source.name))
+    read = Notes(source.name)
+    raw = read_as_it_is(source, read)
     if raw.rows.empty:
         raise UserError(f"{_label(asked.table)} is empty: it has columns and no rows.")
     table = raw.rows.rename(columns=str)
@@ -164,6 +165,7 @@ def init_project(
         files=tuple(texts),
         kind=kind,
         told=(
+            *map(str, read.told()),
             *roles.told,
             *_odd_ids(table, roles),
             *told,

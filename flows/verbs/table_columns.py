@@ -163,11 +163,6 @@ def _why_not_read(name: str, values: pd.Series) -> str:
     """Why nobody could use a column, whatever its kind; "" where nothing speaks against it."""
     if why := why_unprintable(name):
         return f"its name {why}"
-    if is_reserved(name):
-        return (
-            f"a column of ours has this name: to use it, call the feature otherwise (`its_{name}`, say), "
-            f"and map `its_{name}: {name}` under `columns:` in the source files"
-        )
     if values.isna().all():
         return "it is empty"
     if is_stamp(values):
@@ -176,6 +171,11 @@ def _why_not_read(name: str, values: pd.Series) -> str:
         return "it holds lists, records or bytes: give one value a cell"
     if values.dropna().astype("str").nunique() < 2:
         return "it holds one value"
+    if is_reserved(name):
+        return (
+            f"a column of ours has this name: to use it, call the feature otherwise (`its_{name}`, say), "
+            f"and map `its_{name}: {name}` under `columns:` in the source files"
+        )
     return ""
 
 
