@@ -133,12 +133,12 @@ class Settings(_Frozen):
     def home(self) -> Path:
         return ratchet_home()
 
-    def load_case_types(self) -> dict[str, CaseType]:
+    def load_case_types(self, env: Mapping[str, str] = os.environ) -> dict[str, CaseType]:
         """The configured case types by name, each from the user's own folder where its file is there.
 
         Raises UserError with the line of what is wrong.
         """
-        folders = [one / "case_types" for one in (ratchet_config(), CONFIGS) if one is not None]
+        folders = [one / "case_types" for one in (ratchet_config(env), CONFIGS) if one is not None]
         known = sorted({path.stem for each in folders for path in each.glob("*.yaml")})
         strange = [name for name in self.case_types if name not in known]
         if strange:
@@ -147,7 +147,7 @@ class Settings(_Frozen):
                 f"{' or '.join(map(str, folders))} has no such file; it has {', '.join(known)}."
             )
         return {
-            name: load_case_type(located(f"case_types/{name}.yaml", below=CONFIGS))
+            name: load_case_type(located(f"case_types/{name}.yaml", below=CONFIGS, env=env))
             for name in self.case_types
         }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -27,7 +28,9 @@ TOLD_BY_TRUTH = {"bad": "the truth itself", "case_id": "each case's id", "opened
 _ALWAYS_THERE = ("priority", "amount_usd", "case_type", "opened_at", "case_id")
 
 
-def refuse_names(source: SourceSettings, document: Document) -> None:
+def refuse_names(
+    source: SourceSettings, document: Document, env: Mapping[str, str] = os.environ
+) -> None:
     """Nothing, if every name is a column of this kind of source, and no feature gives the truth away.
 
     Raises:
@@ -36,7 +39,7 @@ def refuse_names(source: SourceSettings, document: Document) -> None:
             be shown, or a time zone that there is not; each with its line.
     """
     wrong = [
-        *_wrong_mappings(source, document),
+        *_wrong_mappings(source, document, env),
         *_wrong_features(source, document),
         *_wrong_case_types(source, document),
         *_wrong_zone(source, document),
@@ -45,13 +48,15 @@ def refuse_names(source: SourceSettings, document: Document) -> None:
         raise UserError("\n".join(dict.fromkeys(wrong)))
 
 
-def _wrong_mappings(source: SourceSettings, document: Document) -> Iterator[str]:
+def _wrong_mappings(
+    source: SourceSettings, document: Document, env: Mapping[str, str]
+) -> Iterator[str]:
     known = {*CONTRACT_COLUMNS[source.kind], *_named_by(source)}
     if source.watermark is not None and source.kind != "history":
         known.add(source.watermark)
     unknown = [name for name in source.columns if name not in known and not name.startswith("phi_")]
     if unknown and source.kind in ("history", "decisions", "cases"):
-        known |= configured_features(_case_type_names(source))
+        known |= configured_features(_case_type_names(source), env)
         unknown = [name for name in unknown if name not in known]
     for name in unknown:
         where = document.place_of(("columns", name))

@@ -201,7 +201,7 @@ def load_source(path: Path, env: Mapping[str, str] = os.environ) -> SourceSettin
     """
     document = read_yaml(path)
     source = validated(SourceSettings, document)
-    refuse_names(source, document)
+    refuse_names(source, document, env)
     return source.model_copy(
         update={
             "path": _located(source.path, path, env),

@@ -35,6 +35,7 @@ from flows.commands import (
     hub,
     loop,
     people,
+    project,
     record,
 )
 from flows.commands.exit_codes import EXIT_GATE, EXIT_INPUT, EXIT_SERVICE
@@ -57,7 +58,19 @@ def cli() -> None:
     """
 
 
-for _theme in (loop, evidence, hub, brakes, holds, record, people, cases, audit_key, doctor):
+for _theme in (
+    project,
+    loop,
+    evidence,
+    hub,
+    brakes,
+    holds,
+    record,
+    people,
+    cases,
+    audit_key,
+    doctor,
+):
     for _command in _theme.COMMANDS:
         cli.add_command(_command)
 

@@ -15,7 +15,7 @@ from data_contracts.words import FLAG_WORDS, off_scale, read_flags, read_numbers
 from flows.adapters.reading import query_text
 from flows.adapters.reading.cells import read_cells
 from flows.adapters.reading.columns import renamed
-from flows.adapters.reading.files import file_pieces, read_files, rows_in_all
+from flows.adapters.reading.files import RawTable, file_pieces, read_files, rows_in_all
 from flows.adapters.reading.places import is_table
 from flows.adapters.reading.sql import read_sql
 from flows.adapters.reading_notes import Notes, Reading
@@ -28,6 +28,7 @@ __all__ = [
     "file_pieces",
     "in_our_words",
     "is_table",
+    "read_as_it_is",
     "read_delivery",
     "read_evidence",
     "read_pieces",
@@ -64,17 +65,25 @@ def read_delivery(source: SourceSettings, since: datetime | None = None) -> Read
     if since is not None and since.utcoffset() is None:
         raise UserError("`since` has no time zone; give a tz-aware instant, such as UTC.")
     notes = Notes(source.name)
-    if source.url is not None:
-        raw = read_sql(source, since, notes)
-    elif source.path is not None:
-        raw = read_files(source, notes)
-    else:
-        raise UserError(f"Source {source.name!r} says neither `path` nor `url`; give one of them.")
+    raw = read_as_it_is(source, notes, since)
     if raw.rows.empty and source.kind == "history":
         raise UserError(f"Source {source.name!r} is empty: its table has columns and no rows.")
     rows = in_our_words(source, raw.rows, notes, typed=raw.typed)
     later = _later_than(source, rows, since, notes)
     return Reading(later, notes.told(), len(raw.rows))
+
+
+def read_as_it_is(source: SourceSettings, notes: Notes, since: datetime | None = None) -> RawTable:
+    """The rows of a source under its own names, before anything is made of its cells.
+
+    Raises:
+        UserError, ServiceUnreachable: as `read_delivery`.
+    """
+    if source.url is not None:
+        return read_sql(source, since, notes)
+    if source.path is not None:
+        return read_files(source, notes)
+    raise UserError(f"Source {source.name!r} says neither `path` nor `url`; give one of them.")
 
 
 def asks_since(source: SourceSettings) -> bool:

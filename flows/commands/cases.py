@@ -29,14 +29,15 @@ def explain(case_id: str, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("file", type=FILE)
-@click.option("--case-type", required=True, metavar="NAME", help="What kind of cases they are.")
+@click.argument("file", type=FILE, required=False)
+@click.option("--case-type", metavar="NAME", help="What kind of cases FILE holds.")
 @click.option("--to", "out", type=FILE, help="Write the decisions (.parquet or .csv) here, too.")
 @click.option("--json", "as_json", is_flag=True)
-def decide(file: Path, case_type: str, out: Path | None, as_json: bool) -> None:
+def decide(file: Path | None, case_type: str | None, out: Path | None, as_json: bool) -> None:
     """Decide the cases in FILE (Parquet or CSV) by what is live, each exactly once, and store it.
 
-    A case that was decided before keeps its decision, so the same file again changes nothing. Rows
+    Without FILE what is new at the configured source of cases is decided, whatever its columns are
+    called. A case that was decided before keeps its decision, so the same file again changes nothing. Rows
     that are no sound case are quarantined by name; one that cannot be scored, or has a cell that
     cannot be read, goes to a person. So does every case where the ledger or the audit secret cannot
     be trusted, and the exit code is 3.
@@ -46,6 +47,15 @@ def decide(file: Path, case_type: str, out: Path | None, as_json: bool) -> None:
     from flows.verbs.authority import refuse_without_authority
     from flows.verbs.decide_file import decide_file
 
+    if file is None:
+        if case_type is not None or out is not None:
+            raise click.UsageError(
+                "--case-type and --to go with a FILE; without one the configured source of cases is read."
+            )
+        _decide_at_source(as_json)
+        return
+    if case_type is None:
+        raise click.UsageError("say what kind of cases FILE holds: --case-type NAME.")
     desk = live.open_desk()
     with counted(f"deciding {case_type}") as progress:
         told = decide_file(desk, file, case_type, out, None, progress, tell=say_note).counts()
@@ -90,6 +100,21 @@ def export_serving(case_type: str, to: Path, as_json: bool) -> None:
         return
     click.echo("\n".join(told.sentences))
     click.echo(f"Serve it: {told.command}")
+
+
+def _decide_at_source(as_json: bool) -> None:
+    from flows.reports.decided import decided_table, decided_verdict
+    from flows.verbs import live
+    from flows.verbs.authority import refuse_without_authority
+    from flows.verbs.decide_source import decide_new_cases
+
+    told = decide_new_cases(live.open_desk(), None, tell=say_note)
+    if as_json:
+        click.echo(json.dumps(told, indent=1))
+    else:
+        click.echo(decided_verdict(told))
+        table(decided_table(told))
+    refuse_without_authority([one.get("overrides", {}) for one in told.values()])
 
 
 COMMANDS = (decide, explain, export_serving)

@@ -22,9 +22,10 @@ KEYS = {
     "reviews": ("review_id", "revision"),
     "outcomes": ("case_id", "source", "observed_at"),
 }
-_DECISION_COLUMNS = [
+DECISION_COLUMNS = [
     "case_id", "case_type", "opened_at", "decided_at", "recommendation", "action", "priority",
 ]  # fmt: skip
+"""What rules about reviews and outcomes know of a decision."""
 UNKNOWN_CASE = "decision_is_known"
 """The rule that a row breaks whose case was never decided, or whose decision is not in yet."""
 
@@ -94,7 +95,7 @@ def judge_batch(
         ours: these rows were made here.
     """
     contract = contract_for(desk, table, ours=ours)
-    return admit(frame, contract, _context(desk, table, frame, now))
+    return admit(frame, contract, context_of(desk, table, frame, now))
 
 
 def admit_batch(
@@ -211,7 +212,8 @@ def _read_until(
     return min(moment, now)
 
 
-def _context(desk: Desk, table: str, frame: pd.DataFrame, now: datetime) -> AdmissionContext:
+def context_of(desk: Desk, table: str, frame: pd.DataFrame, now: datetime) -> AdmissionContext:
+    """What the rules may know of a batch: the case types, and what is stored of its cases."""
     decisions = revisions = facts = None
     if not frame.columns.is_unique:
         # The contract refuses it by name; two columns of one name cannot be looked up.
@@ -236,7 +238,7 @@ def _stored_decisions(desk: Desk, frame: pd.DataFrame) -> pd.DataFrame | None:
     if not desk.store.counts("decisions")[0] or "case_id" not in frame:
         return None
     named = frame["case_id"].dropna().astype(str).unique().tolist()
-    return desk.store.read("decisions", columns=_DECISION_COLUMNS, filters={"case_id": named})
+    return desk.store.read("decisions", columns=DECISION_COLUMNS, filters={"case_id": named})
 
 
 def _stored_revisions(desk: Desk, frame: pd.DataFrame) -> pd.DataFrame | None:

@@ -7,6 +7,7 @@ audit draw.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -25,6 +26,14 @@ BoolArray = npt.NDArray[np.bool_]
 
 IN_FORCE = "policy_was_in_force"
 AGREES = "agrees_with_its_policy"
+SENTENCES: Mapping[str, str] = {
+    IN_FORCE: "policy_id is one of ours, and it did not decide cases of this type at decided_at; "
+    "deliver the id of the policy that acted.",
+    AGREES: "policy_id is one of ours, and decided again by it the case comes out otherwise (score, "
+    "recommendation, action, propensity, audit, override, queue or model); deliver the "
+    "answer as it was served, with the case as it was sent.",
+}
+"""What the two rules say of a row that breaks them."""
 _NUMBERS, _WORDS = ("score", "propensity"), ("recommendation", "action", "override", "queue")
 _ROUNDING = 1e-12
 """Relative: what a number may lose on its way through text."""
@@ -47,16 +56,13 @@ def contract_for(desk: Desk, table: str, *, ours: bool = False) -> Contract:
         RowRule(
             IN_FORCE,
             ("policy_id", "case_type", "decided_at"),
-            "policy_id is one of ours, and it did not decide cases of this type at decided_at; "
-            "deliver the id of the policy that acted.",
+            SENTENCES[IN_FORCE],
             lambda frame, _: claims.judged(frame)["in_force"],
         ),
         RowRule(
             AGREES,
             ("policy_id",),
-            "policy_id is one of ours, and decided again by it the case comes out otherwise (score, "
-            "recommendation, action, propensity, audit, override, queue or model); deliver the "
-            "answer as it was served, with the case as it was sent.",
+            SENTENCES[AGREES],
             lambda frame, _: claims.judged(frame)["agrees"],
         ),
     )

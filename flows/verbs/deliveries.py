@@ -75,7 +75,7 @@ def admit_deliveries(
             batches += [AdmittedBatch(one.table, 0, 0, 0, 0, source=one.source, notes=one.notes)]
             continue
         decisions_in = not results.table("decisions").failed
-        waits = _waits(one.table, decisions_in, newest)
+        waits = waits_for(one.table, decisions_in, newest)
         try:
             batch = admit_batch(
                 desk,
@@ -162,7 +162,7 @@ def _newest(desk: Desk, one: Delivery, before: pd.Timestamp | None) -> pd.Timest
     return max(known) if known else None
 
 
-def _waits(table: str, decisions_in: bool, newest: pd.Timestamp | None) -> Waits | None:
+def waits_for(table: str, decisions_in: bool, newest: pd.Timestamp | None) -> Waits | None:
     """Rows of an unknown case wait where its decision may still come: the decisions could not be
     read tonight, or the review was queued after the newest of them."""
     if table == "decisions":

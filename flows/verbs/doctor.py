@@ -184,7 +184,7 @@ def _lost_sources(settings: Settings) -> Iterator[str]:
     for table, file in named.items():
         if not file:
             continue
-        source, wrong = _tried(lambda file=file, table=table: live._source(table, file))  # type: ignore[misc]
+        source, wrong = _tried(lambda file=file, table=table: live.source_of(table, file))  # type: ignore[misc]
         if wrong:
             yield wrong
         elif source.path is not None and not _is_there(str(source.path)):

@@ -80,7 +80,7 @@ def configured_source(table: str, profile: str | None = None) -> SourceSettings:
             f"(see configs/sources/) and name it under `sources: {table}:` in a profile or in "
             f"RATCHET_SOURCES__{table.upper()}."
         )
-    return _source(table, file)
+    return source_of(table, file)
 
 
 def live_night(
@@ -171,7 +171,7 @@ def night_of(as_of: datetime | None) -> datetime:
 def _delivery(desk: Desk, settings: Settings, table: str, file: str, as_of: datetime) -> Delivery:
     name = file
     try:
-        source = _source(table, file)
+        source = source_of(table, file)
         name = source.name
         return _read(desk, settings, table, source, as_of)
     except Exception as error:
@@ -225,7 +225,8 @@ def _why_empty(
     return f"source {source.name!r} has columns and no rows, and it brought rows before."
 
 
-def _source(table: str, file: str) -> SourceSettings:
+def source_of(table: str, file: str) -> SourceSettings:
+    """The source file that is configured for a table (UserError: it says something else)."""
     path = Path(os.path.expandvars(file))
     source = load_source(located(path))
     if source.kind != table:

@@ -189,3 +189,19 @@ def test_a_sign_in_a_folders_name_is_just_a_sign(tmp_path: Path) -> None:
     assert exact == str(folder / "b[2].csv")
     pattern = written(folder, HISTORY.replace("cases.csv", '"*.csv"')).path
     assert pattern == str(tmp_path / "a[[]1][?]" / "*.csv")
+
+
+def test_a_feature_of_the_users_own_case_type_may_be_mapped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Case types in RATCHET_CONFIG count as those in the clone do."""
+    (tmp_path / "case_types").mkdir()
+    (tmp_path / "case_types" / "loan.yaml").write_text(
+        "name: loan\nfeatures: [{name: income}]\ntargets: {recall: 0.9}\nmaturity_days: 5\n",
+        encoding="utf-8",
+    )
+    text = "name: x\nkind: decisions\npath: x.csv\ncase_type: loan\ncolumns: {income: INCOME_EUR}\n"
+    with pytest.raises(UserError, match="'income' under `columns:`"):
+        written(tmp_path, text)
+    monkeypatch.setenv("RATCHET_CONFIG", str(tmp_path))
+    assert written(tmp_path, text).columns == {"income": "INCOME_EUR"}
