@@ -362,6 +362,13 @@ class EvidenceStore:
             said = connection.execute(query).scalar_one_or_none()
         return None if said is None else datetime.fromisoformat(said)
 
+    def last_received(self, table: str) -> datetime | None:
+        """The stamp of the newest batch of a table; what is stored next gets no earlier one. None:
+        nothing was stored."""
+        _check_table(table)
+        with reading(self._engine) as connection:
+            return last_stamp_of(connection, table)
+
     def digest(self, table: str, as_of: datetime | None = None) -> str:
         """One SHA-256 (hex) for all rows received by `as_of`, from their parts' digests."""
         names = sorted(part.name for part in self._parts(table, as_of))
