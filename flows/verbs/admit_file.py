@@ -10,13 +10,12 @@ import pandas as pd
 
 from configs.errors import UserError
 from configs.sources import SourceSettings
-from flows.adapters.private_home import modes_for
 from flows.adapters.reading_notes import Tell, nobody
 from flows.adapters.sources import read_delivery
-from flows.reports.safe_cells import neutralised, write_csv
 from flows.verbs.admit import AdmittedBatch, admit_batch, judge_batch, told_of
 from flows.verbs.deliveries import read_as_of
 from flows.verbs.desk import Desk
+from flows.verbs.hand_out import hand_out
 from flows.verbs.live import open_desk
 from flows.verbs.night import earliest_evidence, watch
 from flows.verbs.night_results import NightResults, not_done
@@ -61,7 +60,7 @@ def admit_file(
         frame = _there_by(desk, contract, frame, file.name, as_of, tell)
     judged = judge_batch(desk, contract, frame, now)
     if rejects is not None and not judged.failed:
-        _write_rejects(judged.rejected, rejects)
+        hand_out(judged.rejected, rejects)
     if dry_run or judged.failed:
         return told_of(judged)
     batch = admit_batch(desk, contract, frame, now, source=source.name, at_commit=as_of is None)
@@ -85,12 +84,3 @@ def _there_by(
             "stamps. Give a later moment, or leave out --as-of."
         )
     return by_then.rows
-
-
-def _write_rejects(rejected: pd.DataFrame, path: Path) -> None:
-    with modes_for(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix == ".parquet":
-            neutralised(rejected).to_parquet(path, index=False)
-        else:
-            write_csv(rejected, path)

@@ -129,14 +129,22 @@ def close_night(desk: Desk, dossier: dict[str, Any]) -> Path:
 
 def last_dossier(desk: Desk) -> dict[str, Any] | None:
     """The dossier of the newest night that was filed in this home; None before the first."""
-    filed = sorted((desk.home / "dossiers").glob("*.json"))
-    if not filed:
-        return None
-    try:
-        told = json.loads(filed[-1].read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return told if isinstance(told, dict) and "results" in told else None
+    filed = filed_dossiers(desk, 1)
+    return filed[0] if filed else None
+
+
+def filed_dossiers(desk: Desk, most: int) -> list[dict[str, Any]]:
+    """The dossiers of the newest nights that were filed in this home, the newest first; one that
+    cannot be read is left out."""
+    found = []
+    for file in sorted((desk.home / "dossiers").glob("*.json"), reverse=True)[:most]:
+        try:
+            told = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if isinstance(told, dict) and "results" in told:
+            found.append(told)
+    return found
 
 
 def refuse_unless_done(dossier: dict[str, Any]) -> None:
