@@ -166,7 +166,7 @@ def whatif(
     Limits are a peek at tonight's certificate: no look is spent and nothing is proposed. With --best
     the exit code is 3 when nothing is certified.
     """
-    from flows.reports.move import move_table, move_verdict
+    from flows.reports.move import move_table, move_verdict, proof_text
     from flows.reports.move_page import file_report, report_kind
     from flows.verbs import live
     from flows.verbs.whatif import replay_move
@@ -179,6 +179,8 @@ def whatif(
         click.echo(json.dumps(told, indent=1, default=str))
     else:
         click.echo(move_verdict(told))
+        if told["proof"] is not None:
+            click.echo(proof_text(told))
         table(move_table(told))
     if report is not None:
         file_report(told, report)
