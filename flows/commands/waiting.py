@@ -88,7 +88,7 @@ def open_draws(
     now = datetime.now(UTC)
     rows = _asked(to, since, lambda desk, moment: unlabelled(desk, now, case_type, moment))
     told = _by_case_type(rows)
-    _say(rows, told, to, as_json, "audit draws have no label", "Every audit draw has a label.")
+    _say(rows, told, to, as_json, "audit draws have no label", "No audit draw is without a label.")
 
 
 COMMANDS = (quarantine, second_reviews, open_draws)

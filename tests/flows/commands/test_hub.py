@@ -217,7 +217,10 @@ def test_a_case_type_may_ask_for_two_by_itself(
     assert manned.ask("approve", policy, by="ana").code == 3
     other = manned.proposal_without_a_model("kyc_audit")
     assert manned.ask("approve", other, by="ana").code == 0
-    (own / "ato.yaml").write_text(f"{here}\nfour_eyes: three\n", encoding="utf-8")
+    other_folder = tmp_path / "wrong" / "case_types"
+    other_folder.mkdir(parents=True)
+    (other_folder / "ato.yaml").write_text(f"{here}\nfour_eyes: three\n", encoding="utf-8")
+    monkeypatch.setenv("RATCHET_CONFIG", str(tmp_path / "wrong"))
     wrong = manned.ask("proposals")
     assert (wrong.code, "four_eyes" in wrong.err) == (2, True)
 
