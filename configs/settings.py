@@ -14,6 +14,7 @@ from configs.places import PROJECT, located, ratchet_config, ratchet_home
 from configs.validated import validated
 from configs.yaml_lines import Document, Location, parse_yaml, read_yaml
 from models.vocabulary import CaseType
+from models.vocabulary.case_type import FourEyes
 from models.vocabulary.names import is_reserved, same_spelling, why_mistakable, why_unprintable
 
 CONFIGS = PROJECT / "configs"
@@ -122,6 +123,7 @@ class Settings(_Frozen):
     case_types: Annotated[tuple[str, ...], Field(min_length=1)]
     database_url: str | None
     mlflow_tracking_uri: str | None
+    four_eyes: FourEyes
     training: Training
     night: Night
     triage: Triage

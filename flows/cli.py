@@ -37,6 +37,7 @@ from flows.commands import (
     people,
     project,
     record,
+    waiting,
 )
 from flows.commands.exit_codes import EXIT_GATE, EXIT_INPUT, EXIT_SERVICE
 from flows.commands.output import say
@@ -65,6 +66,7 @@ for _theme in (
     hub,
     brakes,
     holds,
+    waiting,
     record,
     people,
     cases,

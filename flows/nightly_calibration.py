@@ -32,8 +32,8 @@ def nightly_calibration(
     moment = night_of(as_of)
     desk, results = tasks.open_desk(profile), NightResults()
     protected = tasks.protect(quote(desk), moment)
-    deliveries = tasks.load(quote(desk), moment, profile)
     live = as_of is None
+    deliveries = tasks.load(quote(desk), moment, profile, walked=not live)
     batches = tasks.admit(quote(desk), quote(deliveries), moment, quote(results), at_commit=live)
     moment = read_as_of(batches, moment)
     book = tasks.establish_truth(quote(desk), moment, earliest_evidence(desk, moment))

@@ -108,6 +108,12 @@ def parts_of(
     )
 
 
+def sources_of(connection: Connection, table: str) -> tuple[str, ...]:
+    """The names of the sources that brought a batch of a table, sorted."""
+    query = select(BATCHES.c.source).where(BATCHES.c.table_name == table).distinct()
+    return tuple(sorted(str(name) for name in connection.execute(query).scalars()))
+
+
 def arrivals_of(
     connection: Connection, table: str, source: str, as_of: datetime
 ) -> tuple[tuple[datetime, int], ...]:

@@ -55,6 +55,7 @@ from flows.adapters.evidence_index import (
     moves_on,
     parts_of,
     revision_of,
+    sources_of,
     stamp_of_commit,
     take_revision,
     wait_for_writers,
@@ -346,11 +347,14 @@ class EvidenceStore:
         )
         return latest if columns is None else latest[list(columns)]
 
-    def rejects(self, table: str, as_of: datetime | None = None) -> pd.DataFrame:
-        """The quarantined rows received by `as_of`, with the rules they broke."""
+    def rejects(
+        self, table: str, as_of: datetime | None = None, source: str | None = None
+    ) -> pd.DataFrame:
+        """The quarantined rows received by `as_of` (from one source, where one is named), with the
+        rules they broke."""
         tables = [
             self._files.rows(table, part.name, part.received_at, kind="quarantine")
-            for part in self._parts(table, as_of, "quarantine")
+            for part in self._parts(table, as_of, "quarantine", source)
         ]
         together = agreeing(tables)
         return as_frame(together, [item.schema for item in together], None)
@@ -361,6 +365,19 @@ class EvidenceStore:
         with reading(self._engine) as connection:
             said = connection.execute(query).scalar_one_or_none()
         return None if said is None else datetime.fromisoformat(said)
+
+    def sources(self, table: str) -> tuple[str, ...]:
+        """The names of all that ever delivered rows of a table, sorted."""
+        _check_table(table)
+        with reading(self._engine) as connection:
+            return sources_of(connection, table)
+
+    def last_received(self, table: str) -> datetime | None:
+        """The stamp of the newest batch of a table; what is stored next gets no earlier one. None:
+        nothing was stored."""
+        _check_table(table)
+        with reading(self._engine) as connection:
+            return last_stamp_of(connection, table)
 
     def digest(self, table: str, as_of: datetime | None = None) -> str:
         """One SHA-256 (hex) for all rows received by `as_of`, from their parts' digests."""

@@ -22,12 +22,26 @@ from flows.commands.output import certificate_row, say, say_note, table
 )  # fmt: skip
 @click.option("--rejects", type=FILE, help="Write the quarantined rows and their reasons here.")
 @click.option("--dry-run", is_flag=True, help="Judge only; store nothing.")
+@click.option("--as-of", type=UTC_STAMP, help="What was there by then; with its time zone.")
 @click.option("--json", "as_json", is_flag=True)
-def admit(file: Path, contract: str, rejects: Path | None, dry_run: bool, as_json: bool) -> None:
-    """Hold FILE (Parquet or CSV) to a contract; store what is sound, quarantine the rest by name."""
-    from flows.verbs.admit_file import admit_file
+def admit(
+    file: Path,
+    contract: str,
+    rejects: Path | None,
+    dry_run: bool,
+    as_of: datetime | None,
+    as_json: bool,
+) -> None:
+    """Hold FILE (Parquet or CSV) to a contract; store what is sound, quarantine the rest by name.
 
-    told = admit_file(file, contract, rejects, dry_run, say_note)
+    With --as-of it is admitted as a night of that moment would have done it: rows that came later
+    are left out, and what is stored is stamped with it.
+    """
+    from flows.verbs.admit_file import admit_file
+    from flows.verbs.live import night_of
+
+    moment = None if as_of is None else night_of(as_of)
+    told = admit_file(file, contract, rejects, dry_run, say_note, moment)
     if as_json:
         click.echo(json.dumps(told.counts(), indent=1))
     else:
@@ -152,7 +166,7 @@ def whatif(
     Limits are a peek at tonight's certificate: no look is spent and nothing is proposed. With --best
     the exit code is 3 when nothing is certified.
     """
-    from flows.reports.move import move_table, move_verdict
+    from flows.reports.move import move_table, move_verdict, proof_text
     from flows.reports.move_page import file_report, report_kind
     from flows.verbs import live
     from flows.verbs.whatif import replay_move
@@ -165,6 +179,8 @@ def whatif(
         click.echo(json.dumps(told, indent=1, default=str))
     else:
         click.echo(move_verdict(told))
+        if told["proof"] is not None:
+            click.echo(proof_text(told))
         table(move_table(told))
     if report is not None:
         file_report(told, report)

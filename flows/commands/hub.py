@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 import click
 
@@ -18,6 +19,7 @@ from flows.reports.stamps import to_the_second
 @click.option("--json", "as_json", is_flag=True)
 def proposals(as_json: bool) -> None:
     """List the boundaries that wait: for an approval, for their A/B test, or to be promoted."""
+    from flows.reports.proposal import beside_lines
     from flows.verbs import live
     from flows.verbs.approve import pending
 
@@ -25,12 +27,10 @@ def proposals(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=1))
     elif rows:
-        table(
-            [
-                {**row, "policy_id": row["policy_id"][:12], "since": to_the_second(row["since"])}
-                for row in rows
-            ]
-        )
+        table([_waiting_row(row) for row in rows])
+        for row in rows:
+            click.echo(f"\n{row['policy_id'][:12]} ({row['case_type']}):")
+            click.echo("\n".join(f"  {line}" for line in beside_lines(row, row["waits_for"])))
     else:
         click.echo("Nothing waits.")
 
@@ -45,12 +45,15 @@ def approve(policy_id: str, note: str, yes: bool, actor: str | None, as_json: bo
     """Read the dossier of a waiting proposal and agree to it, as a second person.
 
     ID is the policy's, or its first characters. The approval binds to the dossier as shown. A run of
-    the flow `promote_boundary` that waits for it goes on.
+    the flow `promote_boundary` that waits for it goes on. Where `four_eyes: two_people` is set, a
+    second approver gives the same command; until then the exit code is 3.
     """
     from flows.reports.proposal import proposal_dossier
     from flows.verbs import live
     from flows.verbs.approve import approve as agree
     from flows.verbs.approve import find_waiting
+    from flows.verbs.beside_the_proof import may_approve
+    from models.hub import EntryKind, approvers_of
 
     desk = live.open_desk()
     proposal = find_waiting(desk, policy_id)
@@ -59,8 +62,17 @@ def approve(policy_id: str, note: str, yes: bool, actor: str | None, as_json: bo
     if not yes and _at_terminal():
         click.confirm(f"Approve it as {person.name}?", abort=True, err=True)
     entry = agree(desk, proposal, person.name, datetime.now(UTC), note)
+    if entry.kind is EntryKind.FIRST_APPROVED:
+        others = may_approve(desk, proposal.actor, person.name)
+        who = " or ".join(others) or "an approver, and no other is enrolled yet"
+        told = (
+            f"Approved by {person.name}; one more is needed: {who}, by the same command. Nothing "
+            "changed yet."
+        )
+        say_entry(entry, as_json, told)
+        raise SystemExit(EXIT_GATE)
     told = (
-        f"Approved by {person.name}. It decides nothing yet: `ratchet promote "
+        f"Approved by {' and '.join(approvers_of(entry))}. It decides nothing yet: `ratchet promote "
         f"{str(entry.policy_id)[:12]}` makes it live, or starts its A/B test."
     )
     say_entry(entry, as_json, told)
@@ -184,6 +196,17 @@ def validate_ab(as_of: datetime | None, as_json: bool) -> None:
             table(one["proofs"])
     if any(one["verdict"] == NOT_JUDGED for one in told):
         raise SystemExit(EXIT_GATE)
+
+
+_IN_THE_TABLE = (
+    "case_type", "policy_id", "waits_for", "proposer", "since", "pass_at_or_below",
+    "block_at_or_above", "automation_rate",
+)  # fmt: skip
+
+
+def _waiting_row(row: dict[str, Any]) -> dict[str, Any]:
+    shown = {"policy_id": row["policy_id"][:12], "since": to_the_second(row["since"])}
+    return {name: shown.get(name, row[name]) for name in _IN_THE_TABLE}
 
 
 def _at_terminal() -> bool:

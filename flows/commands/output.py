@@ -36,6 +36,12 @@ def table(rows: Sequence[dict[str, Any]]) -> None:
         )
 
 
+def one_line(value: object) -> str:
+    """As text in which nothing moves a terminal's cursor or begins a line that looks like a row, as a
+    reason or note may."""
+    return "".join(sign if sign.isprintable() else " " for sign in str(value))
+
+
 def say(text: str) -> None:
     """One line to the person, beside what a machine may read on the standard output."""
     click.echo(f"ratchet: {masked(text)}", err=True)
@@ -130,5 +136,4 @@ def _text(name: str, value: Any) -> str:
         return _AS_SHARE(value) if name in _SHARES else f"{value:.5g}"
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
-    # A reason or note may hold what moves a terminal's cursor, or a line that looks like a row.
-    return "".join(sign if sign.isprintable() else " " for sign in str(value))
+    return one_line(value)

@@ -10,7 +10,7 @@ import click
 
 from flows.commands.exit_codes import EXIT_GATE
 from flows.commands.options import UTC_STAMP
-from flows.commands.output import table
+from flows.commands.output import one_line, table
 from flows.reports.stamps import to_the_second
 
 
@@ -72,6 +72,29 @@ def status(as_json: bool) -> None:
         if lost:
             click.echo(f"Every case goes to people: {lost}")
     if lost or not whole.ok:
+        raise SystemExit(EXIT_GATE)
+
+
+@click.command("last-night")
+@click.option("--json", "as_json", is_flag=True)
+def last_night(as_json: bool) -> None:
+    """Tell the last night on one screen: its verdict, new rows, rejects by rule, holds, models in
+    shadow, what changed since the night before, and what waits for whom, each with its command.
+
+    It reads the night's dossier, the ledger and the evidence, and starts no server.
+    """
+    from flows.reports.last_night import last_night_lines
+    from flows.verbs import live
+    from flows.verbs.last_night import last_night as told_of
+
+    now = datetime.now(UTC)
+    told = told_of(live.open_desk(), now)
+    if as_json:
+        click.echo(json.dumps(told, indent=1))
+    else:
+        for line in last_night_lines(told, now):
+            click.echo(one_line(line))
+    if told["ledger"]:
         raise SystemExit(EXIT_GATE)
 
 
@@ -162,23 +185,24 @@ def _standings(rows: list[dict[str, Any]]) -> None:
     )
 
 
-_OF_A_NIGHT = ("as_of", "verdict", "results", "holds")
-_LATE_HOURS = 36
+_OF_A_NIGHT = ("as_of", "verdict", "results", "holds", "rows_new", "rows_quarantined")
 
 
 def _last_night(night: dict[str, Any] | None, now: datetime) -> list[str]:
     """What the newest night did, held and failed at; and when that is long ago."""
     if night is None:
         return ["No night has been run in this home yet."]
+    from flows.reports.last_night import how_late
     from flows.verbs.night_results import not_done
 
-    at = datetime.fromisoformat(night["as_of"])
+    late = how_late(night["as_of"], now)
     told = [f"Night of {to_the_second(night['as_of'])}: {night['verdict']}"]
     told += [f"  {sentence}" for sentence in not_done(night["results"])]
-    hours = (now - at).total_seconds() / 3600.0
-    if hours > _LATE_HOURS:
-        told.append(f"No night has been run for {hours:.0f} hours: nobody guards what is live.")
-    return told
+    told.append(
+        f"  {night['rows_new']:,} new rows admitted, {night['rows_quarantined']:,} quarantined."
+    )
+    told += [late] if late else []
+    return [*told, "`ratchet last-night` tells what came in, what changed and what waits."]
 
 
 def _note(one: dict[str, Any]) -> str | None:
@@ -191,4 +215,4 @@ def _note(one: dict[str, Any]) -> str | None:
     return None
 
 
-COMMANDS = (history, status, ledger, reconcile)
+COMMANDS = (history, status, last_night, ledger, reconcile)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from flows.reports.stamps import to_the_second
+
 PEEK = "The limits are a peek: it spends no look and proposes nothing; only a night's look can."
 
 
@@ -62,6 +64,36 @@ def move_table(told: Mapping[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
+def proof_text(told: Mapping[str, Any]) -> str:
+    """The certificate that the live boundary rests on, each limit beside what today's evidence says of
+    the same boundary; "" where nothing is live."""
+    proof = told.get("proof")
+    if proof is None:
+        return ""
+    name = f"The live boundary ({proof['policy_id'][:12]})"
+    if proof["forced"]:
+        return f"{name} was forced by {' and '.join(proof['approved_by'])}: it rests on no proof."
+    fresh = {risk: limit["current"] for risk, limit in told["limits"].items()}
+    limits = [
+        f"{risk.replace('_', ' ')} {limit:.2%} ({_fresh(fresh.get(risk))})"
+        for risk, limit in proof["limits"].items()
+    ]
+    counted = [
+        f"{proof[key]:,} {word}"
+        for key, word in (("rows", "cases"), ("labelled", "labelled"), ("bad", "bad"))
+        if proof[key] is not None
+    ]
+    parts = [f"{name} rests on the certificate of {to_the_second(proof['proven_at'])}"]
+    parts += [f"approved by {' and '.join(proof['approved_by'])}"] * bool(proof["approved_by"])
+    parts += [f"on {', '.join(counted)}"] * bool(counted)
+    text = f"{', '.join(parts)}: {'; '.join(limits) or 'its limits are not in the ledger'}."
+    if proof["narrowed_at"]:
+        text += f" It was narrowed since, at {to_the_second(proof['narrowed_at'])}."
+    if proof["valid_until"]:
+        text += f" It ends at {to_the_second(proof['valid_until'])}."
+    return text
+
+
 def boundary_text(boundary: Mapping[str, float | None]) -> str:
     """Where a boundary's two sides stand, in words."""
     low, high = boundary["pass_at_or_below"], boundary["block_at_or_above"]
@@ -78,6 +110,10 @@ def cheapest_text(told: Mapping[str, Any]) -> str:
         f"{boundary_text(cheapest)} (an estimated {cheapest['loss_usd']:,.0f} USD). It is an estimate "
         "in hindsight and keeps no promise."
     )
+
+
+def _fresh(limit: float | None) -> str:
+    return "today: not estimable" if limit is None else f"today: {limit:.2%}"
 
 
 def _found(told: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from configs.errors import UserError
 from flows.adapters.files import write_atomically
-from flows.reports.move import cheapest_text, move_table, move_verdict
+from flows.reports.move import cheapest_text, move_table, move_verdict, proof_text
 from flows.reports.move_plots import (
     as_png,
     queue_by_hour,
@@ -53,7 +53,8 @@ def file_report(told: Mapping[str, Any], path: Path) -> None:
 
 def move_page(told: Mapping[str, Any]) -> str:
     """One self-contained page: the verdict, the figures, before and after."""
-    sections = [Section("Verdict", move_verdict(told))]
+    verdict = "\n\n".join(filter(None, [move_verdict(told), proof_text(told)]))
+    sections = [Section("Verdict", verdict)]
     if told["curves"]:
         sections.append(_risks(told))
     if told["reliability"]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from flows.reports.stamps import to_the_second
 from models.hub import Entry, dossier_digest
+from models.vocabulary.finding_words import NOT_TOLD
 
 _RISKS = {"false_omission_rate": "false omission"}
 
@@ -28,8 +29,60 @@ def proposal_dossier(proposal: Entry) -> str:
     if reasons:
         lines += ["", *(f"- {reason}" for reason in reasons)]
     lines += _segments(said.get("segments", ()))
+    if "may_approve" in said:
+        lines += ["", *(f"- {line}" for line in beside_lines(said))]
     lines += ["", f"Dossier: {dossier_digest(proposal)}"]
     return "\n".join(lines)
+
+
+def beside_lines(said: Mapping[str, Any], waits_for: str = "approval") -> list[str]:
+    """What to know beside the proof, in sentences: open tickets, a newer model under test, and who
+    would approve, where an approval is what it waits for.
+
+    Args:
+        said: a proposal's dossier, or a row of what is pending.
+    """
+    tickets, newer = said["tickets"], said["newer_model"]
+    lines = ["No ticket is open for this case type."] if not tickets else []
+    for one in tickets:
+        where = "" if one["slice"] == "all" else f" where {one['slice']}"
+        answer = f", answered by version {one['answered_by']}" if one["answered_by"] else ""
+        lines.append(
+            f"Ticket {one['pattern_id']} ({one['path']}) is {one['status']}{answer}: "
+            f"{one['subject']}{where}, {one['size']}, ${one['money_usd']:,.0f} at stake"
+            + _remedy(one["remedy"])
+        )
+    if newer is not None:
+        lines.append(
+            f"A newer model, version {newer['model_version']}, is under test since "
+            f"{to_the_second(newer['since'])}."
+        )
+    if "approval" in waits_for:
+        lines.append(_who_approves(said))
+    return lines
+
+
+def _remedy(word: str | None) -> str:
+    if word is None:
+        return "."
+    if word == NOT_TOLD:
+        return f"; whether its remedy would hold {word}."
+    return f"; its remedy {word} on later cases."
+
+
+def _who_approves(said: Mapping[str, Any]) -> str:
+    names = list(said["may_approve"])
+    two = said.get("approvers_needed", 1) > 1
+    given = list(said.get("approved_by", ()))
+    if given:
+        who = " or ".join(names) or "nobody else is enrolled as an approver"
+        return f"Approved by {' and '.join(given)}; one more is needed: {who}."
+    if len(names) < 1 + two:
+        lacks = "two approvers" if two else "an approver"
+        there = f"only {names[0]} is enrolled" if names else "none is enrolled"
+        return f"It takes {lacks}, and {there}: `ratchet people add NAME --role approver`."
+    who = f"{', '.join(names[:-1])} or {names[-1]}" if len(names) > 1 else names[0]
+    return f"It takes two people: two of {', '.join(names)}." if two else f"{who} may approve it."
 
 
 def _segments(figures: Any) -> list[str]:

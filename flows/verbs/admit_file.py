@@ -10,20 +10,26 @@ import pandas as pd
 
 from configs.errors import UserError
 from configs.sources import SourceSettings
-from flows.adapters.private_home import modes_for
 from flows.adapters.reading_notes import Tell, nobody
 from flows.adapters.sources import read_delivery
-from flows.reports.safe_cells import neutralised, write_csv
 from flows.verbs.admit import AdmittedBatch, admit_batch, judge_batch, told_of
 from flows.verbs.deliveries import read_as_of
+from flows.verbs.desk import Desk
+from flows.verbs.hand_out import hand_out
 from flows.verbs.live import open_desk
 from flows.verbs.night import earliest_evidence, watch
 from flows.verbs.night_results import NightResults, not_done
+from flows.verbs.there_by_then import there_by_then, why_out_of_order
 from flows.verbs.truth import load_book
 
 
 def admit_file(
-    file: Path, contract: str, rejects: Path | None, dry_run: bool, tell: Tell = nobody
+    file: Path,
+    contract: str,
+    rejects: Path | None,
+    dry_run: bool,
+    tell: Tell = nobody,
+    as_of: datetime | None = None,
 ) -> AdmittedBatch:
     """Hold a Parquet or CSV file to a contract; labels of another level than their past are stored
     and put on hold.
@@ -33,9 +39,12 @@ def admit_file(
             that a spreadsheet would run are neutralised there.
         dry_run: judge only.
         tell: is given each note on what was altered while the file was read.
+        as_of: as a night of that moment would have: rows that came later are left out and told, and
+            what is stored is stamped with it; None: now.
 
     Raises:
-        UserError: the file cannot be read, or has no rows.
+        UserError: the file cannot be read, has no rows, or none by `as_of`; or later rows are stored
+            already.
     """
     source = SourceSettings.model_validate(
         {"name": f"file {file.name}", "kind": contract, "path": str(file.resolve())}
@@ -46,22 +55,32 @@ def admit_file(
     for note in reading.notes:
         tell(note)
     frame = reading.rows
-    desk, now = open_desk(), datetime.now(UTC)
+    desk, now = open_desk(), as_of or datetime.now(UTC)
+    if as_of is not None:
+        frame = _there_by(desk, contract, frame, file.name, as_of, tell)
     judged = judge_batch(desk, contract, frame, now)
     if rejects is not None and not judged.failed:
-        _write_rejects(judged.rejected, rejects)
+        hand_out(judged.rejected, rejects)
     if dry_run or judged.failed:
         return told_of(judged)
-    batch = admit_batch(desk, contract, frame, now, source=source.name, at_commit=True)
+    batch = admit_batch(desk, contract, frame, now, source=source.name, at_commit=as_of is None)
     results, moment = NightResults(), read_as_of([batch], now)
     watch(desk, load_book(desk, moment, earliest_evidence(desk, moment)), [], results)
     return replace(batch, held=tuple(not_done(results.plain())))
 
 
-def _write_rejects(rejected: pd.DataFrame, path: Path) -> None:
-    with modes_for(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix == ".parquet":
-            neutralised(rejected).to_parquet(path, index=False)
-        else:
-            write_csv(rejected, path)
+def _there_by(
+    desk: Desk, contract: str, frame: pd.DataFrame, name: str, as_of: datetime, tell: Tell
+) -> pd.DataFrame:
+    why = why_out_of_order(desk, contract, as_of)
+    if why:
+        raise UserError(f"{name} was to be admitted as of {as_of:%Y-%m-%d %H:%M} UTC, but {why}")
+    by_then = there_by_then(contract, frame, None, as_of)
+    for note in by_then.told(name, as_of):
+        tell(note)
+    if by_then.rows.empty:
+        raise UserError(
+            f"no row of {name} was there by {as_of:%Y-%m-%d %H:%M} UTC: all {by_then.later:,} bear later "
+            "stamps. Give a later moment, or leave out --as-of."
+        )
+    return by_then.rows

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from configs.errors import UserError
+from flows.verbs.beside_the_proof import beside_the_proof
 from flows.verbs.desk import Desk
 from flows.verbs.generation import last_version
 from flows.verbs.model_files import check_policy_files
@@ -18,7 +19,10 @@ from models.hub import (
     Policy,
     Refuse,
     approval_of,
+    approvers_needed,
+    approvers_of,
     dossier_digest,
+    first_approval_of,
     open_proposals,
     proven_ab,
     running_ab,
@@ -28,9 +32,13 @@ from models.hub import (
 def approve(desk: Desk, proposal: Entry, approver: str, at: datetime, note: str = "") -> Entry:
     """Agree to a proposal as it was read; the entry keeps the dossier that was seen.
 
+    Returns:
+        The entry `approved`, or, where two people must agree, the first one's (`first_approved`).
+
     Raises:
         GateRefused: the model's files are not what was registered, or the ledger refuses (the
-            proposer approves, the proposal was judged or changed since); the refusal is kept.
+            proposer approves, one person twice, the proposal was judged or changed since); the
+            refusal is kept.
     """
     check_policy_files(desk, desk.ledger.policy(str(proposal.policy_id)), at)
     command = Approve(
@@ -40,6 +48,7 @@ def approve(desk: Desk, proposal: Entry, approver: str, at: datetime, note: str 
         base_version=last_version(desk, proposal.case_type),
         evidence_digest=str(proposal.evidence_digest),
         dossier_digest=dossier_digest(proposal),
+        approvers=desk.approvers_needed(proposal.case_type),
         dossier={"note": note} if note else {},
     )
     return submitted(desk, command, at)
@@ -94,14 +103,19 @@ def find_proposal(
 
 
 def pending(desk: Desk) -> list[dict[str, Any]]:
-    """What waits, as plain values: for an approval, for its A/B test, or to be promoted."""
+    """What waits, as plain values: for an approval, for its A/B test, or to be promoted; with what to
+    know beside the proof (`beside_the_proof`), as of now."""
     history = desk.ledger.history()
     rows = []
     for case_type in desk.case_types:
         for entry in open_proposals(history, case_type):
-            rows.append(_row(entry, "approval"))
+            first = first_approval_of(history, case_type, str(entry.policy_id))
+            words = () if first is None else approvers_of(first)
+            rows.append(_row(desk, entry, "second approval" if words else "approval", words))
         for entry in _approved(history, [case_type]):
-            rows.append(_row(entry, _next_step(history, entry)))
+            approval = approval_of(history, case_type, str(entry.policy_id))
+            words = () if approval is None else approvers_of(approval)
+            rows.append(_row(desk, entry, _next_step(history, entry), words))
     return rows
 
 
@@ -150,7 +164,9 @@ def _next_step(history: Sequence[Entry], proposal: Entry) -> str:
     return "A/B test" if planned and not proven else "promotion"
 
 
-def _row(entry: Entry, waits_for: str) -> dict[str, Any]:
+def _row(desk: Desk, entry: Entry, waits_for: str, approved_by: Sequence[str]) -> dict[str, Any]:
+    policy = desk.ledger.policy(str(entry.policy_id))
+    needed = approvers_needed(entry, desk.approvers_needed(entry.case_type))
     return {
         "case_type": entry.case_type,
         "policy_id": str(entry.policy_id),
@@ -160,6 +176,9 @@ def _row(entry: Entry, waits_for: str) -> dict[str, Any]:
         "pass_at_or_below": entry.dossier.get("pass_at_or_below"),
         "block_at_or_above": entry.dossier.get("block_at_or_above"),
         "automation_rate": entry.dossier.get("automation_rate"),
+        "approvers_needed": needed,
+        "approved_by": list(approved_by),
+        **beside_the_proof(desk, policy, entry.actor, *approved_by),
     }
 
 

@@ -28,6 +28,7 @@ from models.drift.levels import HoldPlan
 from models.risk import TrainingPlan
 from models.triage.plan import TriagePlan
 from models.vocabulary import CaseType
+from models.vocabulary.case_type import FourEyes
 
 __all__ = ["AUDIT_KEY_FILE", "AUDIT_KEY_VARIABLE", "Desk"]
 
@@ -58,6 +59,7 @@ class Desk:
     triage: TriagePlan
     triage_every: timedelta
     triage_window_days: float
+    four_eyes: FourEyes
     secrets: AuditSecrets = field(repr=False)
     seed: int = 0
     simulated: bool = False
@@ -80,9 +82,11 @@ class Desk:
         keep_private(home)
         own = seed is not None
         if own:
-            # A walk decides every case by the live policy: its approver promotes at once.
             kinds = case_types.items()
-            case_types = {name: replace(kind, ab_plan=None) for name, kind in kinds}
+            # A walk decides every case by the live policy: its approver, alone, promotes at once.
+            case_types = {
+                name: replace(kind, ab_plan=None, four_eyes="one_person") for name, kind in kinds
+            }
         database = None if own else settings.database_url
         tracking = None if own else settings.mlflow_tracking_uri
         ledger_url = database or sqlite_url(home / "ledger.db")
@@ -108,6 +112,7 @@ class Desk:
             triage=TriagePlan(**settings.triage.model_dump(exclude={"every_days", "window_days"})),
             triage_every=timedelta(days=settings.triage.every_days),
             triage_window_days=settings.triage.window_days,
+            four_eyes=settings.four_eyes,
             secrets=AuditSecrets(home, ledger, given, seed),
             seed=seed or 0,
             simulated=own,
@@ -117,6 +122,12 @@ class Desk:
         fields = {"rounds", "max_depth", "learning_rate", "min_child_weight", "row_share"}
         fields |= {"column_share", "early_stopping_rounds", "later_share"}
         return TrainingPlan(seed=self.seed, **self.training.model_dump(include=fields))
+
+    def approvers_needed(self, case_type: str) -> int:
+        """How many people must agree to a proposal besides who makes it, as it is set today."""
+        kind = self.case_types.get(case_type)
+        said = (kind.four_eyes if kind is not None else None) or self.four_eyes
+        return 2 if said == "two_people" else 1
 
     @property
     def audit_secret(self) -> str:

@@ -18,15 +18,7 @@ def release_hold(desk: Desk, hold_id: str, actor: str, reason: str, at: datetime
         UserError: there is no such hold.
         GateRefused: it has ended, no reason is given, or the person's role does not permit it.
     """
-    hold = find_hold(desk, hold_id)
-    command = ReleaseHold(
-        case_type=hold.case_type,
-        hold_id=hold.hold_id,
-        reason=reason,
-        actor=actor,
-        base_version=last_version(desk, hold.case_type),
-    )
-    return submitted(desk, command, at)
+    return _end(desk, ReleaseHold, hold_id, actor, reason, at)
 
 
 def discard_hold(desk: Desk, hold_id: str, actor: str, reason: str, at: datetime) -> Entry:
@@ -38,15 +30,7 @@ def discard_hold(desk: Desk, hold_id: str, actor: str, reason: str, at: datetime
         GateRefused: it was released, no reason is given, the same person asks twice, or their role
             does not permit it.
     """
-    hold = find_hold(desk, hold_id)
-    command = DiscardHold(
-        case_type=hold.case_type,
-        hold_id=hold.hold_id,
-        reason=reason,
-        actor=actor,
-        base_version=last_version(desk, hold.case_type),
-    )
-    return submitted(desk, command, at)
+    return _end(desk, DiscardHold, hold_id, actor, reason, at)
 
 
 def find_hold(desk: Desk, hold_id: str) -> Hold:
@@ -65,3 +49,23 @@ def find_hold(desk: Desk, hold_id: str) -> Hold:
             return hold
     there = ", ".join(f"{one.hold_id} ({one.case_type})" for one in holds if one.waits) or "none"
     raise UserError(f"there is no hold {hold_id!r}. On hold are: {there}.")
+
+
+def _end(
+    desk: Desk,
+    word: type[ReleaseHold] | type[DiscardHold],
+    hold_id: str,
+    actor: str,
+    reason: str,
+    at: datetime,
+) -> Entry:
+    hold = find_hold(desk, hold_id)
+    base = last_version(desk, hold.case_type)
+    command = word(
+        case_type=hold.case_type,
+        hold_id=hold.hold_id,
+        reason=reason,
+        actor=actor,
+        base_version=base,
+    )
+    return submitted(desk, command, at)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from flows.verbs.deliveries import TABLES, Delivery, not_stored, whole_reading
 from flows.verbs.desk import Desk
 from flows.verbs.night import protect, run_night
 from flows.verbs.night_results import State, all_done, not_done, why_failed
+from flows.verbs.there_by_then import there_by_then, why_out_of_order
 
 
 def open_desk(profile: str | None = None) -> Desk:
@@ -33,7 +35,9 @@ def open_desk(profile: str | None = None) -> Desk:
     return Desk.at(settings.home / "live", settings, settings.load_case_types())
 
 
-def load_deliveries(desk: Desk, as_of: datetime, profile: str | None = None) -> list[Delivery]:
+def load_deliveries(
+    desk: Desk, as_of: datetime, profile: str | None = None, *, walked: bool = False
+) -> list[Delivery]:
     """Everything the configured sources hold beyond their watermarks.
 
     A source is read again for `night.overlap_hours` behind its watermark, so that a late row is
@@ -41,12 +45,15 @@ def load_deliveries(desk: Desk, as_of: datetime, profile: str | None = None) -> 
     rows that are stored already change nothing. A source that cannot be read is a delivery that
     says why, and the others are read.
 
+    Args:
+        walked: `as_of` is a moment of the past: rows that came later are left for a later night.
+
     Raises:
         UserError: no source is configured.
     """
     settings = load_settings(profile)
     named = configured_sources(profile)
-    return [_delivery(desk, settings, table, file, as_of) for table, file in named.items()]
+    return [_delivery(desk, settings, table, file, as_of, walked) for table, file in named.items()]
 
 
 def configured_sources(profile: str | None = None) -> dict[str, str]:
@@ -89,19 +96,19 @@ def live_night(
     """One night on the configured sources. What is live is guarded first, on what is stored.
 
     Args:
-        as_of: the moment a night of the past is walked for; None: now, and what comes in is stamped
-            when it is committed.
+        as_of: the moment a night of the past is walked for, which sees what was there by then; None:
+            now, and what comes in is stamped when it is committed.
 
     Raises:
         UserError: no source is configured.
         GateRefused, ServiceUnreachable: nothing could be judged at all (the ledger or the evidence
             cannot be read); people are told.
     """
-    moment = night_of(as_of)
+    moment, walked = night_of(as_of), as_of is not None
     try:
         protected = protect(desk, moment)
-        deliveries = load_deliveries(desk, moment, profile)
-        return run_night(desk, deliveries, moment, protected=protected, at_commit=as_of is None)
+        deliveries = load_deliveries(desk, moment, profile, walked=walked)
+        return run_night(desk, deliveries, moment, protected=protected, at_commit=not walked)
     except (GateRefused, ServiceUnreachable) as error:
         desk.alerts.send("night_failed", None, f"The night could not be run: {error}", moment)
         raise
@@ -122,14 +129,22 @@ def close_night(desk: Desk, dossier: dict[str, Any]) -> Path:
 
 def last_dossier(desk: Desk) -> dict[str, Any] | None:
     """The dossier of the newest night that was filed in this home; None before the first."""
-    filed = sorted((desk.home / "dossiers").glob("*.json"))
-    if not filed:
-        return None
-    try:
-        told = json.loads(filed[-1].read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return told if isinstance(told, dict) and "results" in told else None
+    filed = filed_dossiers(desk, 1)
+    return filed[0] if filed else None
+
+
+def filed_dossiers(desk: Desk, most: int) -> list[dict[str, Any]]:
+    """The dossiers of the newest nights that were filed in this home, the newest first; one that
+    cannot be read is left out."""
+    found = []
+    for file in sorted((desk.home / "dossiers").glob("*.json"), reverse=True)[:most]:
+        try:
+            told = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if isinstance(told, dict) and "results" in told:
+            found.append(told)
+    return found
 
 
 def refuse_unless_done(dossier: dict[str, Any]) -> None:
@@ -168,12 +183,23 @@ def night_of(as_of: datetime | None) -> datetime:
         ) from None
 
 
-def _delivery(desk: Desk, settings: Settings, table: str, file: str, as_of: datetime) -> Delivery:
+def _delivery(
+    desk: Desk, settings: Settings, table: str, file: str, as_of: datetime, walked: bool
+) -> Delivery:
     name = file
     try:
         source = source_of(table, file)
         name = source.name
-        return _read(desk, settings, table, source, as_of)
+        why = why_out_of_order(desk, table, as_of) if walked else ""
+        if why:
+            return Delivery(table, pd.DataFrame(), name, unread=why)
+        read = _read(desk, settings, table, source, as_of)
+        if not walked:
+            return read
+        by_then = there_by_then(table, read.rows, read.stamp, as_of)
+        return replace(
+            read, rows=by_then.rows, notes=(*read.notes, *map(str, by_then.told(name, as_of)))
+        )
     except Exception as error:
         return Delivery(table, pd.DataFrame(), name, unread=why_failed(error))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from datetime import datetime
 
+from flows.verbs.beside_the_proof import beside_the_proof
 from flows.verbs.certify import Judged, policy_for
 from flows.verbs.desk import Desk
 from flows.verbs.expiry import is_due, renewal
@@ -68,8 +69,10 @@ def _propose(desk: Desk, judged: Judged, policy: Policy, at: datetime) -> Entry 
         evidence_digest=judged.evidence_digest,
         evidence_since=None if generation is None else generation.evidence_since,
         evidence_until=judged.evidence_until,
+        approvers=desk.approvers_needed(judged.case_type),
         dossier={
             **judged.summary(),
+            **beside_the_proof(desk, policy, NIGHT, as_of=at),
             "today": _sides(desk.ledger.live_policy(judged.case_type)),
             "valid_until": policy.valid_until,
         },

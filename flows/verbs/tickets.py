@@ -18,6 +18,7 @@ from flows.verbs.answers import Answer, announced, answers, generation_number
 from flows.verbs.desk import Desk
 from models.hub.canonical import canonical_json, in_utc
 from models.vocabulary.finding import Finding
+from models.vocabulary.finding_words import plain_size, remedy_of
 
 FINDINGS = "findings"
 NIGHTS = "triage_nights"
@@ -53,7 +54,8 @@ def tickets(desk: Desk, as_of: datetime | None = None) -> list[dict[str, Any]]:
 
     `status` is `quiet` (the last `night.quiet_nights` nights that were triaged did not find it),
     `answered` (a challenger was fitted for it, and it was not found again after that challenger's
-    trial ended) or `open`. Figures are those of the last night that found it; `fired_at` is when
+    trial ended) or `open`. `size` is the effect in plain words, `remedy` whether a correction held on
+    later cases. Figures are those of the last night that found it; `fired_at` is when
     its event was sent last, `nights` on how many nights it was found.
     """
     rows = _found(desk, as_of)
@@ -227,9 +229,12 @@ def _ticket(
     answer: Answer | None,
 ) -> dict[str, Any]:
     stands = answer is not None and answer.stands(row["night_at"])
+    made = json.loads(row["counterfactual"])
     return {
         **{name: row[name] for name in _TOLD},
         **{name: json.loads(row[name]) for name in _NESTED},
+        "size": plain_size(row["effect"], row["unit"]),
+        "remedy": remedy_of(str(row["path"]), made),
         "status": "quiet" if quiet else "answered" if stands else "open",
         "first_seen": seen["min"].date().isoformat(),
         "last_seen": row["night_at"].date().isoformat(),

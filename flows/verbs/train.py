@@ -91,7 +91,8 @@ def _asked_before(desk: Desk, rows: TrainingRows) -> str:
         return ""
     return (
         f"Nothing came in since the retrain of {started.at:%Y-%m-%d %H:%M}: on the same rows there is "
-        f"no second challenger, and version {started.dossier['model_version']} stays under test."
+        f"no second challenger, and version {started.dossier['model_version']} stays under test. Ask again once labels came in, "
+        "or with other settings of `training`."
     )
 
 

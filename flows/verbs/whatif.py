@@ -14,6 +14,7 @@ from flows.verbs.decide import policy_in_force
 from flows.verbs.desk import Desk
 from flows.verbs.generation import Generation, champion_generation, current_generation
 from flows.verbs.known_case_type import known_case_type
+from flows.verbs.live_proof import live_proof
 from flows.verbs.move_evidence import near_the_boundary, proven, risk_curves
 from flows.verbs.peek import Peek, peek
 from flows.verbs.queue_replay import desk_figures
@@ -38,7 +39,7 @@ def replay_move(
     Decisions are counted exactly; errors are estimated from the labelled cases with their designed
     weights, and a band without a label is named as unsupported. Beside them stand the limits that
     the present evidence proves, at the confidence of the next look: a peek, which spends no look
-    and proposes nothing.
+    and proposes nothing; and the proof that the live boundary rests on, as it was filed (`proof`).
 
     Args:
         best: move to the widest boundary that the present evidence certifies, for the model under
@@ -79,6 +80,7 @@ def replay_move(
         "days": days,
         "current": asdict(current.boundary),
         "certificate": seen.summary() if seen else None,
+        "proof": live_proof(desk, case_type),
     }
     moved = seen.certificate.boundary if best and seen and seen.found else None if best else asked
     replayed: dict[str, Any] = {"moved": None, "replay": None, "cheapest": None, "queue": None}

@@ -18,7 +18,8 @@ class Propose:
 
     The whole policy is passed: its id, its model and its A/B plan follow from it, so the command
     cannot claim what its policy does not have. The evidence's cases were opened at or after
-    `evidence_since`, and what was known of them at `evidence_until` counts.
+    `evidence_since`, and what was known of them at `evidence_until` counts. `approvers`: how many
+    people must agree to it besides the proposer, 1 or 2.
     """
 
     case_type: str
@@ -28,14 +29,20 @@ class Propose:
     evidence_digest: str
     evidence_since: datetime | None = None
     evidence_until: datetime | None = None
+    approvers: int = 1
     dossier: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check_approvers(self.approvers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approve:
     """A second person agrees to one proposal on the evidence and the dossier they saw.
 
-    `dossier_digest` is `dossier_digest(proposal)` of the proposal that was read.
+    `dossier_digest` is `dossier_digest(proposal)` of the proposal that was read. `approvers`: how
+    many people must agree besides the proposer, 1 or 2, as it is set today; what the proposal itself
+    asks for counts where it is more.
     """
 
     case_type: str
@@ -44,7 +51,11 @@ class Approve:
     base_version: int
     evidence_digest: str
     dossier_digest: str
+    approvers: int = 1
     dossier: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check_approvers(self.approvers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -391,3 +402,8 @@ Command: TypeAlias = (
     | RecordAuditSecret
     | RotateAuditSecret
 )
+
+
+def _check_approvers(count: int) -> None:
+    if count not in (1, 2):
+        raise ValueError(f"a proposal takes 1 or 2 approvers, got {count!r}")

@@ -27,6 +27,7 @@ class EntryKind(StrEnum):
     draws the audits."""
 
     PROPOSED = "proposed"
+    FIRST_APPROVED = "first_approved"
     APPROVED = "approved"
     REFUSED = "refused"
     LOOK_TAKEN = "look_taken"

@@ -26,7 +26,9 @@ from models.hub.people import is_a_flow
 from models.hub.policy import Policy
 from models.hub.readers import (
     approval_of,
+    approvers_needed,
     dossier_digest,
+    first_approval_of,
     force_request_of,
     halt_of,
     live_policy_id,
@@ -40,7 +42,7 @@ from models.hub.readers import (
     running_ab,
 )
 from models.hub.refusal import Refusal, Rule, without_reason
-from models.hub.said import Said, same_person, short
+from models.hub.said import Said, same_person, short, shown_name
 
 
 def propose(history: Sequence[Entry], command: Propose, at: datetime) -> Said | Refusal:
@@ -80,11 +82,14 @@ def propose(history: Sequence[Entry], command: Propose, at: datetime) -> Said | 
         "model_version": policy.model_version,
         "model_digest": policy.model_digest,
         "ab_plan": None if policy.ab_plan is None else policy.ab_plan.document(),
+        "approvers_needed": command.approvers,
     }
     return Said(EntryKind.PROPOSED, policy.policy_id, command.evidence_digest, {**asked, **stamps})
 
 
 def approve(history: Sequence[Entry], command: Approve, _: datetime) -> Said | Refusal:
+    """Where two must agree, the first one's word is kept and a second person's completes it: both on
+    the same proposal, evidence and dossier."""
     proposal = _open_proposal(history, command.case_type, command.proposal_policy_id)
     if isinstance(proposal, Refusal):
         return proposal
@@ -106,11 +111,22 @@ def approve(history: Sequence[Entry], command: Approve, _: datetime) -> Said | R
             f"{short(dossier_digest(proposal))}. Read the proposal's own dossier and approve that.",
             Rule.APPROVAL_BINDS_TO_DOSSIER,
         )
+    first = first_approval_of(history, command.case_type, command.proposal_policy_id)
+    if first is not None and same_person(first.actor, command.actor):
+        return Refusal(
+            f"{command.actor} approved {short(command.proposal_policy_id)} already; another person "
+            "must agree to it, too.",
+            Rule.TWO_PEOPLE_APPROVE,
+        )
     seen = {
         "dossier_digest": command.dossier_digest,
         "seen": plain_document(dict(proposal.dossier)),
+        "approvers": [shown_name(one) for one in (first and first.actor, command.actor) if one],
     }
-    return Said(EntryKind.APPROVED, command.proposal_policy_id, command.evidence_digest, seen)
+    kind = EntryKind.APPROVED
+    if first is None and approvers_needed(proposal, command.approvers) > 1:
+        kind = EntryKind.FIRST_APPROVED
+    return Said(kind, command.proposal_policy_id, command.evidence_digest, seen)
 
 
 def refuse(history: Sequence[Entry], command: Refuse, _: datetime) -> Said | Refusal:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.hub.entries import CHANGES_THE_LIVE_POLICY, Entry, EntryKind
-from models.hub.readers import of
+from models.hub.readers import approvers_of, of
 
 _BY_PEOPLE = frozenset({EntryKind.PROMOTED, EntryKind.FORCED, EntryKind.AB_STARTED})
 """What lets a policy decide that was not decided by before: somebody's word stands behind each."""
@@ -35,10 +35,9 @@ class Provenance:
 
     @property
     def approved_by(self) -> tuple[str, ...]:
-        """The names of those who approved: one, or the two who forced it; empty: nobody was asked."""
-        if self.forced is not None:
-            return tuple(str(name) for name in self.forced.dossier["approvers"])
-        return () if self.approval is None else (self.approval.actor,)
+        """The names of those who approved, or who forced it; empty: nobody was asked."""
+        behind = self.forced or self.approval
+        return () if behind is None else approvers_of(behind)
 
 
 def provenance(history: Sequence[Entry], case_type: str, policy_id: str) -> Provenance:

@@ -48,8 +48,8 @@ def open_proposals(history: Sequence[Entry], case_type: str) -> tuple[Entry, ...
 def approval_of(history: Sequence[Entry], case_type: str, policy_id: str) -> Entry | None:
     """The approval a promotion could rest on: still in force, against today's live policy.
 
-    An A/B test that ended without a proof spends it, and so does the revocation of who gave it: the
-    policy must be proposed and approved anew.
+    An A/B test that ended without a proof spends it, and so does the revocation of who gave it (of
+    two, of either): the policy must be proposed and approved anew.
     """
     judged = [
         entry
@@ -61,7 +61,34 @@ def approval_of(history: Sequence[Entry], case_type: str, policy_id: str) -> Ent
         )
     ]
     approved = bool(judged) and judged[-1].kind is EntryKind.APPROVED
-    return judged[-1] if approved and not was_revoked(history, judged[-1]) else None
+    return judged[-1] if approved and not approver_revoked(history, judged[-1]) else None
+
+
+def first_approval_of(history: Sequence[Entry], case_type: str, policy_id: str) -> Entry | None:
+    """The first of two people's word on the waiting proposal of a policy; None: nobody's, it was
+    proposed anew since, or who gave it may no longer act."""
+    first: Entry | None = None
+    for entry in since_live_change(history, case_type):
+        if entry.policy_id != policy_id:
+            continue
+        if entry.kind is EntryKind.FIRST_APPROVED:
+            first = entry
+        elif entry.kind in (EntryKind.PROPOSED, EntryKind.APPROVED, EntryKind.REFUSED):
+            first = None
+    return first if first is not None and not was_revoked(history, first) else None
+
+
+def approvers_needed(proposal: Entry, at_least: int = 1) -> int:
+    """How many people must agree to a proposal besides who made it: what it asks for, or more.
+
+    A proposal of before this was asked needs one.
+    """
+    return max(int(proposal.dossier.get("approvers_needed", 1)), at_least)
+
+
+def approvers_of(approval: Entry) -> tuple[str, ...]:
+    """Who gave an approval: one person, or two in the order of their words."""
+    return tuple(str(name) for name in approval.dossier.get("approvers", (approval.actor,)))
 
 
 def proposal_of(history: Sequence[Entry], case_type: str, policy_id: str) -> Entry | None:
@@ -94,7 +121,7 @@ def running_ab(history: Sequence[Entry], case_type: str) -> Entry | None:
             approved[entry.policy_id] = entry
         elif entry.kind is EntryKind.AB_STARTED:
             # The one it was started on: somebody else's approval later on does not revive it.
-            revoked = was_revoked(history, approved[entry.policy_id])
+            revoked = approver_revoked(history, approved[entry.policy_id])
             running = None if revoked else entry
         elif entry.kind in (EntryKind.AB_CONCLUDED, EntryKind.HALTED) or (
             entry.kind is EntryKind.REFUSED
@@ -211,10 +238,19 @@ def since_live_change(history: Sequence[Entry], case_type: str) -> list[Entry]:
 
 def was_revoked(history: Sequence[Entry], entry: Entry) -> bool:
     """Whether who made an entry was revoked since: their half of a step for two no longer counts."""
+    return _revoked_since(history, entry, (entry.actor,))
+
+
+def approver_revoked(history: Sequence[Entry], approval: Entry) -> bool:
+    """Whether somebody who gave an approval was revoked since."""
+    return _revoked_since(history, approval, approvers_of(approval))
+
+
+def _revoked_since(history: Sequence[Entry], entry: Entry, names: Sequence[str]) -> bool:
     return any(
         later.kind is EntryKind.REVOKED
         and later.seq > entry.seq
-        and same_person(str(later.dossier["name"]), entry.actor)
+        and any(same_person(str(later.dossier["name"]), name) for name in names)
         for later in of(history, PEOPLE)
     )
 

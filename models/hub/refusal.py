@@ -52,6 +52,7 @@ class Rule(StrEnum):
     HELD_ALREADY = "held_already"
     BOUND_LIES_AFTER = "bound_lies_after"
     TWO_PEOPLE_STRIKE = "two_people_strike"
+    TWO_PEOPLE_APPROVE = "two_people_approve"
 
     ROLLBACK_WIDENS = "rollback_widens"
     ROLLBACK_NEEDS_NO_SECOND = "rollback_needs_no_second"

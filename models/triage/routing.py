@@ -14,11 +14,17 @@ from models.triage.miscalibration import recalibrated
 from models.triage.procedure import BOTH, ProcedureGap
 from models.triage.weights import BiasedWeight
 from models.vocabulary import EVERYWHERE, Costs, Counterfactual, FeedbackPath, Finding
+from models.vocabulary.finding_words import (
+    IGNORED,
+    RATIO,
+    SHIFT,
+    WEIGHT,
+    plain_interval,
+    plain_size,
+)
 
 BoolArray = npt.NDArray[np.bool_]
 
-WEIGHT, IGNORED = "relative weight", "logits per standard deviation"
-SHIFT, RATIO = "logits", "times as many errors"
 _MARKS = (
     FeedbackPath.FEATURE_WEIGHT.value,
     FeedbackPath.THRESHOLD.value,
@@ -61,14 +67,14 @@ class _Desk:
         evidence, found = self._evidence, one.found
         blamed = blamed_errors(evidence.margin, evidence.bad, one.correction(evidence))
         where = "" if one.slice == EVERYWHERE else f" where {one.slice}"
-        low, high = abs(found.low), abs(found.high)
-        near, far = min(low, high), max(low, high)
         if found.dead:
             what = (
                 f"{found.feature} is ignored{where} and carries {found.delta:+.2f} logits per standard "
-                f"deviation (95 % interval {found.low:+.2f} to {found.high:+.2f})"
+                f"deviation (95 % interval {found.low:+.2f} to {found.high:+.2f}): "
+                f"{plain_size(found.delta, IGNORED)}"
             )
-        elif found.delta < -1.0:
+        elif found.delta <= -1.0:
+            near, far = sorted((abs(found.low), abs(found.high)))
             what = (
                 f"the weight of {found.feature}{where} points the wrong way: {-found.delta:.0%} of it "
                 f"is too much (95 % interval {near:.0%} to {far:.0%})"
@@ -76,8 +82,9 @@ class _Desk:
         else:
             way = "too high" if found.delta < 0.0 else "too low"
             what = (
-                f"the weight of {found.feature}{where} is {abs(found.delta):.0%} {way} "
-                f"(95 % interval {near:.0%} to {far:.0%})"
+                f"the weight of {found.feature}{where} is {way}: "
+                f"{plain_size(found.delta, WEIGHT)} (95 % interval "
+                f"{plain_interval(found.low, found.high, WEIGHT)})"
             )
         return self._finding(
             FeedbackPath.FEATURE_WEIGHT, found.feature, one.slice,
@@ -93,8 +100,9 @@ class _Desk:
         blamed = ((evidence.margin >= 0.0) != evidence.bad) & ((after >= 0.0) == evidence.bad)
         sentence = (
             f"the score is off by {found.shift:+.2f} logits at its mean (95 % interval "
-            f"{found.shift_low:+.2f} to {found.shift_high:+.2f}) with slope {found.slope:.2f} "
-            f"({found.slope_low:.2f} to {found.slope_high:.2f}); its ranking stands. Recalibrate, and "
+            f"{found.shift_low:+.2f} to {found.shift_high:+.2f}), {plain_size(found.shift, SHIFT)}, "
+            f"with slope {found.slope:.2f} ({found.slope_low:.2f} to {found.slope_high:.2f}); its "
+            "ranking stands. Recalibrate, and "
             "let the certificate propose the thresholds."
         )
         return self._finding(
@@ -155,11 +163,13 @@ _KINDS = {BOTH: "errors", "FP": "false positives", "FN": "false negatives"}
 
 def _remedy_told(made: Counterfactual | None) -> str:
     if made is None:
-        return "Whether a correction would help cannot be told yet."
+        return "Whether its remedy would hold cannot be told yet."
+    held = "held" if made.supported else "did not hold"
     way = "falls" if made.fall >= 0.0 else "rises"
     low, high = (made.low, made.high) if made.fall >= 0.0 else (-made.high, -made.low)
     return (
-        f"Put right on the earlier half, the errors it is blamed for on the later half go from "
+        f"Its remedy {held}: put right on the earlier half, the errors it is blamed for on the later "
+        "half go from "
         f"{made.errors_before} to {made.errors_after}, and the log loss of the {made.later_cases:,} "
         f"cases it moves {way} by {abs(made.fall):.1%} (95 % interval {low:.1%} to {high:.1%})."
     )

@@ -11,6 +11,8 @@ from models.vocabulary.pattern import Pattern
 from models.vocabulary.targets import Targets
 
 FeatureKind = Literal["numeric", "boolean", "categorical"]
+FourEyes = Literal["one_person", "two_people"]
+"""How many people must agree to a proposed boundary besides who proposes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,8 @@ class CaseType:
     and each proposed boundary brings a plan of its own. `choose` says which of the proven boundaries
     is proposed: the widest, or the one that costs least at `costs`. `segments` are columns every dossier
     breaks its figures down by. `ab_plan` is how a proposed boundary is tried before it is promoted
-    (None: approval is enough), `certificate_days` how long a proof is believed (None: until it is
+    (None: approval is enough), `four_eyes` who must approve it (None: as `four_eyes` of the settings
+    says), `certificate_days` how long a proof is believed (None: until it is
     refuted), and `senior_patterns` are the high-risk patterns that go to a senior.
     """
 
@@ -157,6 +160,7 @@ class CaseType:
     senior_patterns: tuple[Pattern, ...] = ()
     ab_plan: AbPlan | None = None
     certificate_days: float | None = None
+    four_eyes: FourEyes | None = None
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 

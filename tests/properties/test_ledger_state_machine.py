@@ -68,6 +68,7 @@ class Account:
     def argue_anew(self):
         """The live policy changed: what was argued against the old one is void."""
         self.proposed, self.approved, self.forcing = {}, {}, {}
+        self.needs, self.first = {}, {}
         self.running, self.proven, self.tripped = None, set(), False
         self.back_by = None
 
@@ -84,9 +85,11 @@ class Account:
 
     def forget(self, name):
         """Half a step of somebody revoked does not count, and what they let be tried is tried no more."""
-        if self.approved.get(self.running) == name:
+        if name in self.approved.get(self.running, ()):
             self.running = None
-        for halves in (self.approved, self.forcing):
+        for policy_id in [one for one, both in self.approved.items() if name in both]:
+            del self.approved[policy_id]
+        for halves in (self.first, self.forcing):
             for policy_id in [one for one, who in halves.items() if who == name]:
                 del halves[policy_id]
         if self.resume_by == name:
@@ -133,8 +136,13 @@ class LedgerMachine(RuleBasedStateMachine):
         self.head_before, self.answer = head, answer
         return expected
 
-    @rule(policy=POLICIES, evidence=EVIDENCES, actor=st.sampled_from(["ana", "cai", NIGHT]))
-    def propose(self, policy, evidence, actor):
+    @rule(
+        policy=POLICIES,
+        evidence=EVIDENCES,
+        actor=st.sampled_from(["ana", "cai", NIGHT]),
+        approvers=st.sampled_from([1, 1, 2]),
+    )
+    def propose(self, policy, evidence, actor, approvers):
         so, name = self.so, policy.policy_id
         self.known(policy)
         expected = (
@@ -143,11 +151,19 @@ class LedgerMachine(RuleBasedStateMachine):
             and name not in so.approved
             and so.proposed.get(name, (None, None))[1] != evidence
         )
-        if self.happens(expected, self.hub.propose, policy, evidence, actor):
+        if self.happens(expected, self.hub.propose, policy, evidence, actor, approvers=approvers):
             so.proposed[name] = (plain_name(actor), evidence)
+            so.needs[name] = approvers
+            so.first.pop(name, None)
 
-    @rule(policy=POLICIES, evidence=EVIDENCES, actor=PEOPLE, read=st.booleans())
-    def approve(self, policy, evidence, actor, read):
+    @rule(
+        policy=POLICIES,
+        evidence=EVIDENCES,
+        actor=PEOPLE,
+        read=st.booleans(),
+        approvers=st.sampled_from([1, 1, 2]),
+    )
+    def approve(self, policy, evidence, actor, read, approvers):
         so, name = self.so, policy.policy_id
         proposer, rests_on = so.proposed.get(name, (None, None))
         found = proposal_of(self.hub.history, "ato", name)
@@ -157,10 +173,15 @@ class LedgerMachine(RuleBasedStateMachine):
             and name in so.proposed
             and proposer != plain_name(actor)
             and (evidence, read) == (rests_on, True)
+            and so.first.get(name) != plain_name(actor)
         )
-        if self.happens(expected, self.hub.approve, policy, evidence, actor, dossier):
+        asks, told = self.hub.approve, {"approvers": approvers}
+        if self.happens(expected, asks, policy, evidence, actor, dossier, **told):
+            if name not in so.first and max(so.needs[name], approvers) == 2:
+                so.first[name] = plain_name(actor)
+                return
             del so.proposed[name]
-            so.approved[name] = plain_name(actor)
+            so.approved[name] = {so.first.pop(name, plain_name(actor)), plain_name(actor)}
             so.proven.discard(name)
 
     @rule(policy=POLICIES, actor=PEOPLE)
@@ -172,7 +193,7 @@ class LedgerMachine(RuleBasedStateMachine):
         )
         if self.happens(expected, self.hub.refuse, policy, actor):
             so.back_by = None if going_back else so.back_by
-            for one in (so.proposed, so.approved, so.forcing):
+            for one in (so.proposed, so.approved, so.forcing, so.first):
                 one.pop(name, None)
             so.proven.discard(name)
             so.running = None if so.running == name else so.running
@@ -326,15 +347,21 @@ class LedgerMachine(RuleBasedStateMachine):
             del so.roles[name]
             so.forget(name)
 
-    @rule(policy=st.sampled_from([TRIED, TRIED, MIDDLE]), between=INTERRUPTIONS, then=INTERRUPTIONS)
-    def promote_with_interruptions(self, policy, between, then):
+    @rule(
+        policy=st.sampled_from([TRIED, TRIED, MIDDLE]),
+        between=INTERRUPTIONS,
+        then=INTERRUPTIONS,
+        approvers=st.sampled_from([1, 2]),
+    )
+    def promote_with_interruptions(self, policy, between, then, approvers):
         """What single random commands seldom manage: the whole way, interrupted, and back again."""
         so = self.so
         self.end_a_halt()
-        self.propose(policy, EVIDENCE, NIGHT)
+        self.propose(policy, EVIDENCE, NIGHT, approvers)
         rests_on = so.proposed.get(policy.policy_id, (None, EVIDENCE))[1]
         approver = self.somebody()
-        self.approve(policy, rests_on, approver, True)
+        self.approve(policy, rests_on, approver, True, 1)
+        self.approve(policy, rests_on, self.somebody(besides=approver), True, 1)
         self.start_ab(policy, self.somebody())
         self.interrupt(between, policy, approver)
         self.conclude_ab(policy, "promote")
@@ -365,8 +392,8 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(policy=POLICIES, spelled=st.sampled_from(["ana", " Ana ", "\u0430na", "a\u200bna"]))
     def approve_what_one_proposed(self, policy, spelled):
-        self.propose(policy, EVIDENCE, "ana")
-        self.approve(policy, EVIDENCE, spelled, True)
+        self.propose(policy, EVIDENCE, "ana", 1)
+        self.approve(policy, EVIDENCE, spelled, True, 1)
 
     def interrupt(self, what, policy, person):
         """Something that happens to `policy`, or to the `person` who took half a step with it."""
@@ -375,7 +402,7 @@ class LedgerMachine(RuleBasedStateMachine):
         elif what == "revoke":
             self.revoke(person, self.somebody(besides=person))
         elif what == "propose":
-            self.propose(policy, OTHER_EVIDENCE, NIGHT)
+            self.propose(policy, OTHER_EVIDENCE, NIGHT, 1)
         elif what == "trip":
             self.trip(self.so.policies[self.so.live])
         elif what == "crash" and self.head_before is not None:

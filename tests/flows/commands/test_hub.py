@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 
 import pytest
 
+from configs.settings import CONFIGS
 from models.vocabulary import AbPlan, Targets
 from tests.flows.commands.conftest import Staffed
 from tests.flows.commands.live_home import NARROW, WIDE, LiveHome, proposed
@@ -160,6 +162,67 @@ def test_a_policy_with_a_plan_is_tried_and_the_test_is_judged(
         "kyc_audit: not judged. The A/B test could not be judged: the column"
     )
     assert home.ask("validate-ab", "--json").code == 3
+
+
+def test_two_people_approve_where_that_is_set(
+    manned: LiveHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first word changes nothing and ends with 3; the same person twice is refused; the second
+    person's completes it. `proposals` says who is lacking, and the proposal's own word counts where
+    the setting was loosened since."""
+    home = manned
+    monkeypatch.setenv("RATCHET_FOUR_EYES", "two_people")
+    policy = home.proposal_without_a_model("ato")
+    monkeypatch.setenv("RATCHET_FOUR_EYES", "one_person")
+    one = home.proposal_without_a_model("kyc_audit")  # filed by hand: it asks for one
+    assert home.ask("approve", one, by="ana").code == 0
+    monkeypatch.setenv("RATCHET_FOUR_EYES", "two_people")
+    waits = home.ask("proposals").out
+    assert f"{policy[:12]} (ato):" in waits
+    assert (
+        "  No ticket is open for this case type.\n  It takes two people: two of ana, ben." in waits
+    )
+    first = home.ask("approve", policy, "--note", "read it", by="ana")
+    assert first.code == 3
+    assert "Approved by ana; one more is needed: ben, by the same command." in first.out
+    again = home.ask("approve", policy, by="ana")
+    assert (again.code, "another person must agree" in again.err) == (3, True)
+    early = home.ask("promote", policy, by="ana")
+    assert (early.code, "approved: kyc_audit" in early.err) == (2, True)
+    waits = home.ask("proposals").out
+    assert "second approval" in waits
+    assert "Approved by ana; one more is needed: ben." in waits
+    told = json.loads(home.ask("proposals", "--json").out)
+    row = next(row for row in told if row["case_type"] == "ato")
+    assert (row["approved_by"], row["may_approve"], row["approvers_needed"]) == (
+        ["ana"],
+        ["ben"],
+        2,
+    )
+    second = home.ask("approve", policy, by="ben")
+    assert second.code == 0, second.err
+    assert "Approved by ana and ben. It decides nothing yet" in second.out
+
+
+def test_a_case_type_may_ask_for_two_by_itself(
+    manned: LiveHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its file wins over the settings, either way."""
+    own = tmp_path / "config" / "case_types"
+    own.mkdir(parents=True)
+    here = (CONFIGS / "case_types" / "ato.yaml").read_text(encoding="utf-8")
+    (own / "ato.yaml").write_text(f"{here}\nfour_eyes: two_people\n", encoding="utf-8")
+    monkeypatch.setenv("RATCHET_CONFIG", str(tmp_path / "config"))
+    policy = manned.proposal_without_a_model("ato")
+    assert manned.ask("approve", policy, by="ana").code == 3
+    other = manned.proposal_without_a_model("kyc_audit")
+    assert manned.ask("approve", other, by="ana").code == 0
+    other_folder = tmp_path / "wrong" / "case_types"
+    other_folder.mkdir(parents=True)
+    (other_folder / "ato.yaml").write_text(f"{here}\nfour_eyes: three\n", encoding="utf-8")
+    monkeypatch.setenv("RATCHET_CONFIG", str(tmp_path / "wrong"))
+    wrong = manned.ask("proposals")
+    assert (wrong.code, "four_eyes" in wrong.err) == (2, True)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flows.reports.move import boundary_text, cheapest_text, move_table, move_verdict
+from flows.reports.move import boundary_text, cheapest_text, move_table, move_verdict, proof_text
 from tests.flows.reports.moves import a_move, no_move
 
 
@@ -74,3 +74,25 @@ def test_the_cheapest_boundary_is_told_with_its_warning():
     said = cheapest_text(a_move())
     assert "pass at or below 0.015 (an estimated 4,321 USD)" in said
     assert "keeps no promise" in said
+
+
+def test_the_proof_of_the_live_boundary_stands_beside_what_today_says():
+    """When, on how much, by whom, and each limit then and now; a narrowing and the end are told."""
+    told = a_move()
+    (risk, limit), *_ = told["limits"].items()
+    proof = {
+        "policy_id": "ab" * 32, "proven_at": "2026-04-01T02:00:00+00:00", "limits": {risk: 0.9612},
+        "delta": 0.003, "rows": 20_000, "labelled": 8_000, "bad": None, "approved_by": ["ana", "ben"],
+        "forced": False, "narrowed_at": "2026-04-09T02:00:00+00:00", "valid_until": None,
+    }  # fmt: skip
+    today = "not estimable" if limit["current"] is None else f"{limit['current']:.2%}"
+    assert proof_text({**told, "proof": proof}) == (
+        "The live boundary (abababababab) rests on the certificate of 2026-04-01T02:00:00Z, approved by "
+        f"ana and ben, on 20,000 cases, 8,000 labelled: {risk.replace('_', ' ')} 96.12% (today: {today}). "
+        "It was narrowed since, at 2026-04-09T02:00:00Z."
+    )
+    forced = {**proof, "forced": True}
+    assert "was forced by ana and ben: it rests on no proof" in proof_text(
+        {**told, "proof": forced}
+    )
+    assert proof_text({**told, "proof": None}) == ""

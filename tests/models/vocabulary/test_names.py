@@ -29,7 +29,7 @@ NO_TABLE_OF_CASES = {
     "promoted", "ranking_and_reliability", "reasons", "second_reviews", "slices", "steps",
     "usecols", "weight_margin", "language", "told", "PREFECT_API_DATABASE_CONNECTION_URL",
     # columns of tables that hold no feature: labels, what is recomputed, what was put aside
-    "table", "first", "since", "claimed", "agrees", "in_force", "row",
+    "table", "first", "since", "claimed", "agrees", "in_force", "row", "age_days",
 }  # fmt: skip
 
 
