@@ -36,6 +36,7 @@ def nightly_calibration(
     live = as_of is None
     batches = tasks.admit(quote(desk), quote(deliveries), moment, quote(results), at_commit=live)
     moment = read_as_of(batches, moment)
+    shadows, moment = tasks.meet_models(quote(desk), moment, quote(results), at_commit=live)
     book = tasks.establish_truth(quote(desk), moment, earliest_evidence(desk, moment))
     held = tasks.watch(quote(desk), quote(book), quote(deliveries), quote(results))
     guarded = tasks.guard(quote(desk), quote(book), quote(results)).after(protected)
@@ -44,7 +45,9 @@ def nightly_calibration(
     changes = tasks.change(quote(desk), quote(judged), moment, quote(results))
     causes = tasks.find_causes(quote(desk), quote(book), quote(results))
     told = (quote(guarded), quote(judged), quote([*held, *changes]), quote(causes), quote(results))
-    night: dict[str, Any] = tasks.assemble(quote(desk), quote(book), quote(batches), *told)
+    night: dict[str, Any] = tasks.assemble(
+        quote(desk), quote(book), quote(batches), *told, quote(shadows)
+    )
     tasks.close_night(quote(desk), night)
     publish_night(night)
     findings = [finding for one in causes for finding in one.findings]

@@ -38,7 +38,7 @@ def restart_evidence(
 ) -> Said | Refusal:
     earlier: list[str] = []
     for entry in of(history, command.case_type):
-        if entry.kind is EntryKind.GENERATION_STARTED:
+        if entry.kind is EntryKind.GENERATION_STARTED and not entry.dossier.get("shadow"):
             earlier = []  # another model's evidence begins where it was trained
         elif entry.kind is EntryKind.EVIDENCE_RESTARTED:
             earlier.append(str(entry.dossier["evidence_since"]))
