@@ -33,6 +33,7 @@ from flows.commands import (
     evidence,
     holds,
     hub,
+    live_road,
     loop,
     people,
     record,
@@ -57,7 +58,10 @@ def cli() -> None:
     """
 
 
-for _theme in (loop, evidence, hub, brakes, holds, record, people, cases, audit_key, doctor):
+_THEMES = (
+    loop, evidence, hub, brakes, holds, record, people, cases, live_road, audit_key, doctor,
+)  # fmt: skip
+for _theme in _THEMES:
     for _command in _theme.COMMANDS:
         cli.add_command(_command)
 

@@ -41,13 +41,13 @@ def nightly_calibration(
     held = tasks.watch(quote(desk), quote(book), quote(deliveries), quote(results))
     guarded = tasks.guard(quote(desk), quote(book), quote(results)).after(protected)
     say_tripped(guarded, results)
+    agents = tasks.watch_agents(quote(desk), moment, quote(results))
     judged = tasks.judge_case_types(quote(desk), quote(book), quote(results))
     changes = tasks.change(quote(desk), quote(judged), moment, quote(results))
     causes = tasks.find_causes(quote(desk), quote(book), quote(results))
     told = (quote(guarded), quote(judged), quote([*held, *changes]), quote(causes), quote(results))
-    night: dict[str, Any] = tasks.assemble(
-        quote(desk), quote(book), quote(batches), *told, quote(shadows)
-    )
+    met = (quote(shadows), quote(agents))
+    night: dict[str, Any] = tasks.assemble(quote(desk), quote(book), quote(batches), *told, *met)
     tasks.close_night(quote(desk), night)
     publish_night(night)
     findings = [finding for one in causes for finding in one.findings]

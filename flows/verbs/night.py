@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from flows.verbs.admit import AdmittedBatch
+from flows.verbs.agent_watch import Watched, watch_agents
 from flows.verbs.audit_silence import hear_audits
 from flows.verbs.certify import Judged, certify_case_type
 from flows.verbs.deliveries import Delivery, admit_deliveries, read_as_of
@@ -184,11 +185,12 @@ def run_night(
         book = load_book(desk, as_of, earliest_evidence(desk, as_of))
     guarded = guard(desk, book, results).after(protected)
     say_tripped(guarded, results)
+    agents = watch_agents(desk, as_of, results)
     judged = judge_case_types(desk, book, results)
     changes = change(desk, judged, as_of, results)
     causes = find_causes(desk, book, results)
     changes = [*holds, *changes]
-    return dossier(desk, book, batches, guarded, judged, changes, causes, results, shadows)
+    return dossier(desk, book, batches, guarded, judged, changes, causes, results, shadows, agents)
 
 
 def dossier(
@@ -201,9 +203,11 @@ def dossier(
     causes: Sequence[Triaged],
     results: NightResults,
     shadows: Sequence[InShadow] = (),
+    agents: Sequence[Watched] = (),
 ) -> dict[str, Any]:
     """The night's result as plain values: what was done, held and failed, counts, certificates,
-    findings, proposals, and how many decisions our models scored in shadow."""
+    findings, proposals, what our models scored in shadow, and whether other agents act by the
+    boundaries that are live."""
     told = results.plain()
     return {
         "as_of": book.as_of.isoformat(),
@@ -256,6 +260,7 @@ def dossier(
         "marks": review_marks(desk, book),
         "triage": [one.summary() for one in causes],
         "tickets": open_tickets(desk, book.as_of),
+        "agents": [one.plain() for one in agents],
         "shadow": [one.plain() for one in shadows],
         "reviews": review_desk(desk, book),
     }
