@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from flows.commands.options import FILE
+from flows.commands.exit_codes import EXIT_GATE
+from flows.commands.options import FILE, UTC_STAMP
+from flows.commands.output import certificate_row, refuse_outputs, say_note, table
+
+if TYPE_CHECKING:
+    from flows.verbs.import_history import Imported
 
 
 @click.command(name="export-policy")
@@ -36,4 +43,104 @@ def export_policy(case_type: str, to: Path | None) -> None:
     click.echo(f"{said_of_export(told)} Written to {to}.")
 
 
-COMMANDS = (export_policy,)
+@click.command(name="import-history")
+@click.argument("source", type=FILE)
+@click.option("--hold-back", type=click.FloatRange(0.0, 1.0, max_open=True), metavar="SHARE",
+              help="Of the past, by time: certifies the first model, trains nothing (default 0.7).")  # fmt: skip
+@click.option("--rejects", type=FILE, help="Write the rejected rows and their reasons here.")
+@click.option("--as-of", type=UTC_STAMP, help="The moment it is imported at, with its time zone.")
+@click.option("--json", "as_json", is_flag=True)
+def import_history(
+    source: Path,
+    hold_back: float | None,
+    rejects: Path | None,
+    as_of: datetime | None,
+    as_json: bool,
+) -> None:
+    """Turn fully reviewed past cases into evidence, a first model and a first proposal.
+
+    SOURCE is a source file of kind `history`, of case types that are configured. Every case of it is
+    taken as reviewed (probability 1). The first model learns from the older part and is certified on
+    the newer one; a night is run at once. The same history again changes nothing.
+    """
+    from configs.sources import load_source
+    from flows.verbs import live
+    from flows.verbs.import_history import import_history as take_in
+    from flows.verbs.night_results import all_done
+
+    read = load_source(source)
+    refuse_outputs([source, *([Path(read.path)] if read.path else [])], {"--rejects": rejects})
+    moment = live.night_of(as_of)
+    desk = live.open_desk()
+    told = take_in(desk, source, moment, hold_back=hold_back, at_commit=as_of is None)
+    path = None if told.night is None else live.close_night(desk, dict(told.night))
+    if rejects is not None:
+        from flows.verbs.admit_file import write_rejects
+
+        write_rejects(told.rejected, rejects)
+    if as_json:
+        click.echo(json.dumps(told.plain(), indent=1, default=str))
+    else:
+        _say_import(told)
+    if path is not None:
+        click.echo(f"Dossier: {path}", err=as_json)
+    fitted = all(one.filed for one in told.models)
+    if not fitted or (told.night is not None and not all_done(told.night["results"])):
+        raise SystemExit(EXIT_GATE)
+
+
+def _say_import(told: Imported) -> None:
+    """What came in, what learned, what certified, and what to do next."""
+    from flows.verbs.night_results import not_done
+
+    for note in told.told:
+        say_note(note)
+    kept = told.rows - len(told.rejected)
+    click.echo(f"{told.rows:,} rows read = {kept:,} admitted + {len(told.rejected):,} rejected.")
+    if told.report:
+        click.echo(told.report)
+    table(
+        [
+            {
+                "case type": one.case_type,
+                "stored now": one.cases,
+                "stored before": one.stored_before,
+                "decided elsewhere": one.decided_before,
+                "truths now": one.labels,
+                "too young": one.young,
+                "truth unknown": one.unknown,
+            }
+            for one in told.past
+        ]
+    )
+    if told.night is None:
+        click.echo("Nothing is new in it, so nothing changed.")
+        return
+    for one in told.past:
+        if one.held_back_from is not None:
+            click.echo(
+                f"{one.case_type}: cases opened before {one.held_back_from:%Y-%m-%d %H:%M} taught the "
+                f"first model. The newest {one.held_back:.0%} of the past did not: they certify it, as "
+                "the same rows never both teach and prove. `--hold-back` moves the cut."
+            )
+    for model in told.models:
+        click.echo(model.note)
+    click.echo(told.night["verdict"])
+    for sentence in not_done(dict(told.night["results"])):
+        click.echo(f"  {sentence}")
+    mine = [one.case_type for one in told.past]
+    certificates = [one for one in told.night["certificates"] if one["case_type"] in mine]
+    table([certificate_row(one) for one in certificates])
+    waiting = [one for one in told.night["waiting"] if one["case_type"] in mine]
+    for proposal in waiting:
+        name = proposal["policy_id"][:12]
+        click.echo(
+            f"Waiting for approval: {proposal['case_type']} {name}. Read it with `ratchet proposals`; "
+            f"then `ratchet approve {name}` and `ratchet promote {name}`."
+        )
+    for one in certificates:
+        if one["case_type"] not in [each["case_type"] for each in waiting]:
+            click.echo(f"{one['case_type']}: no proposal. {' '.join(one['reasons'])}")
+
+
+COMMANDS = (import_history, export_policy)

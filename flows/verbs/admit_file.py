@@ -49,7 +49,7 @@ def admit_file(
     desk, now = open_desk(), datetime.now(UTC)
     judged = judge_batch(desk, contract, frame, now)
     if rejects is not None and not judged.failed:
-        _write_rejects(judged.rejected, rejects)
+        write_rejects(judged.rejected, rejects)
     if dry_run or judged.failed:
         return told_of(judged)
     batch = admit_batch(desk, contract, frame, now, source=source.name, at_commit=True)
@@ -58,7 +58,8 @@ def admit_file(
     return replace(batch, held=tuple(not_done(results.plain())))
 
 
-def _write_rejects(rejected: pd.DataFrame, path: Path) -> None:
+def write_rejects(rejected: pd.DataFrame, path: Path) -> None:
+    """Rejected rows with `broken_rules` as .csv or .parquet; no cell begins a formula."""
     with modes_for(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".parquet":
