@@ -157,7 +157,7 @@ def _delivered(desk: Desk, one: Generation, as_of: datetime) -> pd.DataFrame:
     what was decided here was scored while it was decided."""
     ids = desk.store.read(
         "decisions",
-        columns=["case_id"],
+        columns=["case_id", RECEIVED_AT],
         filters={"case_type": [one.case_type]},
         since=one.trained_before,
         stamp="opened_at",
