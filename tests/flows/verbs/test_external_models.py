@@ -172,7 +172,8 @@ def test_a_new_version_starts_anew(desk: Desk, cases: pd.DataFrame) -> None:
     document = live(desk, cases)
     told = night(desk, 28, decided(cases, 20, 28, document, version="v2"))
     newest = current_generation(desk, NAME)
-    assert (newest.version, newest.looks, newest.promoted) == ("v2", 0, False)
+    # Its first look is number one, at the full share of a first look.
+    assert (newest.version, newest.looks, newest.promoted) == ("v2", 1, False)
     assert told["certificates"][-1]["model_version"] == "v2"
     assert told["certificates"][-1]["rows"] < 8 * 120  # v2's own, mature
     assert told["agents"][0]["beyond"] == told["agents"][0]["automatic"] > 0
