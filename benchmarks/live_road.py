@@ -152,7 +152,7 @@ def by_document(folder: Path, last: int = LAST_DAY) -> Road:
     return road
 
 
-def own_model(folder: Path, last: int = 14) -> Road:
+def own_model(folder: Path, last: int = 10) -> Road:
     """April is imported; from the first promotion on our policy decides the cards of each day."""
     april, _ = cards()
     cases, agent = _cases()

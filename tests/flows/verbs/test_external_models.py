@@ -108,14 +108,16 @@ def test_the_first_night_starts_a_generation_and_proposes(desk: Desk, cases: pd.
     """Its score is certified without any model file, and nothing asks MLflow for one."""
     told = night(desk, 20, decided(cases, 0, 20))
     generation = current_generation(desk, NAME)
-    assert generation is not None and generation.external
+    assert generation is not None
+    assert generation.external
     assert (generation.version, generation.digest) == ("v1", external_digest(NAME, "v1"))
     assert told["certificates"][0]["verdict"] == "certified", told["certificates"]
     assert [one.policy_id for one in waiting(desk, NAME)] == [told["waiting"][0]["policy_id"]]
     with pytest.raises(GateRefused, match="another agent's"):
         generation.load(desk)
     seen = replay_move(desk, NAME, 0.05, 0.95, START + 20 * DAY)
-    assert seen["replay"] is not None and seen["certificate"]["model_version"] == "v1"
+    assert seen["replay"] is not None
+    assert seen["certificate"]["model_version"] == "v1"
     approve_and_promote(desk, NAME, None, "ana", START + 20 * DAY)
     assert desk.ledger.live_policy(NAME).model_version == "v1"
     assert reconcile(desk, START + 20 * DAY)["alarms"] == []
@@ -138,7 +140,8 @@ def test_an_agent_that_obeys_is_guarded_and_one_that_does_not_is_told(
     assert champion_generation(desk, NAME).version == "v1"
     assert told["results"]["case_types"][NAME]["guard"] == "holds", told["results"]
     (watched,) = told["agents"]
-    assert watched["automatic"] > 0 and (watched["beyond"], watched["audited_less"]) == (0, 0)
+    assert watched["automatic"] > 0
+    assert (watched["beyond"], watched["audited_less"]) == (0, 0)
     assert told["results"]["case_types"][NAME]["state"] == "done"
 
     told = night(desk, 32, decided(cases, 28, 32, document, careless=True))
@@ -189,11 +192,13 @@ def test_our_challenger_scores_every_delivered_decision_and_ends_no_trial(
     assert newest_of_ours(desk, NAME).version == fitted.version
     told = night(desk, 24, decided(cases, 20, 24))
     (shadow,) = told["shadow"]
-    assert shadow["scored"] == shadow["decisions"] and shadow["new"] == 4 * 120
+    assert shadow["scored"] == shadow["decisions"]
+    assert shadow["new"] == 4 * 120
     again = night(desk, 25, decided(cases, 20, 24), decided(cases, 24, 25))
     assert again["shadow"][0]["new"] == 120
     after = current_generation(desk, NAME)
-    assert after.digest == before.digest and after.looks >= before.looks
+    assert after.digest == before.digest
+    assert after.looks >= before.looks
 
 
 def test_what_cannot_be_done_here_is_refused_in_words(

@@ -45,7 +45,8 @@ def test_a_past_brings_a_proposal_the_first_night(tmp_path: Path) -> None:
     broken = past.assign(opened_at=past["opened_at"].where(past.index != 7))
     source = a_source(tmp_path, broken)
     told = import_history(desk, source, NOW)
-    assert (told.rows, len(told.rejected)) == (5400, 1) and "stamps_are_present" in told.report
+    assert (told.rows, len(told.rejected)) == (5400, 1)
+    assert "stamps_are_present" in told.report
     (one,) = told.past
     assert (one.cases, one.labels, one.young, one.unknown) == (5399, 5399, 0, 0)
     # The newest 70 % of the rows certify, and the model learned from none of them.
@@ -55,11 +56,14 @@ def test_a_past_brings_a_proposal_the_first_night(tmp_path: Path) -> None:
     (proposal,) = waiting(desk, NAME)
     assert proposal.dossier["verdict"] == "certified"
     stored = desk.store.read("decisions", columns=["policy_id", "propensity", "action"])
-    assert set(stored["policy_id"]) == {IMPORTED} and set(stored["propensity"]) == {1.0}
+    assert set(stored["policy_id"]) == {IMPORTED}
+    assert set(stored["propensity"]) == {1.0}
 
     again = import_history(desk, source, NOW)
-    assert not again.changed and again.past[0].stored_before == 5399
-    assert len(waiting(desk, NAME)) == 1 and desk.store.counts("decisions")[1] == 5399
+    assert not again.changed
+    assert again.past[0].stored_before == 5399
+    assert len(waiting(desk, NAME)) == 1
+    assert desk.store.counts("decisions")[1] == 5399
 
     approve_and_promote(desk, NAME, None, "ana", NOW)
     new = past.head(200).drop(columns="bad")
@@ -72,12 +76,14 @@ def test_young_truths_wait_and_a_grown_past_brings_what_is_new(tmp_path: Path) -
     desk, past = a_desk(tmp_path), small_history(days=30)
     now = START + pd.Timedelta(days=20)
     first = import_history(desk, a_source(tmp_path, past[past["opened_at"] < now]), now)
-    assert first.past[0].young == 3 * 120 and first.past[0].labels == 17 * 120
+    assert first.past[0].young == 3 * 120
+    assert first.past[0].labels == 17 * 120
     model = newest_of_ours(desk, NAME).digest
     later = START + pd.Timedelta(days=33, seconds=1)
     second = import_history(desk, a_source(tmp_path, past), later)
     assert (second.past[0].cases, second.past[0].labels) == (10 * 120, 13 * 120)
-    assert newest_of_ours(desk, NAME).digest == model and second.models == ()
+    assert newest_of_ours(desk, NAME).digest == model
+    assert second.models == ()
 
 
 def test_a_past_scored_by_another_agent_needs_its_scores_and_no_model(tmp_path: Path) -> None:
@@ -88,7 +94,8 @@ def test_a_past_scored_by_another_agent_needs_its_scores_and_no_model(tmp_path: 
     score = 1.0 / (1.0 + 2.718281828 ** (3.2 - 3.0 * past["signal"]))
     source = a_source(tmp_path, past.assign(score=score, model_version="v7"))
     told = import_history(desk, source, NOW)
-    assert told.models == () and current_generation(desk, NAME).version == "v7"
+    assert told.models == ()
+    assert current_generation(desk, NAME).version == "v7"
     assert len(waiting(desk, NAME)) == 1
     assert not import_history(desk, source, NOW).changed
 
@@ -97,7 +104,7 @@ def test_a_past_scored_by_another_agent_needs_its_scores_and_no_model(tmp_path: 
     ("said", "why"),
     [
         ({"case_type": "nobody's", "features": ["signal"], "targets": {"precision": 0.9}}, "no configured case type"),
-        ({"kind": "decisions", "case_type": NAME}, "kind `history`"),
+        ({"kind": "cases", "columns": {"case_id": "case_id"}}, "kind `history`"),
     ],
 )  # fmt: skip
 def test_what_is_no_past_of_ours_is_refused(tmp_path: Path, said: dict, why: str) -> None:
@@ -111,8 +118,9 @@ def test_too_small_a_past_names_what_is_missing(tmp_path: Path) -> None:
     """It is stored; no model can be fitted yet, and a grown past is imported again."""
     desk = a_desk(tmp_path)
     told = import_history(desk, a_source(tmp_path, small_history(days=1)), NOW)
-    assert (
-        told.changed and not told.models[0].filed and "No model was fitted" in told.models[0].note
-    )
+    assert told.changed
+    assert not told.models[0].filed
+    assert "No model was fitted" in told.models[0].note
     grown = import_history(desk, a_source(tmp_path, small_history(days=30)), NOW)
-    assert grown.models[0].filed and grown.past[0].stored_before == 120
+    assert grown.models[0].filed
+    assert grown.past[0].stored_before == 120
