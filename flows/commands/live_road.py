@@ -72,7 +72,7 @@ def import_history(
     refuse_outputs([source, *([Path(read.path)] if read.path else [])], {"--rejects": rejects})
     moment = live.night_of(as_of)
     desk = live.open_desk()
-    told = take_in(desk, source, moment, hold_back=hold_back, at_commit=as_of is None)
+    told = take_in(desk, source, moment, hold_back=hold_back, at_commit=as_of is None, step=_step)
     path = None if told.night is None else live.close_night(desk, dict(told.night))
     if rejects is not None:
         from flows.verbs.admit_file import write_rejects
@@ -87,6 +87,11 @@ def import_history(
     fitted = all(one.filed for one in told.models)
     if not fitted or (told.night is not None and not all_done(told.night["results"])):
         raise SystemExit(EXIT_GATE)
+
+
+def _step(what: str) -> None:
+    """What is done next, beside what a machine may read on the standard output."""
+    click.echo(f"import-history: {what}", err=True)
 
 
 def _say_import(told: Imported) -> None:

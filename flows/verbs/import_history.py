@@ -6,7 +6,7 @@ people made (probability of review 1) and their outcomes, through the same contr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -112,6 +112,7 @@ def import_history(
     *,
     hold_back: float | None = None,
     at_commit: bool = False,
+    step: Callable[[str], None] = lambda _: None,
 ) -> Imported:
     """Store a history as evidence, fit the first model on its older part, and run a night at once.
 
@@ -122,6 +123,7 @@ def import_history(
     Args:
         hold_back: of each past, by time: the newest share, which certifies and trains nothing.
         at_commit: what is stored is stamped when it is committed; else with `now`.
+        step: is told what is done next; a long past takes minutes.
 
     Raises:
         UserError: the file is no history, its case type is not configured, its rows or its columns
@@ -129,6 +131,7 @@ def import_history(
         GateRefused, ServiceUnreachable: as a night and a retrain.
     """
     source, kinds = _opened(desk, source_file)
+    step(f"reading {source.name}")
     reading = read_delivery(source)
     table = reading.rows
     for name in kinds:
@@ -152,11 +155,14 @@ def import_history(
     deliveries = [one for _, delivered in parts for one in delivered]
     if not deliveries and not models_missing:
         return told
+    step(f"storing {sum(len(one.rows) for one in deliveries):,} decisions and outcomes")
     batches, moment = _stored(desk, deliveries, now, at_commit=at_commit)
+    step("fitting the first model" if models_missing else "no model is to be fitted")
     share = HOLD_BACK if hold_back is None else hold_back
     past, models = _first_models(desk, told.past, models_missing, moment, share)
     start = min((one.held_back_from for one in past if one.held_back_from), default=moment)
     told = replace(told, told=(*notes, *told_of_history(admission, kinds, kinds, start)))
+    step("running a night: certificates and proposals")
     night = run_night(desk, [], moment, at_commit=at_commit)
     night["batches"] = [*(one.counts() for one in batches), *night["batches"]]
     for name, count in (
