@@ -152,29 +152,29 @@ def by_document(folder: Path, last: int = LAST_DAY) -> Road:
     return road
 
 
-def own_model(folder: Path, last: int = 10) -> Road:
+def own_model(folder: Path, first: int = 9, last: int = 20) -> Road:
     """April is imported; from the first promotion on our policy decides the cards of each day."""
     april, _ = cards()
     cases, agent = _cases()
     everything = np.ones(len(cases), dtype=np.bool_)
     feed = Feed(cases, agent, seed=1, habits=HABITS, ours=everything)
-    road = Road.start("own_model", folder, feed)
+    road = Road.start("own_model", folder, feed, targets=CASE_TYPE_FILE["targets"])
     april.to_parquet(folder / "april.parquet", index=False)
     columns = {"case_id": "TRANSACTION_ID", "opened_at": "TX_DATETIME", "bad": "TX_FRAUD", "amount_usd": "TX_AMOUNT"}  # fmt: skip
     source = {"name": "april", "kind": "history", "path": "april.parquet", "case_type": CASE_TYPE, "columns": columns}  # fmt: skip
     (folder / "april.yaml").write_text(yaml.safe_dump(source), encoding="utf-8")
-    at, began = START, time.perf_counter()
+    at, began = START + timedelta(days=first), time.perf_counter()
     said = road.home.ask("import-history", str(folder / "april.yaml"), "--json", at=at)
     if not said.out.startswith("{"):
         raise RuntimeError(f"import-history ended with {said.code}: {said.err}")
-    line = _line(road.name, 0, said, json.loads(said.out)["night"])
+    line = _line(road.name, first, said, json.loads(said.out)["night"])
     again = road.home.ask("import-history", str(folder / "april.yaml"), "--json", at=at)
     changed = json.loads(again.out)["changed"]
     line["people"] = [f"imported again: {'changed' if changed else 'no change'}"]
     line["people"] += road.approve(at + timedelta(hours=6))
     line["seconds"] = round(time.perf_counter() - began, 1)
     road.lines.append(line)
-    for day in range(1, last):
+    for day in range(first + 1, last):
         at = START + timedelta(days=day + 1)
         mine = feed.to_decide(pd.Timestamp(at - timedelta(days=1)), pd.Timestamp(at))
         file, out = folder / "cases.parquet", folder / "decided.parquet"

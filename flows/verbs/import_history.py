@@ -48,7 +48,8 @@ class PastOf:
     Attributes:
         cases: stored now; `stored_before` of an earlier import; `decided_before`: in the store by
             another road, so they keep that decision and take no part.
-        labels: truths stored now; `young` cases are not yet mature, `unknown` have no truth.
+        labels: truths stored now; `young` cases are not yet mature and were left out, `unknown` have
+            no truth.
         held_back_from: cases opened since certify the first model; None: there is none to hold back for.
     """
 
@@ -118,7 +119,7 @@ def import_history(
 
     A case is stored once: the same history again changes nothing, one that has grown brings what is
     new, and an import that was killed is finished by the next one. Truths of cases younger than the
-    case type's maturity are left for a later import.
+    case type's maturity, and those cases, are left for a later import.
 
     Args:
         hold_back: of each past, by time: the newest share, which certifies and trains nothing.
@@ -227,11 +228,12 @@ def _past(
     mine = rows[(rows["case_type"] == case_type).to_numpy(dtype=np.bool_)]
     mine = mine.sort_values(["opened_at", "case_id"], kind="stable", ignore_index=True)
     imported, others = _known(desk, mine)
-    decisions = mine[~imported & ~others]
     maturity = timedelta(days=desk.case_types[case_type].maturity_days)
     until = matured_before(now, desk.case_types[case_type].maturity_days)
     unknown = mine["bad"].isna().to_numpy(dtype=np.bool_)
     mature = (mine["opened_at"] < pd.Timestamp(until)).to_numpy(dtype=np.bool_)
+    # A young case would count as drawn and without its truth; it comes in with its truth, later.
+    decisions = mine[mature & ~imported & ~others]
     outcomes = _outcomes(mine[mature & ~unknown & ~others], maturity)
     if len(outcomes) and desk.store.counts("outcomes")[0]:
         known = desk.store.holds("outcomes", outcomes[list(KEYS["outcomes"])])

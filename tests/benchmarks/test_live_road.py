@@ -29,7 +29,7 @@ def test_another_agents_feed_has_a_price_and_a_challenger_that_scores_all(tmp_pa
 
 
 def test_a_past_is_proposed_approved_decided_and_guarded(tmp_path: Path) -> None:
-    road = own_model(tmp_path, last=10)
+    road = own_model(tmp_path, last=20)
     imported = road.lines[0]
     assert imported["verdict"] == "certified"
     assert imported["people"] == ["imported again: no change", "approve 0, promote 0"]
