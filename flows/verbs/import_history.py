@@ -165,13 +165,13 @@ def import_history(
     told = replace(told, told=(*notes, *told_of_history(admission, kinds, kinds, start)))
     step("running a night: certificates and proposals")
     night = run_night(desk, [], moment, at_commit=at_commit)
-    night["batches"] = [*(one.counts() for one in batches), *night["batches"]]
-    for name, count in (
-        ("rows_admitted", sum(one.admitted for one in batches)),
-        ("rows_new", sum(one.admitted - one.already_stored for one in batches)),
-        ("rows_quarantined", sum(one.quarantined for one in batches)),
-    ):
-        night[name] += count
+    counted = {
+        "rows_admitted": sum(one.admitted for one in batches),
+        "rows_new": sum(one.admitted - one.already_stored for one in batches),
+        "rows_quarantined": sum(one.quarantined for one in batches),
+    }
+    night |= {name: night[name] + count for name, count in counted.items()}
+    night |= {"batches": [*(one.counts() for one in batches), *night["batches"]]}
     return replace(told, past=past, models=models, night=night)
 
 

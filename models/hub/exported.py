@@ -84,7 +84,7 @@ def exported_policy(
     }
     if trial is not None and not halted:
         policy, plan, since = trial
-        told["ab_test"] = {
+        tried = {
             **_rule(policy, not decides_nothing(policy, at)),
             "since": since,
             "salt": plan.salt,
@@ -92,6 +92,7 @@ def exported_policy(
             "moved_audit": [list(step) for step in plan.moved_audit],
             "how_to_assign": _ARM,
         }
+        told |= {"ab_test": tried}
     plain: dict[str, Any] = plain_document(told)
     return {**plain, "digest": document_digest(plain)}
 
