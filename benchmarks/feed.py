@@ -123,6 +123,12 @@ class Feed:
         """Reviews and chargebacks of cases that we decided; the decisions themselves are ours already."""
         self._follow(decisions)
 
+    def decided_by_agent(self, decisions: pd.DataFrame) -> None:
+        """Decisions that the other agent made by another policy than its first, on cases of `ours`:
+        they enter its table, and their reviews and chargebacks follow."""
+        self._tables["decisions"].append(decisions.assign(there_at=decisions["decided_at"]))
+        self._follow(decisions)
+
     def second_reviews(self, case_ids: Collection[str], asked_at: pd.Timestamp) -> None:
         """Another person's blind word on these cases, and a senior's where the two disagree."""
         asked = pd.Index(sorted(case_ids))

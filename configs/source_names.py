@@ -13,6 +13,7 @@ from configs.errors import UserError
 from configs.yaml_lines import Document, Location
 from models.vocabulary.names import (
     CONTRACT_COLUMNS,
+    SCORED_HISTORY,
     column_of,
     same_spelling,
     why_mistakable,
@@ -52,6 +53,7 @@ def _wrong_mappings(
     source: SourceSettings, document: Document, env: Mapping[str, str]
 ) -> Iterator[str]:
     known = {*CONTRACT_COLUMNS[source.kind], *_named_by(source)}
+    known |= set(SCORED_HISTORY) if source.kind == "history" else set()
     if source.watermark is not None and source.kind != "history":
         known.add(source.watermark)
     unknown = [name for name in source.columns if name not in known and not name.startswith("phi_")]

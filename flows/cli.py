@@ -33,6 +33,7 @@ from flows.commands import (
     evidence,
     holds,
     hub,
+    live_road,
     loop,
     people,
     project,
@@ -59,20 +60,11 @@ def cli() -> None:
     """
 
 
-for _theme in (
-    project,
-    loop,
-    evidence,
-    hub,
-    brakes,
-    holds,
-    waiting,
-    record,
-    people,
-    cases,
-    audit_key,
+_THEMES = (
+    project, live_road, loop, evidence, hub, brakes, holds, waiting, record, people, cases, audit_key,
     doctor,
-):
+)  # fmt: skip
+for _theme in _THEMES:
     for _command in _theme.COMMANDS:
         cli.add_command(_command)
 

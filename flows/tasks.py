@@ -14,6 +14,7 @@ from prefect.cache_policies import NO_CACHE
 
 from flows import events
 from flows.verbs import (
+    agent_watch,
     approve,
     decide_source,
     deliveries,
@@ -48,9 +49,11 @@ open_desk = _as_task(live.open_desk, "open the desk", retries=2)
 load = _as_task(live.load_deliveries, "load what is new", retries=2)
 protect = _as_task(night.protect, "guard on what is stored", retries=1)
 admit = _as_task(deliveries.admit_deliveries, "admit")
+meet_models = _as_task(night.meet_models, "meet the models: theirs are tested, ours score")
 establish_truth = _as_task(truth.load_book, "establish truth", retries=1)
 watch = _as_task(night.watch, "hold what looks unlike its past")
 guard = _as_task(night.guard, "guard what is live")
+watch_agents = _as_task(agent_watch.watch_agents, "watch the other agents")
 judge_case_types = _as_task(night.judge_case_types, "certify")
 change = _as_task(night.change, "propose or narrow")
 find_causes = _as_task(night.find_causes, "find causes")

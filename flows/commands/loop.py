@@ -105,6 +105,20 @@ def night(as_of: datetime | None, as_json: bool) -> None:
         click.echo(
             "\n".join(f"  {sentence}" for sentence in one["findings"]), nl=bool(one["findings"])
         )
+        for sentence in one["not_judged"]:
+            if "not estimable" in sentence:
+                click.echo(f"  Not judged: {sentence}.")
+    for one in dossier["shadow"]:
+        click.echo(
+            f"{one['case_type']}: version {one['model_version']} has scored {one['scored']:,} of "
+            f"{one['decisions']:,} delivered decisions in shadow, {one['new']:,} of them tonight."
+        )
+    for one in dossier["agents"]:
+        click.echo(
+            f"{one['case_type']}: its agent decided {one['automatic']:,} of {one['decided']:,} cases "
+            f"automatically since {one['since'][:16].replace('T', ' ')}, {one['beyond']:,} of them beyond "
+            "the live boundary."
+        )
     if dossier["second_reviews"]:
         click.echo(
             f"{len(dossier['second_reviews']):,} second reviews are needed; the dossier names the "

@@ -11,8 +11,9 @@ from datetime import datetime
 from configs.errors import GateRefused, ServiceUnreachable
 from flows.adapters.kill_points import kill_point
 from flows.verbs.desk import Desk
-from flows.verbs.generation import current_generation
-from models.hub import previous_policy_id
+from flows.verbs.generation import newest_of_ours
+from models.hub import Policy, previous_policy_id
+from models.hub.external import decides_elsewhere
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
@@ -44,17 +45,22 @@ def wanted_aliases(desk: Desk, case_type: str) -> dict[str, str | None]:
     """The version each alias has to name, read off the ledger; None: nothing.
 
     `champion` is the live policy's model, `previous` the model of the policy that a rollback returns
-    to, `challenger` the newest generation's model while another one is the champion.
+    to, `challenger` the newest model fitted here while another one is the champion. MLflow knows no
+    model of another agent, so no alias names one.
     """
     live = desk.ledger.live_policy(case_type)
     before = previous_policy_id(desk.ledger.history(case_type), case_type)
-    newest = current_generation(desk, case_type)
+    newest = newest_of_ours(desk, case_type)
     tested = newest is not None and (live is None or newest.digest != live.model_digest)
     return {
-        CHAMPION: live.model_version if live is not None else None,
-        PREVIOUS: desk.ledger.policy(before).model_version if before is not None else None,
+        CHAMPION: _registered(live),
+        PREVIOUS: _registered(None if before is None else desk.ledger.policy(before)),
         CHALLENGER: newest.version if newest is not None and tested else None,
     }
+
+
+def _registered(policy: Policy | None) -> str | None:
+    return None if policy is None or decides_elsewhere(policy) else policy.model_version
 
 
 def alias_drift(desk: Desk, case_type: str) -> list[AliasDrift]:

@@ -12,6 +12,7 @@ import pandas as pd
 from flows.adapters.case_numbers import CASE_NUMBER
 from flows.verbs.desk import Desk
 from flows.verbs.generation import Generation
+from flows.verbs.truth import Book
 from models.risk import RiskModel
 from models.vocabulary import Action
 
@@ -120,6 +121,41 @@ def kept_contributions(
     rows = rows[~rows["case_id"].duplicated().to_numpy()]
     names = ["case_id", "opened_at", "margin", *asked, *([CASE_NUMBER] if numbered else [])]
     return rows.reindex(columns=names).reset_index(drop=True)
+
+
+def delivered_contributions(
+    desk: Desk, book: Book, case_type: str, cases: pd.DataFrame
+) -> pd.DataFrame | None:
+    """What another agent says that each feature added to its score: its `phi_` columns.
+
+    Args:
+        cases: with `case_number`, in order of `opened_at`.
+
+    Returns:
+        A column a feature (float64, NaN where none was delivered), in the order of the cases; None
+        where the decisions have no `phi_` column for each feature, or no case has them all.
+    """
+    names = [f"{PHI}{name}" for name in desk.case_types[case_type].feature_names]
+    if cases.empty or not names or not set(names) <= desk.store.columns("decisions", book.as_of):
+        return None
+    found = desk.store.read(
+        "decisions",
+        columns=names,
+        filters={"case_type": [case_type]},
+        since=cases["opened_at"].iloc[0].to_pydatetime(),
+        stamp="opened_at",
+        as_of=book.as_of,
+        numbered=True,
+    )
+    found = found[~found[CASE_NUMBER].duplicated(keep="last").to_numpy()]
+    at = pd.Index(found[CASE_NUMBER]).get_indexer(pd.Index(cases[CASE_NUMBER]))
+    phi = np.full((len(cases), len(names)), np.nan)
+    numbers = found[names].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
+    phi[at >= 0] = numbers[at[at >= 0]]
+    phi[~np.isfinite(phi)] = np.nan
+    if np.isnan(phi).any(axis=1).all():
+        return None
+    return pd.DataFrame(phi, columns=desk.case_types[case_type].feature_names)
 
 
 def contributions_for(

@@ -13,7 +13,7 @@ from configs.errors import UserError
 from flows.adapters.case_pieces import PIECE_ROWS, CaseFile, are_repeated
 from flows.adapters.decisions_file import decisions_file
 from flows.adapters.reading_notes import Notes, Tell, nobody
-from flows.verbs.decide_once import DecidedOnce, decide_once
+from flows.verbs.decide_once import DecidedOnce, decide_once, refuse_decided_elsewhere
 from flows.verbs.desk import Desk
 from flows.verbs.known_case_type import known_case_type
 
@@ -80,10 +80,10 @@ def decide_file(
         tell: is given each note on what was altered while the file was read, at its end.
 
     Raises:
-        UserError: no such case type, `out` is the file itself, or the file cannot be read; the message says what would work.
+        UserError: no such case type, another agent decides it, `out` is the file itself, or the file cannot be read; the message says what would work.
         ServiceUnreachable: the store or the file system does not answer.
     """
-    known_case_type(desk, case_type)
+    refuse_decided_elsewhere(desk, known_case_type(desk, case_type))
     if out is not None and out.resolve() == file.resolve():
         raise UserError(f"{out} holds the cases; name another file for the decisions.")
     opened = CaseFile.at(file, desk.case_types[case_type])

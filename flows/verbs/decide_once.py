@@ -20,6 +20,7 @@ from flows.adapters.kill_points import kill_point
 from flows.verbs.admit import KEYS, judge_batch
 from flows.verbs.decide import decide_cases
 from flows.verbs.desk import Desk
+from flows.verbs.generation import scored_elsewhere
 from models.risk.cells import ReadCases, read_cells
 from models.vocabulary import Action
 
@@ -100,11 +101,13 @@ def decide_once(
         repeated: which of them are refused because their id stands elsewhere, too.
 
     Raises:
-        UserError: the cases cannot be read as a whole; the message names the columns.
+        UserError: the cases cannot be read as a whole (the message names the columns), or another
+            agent decides them.
         GateRefused: the ledger was written by a clock that is far ahead of this one.
         AssertionError: what was decided here broke the contract of decisions (our bug).
         ServiceUnreachable: the store does not answer.
     """
+    refuse_decided_elsewhere(desk, case_type)
     refused = np.zeros(len(cases), dtype=bool) if repeated is None else repeated
     twice = cases[refused].assign(**{BROKEN_RULES: REPEATED})
     sound, unreadable, rejected, rejections = _sound(desk, case_type, cases[~refused], clock(now))
@@ -126,6 +129,20 @@ def decide_once(
         rejections=rejections,
         put_aside=put_aside,
     )
+
+
+def refuse_decided_elsewhere(desk: Desk, case_type: str) -> None:
+    """Nothing, unless another agent decides this case type (`scorer: external`).
+
+    Raises:
+        UserError: it does; the message names the way a boundary reaches it.
+    """
+    if scored_elsewhere(desk, case_type):
+        raise UserError(
+            f"{case_type} is decided by another agent (scorer: external), whose score is not here, so "
+            f"nothing was decided. `ratchet export-policy {case_type}` prints what that agent must do; "
+            "deliver what it decided through a source of decisions."
+        )
 
 
 def clock(now: datetime | None) -> datetime:

@@ -20,6 +20,7 @@ from data_contracts.contract import Contract, RowRule
 from flows.verbs.decide import NO_MODEL
 from flows.verbs.desk import Desk
 from flows.verbs.recompute import recomputed
+from models.hub.external import decides_elsewhere
 from models.hub.policy import Policy
 
 BoolArray = npt.NDArray[np.bool_]
@@ -105,6 +106,9 @@ def _of_policy(desk: Desk, policy: Policy, rows: pd.DataFrame) -> pd.DataFrame:
     whole = rows[["case_id", "decided_at", "opened_at", "arm"]].notna().all(axis=1).to_numpy()
     judged = own & whole & (policy.case_type in desk.case_types)
     said = pd.DataFrame({"in_force": own & exact, "agrees": True}, index=rows.index)
+    if decides_elsewhere(policy):
+        # Its boundary is carried out by another agent, whose own policy acts and is to be named.
+        said["in_force"], judged = False, np.zeros(len(rows), dtype=np.bool_)
     if judged.any():
         some = rows[judged]
         again = recomputed(desk, policy, some)

@@ -14,8 +14,10 @@ from configs.errors import GateRefused
 from flows.adapters.database import sqlite_url
 from flows.adapters.serving_folder import refuse_occupied, write_serving_folder
 from flows.verbs.desk import AUDIT_KEY_FILE, AUDIT_KEY_VARIABLE, Desk
+from flows.verbs.generation import scored_elsewhere
 from flows.verbs.known_case_type import known_case_type
 from models.hub import halt_of, running_ab
+from models.hub.external import decides_elsewhere
 from models.hub.pinned import PinnedPolicy
 from models.hub.policy import Policy
 
@@ -137,6 +139,11 @@ def _live_policy(desk: Desk, case_type: str, now: datetime) -> Policy:
             "folder would decide its treated cases by today's policy. Export once it is concluded."
         )
     policy = desk.ledger.live_policy(case_type)
+    if scored_elsewhere(desk, case_type) or (policy is not None and decides_elsewhere(policy)):
+        raise GateRefused(
+            f"{case_type} is scored by another agent (scorer: external), so there is no model to "
+            f"serve. `ratchet export-policy {case_type}` prints the boundary for that agent."
+        )
     if policy is None or policy.model_digest is None:
         raise GateRefused(
             f"no policy with a model is live for {case_type}, so there is nothing to serve: every "

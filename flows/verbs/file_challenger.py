@@ -11,13 +11,14 @@ from flows.verbs.challenge import Challenge
 from flows.verbs.challenger import Challenger, Fitted
 from flows.verbs.challenger_runs import log_challenger
 from flows.verbs.desk import Desk
-from flows.verbs.generation import last_version
+from flows.verbs.generation import last_version, scored_elsewhere
 from flows.verbs.lineage import lineage
 from flows.verbs.shadow import score_in_shadow
 from flows.verbs.training_rows import TrainingRows
 from flows.verbs.truth import Book
 from models.boundary.hindsight import plug_in_boundary
 from models.hub import Refusal, StartGeneration
+from models.hub.external import SHADOW
 from models.hub.people import RETRAIN
 
 
@@ -78,6 +79,7 @@ def _start_generation(
             base_version=last_version(desk, rows.case_type),
             dossier={
                 "model_version": version,
+                **({SHADOW: True} if scored_elsewhere(desk, rows.case_type) else {}),
                 "learned_before": rows.learned_before.isoformat(),
                 "trained_before": rows.trained_before.isoformat(),
                 "lineage": dict(told),

@@ -1,14 +1,24 @@
-"""Which model is under test for a case type, since when, and what has it been allowed to look at?"""
+"""Which model is under test for a case type, since when, and what has it been allowed to look at?
+
+Of a case type with `scorer: external` that is the other agent's newest one; our own models score in
+shadow beside it, and their turn comes when the case type is made internal (docs/adr/0026).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from weakref import WeakKeyDictionary
 
+import numpy as np
+import numpy.typing as npt
+
+from configs.errors import GateRefused
 from flows.adapters.ledger import Ledger
 from flows.verbs.desk import Desk
 from models.hub.entries import Entry, EntryKind
+from models.hub.external import SHADOW, is_external
 from models.risk import RiskModel
 
 
@@ -17,7 +27,8 @@ class Generation:
     """The newest model of a case type, as the ledger knows it.
 
     Attributes:
-        version, digest: in the registry.
+        version, digest: in the registry; of another agent's model its own name, and the digest of
+            that (models.hub.external).
         learned_before: it learned from no case opened at or after this instant.
         trained_before: cases opened since may certify it; between the two it was compared with its
             champion, on rows that therefore may not.
@@ -28,6 +39,8 @@ class Generation:
         stream_delta: the delta of the betting stream that is open on this evidence, or None.
         promoted: whether the live policy rests on this model.
         started_at: when the generation was filed; the next retrain counts from it.
+        external: the model is another agent's: its scores are delivered, and it has no file.
+        reference: of such a model, the scores on which candidate cuts are laid out.
     """
 
     case_type: str
@@ -41,10 +54,35 @@ class Generation:
     stream_delta: float | None
     promoted: bool
     started_at: datetime
+    external: bool = False
+    reference: tuple[float, ...] = ()
 
     def load(self, desk: Desk) -> RiskModel:
-        """The model, if its bytes still have the digest in the ledger."""
+        """The model, if its bytes still have the digest in the ledger.
+
+        Raises:
+            GateRefused: they do not, or the model is another agent's.
+            ServiceUnreachable: MLflow does not answer, and there is no copy here.
+        """
+        if self.external:
+            raise GateRefused(
+                f"the model {self.version} of {self.case_type} is another agent's (scorer: "
+                "external): its scores are delivered, and there is no file of it to load."
+            )
         return desk.registry.load(self.case_type, self.version, self.digest)
+
+    def reference_scores(self, desk: Desk) -> npt.NDArray[np.float64]:
+        """Scores fixed before the evidence, on which candidate cuts are laid out; raises as `load`."""
+        known = self.reference if self.external else self.load(desk).reference_scores
+        return np.asarray(known, dtype=np.float64)
+
+    def calibration(self, desk: Desk) -> dict[str, float]:
+        """The numbers that turn a raw score into a probability; another agent's score is taken as
+        it is. Raises as `load`."""
+        if self.external:
+            return {}
+        platt = self.load(desk).calibration
+        return {"slope": platt.slope, "intercept": platt.intercept}
 
 
 def current_generation(desk: Desk, case_type: str) -> Generation | None:
@@ -74,18 +112,32 @@ def champion_generation(desk: Desk, case_type: str) -> Generation | None:
     if newest.promoted:
         return newest
     entries = desk.ledger.history(case_type)
-    started = _last(entries, EntryKind.GENERATION_STARTED, digest=live.model_digest)
+    started = _last(_starts(entries), digest=live.model_digest)
+    return None if started is None else _generation(desk, case_type, entries, started)
+
+
+def newest_of_ours(desk: Desk, case_type: str) -> Generation | None:
+    """The newest model that was fitted here, whoever decides the case type; None before the first."""
+    entries = desk.ledger.history(case_type)
+    started = started_entry(desk, case_type)
     return None if started is None else _generation(desk, case_type, entries, started)
 
 
 def started_entry(desk: Desk, case_type: str) -> Entry | None:
-    """The ledger's entry of the newest generation; None before the first model."""
-    return _last(desk.ledger.history(case_type), EntryKind.GENERATION_STARTED)
+    """The ledger's entry of the newest model that was fitted here; None before the first."""
+    starts = _starts(desk.ledger.history(case_type))
+    return _last([one for one in starts if not _is_external(one)])
+
+
+def scored_elsewhere(desk: Desk, case_type: str) -> bool:
+    """Whether another agent decides and scores this case type."""
+    return desk.case_types[case_type].scorer == "external"
 
 
 def _read(desk: Desk, case_type: str) -> Generation | None:
     entries = desk.ledger.history(case_type)
-    started = started_entry(desk, case_type)
+    wanted = scored_elsewhere(desk, case_type)
+    started = _last([one for one in _starts(entries) if _is_external(one) == wanted])
     return None if started is None else _generation(desk, case_type, entries, started)
 
 
@@ -93,9 +145,18 @@ def _generation(
     desk: Desk, case_type: str, entries: tuple[Entry, ...], started: Entry
 ) -> Generation:
     since = [entry for entry in entries if entry.version > started.version]
-    successor = next((e for e in since if e.kind is EntryKind.GENERATION_STARTED), None)
+    starts = _starts(entries)
+    # A model in shadow ends nobody's trial, and the looks go on from those of the trial beside it.
+    successor = next(
+        (e for e in starts if e.version > started.version and not e.dossier.get(SHADOW)), None
+    )
     ends = successor.version if successor else since[-1].version + 1 if since else started.version
-    looks = [e for e in since if e.kind is EntryKind.LOOK_TAKEN and e.version < ends]
+    counted = started if not started.dossier.get(SHADOW) else _trial_beside(starts, started)
+    looks = [
+        entry
+        for entry in entries
+        if entry.kind is EntryKind.LOOK_TAKEN and counted.version < entry.version < ends
+    ]
     moved = [
         entry
         for entry in since
@@ -109,8 +170,15 @@ def _generation(
     begins |= {entry.version: entry.dossier["evidence_since"] for entry in drifted}
     evidence_since = max([trained_before, *map(datetime.fromisoformat, begins.values())])
     restarted = max(begins, default=0)
-    # Looks at earlier evidence keep their share of delta but say nothing about this evidence.
-    fresh = [entry for entry in looks if entry.version > restarted]
+    # Looks at earlier evidence, or at another model's, keep their share of delta but say nothing
+    # about this evidence.
+    mine = [
+        entry
+        for entry in looks
+        if entry.version > started.version
+        and entry.dossier.get("model_digest", started.evidence_digest) == started.evidence_digest
+    ]
+    fresh = [entry for entry in mine if entry.version > restarted]
     sized = [entry for entry in fresh if entry.dossier["test"] != "betting"]
     streams = [entry for entry in fresh if entry.dossier["test"] == "betting"]
     live = desk.ledger.live_policy(case_type)
@@ -128,17 +196,29 @@ def _generation(
         stream_delta=streams[-1].dossier["delta_spent"] if streams else None,
         promoted=live is not None and live.model_digest == started.evidence_digest,
         started_at=started.at,
+        external=_is_external(started),
+        reference=tuple(started.dossier.get("reference_scores", ())),
     )
 
 
-def _last(entries: tuple[Entry, ...], kind: EntryKind, digest: str | None = None) -> Entry | None:
+def _starts(entries: Sequence[Entry]) -> list[Entry]:
+    return [entry for entry in entries if entry.kind is EntryKind.GENERATION_STARTED]
+
+
+def _is_external(started: Entry) -> bool:
+    version = str(started.dossier.get("model_version"))
+    return is_external(started.case_type, version, started.evidence_digest)
+
+
+def _trial_beside(starts: Sequence[Entry], shadow: Entry) -> Entry:
+    """The trial that went on when a model in shadow was filed; itself, where there was none."""
+    before = [one for one in starts if one.version < shadow.version and not one.dossier.get(SHADOW)]
+    return before[-1] if before else shadow
+
+
+def _last(starts: Sequence[Entry], digest: str | None = None) -> Entry | None:
     return next(
-        (
-            entry
-            for entry in reversed(entries)
-            if entry.kind is kind and digest in (None, entry.evidence_digest)
-        ),
-        None,
+        (entry for entry in reversed(starts) if digest in (None, entry.evidence_digest)), None
     )
 
 

@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass, replace
 from functools import partial
 
-import numpy as np
 import pandas as pd
 
 from configs.errors import GateRefused
@@ -116,7 +115,7 @@ def stream(given: Given) -> tuple[Certificate, bool]:
         effective = effective_sample(given.evidence, given.targets)
         _spend(given, "betting", number, delta, effective)
     # Candidates are laid out on the model's own later slice: fixed before this stream began.
-    reference: FloatArray = np.asarray(given.generation.load(given.desk).reference_scores)
+    reference: FloatArray = given.generation.reference_scores(given.desk)
     decide = partial(certify, reference_scores=reference, cheapest_at=given.costs)
     doubted, targets = believed(
         given.evidence, given.labels, given.hoped, _at(given.targets, delta)
@@ -187,7 +186,9 @@ def _spend(given: Given, test: str, number: int, delta: float, effective: float)
             look_index=number,
             delta_spent=delta,
             effective_sample=effective,
-            dossier={"test": test},
+            # Looks of another agent's model are told from those of ours in shadow beside it.
+            dossier={"test": test}
+            | ({"model_digest": given.generation.digest} if given.generation.external else {}),
         ),
         given.book.as_of,
     )

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from configs.errors import GateRefused, ServiceUnreachable
 from flows.verbs.desk import Desk
+from models.hub.external import decides_elsewhere
 from models.hub.policy import Policy
 
 
@@ -29,13 +30,14 @@ class ModelState:
 
 def check_policy_files(desk: Desk, policy: Policy, at: datetime) -> None:
     """Nothing, if the registry holds the policy's model and nothing beside it; asked before anybody
-    approves or forces it (FAULTS 5). A copy is then in this home. A policy without a model needs none.
+    approves or forces it (FAULTS 5). A copy is then in this home. A policy without a model needs none,
+    and another agent's model has none.
 
     Raises:
         GateRefused: the files are not as registered; an alert is kept.
         ServiceUnreachable: MLflow does not answer.
     """
-    if policy.model_version is None or policy.model_digest is None:
+    if policy.model_version is None or policy.model_digest is None or decides_elsewhere(policy):
         return
     try:
         desk.registry.check_files(policy.case_type, policy.model_version, policy.model_digest)
@@ -55,7 +57,7 @@ def check_policy_files(desk: Desk, policy: Policy, at: datetime) -> None:
 def why_it_does_not_load(desk: Desk, policy: Policy) -> str:
     """Why the policy's model cannot be loaded from what is stored now, this home's copy or the
     registry's file; or ""."""
-    if policy.model_version is None or policy.model_digest is None:
+    if policy.model_version is None or policy.model_digest is None or decides_elsewhere(policy):
         return ""
     try:
         desk.registry.load(policy.case_type, policy.model_version, policy.model_digest, again=True)
@@ -67,7 +69,7 @@ def why_it_does_not_load(desk: Desk, policy: Policy) -> str:
 def model_state(desk: Desk, policy: Policy) -> ModelState:
     """Whether the policy's model loads, and whether the registry still has its file; a copy that is
     missing or damaged is made from that file."""
-    if policy.model_version is None or policy.model_digest is None:
+    if policy.model_version is None or policy.model_digest is None or decides_elsewhere(policy):
         return ModelState()
     registered = silent = ""
     damaged = desk.registry.copies.damaged(policy.model_digest)

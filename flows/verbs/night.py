@@ -10,12 +10,14 @@ from functools import partial
 from typing import Any
 
 from flows.verbs.admit import AdmittedBatch
+from flows.verbs.agent_watch import Watched, watch_agents
 from flows.verbs.audit_silence import hear_audits
 from flows.verbs.certify import Judged, certify_case_type
 from flows.verbs.deliveries import Delivery, admit_deliveries, read_as_of
 from flows.verbs.desk import Desk
 from flows.verbs.drift_watch import watch_drift
 from flows.verbs.expiry import expire_policy
+from flows.verbs.external_models import start_external_generations
 from flows.verbs.generation import champion_generation, current_generation
 from flows.verbs.guardrail import guard_live_policy, why_not_guarded
 from flows.verbs.night_results import NightResults, verdict
@@ -29,6 +31,7 @@ from flows.verbs.review_desk import review_desk
 from flows.verbs.review_marks import WINDOW_DAYS as MARKS_DAYS
 from flows.verbs.review_marks import review_marks
 from flows.verbs.second_reviews import second_reviews
+from flows.verbs.shadow import InShadow, read_after, score_delivered
 from flows.verbs.tickets import file_findings, last_triage, open_tickets
 from flows.verbs.triage import Triaged, triage_case_type
 from flows.verbs.truth import Book, load_book
@@ -58,6 +61,16 @@ def earliest_evidence(desk: Desk, as_of: datetime) -> datetime | None:
     since = [one.evidence_since for one in [*generations, *champions] if one is not None]
     # Marks, holds and the review desk look four weeks back whatever the evidence.
     return min(*since, as_of - timedelta(days=MARKS_DAYS))
+
+
+def meet_models(
+    desk: Desk, as_of: datetime, results: NightResults, *, at_commit: bool = False
+) -> tuple[list[InShadow], datetime]:
+    """Put another agent's models under test that are seen for the first time, and let ours score
+    every delivered decision; what they said, and the moment from which it can be read."""
+    start_external_generations(desk, as_of, results)
+    shadows = score_delivered(desk, as_of, results, at_commit=at_commit)
+    return shadows, read_after(shadows, as_of)
 
 
 def protect(desk: Desk, as_of: datetime) -> Guarded:
@@ -165,16 +178,19 @@ def run_night(
     results = NightResults()
     batches = admit_deliveries(desk, deliveries, as_of, results, at_commit=at_commit)
     as_of = read_as_of(batches, as_of)
+    shadows, as_of = meet_models(desk, as_of, results, at_commit=at_commit)
     book = load_book(desk, as_of, earliest_evidence(desk, as_of))
     holds = watch(desk, book, deliveries, results)
     if before_judging is not None and before_judging():
         book = load_book(desk, as_of, earliest_evidence(desk, as_of))
     guarded = guard(desk, book, results).after(protected)
     say_tripped(guarded, results)
+    agents = watch_agents(desk, as_of, results)
     judged = judge_case_types(desk, book, results)
     changes = change(desk, judged, as_of, results)
     causes = find_causes(desk, book, results)
-    return dossier(desk, book, batches, guarded, judged, [*holds, *changes], causes, results)
+    changes = [*holds, *changes]
+    return dossier(desk, book, batches, guarded, judged, changes, causes, results, shadows, agents)
 
 
 def dossier(
@@ -186,9 +202,12 @@ def dossier(
     changes: Sequence[Entry],
     causes: Sequence[Triaged],
     results: NightResults,
+    shadows: Sequence[InShadow] = (),
+    agents: Sequence[Watched] = (),
 ) -> dict[str, Any]:
     """The night's result as plain values: what was done, held and failed, counts, certificates,
-    findings, proposals."""
+    findings, proposals, what our models scored in shadow, and whether other agents act by the
+    boundaries that are live."""
     told = results.plain()
     return {
         "as_of": book.as_of.isoformat(),
@@ -241,6 +260,8 @@ def dossier(
         "marks": review_marks(desk, book),
         "triage": [one.summary() for one in causes],
         "tickets": open_tickets(desk, book.as_of),
+        "agents": [one.plain() for one in agents],
+        "shadow": [one.plain() for one in shadows],
         "reviews": review_desk(desk, book),
     }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import numpy as np
 import pandas as pd
 
 from flows.verbs.desk import Desk
@@ -84,7 +83,7 @@ def peek(desk: Desk, book: Book, case_type: str, generation: Generation) -> Peek
     reference = None
     if sequential(evidence, incumbent):
         delta = generation.stream_delta or delta
-        reference = np.asarray(generation.load(desk).reference_scores)
+        reference = generation.reference_scores(desk)
     labels = with_second_draws(desk, case_type, frame)
     given = replace(promised, delta=delta)
     doubted, targets = believed(evidence, labels, hoped or Boundary.everything_reviewed(), given)

@@ -21,14 +21,13 @@ def advised_policy(
     """A generation's model under a boundary, with the case type's overrides and, unless one was
     planned, its audit rate."""
     case_type = desk.case_types[generation.case_type]
-    calibration = generation.load(desk).calibration
     return Policy(
         case_type=case_type.name,
         model_name=case_type.name,
         model_version=generation.version,
         model_digest=generation.digest,
         audit=audit or AuditPlan(case_type.audit_rate),
-        calibration={"slope": calibration.slope, "intercept": calibration.intercept},
+        calibration=generation.calibration(desk),
         boundary=boundary,
         overrides=overrides_of(case_type),
     )

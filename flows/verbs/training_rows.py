@@ -12,7 +12,12 @@ import pandas as pd
 
 from configs.errors import GateRefused
 from flows.verbs.desk import Desk
-from flows.verbs.generation import Generation, champion_generation, current_generation
+from flows.verbs.generation import (
+    Generation,
+    champion_generation,
+    newest_of_ours,
+    scored_elsewhere,
+)
 from flows.verbs.truth import Book
 from models.risk import RiskModel
 
@@ -70,7 +75,9 @@ def training_rows(desk: Desk, book: Book, case_type: str) -> TrainingRows:
     """All that is known as of the book, cut at the present model (if there is one that can score)."""
     present, why_none = present_model(desk, case_type)
     # A fully reviewed past can both teach a first model and, its later part, certify it.
-    first = current_generation(desk, case_type) is None
+    first = newest_of_ours(desk, case_type) is None
+    # Beside another agent's model ours certifies nothing yet, so nothing need be held back for it.
+    first = first and not scored_elsewhere(desk, case_type)
     held_back = desk.training.hold_back_share if first else 0.0
     known = known_rows(desk, book, case_type, present)
     if present is not None and (gone := set(present.model.feature_names) - set(known)):
@@ -128,9 +135,12 @@ def why_not_compared(bad: npt.NDArray[np.bool_]) -> str:
 
 def present_model(desk: Desk, case_type: str) -> tuple[PresentModel | None, str]:
     """The champion's model, else the newest one's; or why there is none to go by."""
-    generation = champion_generation(desk, case_type) or current_generation(desk, case_type)
+    champion = champion_generation(desk, case_type)
+    ours = champion if champion is not None and not champion.external else None
+    generation = ours or newest_of_ours(desk, case_type)
     if generation is None:
-        return None, "this is the first model"
+        whose = "; today's is another agent's" if scored_elsewhere(desk, case_type) else ""
+        return None, f"this is the first model{whose}"
     try:
         return _present(generation, generation.load(desk)), ""
     except GateRefused as unreadable:

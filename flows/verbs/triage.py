@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.special import logit
 
 from flows.adapters.case_numbers import CASE_NUMBER
-from flows.verbs.contributions import PHI, contributions_for
+from flows.verbs.contributions import PHI, contributions_for, delivered_contributions
 from flows.verbs.desk import Desk
 from flows.verbs.generation import Generation, champion_generation, current_generation
 from flows.verbs.truth import FIRST_REVIEWS, Book
@@ -59,8 +59,8 @@ def triage_case_type(desk: Desk, book: Book, case_type: str) -> Triaged:
     if rows.empty:
         nothing = Diagnosis.of_nothing(0, "no labelled case of the deciding model is mature yet")
         return Triaged(case_type, generation.version if generation else None, 0, nothing, ())
-    ours = generation is not None and bool((rows["model_version"] == generation.version).all())
-    evidence = _evidence(desk, book, case_type, rows, generation if ours else None)
+    scored = generation is not None and bool((rows["model_version"] == generation.version).all())
+    evidence = _evidence(desk, book, case_type, rows, generation if scored else None)
     diagnosis = diagnose(evidence, desk.triage)
     found = findings_of(case_type, evidence, diagnosis, desk.case_types[case_type].costs)
     version = str(rows["model_version"].iloc[-1])
@@ -100,7 +100,9 @@ def _evidence(
     score = np.clip(rows["score"].to_numpy(dtype=np.float64), _NEAREST, 1.0 - _NEAREST)
     margin = np.asarray(logit(score), dtype=np.float64)
     contributions = None
-    if generation is not None:
+    if generation is None or generation.external:
+        contributions = delivered_contributions(desk, book, case_type, rows)
+    else:
         phi = contributions_for(desk, case_type, generation, rows, raw, book.as_of)
         contributions = phi.rename(columns=lambda name: name.removeprefix(PHI))
     segments = {

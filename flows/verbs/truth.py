@@ -324,6 +324,10 @@ def evidence_for(
     asked = (case_type, generation.digest, generation.evidence_since, waits)
     if asked not in book.evidence:
         rows = book.mature(desk, case_type, generation.evidence_since, refuting=refuting)
+        if generation.external:
+            # What another version scored is no traffic of this one, and says nothing about it.
+            mine = (rows["model_version"] == generation.version).to_numpy(dtype=np.bool_)
+            rows = rows[mine].reset_index(drop=True)
         book.evidence[asked] = _scored(desk, book, rows, generation)
     return book.evidence[asked]
 

@@ -12,9 +12,10 @@ import pandas as pd
 
 from configs.errors import GateRefused
 from flows.adapters.case_numbers import CASE_NUMBER
+from flows.verbs.agent_watch import replay_columns, replayed_actions
 from flows.verbs.decide import AB_CASES
 from flows.verbs.desk import Desk
-from flows.verbs.generation import last_version
+from flows.verbs.generation import last_version, scored_elsewhere
 from flows.verbs.promote import promote
 from flows.verbs.submit import submitted
 from flows.verbs.truth import Book, load_book
@@ -22,6 +23,7 @@ from models.boundary.ab_rows import AbRows
 from models.boundary.ab_test import AbDesign, AbJudgement, judge_ab
 from models.boundary.ab_verdict import AbVerdict
 from models.boundary.arms import assign_arm
+from models.boundary.decide import automatable
 from models.hub import (
     AuditPlan,
     ConcludeAb,
@@ -67,17 +69,20 @@ def ab_table(desk: Desk, trial: Entry, book: Book) -> pd.DataFrame:
     """
     case_type = trial.case_type
     asked = ["case_id", "arm", "control_action", "treatment_action", "opened_at", "policy_id"]
-    if not desk.store.counts(AB_CASES)[0]:
+    if scored_elsewhere(desk, case_type):
+        cases = _tried_elsewhere(desk, trial, book)
+    elif desk.store.counts(AB_CASES)[0]:
+        cases = desk.store.read(
+            AB_CASES,
+            columns=asked,
+            filters={"case_type": [case_type], "policy_id": [str(trial.policy_id)]},
+            since=trial.at,
+            stamp="opened_at",
+            as_of=book.as_of,
+            numbered=True,
+        )
+    else:
         return pd.DataFrame(columns=[*asked, "bad", "propensity", "drawn", "day"])
-    cases = desk.store.read(
-        AB_CASES,
-        columns=asked,
-        filters={"case_type": [case_type], "policy_id": [str(trial.policy_id)]},
-        since=trial.at,
-        stamp="opened_at",
-        as_of=book.as_of,
-        numbered=True,
-    )
     of_decision = {
         name: book.of_cases(cases[CASE_NUMBER], book.decisions[name])
         for name in ("action", "audited", "propensity")
@@ -93,6 +98,43 @@ def ab_table(desk: Desk, trial: Entry, book: Book) -> pd.DataFrame:
         drawn=(cases["action"] == Action.ESCALATE.value) | cases["audited"].astype(bool),
         propensity=cases["propensity"].astype(np.float64),
         day=due / pd.Timedelta(days=1),
+    )
+
+
+def _tried_elsewhere(desk: Desk, trial: Entry, book: Book) -> pd.DataFrame:
+    """The cases that another agent assigned to an arm, and what either policy does with each by the
+    score that was delivered with it.
+
+    Raises:
+        GateRefused: the two policies are about two models, of which each case has one score.
+    """
+    treatment = desk.ledger.policy(str(trial.policy_id))
+    live = desk.ledger.live_policy(trial.case_type)
+    control = live or replace(treatment, boundary=Boundary.everything_reviewed())
+    if control.model_version != treatment.model_version:
+        raise GateRefused(
+            "the live policy and the one on trial are about two versions of another agent's model, "
+            "and a case has the score of one of them. Refuse the trial, and approve the new version's "
+            "boundary for a case type without an `ab_plan`."
+        )
+    columns = [*replay_columns(desk, [control, treatment]), "opened_at"]
+    rows = desk.store.read(
+        "decisions",
+        columns=columns,
+        filters={"case_type": [trial.case_type]},
+        since=trial.at,
+        stamp="opened_at",
+        as_of=book.as_of,
+        numbered=True,
+    )
+    key_user = min(p.overrides.key_user_priority for p in (control, treatment))
+    of_trial = (rows["model_version"] == treatment.model_version).to_numpy(dtype=np.bool_)
+    kept = ~rows["case_id"].duplicated(keep="last").to_numpy(dtype=np.bool_)
+    rows = rows[of_trial & kept & automatable(rows, key_user)].reset_index(drop=True)
+    return rows[["case_id", CASE_NUMBER, "arm", "opened_at"]].assign(
+        control_action=replayed_actions(desk, control, rows),
+        treatment_action=replayed_actions(desk, treatment, rows),
+        policy_id=str(trial.policy_id),
     )
 
 

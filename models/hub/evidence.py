@@ -8,6 +8,8 @@ from datetime import datetime
 from models.hub.canonical import utc_stamp
 from models.hub.commands import RestartEvidence, StartGeneration, TakeLook
 from models.hub.entries import Entry, EntryKind
+from models.hub.external import is_external
+from models.hub.people import NIGHT
 from models.hub.readers import looks_taken, of
 from models.hub.refusal import Refusal, Rule
 from models.hub.said import Said, short
@@ -19,6 +21,12 @@ def start_generation(
     """The same model again is no generation: its looks would be counted, and paid for, anew."""
     if not command.model_digest:
         return Refusal("The generation names no model digest.", Rule.EVIDENCE_IS_NAMED)
+    version = command.dossier.get("model_version")
+    if command.actor == NIGHT and not is_external(command.case_type, version, command.model_digest):
+        return Refusal(
+            "The night fits no model; it puts another agent's under test, by the name it delivers.",
+            Rule.ROLE_PERMITS,
+        )
     for entry in of(history, command.case_type):
         if (entry.kind, entry.evidence_digest) == (
             EntryKind.GENERATION_STARTED,
@@ -38,7 +46,7 @@ def restart_evidence(
 ) -> Said | Refusal:
     earlier: list[str] = []
     for entry in of(history, command.case_type):
-        if entry.kind is EntryKind.GENERATION_STARTED:
+        if entry.kind is EntryKind.GENERATION_STARTED and not entry.dossier.get("shadow"):
             earlier = []  # another model's evidence begins where it was trained
         elif entry.kind is EntryKind.EVIDENCE_RESTARTED:
             earlier.append(str(entry.dossier["evidence_since"]))

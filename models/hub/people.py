@@ -69,7 +69,16 @@ ROLL_BACK = "roll_back"
 DECIDE_CASES = "decide_cases"
 SYSTEM: Mapping[str, frozenset[type]] = {
     NIGHT: frozenset(
-        {Propose, Narrow, TakeLook, RestartEvidence, PlaceHold, BoundHold, ReleaseHold}
+        {
+            Propose,
+            Narrow,
+            StartGeneration,
+            TakeLook,
+            RestartEvidence,
+            PlaceHold,
+            BoundHold,
+            ReleaseHold,
+        }
     ),
     RETRAIN: frozenset({StartGeneration}),
     GUARDRAIL: frozenset({TripGuardrail, RollBack, Narrow}),

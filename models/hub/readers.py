@@ -276,8 +276,8 @@ def _brakes(history: Sequence[Entry], case_type: str) -> list[Entry]:
 def _looks(history: Sequence[Entry], case_type: str) -> list[Entry]:
     looks: list[Entry] = []
     for entry in of(history, case_type):
-        if entry.kind is EntryKind.GENERATION_STARTED:
-            looks = []
+        if entry.kind is EntryKind.GENERATION_STARTED and not entry.dossier.get("shadow"):
+            looks = []  # a model in shadow leaves the trial of the other where it is
         elif entry.kind is EntryKind.LOOK_TAKEN:
             looks.append(entry)
     return looks

@@ -22,6 +22,10 @@ CONTRACT_COLUMNS: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """The fixed columns of every contract (a test holds them beside the contracts themselves)."""
 
+SCORED_HISTORY = ("score", "model_version")
+"""What a history may hold beside its contract, where another agent scored its cases: for
+`import-history`; a backtest leaves it out."""
+
 _ADDED = frozenset(
     {
         # by the store and by admission

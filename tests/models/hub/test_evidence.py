@@ -14,6 +14,8 @@ from models.hub import (
     last_look,
     looks_taken,
 )
+from models.hub.external import external_digest
+from models.hub.people import NIGHT
 from tests.hub import EVIDENCE, MIDDLE, NOW, THIN, WIDE, Hub, entered, rule
 
 DAY = timedelta(days=1)
@@ -149,3 +151,24 @@ def test_a_look_spends_a_share_on_a_sample(delta, sample):
             case_type="ato", actor="ana", base_version=0, evidence_digest=EVIDENCE,
             look_index=1, delta_spent=delta, effective_sample=sample,
         )  # fmt: skip
+
+
+def test_the_night_starts_generations_of_other_agents_models_only():
+    """It fits nothing: a digest that is not that of a delivered name is not its to file."""
+    hub = Hub()
+    told = {"model_version": "v7"}
+    said = hub.ask(StartGeneration, actor=NIGHT, model_digest="a" * 64, dossier=told)
+    assert rule(said) == "role_permits"
+    digest = external_digest("ato", "v7")
+    said = hub.ask(StartGeneration, actor=NIGHT, model_digest=digest, dossier=told)
+    assert isinstance(said, Entry)
+
+
+def test_a_model_in_shadow_leaves_the_looks_of_the_trial_counted():
+    """Else each challenger would let the other model's evidence be looked at for free again."""
+    hub = Hub()
+    hub.ask(
+        TakeLook, evidence_digest=EVIDENCE, look_index=1, delta_spent=0.03, effective_sample=10.0
+    )
+    hub.ask(StartGeneration, model_digest="a" * 64, dossier={"shadow": True})
+    assert looks_taken(hub.history, "ato") == 1

@@ -94,6 +94,7 @@ def test_flows_do_their_own_work_and_no_more():
     may = {
         NIGHT: {
             "Propose",
+            "StartGeneration",  # of another agent's model only (test_evidence)
             "Narrow",
             "TakeLook",
             "RestartEvidence",
