@@ -49,10 +49,12 @@ def load_deliveries(
         walked: `as_of` is a moment of the past: rows that came later are left for a later night.
 
     Raises:
-        UserError: no source is configured.
+        UserError: no source is configured, and nothing is stored that a night could judge.
     """
     settings = load_settings(profile)
-    named = configured_sources(profile)
+    named = _named(settings)
+    if not named and not desk.store.counts("decisions")[0]:
+        configured_sources(profile)
     return [_delivery(desk, settings, table, file, as_of, walked) for table, file in named.items()]
 
 
@@ -62,9 +64,7 @@ def configured_sources(profile: str | None = None) -> dict[str, str]:
     Raises:
         UserError: there is none at all.
     """
-    settings = load_settings(profile)
-    named = {table: getattr(settings.sources, table) for table in TABLES}
-    found = {table: file for table, file in named.items() if file}
+    found = _named(load_settings(profile))
     if not found:
         raise UserError(
             "no source is configured, so there is nothing to pull. Write a source file (see "
@@ -72,6 +72,11 @@ def configured_sources(profile: str | None = None) -> dict[str, str]:
             "RATCHET_SOURCES__DECISIONS, RATCHET_SOURCES__REVIEWS and RATCHET_SOURCES__OUTCOMES."
         )
     return found
+
+
+def _named(settings: Settings) -> dict[str, str]:
+    named = {table: getattr(settings.sources, table) for table in TABLES}
+    return {table: file for table, file in named.items() if file}
 
 
 def configured_source(table: str, profile: str | None = None) -> SourceSettings:

@@ -102,7 +102,7 @@ def look(given: Given) -> tuple[Certificate, bool]:
         return held(certificate, given.incumbent, [questions.sentence]), False
     _spend(given, "exact" if evidence.fully_reviewed else "stratified", number, delta, effective)
     certificate = _past_the_gates(given, certificate, doubted, targets, decide)
-    return _worth_it(certificate, evidence, given.targets, given.incumbent, number)
+    return _worth_it(certificate, evidence, given, number)
 
 
 def stream(given: Given) -> tuple[Certificate, bool]:
@@ -145,31 +145,29 @@ def _past_the_gates(
 
 
 def _worth_it(
-    certificate: Certificate,
-    evidence: Evidence,
-    targets: Targets,
-    incumbent: Boundary | None,
-    look: int,
+    certificate: Certificate, evidence: Evidence, given: Given, look: int
 ) -> tuple[Certificate, bool]:
     """Whether a first boundary is wide enough to give up full review for.
 
     From the first automatic decision on, labels are few and dear. While everything is reviewed a
     better proof costs nothing but days, so a boundary far short of what the labels suggest waits
-    for the next looks. Waiting cannot break a promise: it only promotes less.
+    for the next looks. Waiting cannot break a promise: it only promotes less. Where the past was
+    imported nobody knows whether its full review goes on, so the person who approves is told.
     """
-    first = incumbent is None or incumbent.automates_nothing
+    first = given.incumbent is None or given.incumbent.automates_nothing
     if not first or certificate.verdict is not CertificateVerdict.CERTIFIED or look > PATIENT_LOOKS:
         return certificate, True
-    suggested = plug_in_boundary(evidence.score, evidence.bad, targets, evidence.automatable)
+    suggested = plug_in_boundary(evidence.score, evidence.bad, given.targets, evidence.automatable)
     within_reach = evidence.automation_rate(suggested)
     # How much is proven says whether to wait, not how much of it a cost chose.
     proven = evidence.automation_rate(certificate.choices.get("widest", certificate.boundary))
     if proven >= WORTHWHILE_SHARE * within_reach:
         return certificate, True
-    why = (
-        f"{proven:.1%} automation is proven; the labels suggest "
-        f"{within_reach:.1%}. Full review goes on until more of it can be proven (look {look})."
-    )
+    shown = f"{proven:.1%} automation is proven; the labels suggest {within_reach:.1%}."
+    if not given.desk.patient:
+        more = f"{shown} As long as everything is reviewed, waiting proves more of it."
+        return replace(certificate, reasons=(*certificate.reasons, more)), True
+    why = f"{shown} Full review goes on until more of it can be proven (look {look})."
     boundary = Boundary.everything_reviewed()
     hold = replace(certificate, verdict=CertificateVerdict.HOLD, boundary=boundary, reasons=(why,))
     return hold, False
