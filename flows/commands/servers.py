@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import click
 
 _PORT = click.IntRange(1, 65_535)
@@ -24,6 +26,8 @@ def up(prefect_port: int | None, mlflow_port: int | None) -> None:
     from flows.verbs.servers import Ports
     from flows.verbs.servers import up as run
 
+    # Alerts are logged too, and are told here as they come, with their time.
+    logging.getLogger("ratchet").propagate = False
     settings = load_settings()
     servers = settings.servers
     ports = Ports(prefect_port or servers.prefect_port, mlflow_port or servers.mlflow_port)
