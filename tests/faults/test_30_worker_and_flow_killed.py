@@ -59,7 +59,9 @@ def test_the_next_night_starts_within_a_minute(
                 process.kill()
             killed = time.monotonic()
         later = up.api.create_run(up.nightly()).run_id
-        wait_for(lambda: up.run(later).state in ("RUNNING", "COMPLETED"), BOUND_SECONDS, "it starts")
+        wait_for(
+            lambda: up.run(later).state in ("RUNNING", "COMPLETED"), BOUND_SECONDS, "it starts"
+        )
         print(f"started after {time.monotonic() - killed:.0f} s")  # noqa: T201
         assert up.run(cut).state == "CRASHED"
         assert up.ended(later).state == "COMPLETED"

@@ -42,7 +42,9 @@ class Upped:
         return str(found)
 
     def run(self, run_id: str) -> FlowRun:
-        every = self.api.runs(*UNFINISHED, "COMPLETED", "FAILED", "CRASHED", "CANCELLED", "CANCELLING")
+        every = self.api.runs(
+            *UNFINISHED, "COMPLETED", "FAILED", "CRASHED", "CANCELLED", "CANCELLING"
+        )
         (found,) = [one for one in every if one.run_id == run_id]
         return found
 
@@ -54,7 +56,8 @@ class Upped:
     def flow_process(self, run_id: str) -> psutil.Process | None:
         """The process that runs a flow; None: there is none."""
         return next(
-            (one for one in started_by(self.home) if _environ(one).get(RUN_VARIABLE) == run_id), None
+            (one for one in started_by(self.home) if _environ(one).get(RUN_VARIABLE) == run_id),
+            None,
         )
 
     def servers(self, role: str) -> list[psutil.Process]:
