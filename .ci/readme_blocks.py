@@ -1,4 +1,5 @@
-"""Do the README's own blocks still run? Each ```bash block is run as written, in order.
+"""Do the blocks of the README and of docs/operations.md still run? Each ```bash block is run as written, in
+order, each page with a home of its own.
 
 A block behind the comment `<!-- not run: REASON -->` is left out, and its reason printed.
 """
@@ -19,10 +20,19 @@ BLOCK = re.compile(
 )
 
 
+PAGES = ("README.md", "docs/operations.md")
+
+
 def main() -> int:
-    blocks = list(BLOCK.finditer((ROOT / "README.md").read_text(encoding="utf-8")))
+    return max(run_blocks(page) for page in PAGES)
+
+
+def run_blocks(page: str) -> int:
+    """1 where a block of the page failed, or there is none."""
+    print(f"{page}:")
+    blocks = list(BLOCK.finditer((ROOT / page).read_text(encoding="utf-8")))
     if not blocks:
-        print("the README has no bash block")
+        print("it has no bash block")
         return 1
     with tempfile.TemporaryDirectory() as home:
         env = {**os.environ, "RATCHET_HOME": home}
@@ -40,8 +50,15 @@ def main() -> int:
                 flush=True,
             )
             if done.returncode:
+                _down(env)
                 return 1
+        _down(env)
     return 0
+
+
+def _down(env: dict[str, str]) -> None:
+    """Nothing that a block started outlives its page."""
+    subprocess.run([ROOT / ".venv" / "bin" / "ratchet", "down"], cwd=ROOT, env=env, check=False)
 
 
 if __name__ == "__main__":
