@@ -311,12 +311,13 @@ class _House:
             if not self.settings.mlflow_tracking_uri:
                 create_tables(self.mlflow.environment["MLFLOW_BACKEND_STORE_URI"])
             self.mlflow.start()
-        for one in self.servers:
-            self._until_healthy(one)
+        self._until_healthy(self.prefect)
         off = self._deploy()
         for sentence in [*free_lost_slots(self.api), *self._tidy()]:
             self.say(sentence)
         self.worker.start()
+        if self.mlflow is not None:
+            self._until_healthy(self.mlflow)
         self.say(f"Everything is up after {time.monotonic() - began:.0f} s.")
         self.say(f"Prefect (runs, logs, schedules):  {self.prefect_url}")
         self.say(f"MLflow (models, experiments):     {self.mlflow_url}")
