@@ -79,7 +79,7 @@ def is_locked(home: Path) -> bool:
     try:
         with (folder_of(home) / "lock").open("r") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError:
         return True

@@ -46,6 +46,7 @@ from flows.verbs.dead_runs import (
 )
 from flows.verbs.deployed import deployments
 from flows.verbs.desk import Desk
+from flows.verbs.live import open_desk
 
 PREFECT_PORT, MLFLOW_PORT = 4200, 5000
 LOOPBACK = "127.0.0.1"
@@ -87,10 +88,12 @@ def up(settings: Settings, ports: Ports, say: Say) -> None:
         ServiceUnreachable: a server does not come up, or dies again and again; everything was ended.
     """
     home = settings.home
-    settings.load_case_types()  # wrong settings are refused before anything is started
     database = prefect_database(settings)
     keep_private(home)
     with only_one(home), _signals() as stop:
+        # Wrong settings, and a database that does not answer, are told of before anything is started;
+        # and an empty database is made ready by one process.
+        open_desk(settings.profile)
         left = started_by(home)
         if left:
             say(f"{len(left)} processes of an earlier `up` that was killed are ended first.")
