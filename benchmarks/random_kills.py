@@ -1,9 +1,9 @@
 """Thirty nights with a random kill in each: do they end where thirty quiet ones end?
 
-Usage: python -m benchmarks.random_kills [--nights N] [--seed S] [--table]
+Usage: python -m benchmarks.random_kills [--nights N] [--seed S] [--cards] [--table]
 
-The *simulated* live feed of `benchmarks.live_feed` is walked twice, by the commands of a live home at
-the feed's own clock: once quietly, noting which kill points each command of a night passed, and once
+A *simulated* live feed (invented cases, or with --cards those of `benchmarks.live_feed`) is walked
+twice, by the commands of a live home (decide, night, retrain, approve, promote) at the feed's own clock: once quietly, noting which kill points each command of a night passed, and once
 with one of these drawn at random each night: a fork of the process gives the command and is ended
 there by SIGKILL, and then the command is given again. Compared are every entry of the ledger with its
 hash, the refusals, the digest of every table of evidence, every decision row by row, and which policy is live.
@@ -17,6 +17,7 @@ import argparse
 import hashlib
 import json
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -24,7 +25,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,8 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.commands import Home, Said
-from benchmarks.feed import TABLES
-from benchmarks.live_feed import CASE_TYPE, Run
+from benchmarks.feed import TABLES, Agent, Feed, Habits, write_config
+from benchmarks.live_feed import CASE_TYPE, CASE_TYPE_FILE, FEATURES, SECRET, START, Plan, Run
 from flows.adapters import kill_points
 
 RESULTS = Path(__file__).parent / "results" / "random_kills.jsonl"
@@ -96,12 +97,17 @@ def compare(
 ) -> list[dict[str, Any]]:
     """A line a night of the killed walk, and a last one that compares it with the quiet one."""
     quiet = start(folder / "quiet", Noting)
+    killed = start(folder / "killed", Killed)
+    # The same people with the same tokens, of which the ledger keeps the hashes.
+    shutil.rmtree(killed.home.folder)
+    shutil.copytree(quiet.home.folder, killed.home.folder)
+    killed.home.tokens = quiet.home.tokens
     lines, points = [], []
     _noting(quiet).passed = []
     for number in range(1, nights + 1):
         quiet.night(number)
+        print(f"quiet night {number} of {nights}", file=sys.stderr, flush=True)
         points.append(_noting(quiet).points())
-    killed = start(folder / "killed", Killed)
     draw = np.random.default_rng(seed)
     for number in range(1, nights + 1):
         point = points[number - 1][int(draw.integers(len(points[number - 1])))]
@@ -110,6 +116,7 @@ def compare(
         home.next_night(point)
         began = time.perf_counter()
         killed.night(number)
+        print(f"killed night {number} of {nights} at {point}", file=sys.stderr, flush=True)
         lines.append(
             {
                 "simulated": True, "night": number, "command": point[0], "killed_at": point[1],
@@ -207,6 +214,40 @@ def on_cards(folder: Path, home: type[Home]) -> Run:
     return run
 
 
+def invented(folder: Path, home: type[Home], nights: int = NIGHTS, a_day: int = 150) -> Run:
+    """Invented cases whose truth follows one feature; a third of them are ours."""
+    folder.mkdir(parents=True)
+    plan = Plan(tuple(range(1, nights + 1)), (0,) * nights)
+    draw = np.random.default_rng(3)
+    count = a_day * (nights + 1)
+    opened = pd.Timestamp(START) + pd.to_timedelta(np.arange(count) * (86_400 // a_day), unit="s")
+    score = draw.random(count)
+    features = {name: draw.normal(size=count) for name in FEATURES}
+    cases = pd.DataFrame(
+        {
+            "case_id": [f"card-{number:05d}" for number in range(count)],
+            "case_type": CASE_TYPE,
+            "opened_at": opened.astype("datetime64[us, UTC]"),
+            "priority": 0,
+            "amount_usd": draw.uniform(1, 100, count),
+            "score": score,
+            "bad": draw.random(count) < score * 0.3,
+            **features,
+            FEATURES[0]: score * 4 + features[FEATURES[0]],
+        }
+    ).astype({"case_id": "str", "case_type": "str"})
+    agent = Agent("another-agents-policy-7", "april-2018", 0.2, 0.95)
+    ours = draw.random(count) < 1 / 3
+    feed = Feed(cases, agent, seed=1, habits=Habits(late_chargebacks=2), ours=ours)
+    settings = write_config(folder / "config", CASE_TYPE_FILE, folder / "tables")
+    settings |= {"RATCHET_AUDIT_KEY": SECRET, "RATCHET_TRIAGE__EVERY_DAYS": "14"}
+    (folder / "tables").mkdir()
+    first = Home(folder / "home", settings)
+    for name, role, by in (("ana", "approver", ""), ("ben", "approver", "ana"), ("pia", "proposer", "ana")):  # fmt: skip
+        first.enrol(name, role, START + timedelta(hours=1), by)
+    return Run(feed, plan, folder, home(first.folder, first.settings, first.tokens))
+
+
 def in_words(lines: list[dict[str, Any]]) -> str:
     """The table of the README."""
     *nights, verdict = lines
@@ -227,6 +268,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--nights", type=int, default=NIGHTS)
     parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--cards", action="store_true", help="the cards' feed; needs RATCHET_DATA")
     parser.add_argument("--table", action="store_true", help="print the committed results")
     given = parser.parse_args()
     if given.table:
@@ -234,8 +276,9 @@ def main() -> int:
         return 0
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # a fork has no threads of the other kind
     with tempfile.TemporaryDirectory() as folder:
-        lines = compare(on_cards, Path(folder), given.nights, given.seed)
-    if (given.nights, given.seed) == (NIGHTS, SEED):
+        start = on_cards if given.cards else invented
+        lines = compare(start, Path(folder), given.nights, given.seed)
+    if (given.nights, given.seed, given.cards) == (NIGHTS, SEED, False):
         RESULTS.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     print(in_words(lines))
     if not lines[-1]["equal"]:
