@@ -274,7 +274,10 @@ def main() -> int:
     if given.table:
         print(in_words([json.loads(line) for line in RESULTS.read_text().splitlines()]))
         return 0
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # a fork has no threads of the other kind
+    if os.environ.get("OMP_NUM_THREADS") != "1":
+        # OpenMP reads it when it is loaded, and its threads do not survive a fork: the child would hang.
+        os.environ["OMP_NUM_THREADS"] = "1"
+        os.execv(sys.executable, [sys.executable, "-m", "benchmarks.random_kills", *sys.argv[1:]])
     with tempfile.TemporaryDirectory() as folder:
         start = on_cards if given.cards else invented
         lines = compare(start, Path(folder), given.nights, given.seed)
