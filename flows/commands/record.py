@@ -106,9 +106,9 @@ def reconcile(as_json: bool) -> None:
     """
     from configs.errors import ServiceUnreachable
     from flows.verbs import live
-    from flows.verbs.servers import close_dead_runs_here
     from flows.verbs.reconcile import reconcile as agree
     from flows.verbs.reconcile import verdict_of
+    from flows.verbs.servers import close_dead_runs_here
 
     desk = live.open_desk()
     told = agree(desk, datetime.now(UTC))
