@@ -27,7 +27,9 @@ def up(prefect_port: int | None, mlflow_port: int | None) -> None:
     from flows.verbs.servers import up as run
 
     # Alerts are logged too, and are told here as they come, with their time.
-    logging.getLogger("ratchet").propagate = False
+    told = logging.getLogger("ratchet")
+    told.propagate = False
+    told.addHandler(logging.NullHandler())  # without any, Python prints warnings by itself
     settings = load_settings()
     servers = settings.servers
     ports = Ports(prefect_port or servers.prefect_port, mlflow_port or servers.mlflow_port)

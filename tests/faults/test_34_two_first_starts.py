@@ -73,7 +73,7 @@ def test_of_two_ups_one_runs_and_the_other_says_so(tmp_path: Path) -> None:
     assert late.process.wait(30) == 2, late.said()
     assert "already runs on" in late.said()
     try:
-        wait_for(lambda: "Everything is up" in runs.said(), 240, "the other is up")
+        wait_for(lambda: "Everything is up" in runs.said(), 420, "the other is up")
     finally:
         runs.down()
     assert left_of(home, (*late.ports, *runs.ports)) == []

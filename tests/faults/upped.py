@@ -20,7 +20,7 @@ from flows.adapters.prefect_api import FlowRun, PrefectApi
 from flows.adapters.processes import RUN_VARIABLE, started_by
 
 RATCHET = str(Path(sys.executable).parent / "ratchet")
-READY_SECONDS, END_SECONDS = 240.0, 60.0
+READY_SECONDS, END_SECONDS = 420.0, 90.0
 UNFINISHED = ("SCHEDULED", "PENDING", "RUNNING")
 
 
