@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.commands import Home, Said
+from benchmarks.commands import Home, Said, clock_at
 from benchmarks.feed import TABLES, Agent, Feed, Habits, write_config
 from benchmarks.live_feed import CASE_TYPE, CASE_TYPE_FILE, FEATURES, SECRET, START, Plan, Run
 from flows.adapters import kill_points
@@ -98,7 +98,12 @@ def compare(
     """A line a night of the killed walk, and a last one that compares it with the quiet one."""
     quiet = start(folder / "quiet", Noting)
     killed = start(folder / "killed", Killed)
-    # The same people with the same tokens, of which the ledger keeps the hashes.
+    # The same people with the same tokens, and the same salted check of the audit secret: the ledger
+    # keeps their hashes.
+    with quiet.home.environment(), clock_at(START + timedelta(hours=2)):
+        from flows.verbs import live
+
+        assert live.open_desk().audit_secret
     shutil.rmtree(killed.home.folder)
     shutil.copytree(quiet.home.folder, killed.home.folder)
     killed.home.tokens = quiet.home.tokens

@@ -80,7 +80,7 @@ def test_a_retrain_whose_registry_dies_leaves_no_challenger(
 
     with monkeypatch.context() as dying:
         dying.setattr(ModelRegistry, "_create_version", die)
-        with pytest.raises(ServiceUnreachable, match="train again"):
+        with pytest.raises(ServiceUnreachable, match="MLflow does not answer"):
             retrain(behind, load_book(behind, upstream.start), NAME)
     assert generations(desk) == 0
     assert current_generation(desk, NAME) is None
