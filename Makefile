@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: setup demo test test-all faults lint mutants bench bench-check clean
+.PHONY: setup demo up test test-all faults lint mutants bench bench-check clean
 
 setup: $(STAMP)
 
@@ -19,6 +19,10 @@ $(STAMP): requirements.lock pyproject.toml
 
 demo: setup
 	$(BIN)/ratchet demo
+
+# Prefect, a worker, every deployment and MLflow, in the foreground, until Ctrl-C.
+up: setup
+	@exec $(BIN)/ratchet up
 
 # Everything but what needs databases, servers or a live schedule, or walks half a minute; under ten
 # minutes on two cores. In the folders' order: by default the files with the fewest tests come last, and those are

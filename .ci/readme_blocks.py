@@ -61,11 +61,17 @@ def main(named: list[str]) -> int:
             if page.parent != ROOT:
                 env["HOME"] = aside  # what a page puts below ~ goes with it
             done = subprocess.run(["bash", "-euo", "pipefail", "-c", text], cwd=ROOT, env=env)
+            _down(env)
         taken = time.monotonic() - began
         print(f"{page.name}: exit {done.returncode} after {taken:.0f} s", flush=True)
         if done.returncode:
             return 1
     return 0
+
+
+def _down(env: dict[str, str]) -> None:
+    """Nothing that a block started outlives its page."""
+    subprocess.run([ROOT / ".venv" / "bin" / "ratchet", "down"], cwd=ROOT, env=env, check=False)
 
 
 if __name__ == "__main__":

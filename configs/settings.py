@@ -31,6 +31,8 @@ RESERVED_VARIABLES = frozenset(
         "RATCHET_ACTOR",
         "RATCHET_TOKEN",
         "RATCHET_KILL_POINT",
+        "RATCHET_UP",
+        "RATCHET_UP_ROLE",
     }
 )
 
@@ -104,6 +106,14 @@ class Sources(_Frozen):
     cases: str | None = None
 
 
+class Servers(_Frozen):
+    """Where the servers of `ratchet up` listen on this machine, and where Prefect keeps its runs."""
+
+    prefect_port: Annotated[int | None, Field(ge=1, le=65_535)]
+    mlflow_port: Annotated[int | None, Field(ge=1, le=65_535)]
+    prefect_database_url: str | None
+
+
 class Demo(_Frozen):
     """How large the simulated exchange of `ratchet demo` is."""
 
@@ -129,6 +139,7 @@ class Settings(_Frozen):
     triage: Triage
     alerts: Alerts
     sources: Sources
+    servers: Servers
     demo: Demo
 
     @property

@@ -57,6 +57,19 @@ def publish_night(night: dict[str, Any]) -> None:
     publish("night", verdict, rows, [found] if night["tickets"] else [])
 
 
+def night_lines(night: dict[str, Any]) -> list[str]:
+    """What stands below a night's verdict in the log of its run."""
+    certified = [c["case_type"] for c in night["certificates"] if c["verdict"] == "certified"]
+    lines = [
+        *not_done(night["results"]),
+        f"{night['rows_new']:,} new rows admitted, {night['rows_quarantined']:,} quarantined, "
+        f"{night['rows_waiting']:,} wait for their decisions.",
+        f"Certified: {', '.join(certified) or 'none'}. {len(night['waiting'])} proposals wait for approval.",
+        _by_itself(night["entries"]).strip(),
+    ]
+    return [line for line in lines if line]
+
+
 def _by_itself(entries: Sequence[dict[str, Any]]) -> str:
     """What was narrowed or rolled back without asking anybody, as a sentence, or ""."""
     changed = [

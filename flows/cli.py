@@ -6,6 +6,8 @@ so that `--help` is instant.
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -38,6 +40,7 @@ from flows.commands import (
     people,
     project,
     record,
+    servers,
     waiting,
 )
 from flows.commands.exit_codes import EXIT_GATE, EXIT_INPUT, EXIT_SERVICE
@@ -62,7 +65,7 @@ def cli() -> None:
 
 _THEMES = (
     project, live_road, loop, evidence, hub, brakes, holds, waiting, record, people, cases, audit_key,
-    doctor,
+    servers, doctor,
 )  # fmt: skip
 for _theme in _THEMES:
     for _command in _theme.COMMANDS:
@@ -78,6 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     be_private()
     mask_logs()
+    _heed_sigterm()
     codes: dict[type[Exception], int] = {
         UserError: EXIT_INPUT,
         GateRefused: EXIT_GATE,
@@ -91,6 +95,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.Abort:
         say("Stopped.")
         sys.exit(130)
+    except _Terminated:
+        say("Stopped.")
+        sys.exit(128 + signal.SIGTERM)
     except tuple(codes) as said:
         say(str(said))
         sys.exit(codes[type(said)])
@@ -102,6 +109,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(EXIT_SERVICE)
     except Exception:
         _say_our_bug(masked)
+
+
+class _Terminated(BaseException):
+    """SIGTERM came; everything that was opened is closed on the way out."""
+
+
+def _heed_sigterm() -> None:
+    """End as Ctrl-C ends: a process that SIGTERM kills leaves the servers it had started."""
+
+    def end(*_: object) -> NoReturn:
+        raise _Terminated
+
+    with contextlib.suppress(ValueError):  # only the main thread hears signals
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, end)
 
 
 def _say_our_bug(masked: Callable[[str], str]) -> NoReturn:

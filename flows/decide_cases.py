@@ -11,10 +11,12 @@ from flows import tasks
 from flows.adapters.reading_notes import Note
 from flows.artifacts import publish
 from flows.reports.decided import decided_table, decided_verdict
+from flows.run_log import tell
+from flows.run_names import timed
 from flows.verbs.authority import refuse_without_authority
 
 
-@flow(name="decide_cases", persist_result=False)
+@flow(name="decide_cases", flow_run_name=timed("decide"), persist_result=False)
 def decide_cases(profile: str | None = None) -> dict[str, Any]:
     """Pull new cases, decide them under the live policies, store decisions, count by case type.
 
@@ -30,6 +32,7 @@ def decide_cases(profile: str | None = None) -> dict[str, Any]:
     decided: dict[str, Any] = tasks.decide_new_cases(quote(desk), None, profile, notes.append)
     # A look that was tried again tells its notes again.
     verdict = " ".join([decided_verdict(decided), *map(str, dict.fromkeys(notes))])
+    tell(verdict)
     publish("decide-cases", verdict, decided_table(decided))
     refuse_without_authority([one.get("overrides", {}) for one in decided.values()])
     return decided

@@ -9,14 +9,16 @@ from prefect import flow
 from prefect.utilities.annotations import quote
 
 from flows import tasks
-from flows.artifacts import publish_night
+from flows.artifacts import night_lines, publish_night
+from flows.run_log import tell
+from flows.run_names import dated
 from flows.verbs.deliveries import read_as_of
 from flows.verbs.live import night_of, refuse_unless_done
 from flows.verbs.night import earliest_evidence, say_tripped
-from flows.verbs.night_results import NightResults
+from flows.verbs.night_results import NightResults, all_done
 
 
-@flow(name="nightly_calibration", persist_result=False)
+@flow(name="nightly_calibration", flow_run_name=dated("night"), persist_result=False)
 def nightly_calibration(
     as_of: datetime | None = None, profile: str | None = None
 ) -> dict[str, Any]:
@@ -48,6 +50,7 @@ def nightly_calibration(
     told = (quote(guarded), quote(judged), quote([*held, *changes]), quote(causes), quote(results))
     met = (quote(shadows), quote(agents))
     night: dict[str, Any] = tasks.assemble(quote(desk), quote(book), quote(batches), *told, *met)
+    tell(night["verdict"], night_lines(night), ok=all_done(night["results"]))
     tasks.close_night(quote(desk), night)
     publish_night(night)
     findings = [finding for one in causes for finding in one.findings]

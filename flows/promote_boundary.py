@@ -14,9 +14,10 @@ from flows import tasks
 from flows.approvals import LEAVE_IT, tag_as_waiting, wait_to_go_on
 from flows.artifacts import publish, publish_text
 from flows.reports.proposal import proposal_dossier
+from flows.run_names import of_case_type
 
 
-@flow(name="promote_boundary", persist_result=False)
+@flow(name="promote_boundary", flow_run_name=of_case_type("promote"), persist_result=False)
 def promote_boundary(
     case_type: str,
     policy_id: str,

@@ -1,4 +1,4 @@
-"""Every hour: do MLflow and the disk still agree with the ledger? Aliases are pointed back, the rest is told."""
+"""Every hour: do MLflow, the disk and Prefect agree with what is so? Aliases are pointed back, dead runs closed, the rest is told."""
 
 from __future__ import annotations
 
@@ -10,18 +10,22 @@ from prefect.utilities.annotations import quote
 
 from flows import tasks
 from flows.artifacts import publish
+from flows.run_log import tell
+from flows.run_names import timed
 from flows.verbs.reconcile import verdict_of
 
 
-@flow(name="reconcile", persist_result=False)
+@flow(name="reconcile", flow_run_name=timed("reconcile"), persist_result=False)
 def reconcile(profile: str | None = None) -> dict[str, Any]:
-    """Verify the ledger, re-project MLflow's aliases, and load every model that decides or would
-    after a rollback; no decision depends on it.
+    """Verify the ledger, re-project MLflow's aliases, load every model that decides or would after a
+    rollback, and close the runs whose process is gone; no decision depends on it.
 
     Args:
         profile: the settings' profile; empty: RATCHET_PROFILE or `local`.
     """
     desk = tasks.open_desk(profile)
     told: dict[str, Any] = tasks.reconcile_with_ledger(quote(desk), datetime.now(UTC))
+    told["closed_runs"] = tasks.close_dead_runs(quote(desk), datetime.now(UTC))
+    tell(verdict_of(told), told["closed_runs"], ok=not told["alarms"])
     publish("reconcile", verdict_of(told), [*told["models"], *told["aliases"]])
     return told

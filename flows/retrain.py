@@ -10,11 +10,12 @@ from prefect.utilities.annotations import quote
 
 from flows import tasks
 from flows.artifacts import publish, publish_retrain
+from flows.run_names import of_case_type
 from flows.verbs.live import night_of
 from flows.verbs.tickets import due_patterns
 
 
-@flow(name="retrain", persist_result=False)
+@flow(name="retrain", flow_run_name=of_case_type("retrain"), persist_result=False)
 def retrain(
     case_type: str,
     answers: list[str] | None = None,

@@ -10,10 +10,11 @@ from prefect.utilities.annotations import quote
 
 from flows import tasks
 from flows.artifacts import publish
+from flows.run_names import of_case_type
 from models.hub.people import ROLL_BACK
 
 
-@flow(name="roll_back", persist_result=False)
+@flow(name="roll_back", flow_run_name=of_case_type("roll back"), persist_result=False)
 def roll_back(case_type: str, reason: str, profile: str | None = None) -> dict[str, Any]:
     """Roll one case type back. The entry is this flow's, as Prefect has one login for everybody;
     `ratchet rollback` does the same under a proven name.

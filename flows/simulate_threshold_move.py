@@ -12,12 +12,13 @@ from pydantic import Field
 from flows import tasks
 from flows.artifacts import publish
 from flows.reports.move import move_table, move_verdict
+from flows.run_names import of_case_type
 from flows.verbs.live import night_of
 
 Score = Annotated[float, Field(ge=0, le=1)]
 
 
-@flow(name="simulate_threshold_move", persist_result=False)
+@flow(name="simulate_threshold_move", flow_run_name=of_case_type("move"), persist_result=False)
 def simulate_threshold_move(
     case_type: str,
     pass_at_or_below: Score | None = None,

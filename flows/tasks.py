@@ -24,6 +24,7 @@ from flows.verbs import (
     open_walk,
     promote,
     reconcile,
+    servers,
     tickets,
     train,
     truth,
@@ -68,6 +69,7 @@ find_proposal = _as_task(approve.find_proposal, "find the proposal")
 promote_approved = _as_task(promote.promote_approved, "promote")
 validate_ab = _as_task(ab.validate_ab, "judge the A/B tests")
 roll_back = _as_task(promote.roll_back, "roll back")
+close_dead_runs = _as_task(servers.close_dead_runs_here, "close dead runs", retries=1)
 reconcile_with_ledger = _as_task(reconcile.reconcile, "reconcile", retries=1)
 
 open_backtest = _as_task(open_walk.open_backtest, "open the backtest")

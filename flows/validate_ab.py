@@ -11,11 +11,13 @@ from prefect.utilities.annotations import quote
 from configs.errors import GateRefused
 from flows import tasks
 from flows.artifacts import publish
+from flows.run_log import tell
+from flows.run_names import timed
 from flows.verbs.live import night_of
 from flows.verbs.validate_ab import NOT_JUDGED
 
 
-@flow(name="validate_ab", persist_result=False)
+@flow(name="validate_ab", flow_run_name=timed("A/B tests"), persist_result=False)
 def validate_ab(as_of: datetime | None = None, profile: str | None = None) -> list[dict[str, Any]]:
     """Judge every running A/B test; promote what is proven, stop what is not, and leave the rest.
 
@@ -29,7 +31,10 @@ def validate_ab(as_of: datetime | None = None, profile: str | None = None) -> li
     told: list[dict[str, Any]] = tasks.validate_ab(quote(desk), night_of(as_of))
     for one in told:
         verdict = f"{one['case_type']}: {one['verdict']}. {' '.join(one['reasons'])}"
+        tell(verdict, ok=one["verdict"] != NOT_JUDGED)
         publish(f"ab-{one['case_type']}", verdict, one["proofs"])
+    if not told:
+        tell("No A/B test runs.")
     unjudged = [one for one in told if one["verdict"] == NOT_JUDGED]
     if unjudged:  # the others are judged; the run turns red, so that somebody looks
         raise GateRefused(" ".join(reason for one in unjudged for reason in one["reasons"]))

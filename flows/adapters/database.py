@@ -34,6 +34,7 @@ from configs.masking import masked, secrets_of
 BUSY_TIMEOUT_SECONDS = 30.0
 """How long a transaction waits for another process before it gives up with a clear message."""
 
+_CONNECT_SECONDS = 10
 _READ_ONLY = "ratchet_read_only"
 _CREATE_ATTEMPTS = 5
 _WAIT_FOR_WAL_SECONDS = 0.02
@@ -58,6 +59,8 @@ def open_database(url: str | URL, busy_timeout_seconds: float = BUSY_TIMEOUT_SEC
         ServiceUnreachable: SQLite's folder cannot be made.
     """
     parsed = parsed_url(url)
+    if parsed.get_backend_name() == "postgresql":
+        return _postgres(parsed, busy_timeout_seconds)
     if parsed.get_backend_name() != "sqlite":
         return create_engine(parsed, pool_pre_ping=True)
     _make_folder_of(parsed)
@@ -179,7 +182,7 @@ def _clear_errors(engine: Engine) -> Iterator[None]:
         yield
     except (OperationalError, InterfaceError, sqlite3.OperationalError) as error:
         name, said = hidden(engine.url), first_line(error)
-        if "locked" in said or "busy" in said:
+        if "locked" in said or "busy" in said or "lock timeout" in said:
             raise ServiceUnreachable(
                 f"The database {name} stayed locked by another process for "
                 f"{_busy_timeout(engine):g} s. Nothing was changed; run this again when that "
@@ -203,6 +206,21 @@ def _clear_errors(engine: Engine) -> Iterator[None]:
             f"The database {hidden(engine.url)} is damaged: {hidden(engine.url, first_line(error))}. "
             "Nothing was changed; restore it from a copy."
         ) from None
+
+
+def _postgres(url: URL, busy_timeout_seconds: float) -> Engine:
+    """PostgreSQL waits for a lock, and for a machine that says nothing, for ever; here it does not."""
+    known = {} if "connect_timeout" in url.query else {"connect_timeout": _CONNECT_SECONDS}
+    engine = create_engine(url, pool_pre_ping=True, connect_args=known)
+    engine.dialect._ratchet_busy_timeout = busy_timeout_seconds  # type: ignore[attr-defined]
+
+    @event.listens_for(engine, "connect")
+    def _bound_waits(connection: Any, _: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET lock_timeout = {int(busy_timeout_seconds * 1000)}")
+        connection.commit()
+
+    return engine
 
 
 def _share_sqlite(engine: Engine, busy_timeout_seconds: float) -> None:

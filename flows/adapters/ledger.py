@@ -23,6 +23,7 @@ from typing import Any
 from sqlalchemy import (
     Column,
     Connection,
+    Engine,
     Integer,
     MetaData,
     RowMapping,
@@ -212,6 +213,18 @@ class Ledger:
         """The database's file, where it is one."""
         url = self._engine.url
         return Path(str(url.database)) if url.get_backend_name() == "sqlite" else None
+
+    @property
+    def engine(self) -> Engine:
+        """The database, for who asks about its tables; what is written goes through `submit`."""
+        return self._engine
+
+    def database_clock(self) -> datetime | None:
+        """What time it is on the database's machine (UTC); None where it is a file on this one."""
+        if self.file is not None:
+            return None
+        with reading(self._engine) as connection:
+            return in_utc(connection.execute(select(func.clock_timestamp())).scalar_one())
 
     def policy_ids(self) -> frozenset[str]:
         """The ids of all policies that are kept, whatever their case type."""

@@ -49,7 +49,7 @@ def bring_up_to_date(engine: Engine) -> None:
         return
     with writing(engine) as connection:
         _lock(connection)
-        step = _step_of(connection)  # another process may have been quicker
+        step = step_of(connection)  # another process may have been quicker
         if step != NEWEST:
             _carry_out(connection, step)
             kill_point("migrate.before_commit")
@@ -65,7 +65,8 @@ def _is_newest(engine: Engine) -> bool:
             return False  # no such table, as a rule; whoever looks closer says what else is wrong
 
 
-def _step_of(connection: Connection) -> str | None:
+def step_of(connection: Connection) -> str | None:
+    """The last step that a database has had; None: none, or a version without steps made it."""
     if not inspect(connection).has_table(VERSION_TABLE):
         return None
     return connection.exec_driver_sql(_WHICH_STEP).scalar_one_or_none()

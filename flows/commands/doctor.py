@@ -14,9 +14,10 @@ from flows.commands.exit_codes import EXIT_GATE
 def doctor(as_json: bool) -> None:
     """Look at what the house rests on, one line a check: ok, or what is wrong and what helps.
 
-    Settings, case types and sources; versions and addresses of servers; the modes of the home; the
-    ledger and its head; the audit secret; the models that decide, and the aliases. The exit code is
-    3 when anything is wrong.
+    Settings, case types and sources; versions and addresses of servers, and who can reach them; disk
+    and clock; the modes of the home; the ledger, its head and its tables; the audit secret; the digests
+    of the models that decide, and the aliases; open holds, and the last good night of each case type.
+    The exit code is 3 when anything is wrong.
     """
     from flows.verbs.doctor import examine
 

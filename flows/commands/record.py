@@ -122,20 +122,31 @@ def verify(as_json: bool) -> None:
 @click.command()
 @click.option("--json", "as_json", is_flag=True)
 def reconcile(as_json: bool) -> None:
-    """Verify the ledger, point MLflow's aliases back to it, and try the models it rests on.
+    """Verify the ledger, point MLflow's aliases back to it, try the models it rests on, and close the
+    runs in Prefect whose process is gone (of this home's `up`, or of PREFECT_API_URL).
 
     The exit code is 3 when something needs a person.
     """
+    from configs.errors import ServiceUnreachable
     from flows.verbs import live
     from flows.verbs.reconcile import reconcile as agree
     from flows.verbs.reconcile import verdict_of
+    from flows.verbs.servers import close_dead_runs_here
 
-    told = agree(live.open_desk(), datetime.now(UTC))
+    desk = live.open_desk()
+    told = agree(desk, datetime.now(UTC))
+    try:
+        told["closed_runs"] = close_dead_runs_here(desk, datetime.now(UTC))
+    except ServiceUnreachable as silent:
+        told["closed_runs"] = []
+        told["alarms"].append(str(silent))
     if as_json:
         click.echo(json.dumps(told, indent=1))
     else:
         click.echo(verdict_of(told))
         table(told["aliases"])
+        for sentence in told["closed_runs"]:
+            click.echo(sentence)
     if told["alarms"]:
         raise SystemExit(EXIT_GATE)
 

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 from configs.errors import GateRefused, ServiceUnreachable, UserError
 from configs.settings import Settings, load_settings
 from flows.adapters.private_home import wider_than_private
+from flows.verbs import doctor_of_house as house
 from flows.verbs import live
 from flows.verbs.aliases import alias_drift
 from flows.verbs.desk import Desk
@@ -62,6 +64,13 @@ def examine(profile: str | None = None, env: Mapping[str, str] = os.environ) -> 
             *found,
             Finding("everything else", "It was not looked at: the settings come first."),
         ]
+    for name, look in (
+        ("running servers", lambda: house.unsafe_servers(settings, dict(SAFE_FROM), _numbers)),
+        ("open doors", lambda: house.open_doors(settings)),
+        ("disk", lambda: house.full_disk(settings.home)),
+    ):
+        said, wrong = _tried(look)
+        found.append(Finding(name, wrong or said or ""))
     _, wrong = _tried(settings.load_case_types)
     found += [Finding("case types", wrong), Finding("sources", " ".join(_lost_sources(settings)))]
     home = settings.home / "live"
@@ -71,7 +80,7 @@ def examine(profile: str | None = None, env: Mapping[str, str] = os.environ) -> 
     found.append(Finding("home", wrong))
     if desk is None:
         return [*found, Finding("everything else", "It was not looked at: the home comes first.")]
-    return [*found, *_of_the_desk(desk)]
+    return [*found, *_of_the_desk(desk), *_of_the_days(desk, settings, datetime.now(UTC))]
 
 
 def _of_the_desk(desk: Desk) -> Iterator[Finding]:
@@ -84,6 +93,18 @@ def _of_the_desk(desk: Desk) -> Iterator[Finding]:
     for name, look in (("models", _lost_models), ("aliases", _drifted_aliases)):
         sentences, wrong = _tried(lambda look=look: list(look(desk)))  # type: ignore[misc]
         yield Finding(name, wrong or " ".join(sentences or ()))
+
+
+def _of_the_days(desk: Desk, settings: Settings, now: datetime) -> Iterator[Finding]:
+    """How the house is run; a ledger that cannot be read was told of before."""
+    for name, look in (
+        ("tables", lambda: house.old_tables(desk)),
+        ("clock", lambda: house.wrong_clock(desk, now)),
+        ("holds", lambda: house.open_holds(desk)),
+        ("last good night", lambda: house.missed_nights(desk, settings, now)),
+    ):
+        said, wrong = _tried(look)
+        yield Finding(name, wrong or said or "")
 
 
 def _tried(look: Callable[[], Any]) -> tuple[Any, str]:

@@ -25,7 +25,6 @@ class Fault:
     sql: bool = False
 
 
-_OPERATIONS = "with the operation of servers and schedules"
 _RENEWAL = "with the renewal of live proofs"
 _TEAM = "with teams that share one database"
 
@@ -59,15 +58,15 @@ CATALOGUE = (
     Fault(27, "S2", "a hostile case id leaves no folder, runs nothing, and is put aside by rule", sql=True),
     Fault(28, "S2", "YAML that would run, grow or hide something is refused with its line"),
     Fault(29, "S2", "same data and seed give the same digests; else the run names what changed", sql=True),
-    Fault(30, "S3", "a killed worker's run is closed in time and the next night runs", _OPERATIONS),
+    Fault(30, "S3", "a killed worker's run is closed in time and the next night runs"),
     Fault(31, "S3", "a slot scheduled twice has one effect", sql=True),
-    Fault(32, "S3", "three nights without a worker are caught up in one", _OPERATIONS),
-    Fault(33, "S3", "one night a date when the clocks change", _OPERATIONS),
-    Fault(34, "S3", "two first starts on one empty home both succeed", _OPERATIONS, sql=True),
-    Fault(35, "S3", "a locked database is a bounded wait and a clear message", _OPERATIONS, sql=True),
-    Fault(36, "S3", "a server that dies in mid-run leaves no half state", _OPERATIONS),
-    Fault(37, "S3", "an interrupted command frees its lease and leaves no server", _OPERATIONS),
-    Fault(38, "S3", "an open or outdated server is named by `doctor`", _OPERATIONS),
+    Fault(32, "S3", "three nights without a worker are caught up in one"),
+    Fault(33, "S3", "one night a date when the clocks change"),
+    Fault(34, "S3", "two first starts on one empty home both succeed", sql=True),
+    Fault(35, "S3", "a locked database is a bounded wait and a clear message", sql=True),
+    Fault(36, "S3", "a server that dies in mid-run leaves no half state"),
+    Fault(37, "S3", "an interrupted command frees its lease and leaves no server"),
+    Fault(38, "S3", "an open or outdated server is named by `doctor`"),
     Fault(39, "S1", "a failed batch of any table switches no guard and no expiry off", sql=True),
     Fault(40, "S1", "after missed nights at steady volume the next night admits them all", sql=True),
     Fault(41, "S1", "a late or failed table costs no row that refers to it, and no watermark", sql=True),

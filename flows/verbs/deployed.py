@@ -1,0 +1,32 @@
+"""Which deployments does an `up` make, and which of their schedules stay off?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from configs.places import PROJECT
+from configs.settings import Settings
+
+_NEEDS = {"flows/decide_cases.py:decide_cases": ("cases", "sources.cases is not configured")}
+"""The source without which a scheduled flow has nothing to do, and what is said then. The night runs
+without any source, as it guards what is live."""
+
+
+def deployments(settings: Settings, project: Path = PROJECT) -> tuple[dict[str, Any], list[str]]:
+    """The document of prefect.yaml with the schedules that are of no use switched off, and which.
+
+    Returns:
+        The document, and a sentence for each schedule that is off.
+    """
+    document = yaml.safe_load((project / "prefect.yaml").read_text(encoding="utf-8"))
+    off = []
+    for one in document["deployments"]:
+        needs = _NEEDS.get(one["entrypoint"])
+        if needs is None or getattr(settings.sources, needs[0]):
+            continue
+        one["schedules"] = [{**each, "active": False} for each in one.get("schedules", [])]
+        off.append(f"{one['entrypoint'].split(':')[1]} is off: {needs[1]}")
+    return document, off
