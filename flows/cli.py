@@ -27,6 +27,7 @@ import click
 
 from flows.commands import (
     audit_key,
+    backups,
     brakes,
     cases,
     doctor,
@@ -57,7 +58,19 @@ def cli() -> None:
     """
 
 
-for _theme in (loop, evidence, hub, brakes, holds, record, people, cases, audit_key, doctor):
+for _theme in (
+    loop,
+    evidence,
+    hub,
+    brakes,
+    holds,
+    record,
+    people,
+    cases,
+    audit_key,
+    doctor,
+    backups,
+):
     for _command in _theme.COMMANDS:
         cli.add_command(_command)
 
