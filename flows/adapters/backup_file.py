@@ -89,7 +89,7 @@ class BackupReader:
         for member in members:
             if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or member.issparse():
                 raise UserError(
-                    f"{path} holds a link, folder or device ({ascii(member.name)}); a backup of ours "
+                    f"{path} holds a link, folder or device ({member.name!a}); a backup of ours "
                     "holds plain files only."
                 )
         self.told = self._manifest(path)
@@ -166,7 +166,7 @@ def _listed(path: Path, told: Mapping[str, Any]) -> dict[str, tuple[int, str]]:
         strange = any(part in ("", ".", "..") for part in parts) or not name.isprintable()
         if strange or len(parts) < 2 or parts[0] not in (ROWS, HOME) or "\\" in name:
             raise UserError(
-                f"The manifest of {path} names a file outside of a home ({ascii(name)}); nothing was "
+                f"The manifest of {path} names a file outside of a home ({name!a}); nothing was "
                 "unpacked."
             )
     return found

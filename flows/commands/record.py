@@ -53,13 +53,14 @@ def status(as_json: bool) -> None:
     whole, lost = desk.ledger.verify(), desk.secrets.trouble()
     rows = states_of(desk, now)
     alerts, night = desk.alerts.recent(5), live.last_dossier(desk)
+    unsent = desk.alerts.waiting()
     if as_json:
         told = {"ok": whole.ok, "problems": whole.problems}
         secret = {"ok": not lost, "problem": lost}
         last = None if night is None else {key: night[key] for key in _OF_A_NIGHT}
         everything = {
             "case_types": rows, "night": last, "alerts": alerts, "ledger": told,
-            "audit_secret": secret,
+            "audit_secret": secret, "alerts_waiting": unsent,
         }  # fmt: skip
         click.echo(json.dumps(everything, indent=1))
     else:
@@ -68,6 +69,11 @@ def status(as_json: bool) -> None:
             click.echo(line)
         for alert in alerts:
             click.echo(f"Alert {to_the_second(alert.get('at'))}: {alert.get('sentence', '')}")
+        if unsent:
+            click.echo(
+                f"{unsent:,} alerts were not taken by the webhook or the mailbox, and are sent again "
+                "with the next night."
+            )
         for problem in whole.problems:
             click.echo(f"The ledger is not to be trusted, and takes no change: {problem}")
         if lost:

@@ -104,6 +104,8 @@ def live_night(
         return run_night(desk, deliveries, moment, protected=protected, at_commit=as_of is None)
     except (GateRefused, ServiceUnreachable) as error:
         desk.alerts.send("night_failed", None, f"The night could not be run: {error}", moment)
+        desk.alerts.deliver_waiting()
+        desk.alerts.beat(State.FAILED.value, moment)
         raise
 
 
@@ -117,7 +119,19 @@ def close_night(desk: Desk, dossier: dict[str, Any]) -> Path:
                 case_type = name if group == "case_types" else None
                 sentence = " ".join(one["why"])
                 desk.alerts.send(f"night_{one['state']}", case_type, sentence, at, subject=name)
-    return file_dossier(desk, dossier)
+    path = file_dossier(desk, dossier)
+    desk.alerts.deliver_waiting()
+    desk.alerts.beat(_ended(dossier), at)
+    return path
+
+
+def _ended(dossier: dict[str, Any]) -> str:
+    """The worst state of anything in the night: done, held or failed."""
+    groups = dossier["results"]
+    states = {one["state"] for group in ("case_types", "tables") for one in groups[group].values()}
+    if all_done(groups):
+        return State.DONE.value
+    return State.FAILED.value if State.FAILED.value in states else State.HELD.value
 
 
 def last_dossier(desk: Desk) -> dict[str, Any] | None:
