@@ -30,6 +30,7 @@ RESERVED_VARIABLES = frozenset(
         "RATCHET_ACTOR",
         "RATCHET_TOKEN",
         "RATCHET_KILL_POINT",
+        "RATCHET_LOG",
     }
 )
 

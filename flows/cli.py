@@ -31,10 +31,12 @@ from flows.commands import (
     brakes,
     cases,
     doctor,
+    erase,
     evidence,
     holds,
     hub,
     loop,
+    metrics,
     people,
     record,
 )
@@ -48,7 +50,8 @@ _NOT_WRITABLE = frozenset(
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """The feedback loop around an auto-deciding risk agent.
 
     Ratchet widens the auto-decision boundary only when precision and recall are proven on
@@ -56,6 +59,9 @@ def cli() -> None:
 
     Exit codes: 0 done, 2 your input, 3 a gate said no, 4 a service is unreachable, 1 our bug.
     """
+    from flows.adapters.json_logs import log_as_asked
+
+    log_as_asked(context.invoked_subcommand or "")
 
 
 for _theme in (
@@ -70,6 +76,8 @@ for _theme in (
     audit_key,
     doctor,
     backups,
+    erase,
+    metrics,
 ):
     for _command in _theme.COMMANDS:
         cli.add_command(_command)

@@ -100,7 +100,8 @@ class Alerts:
             "sentence": sentence,
             **masked_leaves(plain),
         }
-        logging.getLogger("ratchet").warning("%s: %s", kind, sentence)
+        about = {"case_type": case_type}
+        logging.getLogger("ratchet").warning("%s: %s", kind, sentence, extra=about)
         self._append(line)
         for channel, deliver in self._channels():
             if not self._delivered(channel, deliver, line):

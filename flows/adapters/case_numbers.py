@@ -62,7 +62,9 @@ class CaseNumbers:
         if decisions == self._parts:
             return
         if decisions[:known] != self._parts:
-            raise AssertionError("parts of decisions changed their order; numbers would be wrong")
+            # Somebody's data was erased meanwhile: parts took others' places, and all are numbered anew.
+            known, self._whose = 0, object()
+            self._cases = pd.Index(np.empty(0, dtype=np.uint64))
         new = [self._digests("decisions", part) for part in decisions[known:]]
         # A contract keeps a case from being decided twice; were it, the first decision would count.
         self._cases = pd.Index(np.concatenate([self._cases.to_numpy(), *new])).drop_duplicates()

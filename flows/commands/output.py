@@ -38,6 +38,11 @@ def table(rows: Sequence[dict[str, Any]]) -> None:
 
 def say(text: str) -> None:
     """One line to the person, beside what a machine may read on the standard output."""
+    if os.environ.get("RATCHET_LOG") == "json":
+        import logging
+
+        logging.getLogger("ratchet").info("%s", text)
+        return
     click.echo(f"ratchet: {masked(text)}", err=True)
 
 

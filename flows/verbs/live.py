@@ -17,6 +17,7 @@ from configs.places import located
 from configs.settings import Settings, load_settings
 from configs.sources import SourceSettings, load_source
 from flows.adapters.files import write_atomically
+from flows.adapters.json_logs import log_as_asked
 from flows.adapters.log_masking import mask_logs
 from flows.adapters.reading_notes import Reading
 from flows.adapters.sources import asks_since, read_delivery
@@ -29,6 +30,7 @@ from flows.verbs.night_results import State, all_done, not_done, why_failed
 def open_desk(profile: str | None = None) -> Desk:
     """The live desk of a profile: its case types, sources, ledger, evidence and registry."""
     mask_logs()
+    log_as_asked()
     settings = load_settings(profile)
     return Desk.at(settings.home / "live", settings, settings.load_case_types())
 
@@ -120,6 +122,12 @@ def close_night(desk: Desk, dossier: dict[str, Any]) -> Path:
                 sentence = " ".join(one["why"])
                 desk.alerts.send(f"night_{one['state']}", case_type, sentence, at, subject=name)
     path = file_dossier(desk, dossier)
+    if unfinished := len(desk.store.eraser.unfinished()):
+        sentence = (
+            f"{unfinished} erasures were stopped before the ledger told of them; give the same "
+            "`ratchet erase` command again."
+        )
+        desk.alerts.send("erasure_unfinished", None, sentence, at)
     desk.alerts.deliver_waiting()
     desk.alerts.beat(_ended(dossier), at)
     return path

@@ -1,0 +1,168 @@
+"""Erasure: nothing of a case below the home, proofs stand, the ledger says so, and the night goes on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from tests.faults.upstream import Upstream
+from tests.flows.adapters.killing import killed_at
+
+CANARY, VALUE, WORDS = (
+    "canary-case-7",
+    1_234_567.25,
+    "The canary sang. It sang twice. It sang again.",
+)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Upstream:
+    return Upstream.made(tmp_path_factory.mktemp("erase"))
+
+
+@pytest.fixture
+def upstream(made: Upstream, tmp_path: Path) -> Upstream:
+    """A home whose first night took the canary in: decided, reviewed, and once put aside."""
+    ours = made.copied(tmp_path)
+    decisions = ours.read("decisions")
+    first = str(decisions["case_id"].iloc[0])
+    decisions.loc[decisions["case_id"] == first, "amount_usd"] = VALUE
+    reviews = ours.read("reviews")
+    reviews.loc[reviews["case_id"] == first, "annotation"] = WORDS
+    for table, rows in (("decisions", decisions), ("reviews", reviews), ("outcomes", ours.read("outcomes"))):  # fmt: skip
+        rows = rows.assign(case_id=rows["case_id"].replace(first, CANARY))
+        if table == "reviews":
+            bad = (
+                rows[rows["case_id"] == CANARY].iloc[:1].assign(review_id="r-bad", team="nobody's")
+            )
+            rows = pd.concat([rows, bad], ignore_index=True)
+        ours.write(table, rows)
+    ours.home.people()
+    assert ours.night().code in (0, 3)
+    assert (ours.stored("decisions")["case_id"] == CANARY).sum() == 1
+    assert (ours.rejected("reviews")["case_id"] == CANARY).any()
+    dossiers = ours.home.home / "live" / "dossiers"
+    dossiers.joinpath("2020-01-01.json").write_text(json.dumps({"cases": [CANARY, f"{CANARY}1"]}))
+    return ours
+
+
+def erase(upstream: Upstream, *more: str):
+    upstream.home.tokens.setdefault("ana", "")
+    import os
+
+    before = dict(os.environ)
+    os.environ |= upstream.variables
+    try:
+        return upstream.home.ask("erase", *(more or (CANARY,)), "--reason", "asked by law", "--yes", by="ana")  # fmt: skip
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def stands_in(home: Path) -> list[str]:
+    """Where the id, the value or the words still stand, Parquet decoded."""
+    found = []
+    for path in sorted(home.rglob("*")):
+        if not path.is_file():
+            continue
+        if path.suffix == ".parquet":
+            frame = pq.ParquetFile(path).read().to_pandas()
+            text = " ".join(map(str, frame.astype("object").to_numpy().ravel()))
+        else:
+            text = path.read_bytes().decode("latin-1")
+        text = text.replace(f"{CANARY}1", "")
+        if any(one in text for one in (CANARY, str(VALUE), "canary sang")):
+            found.append(str(path.relative_to(home)))
+    return found
+
+
+def test_nothing_of_the_case_is_left_and_the_proof_still_stands(upstream: Upstream) -> None:
+    live = upstream.home.home / "live"
+    assert len(stands_in(live)) >= 4  # decisions, reviews, rejects, a dossier
+    before = upstream.stored("decisions").sort_values("decided_at", kind="stable")
+    said = erase(upstream)
+    assert said.code == 0, said.err
+    assert "1 rows of decisions" in said.out
+    assert "still stands" not in said.err
+    assert stands_in(live) == []
+    after = upstream.stored("decisions").sort_values("decided_at", kind="stable")
+    for name in ("score", "propensity", "action", "decided_at", "policy_id", "received_at"):
+        assert after[name].reset_index(drop=True).equals(before[name].reset_index(drop=True)), name
+    assert after["amount_usd"].isna().sum() == before["amount_usd"].isna().sum() + 1
+    renamed = after.loc[after["case_id"].str.startswith("erased-"), "case_id"].unique()
+    assert len(renamed) == 1
+    reviews = upstream.stored("reviews")
+    assert (reviews["case_id"] == renamed[0]).any()
+    assert (
+        json.loads((live / "dossiers" / "2020-01-01.json").read_text())["cases"][1] == f"{CANARY}1"
+    )
+
+
+def test_the_ledger_says_what_was_done_and_names_nobody(upstream: Upstream) -> None:
+    assert erase(upstream).code == 0
+    (entry,) = [one for one in upstream.desk().ledger.history() if one.kind == "person_erased"]
+    told = dict(entry.dossier)
+    assert told["rows"]["decisions"] == 1
+    assert told["quarantined"]["reviews"] >= 1
+    assert len(told["case_digests"]) == told["cases"] == 1
+    assert CANARY not in json.dumps(told)
+    assert "cannot_be_made_again" in told
+    assert upstream.ask("ledger", "verify").code == 0
+
+
+def test_a_delivery_does_not_bring_it_back_and_the_night_goes_on(upstream: Upstream) -> None:
+    """The sources still hold the case, even corrected; the other rows are as they were."""
+    assert erase(upstream).code == 0
+    reviews = upstream.read("reviews")
+    mine = reviews[reviews["case_id"] == CANARY].iloc[:1]
+    corrected = mine.assign(review_id="r-new", annotation=WORDS)
+    upstream.write("reviews", pd.concat([reviews, corrected], ignore_index=True))
+    rows = len(upstream.stored("decisions"))
+    assert upstream.night().code in (0, 3)
+    assert upstream.admit("reviews").code in (0, 2)
+    assert upstream.admit("decisions").code in (0, 2)
+    assert stands_in(upstream.home.home / "live") == []
+    assert len(upstream.stored("decisions")) == rows
+    assert upstream.ask("ledger", "verify").code == 0
+
+
+@pytest.mark.slow
+def test_a_model_learns_from_the_others(upstream: Upstream) -> None:
+    """A case without features is no row to learn from, and no column changes its type."""
+    assert erase(upstream).code == 0
+    kind = str(upstream.stored("decisions")["case_type"].mode()[0])
+    said = upstream.ask("retrain", kind)
+    assert said.code in (0, 3), said.err
+
+
+@pytest.mark.parametrize("point", ["erase.parts_written", "erase.before_commit", "erase.swapped", "erase.texts", "erase.entered"])  # fmt: skip
+def test_killed_anywhere_the_same_command_goes_on(upstream: Upstream, point: str) -> None:
+    """In between every row counts once, old or new; afterwards there is nothing left."""
+    rows = len(upstream.stored("decisions"))
+    assert killed_at(point, lambda: erase(upstream)) == 9
+    stored = upstream.stored("decisions")
+    known = stored["case_id"].eq(CANARY) | stored["case_id"].str.startswith("erased-")
+    assert (len(stored), int(known.sum())) == (rows, 1)
+    said = erase(upstream)
+    assert said.code == 0, said.err
+    assert stands_in(upstream.home.home / "live") == []
+    kinds = [one.kind.value for one in upstream.desk().ledger.history()]
+    assert kinds.count("person_erased") >= 1
+    assert upstream.desk().store.eraser.unfinished() == []
+
+
+def test_bad_input_is_told(upstream: Upstream, tmp_path: Path) -> None:
+    nobody = erase(upstream, "no-such-case")
+    assert (nobody.code, "Nothing is kept here" in nobody.err) == (2, True)
+    assert erase(upstream, "--file", str(tmp_path)).code == 2
+    empty = tmp_path / "ids.txt"
+    empty.write_text("\n\n")
+    assert "no case id" in erase(upstream, "--file", str(empty)).err
+    audrey = upstream.home.ask("erase", CANARY, "--reason", "x", "--yes", by="audrey")
+    assert audrey.code == 3
+    assert np.any(upstream.stored("decisions")["case_id"] == CANARY)
