@@ -109,9 +109,19 @@ class Eraser:
                     if new is not None:
                         swapped.append((row["batch_id"], kind, new))
             kill_point("erase.parts_written")
-            if self._swap(swapped, revisions, names, {**told, **done.plain()}, done.found):
+            if not done.found:
+                return done
+            if self._swap(swapped, revisions, names, {**told, **done.plain()}):
                 kill_point("erase.swapped")
                 return done
+
+    def note(self, case_ids: Collection[str], told: Mapping[str, Any]) -> None:
+        """Keep that cases were erased of which no part held a row."""
+        while True:
+            with reading(self._engine) as connection:
+                revisions = dict(connection.execute(select(REVISIONS)).tuples().all())
+            if self._swap([], revisions, case_ids, {**told, **Erasure().plain()}):
+                return
 
     def remove_what_no_longer_counts(self) -> int:
         """Remove every part that no index row names and that holds an erased case; how many."""
@@ -184,7 +194,6 @@ class Eraser:
         revisions: Mapping[str, int],
         names: Collection[str],
         told: Mapping[str, Any],
-        found: bool,
     ) -> bool:
         """Let the new parts count, in one transaction; False where a table was appended to since."""
         with writing(self._engine) as connection:
@@ -202,9 +211,8 @@ class Eraser:
             if fresh:
                 values = [{"case_digest": f"{one:016x}"} for one in fresh]
                 connection.execute(insert(ERASED_CASES), values)
-            if found or fresh:
-                row = {"erasure_id": secrets.token_hex(16), "told": json.dumps(told), "entered": 0}
-                connection.execute(insert(ERASURES).values(row))
+            row = {"erasure_id": secrets.token_hex(16), "told": json.dumps(told), "entered": 0}
+            connection.execute(insert(ERASURES).values(row))
             kill_point("erase.before_commit")
         return True
 

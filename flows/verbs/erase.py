@@ -75,6 +75,8 @@ def erase(
     kill_point("erase.removed")
     texts = _cleaned(desk.home, ids)
     kill_point("erase.texts")
+    if texts and not desk.store.eraser.unfinished():
+        desk.store.eraser.note(ids, told)  # no row of theirs, but a dossier that named them
     entries = tuple(_entered(desk, one, actor, at) for one in desk.store.eraser.unfinished())
     if not (done.found or texts or entries):
         raise UserError(
