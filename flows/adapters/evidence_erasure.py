@@ -42,6 +42,7 @@ _KEPT = frozenset(
         "feature_ref", "sop_clause", "language", "observed_at", "bad", "source", "scored_at",
     }
 )  # fmt: skip
+_KINDS: tuple[Kind, ...] = ("part", "quarantine")
 _RENAMED = ("case_id", "review_id")
 _REMOVED_FROM = ("contributions",)
 """Tables whose rows say nothing but what a case's features were worth."""
@@ -100,9 +101,10 @@ class Eraser:
             with reading(self._engine) as connection:
                 batches = connection.execute(select(BATCHES)).mappings().all()
                 revisions = dict(connection.execute(select(REVISIONS)).tuples().all())
-            done, swapped = Erasure(), []
+            done = Erasure()
+            swapped: list[tuple[str, Kind, str]] = []
             for row in batches:
-                for kind in ("part", "quarantine"):
+                for kind in _KINDS:
                     if row[kind] is None:
                         continue
                     new = self._rewritten(row["table_name"], row[kind], kind, names, salt, done)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from flows.commands.exit_codes import EXIT_GATE
 from flows.commands.options import ACTOR, FILE
 from flows.commands.output import say
 from flows.commands.people import asked_by
@@ -34,7 +35,8 @@ def erase(
 
     Scores, labels and probabilities stay under invented ids, so that proofs still stand; features,
     amounts and texts are emptied. A ledger entry says how many rows, by digests of the ids. Backups,
-    sources and what was exported are not changed: see docs/backup.md.
+    sources and what was exported are not changed: see docs/backup.md. The exit code is 3 where an
+    id still stands somewhere in the home.
     """
     from configs.errors import UserError
     from configs.settings import load_settings
@@ -61,6 +63,8 @@ def erase(
     if as_json:
         plain = {**told.done.plain(), "texts": told.texts, "left": told.left}
         click.echo(json.dumps({**plain, "entries": [one.seq for one in told.entries]}, indent=1))
+        if told.left:
+            raise SystemExit(EXIT_GATE)
         return
     for what, counts in (("rows of", told.done.rows), ("quarantined", told.done.quarantined)):
         for table, count in counts.items():
@@ -74,6 +78,8 @@ def erase(
     )
     for place in told.left:
         say(f"An id still stands in {place}.")
+    if told.left:
+        raise SystemExit(EXIT_GATE)
 
 
 COMMANDS = (erase,)

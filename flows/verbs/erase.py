@@ -64,6 +64,10 @@ def erase(
         raise UserError("no case id is given; name the cases, or a file with one id a line.")
     if not reason.strip():
         raise UserError("an erasure needs a reason; say why, in a sentence.")
+    if tokens_of(ids).search(reason):
+        raise UserError(
+            "the reason names one of the cases, and it stands in the ledger for ever; say it without."
+        )
     salt = secrets.token_hex(16)
     digests = [hashlib.sha256(f"{salt}{one}".encode()).hexdigest() for one in ids]
     told = {"reason": reason.strip(), "salt": salt, "case_digests": digests, "cases": len(ids)}

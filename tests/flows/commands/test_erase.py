@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,10 @@ import pytest
 
 from tests.faults.upstream import Upstream
 from tests.flows.adapters.killing import killed_at
+from tests.flows.commands.conftest import _make_bare
+from tests.integration.postgres import _database_numbers, postgres_server, postgres_url
+
+__all__ = ["_database_numbers", "postgres_server", "postgres_url"]
 
 CANARY, VALUE, WORDS = (
     "canary-case-7",
@@ -22,28 +28,27 @@ CANARY, VALUE, WORDS = (
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Upstream:
-    return Upstream.made(tmp_path_factory.mktemp("erase"))
+    return Upstream.made(tmp_path_factory.mktemp("made"))
 
 
-@pytest.fixture
-def upstream(made: Upstream, tmp_path: Path) -> Upstream:
+@pytest.fixture(scope="module")
+def after_a_night(made: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Upstream:
     """A home whose first night took the canary in: decided, reviewed, and once put aside."""
-    ours = made.copied(tmp_path)
-    decisions = ours.read("decisions")
-    first = str(decisions["case_id"].iloc[0])
-    decisions.loc[decisions["case_id"] == first, "amount_usd"] = VALUE
-    reviews = ours.read("reviews")
-    reviews.loc[reviews["case_id"] == first, "annotation"] = WORDS
-    for table, rows in (("decisions", decisions), ("reviews", reviews), ("outcomes", ours.read("outcomes"))):  # fmt: skip
-        rows = rows.assign(case_id=rows["case_id"].replace(first, CANARY))
-        if table == "reviews":
-            bad = (
-                rows[rows["case_id"] == CANARY].iloc[:1].assign(review_id="r-bad", team="nobody's")
-            )
-            rows = pd.concat([rows, bad], ignore_index=True)
-        ours.write(table, rows)
-    ours.home.people()
-    assert ours.night().code in (0, 3)
+    with pytest.MonkeyPatch.context() as quick:
+        _make_bare(quick)
+        ours = made.copied(tmp_path_factory.mktemp("erase"))
+        decisions, reviews = ours.read("decisions"), ours.read("reviews")
+        first = str(decisions["case_id"].iloc[0])
+        decisions.loc[decisions["case_id"] == first, "amount_usd"] = VALUE
+        reviews.loc[reviews["case_id"] == first, "annotation"] = WORDS
+        bad = (
+            reviews[reviews["case_id"] == first].iloc[:1].assign(review_id="r-bad", team="nobody's")
+        )
+        ours.write("decisions", named(decisions, first))
+        ours.write("reviews", named(pd.concat([reviews, bad], ignore_index=True), first))
+        ours.write("outcomes", named(ours.read("outcomes"), first))
+        ours.home.people()
+        assert ours.night().code in (0, 3)
     assert (ours.stored("decisions")["case_id"] == CANARY).sum() == 1
     assert (ours.rejected("reviews")["case_id"] == CANARY).any()
     dossiers = ours.home.home / "live" / "dossiers"
@@ -51,10 +56,20 @@ def upstream(made: Upstream, tmp_path: Path) -> Upstream:
     return ours
 
 
-def erase(upstream: Upstream, *more: str):
-    upstream.home.tokens.setdefault("ana", "")
-    import os
+@pytest.fixture
+def upstream(after_a_night: Upstream, tmp_path: Path) -> Upstream:
+    """A copy of one's own."""
+    ours = after_a_night.copied(tmp_path)
+    shutil.copytree(after_a_night.home.home, tmp_path / "home")
+    ours.home.tokens.update(after_a_night.home.tokens)
+    return ours
 
+
+def named(rows: pd.DataFrame, first: str) -> pd.DataFrame:
+    return rows.assign(case_id=rows["case_id"].replace(first, CANARY))
+
+
+def erase(upstream: Upstream, *more: str):
     before = dict(os.environ)
     os.environ |= upstream.variables
     try:
@@ -140,6 +155,7 @@ def test_a_model_learns_from_the_others(upstream: Upstream) -> None:
     assert said.code in (0, 3), said.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("point", ["erase.parts_written", "erase.before_commit", "erase.swapped", "erase.texts", "erase.entered"])  # fmt: skip
 def test_killed_anywhere_the_same_command_goes_on(upstream: Upstream, point: str) -> None:
     """In between every row counts once, old or new; afterwards there is nothing left."""
@@ -160,9 +176,36 @@ def test_bad_input_is_told(upstream: Upstream, tmp_path: Path) -> None:
     nobody = erase(upstream, "no-such-case")
     assert (nobody.code, "Nothing is kept here" in nobody.err) == (2, True)
     assert erase(upstream, "--file", str(tmp_path)).code == 2
+    told = upstream.home.ask("erase", CANARY, "--reason", f"{CANARY} asked", "--yes", by="ana")
+    assert (told.code, "say it without" in told.err) == (2, True)
     empty = tmp_path / "ids.txt"
     empty.write_text("\n\n")
     assert "no case id" in erase(upstream, "--file", str(empty)).err
     audrey = upstream.home.ask("erase", CANARY, "--reason", "x", "--yes", by="audrey")
     assert audrey.code == 3
     assert np.any(upstream.stored("decisions")["case_id"] == CANARY)
+
+
+def test_an_id_in_a_file_of_somebody_elses_is_named(upstream: Upstream) -> None:
+    """What cannot be rewritten is told, and makes the exit code 3."""
+    note = upstream.home.home / "live" / "mlflow" / "note.txt"
+    note.parent.mkdir(exist_ok=True)
+    note.write_text(f"look at {CANARY}.")
+    said = erase(upstream)
+    assert (said.code, "mlflow/note.txt" in said.err) == (3, True)
+
+
+@pytest.mark.slow
+def test_on_postgres_nothing_is_left_either(
+    made: Upstream, tmp_path: Path, postgres_url: str
+) -> None:
+    ours = made.copied(tmp_path, postgres_url)
+    first = str(ours.read("decisions")["case_id"].iloc[0])
+    assert ours.night().code in (0, 3)
+    said = ours.ask("people", "add", "ana", "--role", "approver")
+    ours.home.tokens["ana"] = said.out.split("\n\n  ")[1].split("\n")[0]
+    assert erase(ours, first).code == 0
+    assert not ours.stored("decisions")["case_id"].eq(first).any()
+    assert ours.night().code in (0, 3)
+    assert not ours.stored("decisions")["case_id"].eq(first).any()
+    assert ours.ask("ledger", "verify").code == 0
