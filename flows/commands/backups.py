@@ -36,6 +36,7 @@ def backup(to: Path, with_audit_secret: bool, as_json: bool) -> None:
             datetime.now(UTC),
             database_url=settings.database_url,
             with_audit_secret=with_audit_secret,
+            registry_elsewhere=settings.mlflow_tracking_uri is not None,
             progress=progress,
         )
     if as_json:

@@ -56,12 +56,17 @@ def back_up(
     *,
     database_url: str | None = None,
     with_audit_secret: bool = False,
+    registry_elsewhere: bool = False,
     progress: Callable[[int, int | None], None] = lambda *_: None,
 ) -> Backup:
     """Write a backup of the home to a file, or into a folder under a name of its own.
 
     The rows of the ledger and of the evidence's index are read with the same ledger entry last
     before and after; the parts that the index names never change.
+
+    Args:
+        database_url: where the rows lie; None: SQLite files in the home.
+        registry_elsewhere: MLflow is no part of the home, which is told.
 
     Raises:
         UserError: the file exists already, or lies in the home itself.
@@ -105,7 +110,7 @@ def back_up(
             f"The audit secret ({AUDIT_KEY_FILE}) was left out: keep a copy of it elsewhere, or say "
             "--with-audit-secret. Without it no audit is drawn after a restore."
         )
-    if not (desk.home / "mlflow" / "mlflow.db").exists():
+    if registry_elsewhere:
         notes.append("MLflow keeps its registry elsewhere; save that by its own means.")
     write_atomically(path, write, mode=0o600)
     return Backup(path, len(writer[0].files), path.stat().st_size, ends["seq"], tuple(notes))

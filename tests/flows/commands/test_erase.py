@@ -130,6 +130,7 @@ def test_the_ledger_says_what_was_done_and_names_nobody(upstream: Upstream) -> N
     assert upstream.ask("ledger", "verify").code == 0
 
 
+@pytest.mark.slow
 def test_a_delivery_does_not_bring_it_back_and_the_night_goes_on(upstream: Upstream) -> None:
     """The sources still hold the case, even corrected; the other rows are as they were."""
     assert erase(upstream).code == 0
