@@ -62,7 +62,17 @@ class CaseNumbers:
         if decisions == self._parts:
             return
         if decisions[:known] != self._parts:
-            # Somebody's data was erased meanwhile: parts took others' places, and all are numbered anew.
+            there = set(decisions)
+            moved = len(decisions) < known or any(
+                was != now and was in there
+                for was, now in zip(self._parts, decisions, strict=False)
+            )
+            if moved:
+                raise AssertionError(
+                    "parts of decisions changed their order; numbers would be wrong"
+                )
+            # Somebody's data was erased meanwhile: new parts stand in the places of those that are
+            # gone, and all are numbered anew.
             known, self._whose = 0, object()
             self._cases = pd.Index(np.empty(0, dtype=np.uint64))
         new = [self._digests("decisions", part) for part in decisions[known:]]
