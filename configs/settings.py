@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from configs.errors import UserError
 from configs.places import PROJECT, located, ratchet_config, ratchet_home
@@ -33,6 +33,7 @@ RESERVED_VARIABLES = frozenset(
         "RATCHET_KILL_POINT",
         "RATCHET_UP",
         "RATCHET_UP_ROLE",
+        "RATCHET_LOG",
     }
 )
 
@@ -95,6 +96,17 @@ class Alerts(_Frozen):
     """Who is told beside the alerts' file; an address may hold a token, so it is never shown."""
 
     webhook_url: Annotated[str | None, Field(pattern=r"^https?://", repr=False)]
+    heartbeat_url: Annotated[str | None, Field(pattern=r"^https?://", repr=False)]
+    smtp_url: Annotated[str | None, Field(pattern=r"^smtps?://", repr=False)]
+    mail_from: str | None
+    mail_to: tuple[str, ...]
+    allow_private: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def _mail_says_from_whom_to_whom(self) -> Alerts:
+        if self.smtp_url is not None and not (self.mail_from and self.mail_to):
+            raise ValueError("smtp_url needs mail_from and mail_to: from whom, and to whom")
+        return self
 
 
 class Sources(_Frozen):

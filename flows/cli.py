@@ -29,14 +29,17 @@ import click
 
 from flows.commands import (
     audit_key,
+    backups,
     brakes,
     cases,
     doctor,
+    erase,
     evidence,
     holds,
     hub,
     live_road,
     loop,
+    metrics,
     people,
     project,
     record,
@@ -53,7 +56,8 @@ _NOT_WRITABLE = frozenset(
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """The feedback loop around an auto-deciding risk agent.
 
     Ratchet widens the auto-decision boundary only when precision and recall are proven on
@@ -61,11 +65,14 @@ def cli() -> None:
 
     Exit codes: 0 done, 2 your input, 3 a gate said no, 4 a service is unreachable, 1 our bug.
     """
+    from flows.adapters.json_logs import log_as_asked
+
+    log_as_asked(context.invoked_subcommand or "")
 
 
 _THEMES = (
     project, live_road, loop, evidence, hub, brakes, holds, waiting, record, people, cases, audit_key,
-    servers, doctor,
+    servers, doctor, backups, erase, metrics,
 )  # fmt: skip
 for _theme in _THEMES:
     for _command in _theme.COMMANDS:

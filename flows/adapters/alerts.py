@@ -1,7 +1,8 @@
 """What does somebody have to look at now, and who has been told?
 
-A line a matter in `alerts.jsonl` of the home; the log and a webhook hear of it too. Nothing that
-fails here stops whoever sends: an alert that could break the night would be worse than none.
+A line a matter in `alerts.jsonl` of the home; the log, a webhook and a mailbox hear of it too. What
+one of them did not take waits in `alerts.waiting.jsonl` and is sent again with the next night. Nothing
+that fails here stops whoever sends: an alert that could break the night would be worse than none.
 """
 
 from __future__ import annotations
@@ -11,32 +12,63 @@ import json
 import logging
 import math
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeAlias
+from urllib.parse import urlsplit, urlunsplit
 
-import httpx
 import numpy as np
 
 from configs.masking import masked, masked_leaves
+from flows.adapters.alert_mail import Mailbox, mail
+from flows.adapters.files import write_atomically
+from flows.adapters.webhook import call
 
 Plain: TypeAlias = str | int | float | bool | None
 
 FILE = "alerts.jsonl"
-WEBHOOK_FAILED = "webhook_failed"
+WAITING = "alerts.waiting.jsonl"
+WEBHOOK_FAILED, MAIL_FAILED, HEARTBEAT_FAILED = "webhook_failed", "email_failed", "heartbeat_failed"
 WEBHOOK_SECONDS = 5.0
+MOST_WAITING = 200
+"""Of those that nobody took the newest; the others still stand in the file of all alerts."""
+
+_REST_SECONDS = 60.0
+"""A channel that failed is left alone so long: fifty alerts must not cost a night fifty waits."""
+
+_FAILED = {"webhook": WEBHOOK_FAILED, "email": MAIL_FAILED}
 _TAIL_BYTES = 1 << 20
 
 
 class Alerts:
     """The alerts of one home."""
 
-    def __init__(self, home: Path, webhook_url: str | None = None) -> None:
-        """Alerts below `home`; `webhook_url` may hold a token, so it is never written down."""
+    def __init__(
+        self,
+        home: Path,
+        webhook_url: str | None = None,
+        *,
+        mailbox: Mailbox | None = None,
+        heartbeat_url: str | None = None,
+        allow_private: Collection[str] = (),
+    ) -> None:
+        """Alerts below `home`; addresses may hold a token, so they are never written down.
+
+        Args:
+            heartbeat_url: is called after every night that ended (`beat`).
+            allow_private: hosts that may lie in a private network, and be mailed to without TLS.
+        """
         self.file = home / FILE
+        self._waiting_file = home / WAITING
         self._webhook_url = webhook_url
-        if webhook_url is not None:
+        self._mailbox = mailbox
+        self._heartbeat_url = heartbeat_url
+        self._allow_private = tuple(allow_private)
+        self._rests: dict[str, float] = {}
+        if webhook_url is not None or heartbeat_url is not None:
             logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs whole addresses as INFO
 
     def send(
@@ -68,13 +100,54 @@ class Alerts:
             "sentence": sentence,
             **masked_leaves(plain),
         }
-        logging.getLogger("ratchet").warning("%s: %s", kind, sentence)
+        about = {"case_type": case_type}
+        logging.getLogger("ratchet").warning("%s: %s", kind, sentence, extra=about)
         self._append(line)
-        failed = self._posted(line)
-        if failed:
-            told = f"The webhook did not take the alert {kind} ({failed}); it stands in {FILE}."
-            logging.getLogger("ratchet").warning("%s: %s", WEBHOOK_FAILED, told)
-            self._append({**line, "kind": WEBHOOK_FAILED, "sentence": told, "of": kind})
+        for channel, deliver in self._channels():
+            if not self._delivered(channel, deliver, line):
+                self._let_wait(channel, line)
+
+    def deliver_waiting(self) -> int:
+        """Send again what nobody took, oldest first; how many still wait."""
+        if not self._waiting_file.exists():
+            return 0
+        channels = dict(self._channels())
+        with self._waiting() as lines:
+            kept: list[dict[str, Any]] = []
+            for one in lines:
+                channel, deliver = str(one.get("channel")), channels.get(str(one.get("channel")))
+                if deliver is None:
+                    continue  # the channel is configured no longer
+                if not self._delivered(channel, deliver, one["alert"], again=True):
+                    kept.append(one)
+            lines[:] = kept
+            return len(kept)
+
+    def waiting(self) -> int:
+        """How many alerts wait to be sent again."""
+        try:
+            return len(self._waiting_file.read_bytes().splitlines())
+        except OSError:
+            return 0
+
+    def beat(self, ended: str, at: datetime) -> None:
+        """Tell an outside service that a night ended: its silence is what tells of the night that
+        never came. The address is called as it is after a night that was `done`, and with `/fail`
+        behind its path after any other.
+
+        Args:
+            ended: done, held or failed. at: tz-aware.
+        """
+        if self._heartbeat_url is None:
+            return
+        url = self._heartbeat_url if ended == "done" else _failing(self._heartbeat_url)
+        why = call("GET", url, None, allow_private=self._allow_private, seconds=WEBHOOK_SECONDS)
+        if not why:
+            return
+        told = f"The heartbeat of a night that ended {ended} was not taken ({why})."
+        logging.getLogger("ratchet").warning("%s: %s", HEARTBEAT_FAILED, told)
+        stamp = at.astimezone(UTC).isoformat()
+        self._append({"at": stamp, "kind": HEARTBEAT_FAILED, "case_type": None, "sentence": told})
 
     def recent(self, count: int) -> list[dict[str, Any]]:
         """The last alerts, newest first; a line that a crash cut off is said to be unreadable."""
@@ -100,18 +173,103 @@ class Alerts:
                 "The alert could not be written to %s: %s", FILE, problem.strerror
             )
 
-    def _posted(self, line: dict[str, Any]) -> str:
-        """Why the webhook did not take it, or "" (also where there is none)."""
-        if self._webhook_url is None:
-            return ""
+    def _channels(self) -> list[tuple[str, Callable[[dict[str, Any]], str]]]:
+        """Who hears of an alert beside the file: a name, and what says why it was not taken, or ""."""
+        found: list[tuple[str, Callable[[dict[str, Any]], str]]] = []
+        url, box, allowed = self._webhook_url, self._mailbox, self._allow_private
+        if url is not None:
+            found.append(
+                (
+                    "webhook",
+                    lambda line: call(
+                        "POST", url, line, allow_private=allowed, seconds=WEBHOOK_SECONDS
+                    ),
+                )
+            )
+        if box is not None:
+            found.append(
+                (
+                    "email",
+                    lambda line: mail(box, line, allow_plain=allowed, seconds=WEBHOOK_SECONDS),
+                )
+            )
+        return found
+
+    def _delivered(
+        self,
+        channel: str,
+        deliver: Callable[[dict[str, Any]], str],
+        line: dict[str, Any],
+        *,
+        again: bool = False,
+    ) -> bool:
+        """Whether a channel took an alert; that it did not is told once a rest."""
+        if time.monotonic() < self._rests.get(channel, 0.0):
+            return False
+        why = deliver(line)
+        if not why:
+            return True
+        self._rests[channel] = time.monotonic() + _REST_SECONDS
+        kind = line["kind"]
+        told = (
+            f"The {channel} did not take the alert {kind} ({why}); it stands in {FILE} and is sent "
+            "again with the next night."
+        )
+        logging.getLogger("ratchet").warning("%s: %s", _FAILED[channel], told)
+        if not again:
+            self._append({**line, "kind": _FAILED[channel], "sentence": told, "of": kind})
+        return False
+
+    def _let_wait(self, channel: str, line: dict[str, Any]) -> None:
+        with self._waiting() as lines:
+            lines.append({"channel": channel, "alert": line})
+            if len(lines) <= MOST_WAITING:
+                return
+            del lines[: len(lines) - MOST_WAITING]
+        logging.getLogger("ratchet").warning(
+            "More than %d alerts wait to be sent; the oldest stand in %s only.", MOST_WAITING, FILE
+        )
+
+    @contextmanager
+    def _waiting(self) -> Iterator[list[dict[str, Any]]]:
+        """What waits, by one process at a time; as it is left, so it is kept."""
+        lines: list[dict[str, Any]] = []
         try:
-            # Streamed: only the answer's status counts, however much it goes on to say.
-            with httpx.stream(
-                "POST", self._webhook_url, json=line, timeout=WEBHOOK_SECONDS
-            ) as answer:
-                return "" if answer.is_success else f"status {answer.status_code}"
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as problem:
-            return type(problem).__name__
+            self._waiting_file.parent.mkdir(parents=True, exist_ok=True)
+            lock = self._waiting_file.with_suffix(".lock").open("ab")
+        except OSError as problem:
+            logging.getLogger("ratchet").error(
+                "What waits to be sent cannot be kept: %s", problem.strerror
+            )
+            yield lines
+            return
+        with lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            lines += _waiting_lines(self._waiting_file)
+            yield lines
+            content = b"".join(json.dumps(one).encode("ascii") + b"\n" for one in lines)
+            try:
+                if lines:
+                    write_atomically(self._waiting_file, lambda file: file.write(content))
+                else:
+                    self._waiting_file.unlink(missing_ok=True)
+            except OSError as problem:
+                logging.getLogger("ratchet").error(
+                    "What waits to be sent cannot be kept: %s", problem.strerror
+                )
+
+
+def _waiting_lines(file: Path) -> list[dict[str, Any]]:
+    try:
+        found = [_read(line) for line in file.read_bytes().splitlines()]
+    except OSError:
+        return []
+    return [one for one in found if isinstance(one.get("alert"), dict) and "kind" in one["alert"]]
+
+
+def _failing(url: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(path=parts.path.rstrip("/") + "/fail"))
 
 
 def _new_line(file: Path) -> bytes:

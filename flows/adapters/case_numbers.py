@@ -62,7 +62,19 @@ class CaseNumbers:
         if decisions == self._parts:
             return
         if decisions[:known] != self._parts:
-            raise AssertionError("parts of decisions changed their order; numbers would be wrong")
+            there = set(decisions)
+            moved = len(decisions) < known or any(
+                was != now and was in there
+                for was, now in zip(self._parts, decisions, strict=False)
+            )
+            if moved:
+                raise AssertionError(
+                    "parts of decisions changed their order; numbers would be wrong"
+                )
+            # Somebody's data was erased meanwhile: new parts stand in the places of those that are
+            # gone, and all are numbered anew.
+            known, self._whose = 0, object()
+            self._cases = pd.Index(np.empty(0, dtype=np.uint64))
         new = [self._digests("decisions", part) for part in decisions[known:]]
         # A contract keeps a case from being decided twice; were it, the first decision would count.
         self._cases = pd.Index(np.concatenate([self._cases.to_numpy(), *new])).drop_duplicates()

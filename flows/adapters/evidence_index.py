@@ -63,6 +63,20 @@ REVISIONS = Table(
     Column("table_name", Text, primary_key=True),
     Column("revision", Integer, nullable=False),
 )
+# The cases whose data was erased, by the digest of their id: what comes in of them is not stored.
+ERASED_CASES = Table(
+    "evidence_erased_cases",
+    METADATA,
+    Column("case_digest", Text, primary_key=True),
+)
+# What an erasure did, and whether the ledger says so yet.
+ERASURES = Table(
+    "evidence_erasures",
+    METADATA,
+    Column("erasure_id", Text, primary_key=True),
+    Column("told", Text, nullable=False),
+    Column("entered", Integer, nullable=False),
+)
 
 
 @dataclass(frozen=True, slots=True)

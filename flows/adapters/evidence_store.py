@@ -41,6 +41,7 @@ from flows.adapters.database import (
     sqlite_url,
     writing,
 )
+from flows.adapters.evidence_erasure import Eraser, are_erased, erased_cases
 from flows.adapters.evidence_index import (
     BATCHES,
     DECIDED_HERE,
@@ -102,6 +103,7 @@ class _Table:
 
     revision: int
     parts: tuple[Part, ...]
+    erased: UInts
 
 
 class EvidenceStore:
@@ -129,6 +131,7 @@ class EvidenceStore:
         self._numbers = CaseNumbers(self._files, cache)
         self._made: tuple[tuple[str, tuple[str, ...]], UInts] | None = None
         create_tables(self._engine, METADATA)
+        self.eraser = Eraser(self._engine, self._files)
 
     def append(
         self,
@@ -181,12 +184,15 @@ class EvidenceStore:
             if known is not None:
                 return known
             seen = self._seen(table)
+            kept = ~are_erased(admitted, seen.erased)
+            put_aside = rejected[~are_erased(rejected, seen.erased)]
             kind = OURS if decided_here else ""
             stored = {part.name for part in seen.parts if part.decided_here or not decided_here}
             new = self._stored.not_stored(table, stored, content, keys, by_key=once, kind=kind)
+            new &= kept  # what was erased comes back with no delivery
             part = self._write_part(table, admitted, new, content, keys)
             kill_point("evidence.part_written")
-            quarantine = self._write_quarantine(table, rejected)
+            quarantine = self._write_quarantine(table, put_aside)
             kill_point("evidence.quarantine_written")
             row = {
                 **told,
@@ -444,7 +450,11 @@ class EvidenceStore:
 
     def _seen(self, table: str) -> _Table:
         with reading(self._engine) as connection:
-            return _Table(revision_of(connection, table), parts_of(connection, table, None, "part"))
+            return _Table(
+                revision_of(connection, table),
+                parts_of(connection, table, None, "part"),
+                erased_cases(connection),
+            )
 
     def _record(
         self,

@@ -60,8 +60,11 @@ from flows.adapters.ledger_head import (
 from flows.adapters.migrate import bring_up_to_date
 from models.hub import (
     GENESIS_HASH,
+    LEDGER,
+    AcceptRestored,
     Command,
     Entry,
+    EntryKind,
     Narrow,
     Policy,
     Propose,
@@ -70,10 +73,12 @@ from models.hub import (
     RequestRollBack,
     RollBack,
     Rule,
+    accepted_restores,
     decide,
     live_policy_id,
     may_act,
     previous_policy_id,
+    version_of,
 )
 from models.hub.canonical import canonical_json, in_utc, sha256_of, utc_stamp
 
@@ -125,8 +130,8 @@ _LOST_RACES = 50
 class Verification:
     """Whether the record is as it was written.
 
-    `problems` name what was changed, by entry. `notes` are harmless and mend themselves: a head
-    file that is behind by some entries.
+    `problems` name what was changed, by entry. `notes` are harmless: a head file that is behind by
+    some entries mends itself; that two people accepted a restored ledger stays told for ever.
     """
 
     ok: bool
@@ -273,6 +278,85 @@ class Ledger:
             entries = self._whole_entries(connection, told)
         return _selected(entries, case_type, as_of)
 
+    def as_it_stands(self) -> tuple[Entry, ...]:
+        """The whole chain, whatever the head file says: for whoever accepts a restored ledger, and
+        for nothing else.
+
+        Raises:
+            GateRefused: an entry is not as it was written.
+        """
+        with reading(self._engine) as connection:
+            return self._intact_entries(connection)
+
+    def accept_restored(self, actor: str, reason: str, at: datetime) -> Entry | Refusal:
+        """Take this ledger for whole although it does not fit its head file; two approvers do, one
+        after the other, by the same call, and the head is written anew.
+
+        Killed between the entry and the head, an approver's same call writes the head.
+
+        Raises:
+            GateRefused: an entry is not as it was written: that nobody can accept.
+            ServiceUnreachable: the database or the head file cannot be written.
+        """
+        for _ in range(_LOST_RACES):
+            try:
+                with writing(self._engine) as connection:
+                    said = self._accept(connection, actor, reason, at)
+                    kill_point("ledger.before_commit")
+            except IntegrityError:
+                continue
+            kill_point("ledger.after_commit")
+            if isinstance(said, Entry) and said.kind is EntryKind.RESTORE_ACCEPTED:
+                self._replace_head()
+            return said
+        raise ServiceUnreachable(
+            f"The ledger stayed busy through {_LOST_RACES} attempts. Nothing was changed; try again."
+        )
+
+    def _accept(
+        self, connection: Connection, actor: str, reason: str, at: datetime
+    ) -> Entry | Refusal:
+        told, entries = self._told(), self._intact_entries(connection)
+        problems, _ = self._compare_head(told, {entry.seq: entry.own_hash for entry in entries})
+        refusals = connection.execute(_refusals_after(0)).mappings().all()
+        lost = {
+            "head": [] if told.head is None else [told.head.seq, told.head.own_hash],
+            "seen": [] if told.seen is None else list(told.seen),
+        }
+        command = AcceptRestored(
+            reason=reason,
+            actor=actor,
+            base_version=version_of(entries, LEDGER),
+            why=" ".join([*problems, *_compare_refusals(told.head, refusals)[0]]),
+            lost=lost,
+        )
+        refused = may_act(entries, command) if self._enrolled_only else None
+        last = entries[-1] if entries else None
+        if (
+            refused is None
+            and command.why
+            and last is not None
+            and last.kind is EntryKind.RESTORE_ACCEPTED
+            and dict(last.dossier["lost"]) == lost
+        ):
+            return last  # two agreed, and the power went before the head was written
+        said = refused or decide(entries, command, at)
+        if isinstance(said, Refusal):
+            _keep_refusal(connection, told.head, said, command, at)
+        else:
+            connection.execute(insert(_ENTRIES).values(_entry_row(said)))
+        return said
+
+    def _replace_head(self) -> None:
+        """A head of what is in the database now, whatever the old one said."""
+        with reading(self._engine) as connection:
+            seq, own_hash = _head(connection)
+            rows = connection.execute(_refusals_after(0)).mappings().all()
+        # The witness first: without the head nothing is decided yet, and the call can be repeated.
+        write_seen(self._head_file, seq, own_hash)
+        kill_point("ledger.seen_replaced")
+        write_head(self._head_file, Head(seq, own_hash, Tally().continued(rows)))
+
     def refusals(self, case_type: str | None = None) -> tuple[KeptRefusal, ...]:
         """The commands that were refused, oldest first."""
         query = select(_REFUSALS).order_by(_REFUSALS.c.id)
@@ -318,7 +402,9 @@ class Ledger:
             *_policy_problems(rows, policies),
             *refusal_problems,
         )
-        return Verification(not problems, problems, (*notes, *refusal_notes))
+        chain = () if problems else tuple(_entry(row) for row in rows)
+        restored = [_said_of_restore(entry) for entry in accepted_restores(chain)]
+        return Verification(not problems, problems, (*notes, *refusal_notes, *restored))
 
     def _carry_out(self, connection: Connection, command: Command, at: datetime) -> Entry | Refusal:
         told = self._told()
@@ -330,11 +416,7 @@ class Ledger:
         shown = _with_policies(connection, history, command)
         said = refused or _unknown_policy(connection, command) or decide(history, shown, at)
         if isinstance(said, Refusal):
-            # Numbered here: a sequence of the database leaves gaps, and commits out of order.
-            kept = connection.execute(select(func.max(_REFUSALS.c.id))).scalar_one() or 0
-            tallied = head.refusals.last if head is not None and head.refusals is not None else 0
-            row = {"id": max(kept, tallied) + 1, **_refusal_row(said, command, at)}
-            connection.execute(insert(_REFUSALS).values(row))
+            _keep_refusal(connection, head, said, command, at)
             return said
         if isinstance(command, Narrow):
             _keep_policy(connection, command.narrowed)
@@ -439,12 +521,17 @@ class Ledger:
             return (
                 f"The head file {self._head_file} is missing or unreadable, and the ledger has "
                 f"{last} entries. Restore it from a copy; a machine that joins an existing ledger "
-                "starts with a copy of another machine's.",
+                "starts with a copy of another machine's; where there is none, two approvers accept "
+                "the ledger as it is: `ratchet ledger accept-restored --reason R`.",
             ), ()
         seq, own_hash = head.seq, head.own_hash
         if seq > last:
             cut = f"entry {seq} is" if seq == last + 1 else f"entries {last + 1} to {seq} are"
-            return (f"The tail was cut: {cut} missing after entry {last}.",), ()
+            return (
+                f"The tail was cut: {cut} missing after entry {last}. Where this is a restored "
+                "ledger and no newer copy is left, two approvers accept it: `ratchet ledger "
+                "accept-restored --reason R`.",
+            ), ()
         if seq > 0 and hashes.get(seq) != own_hash:
             return (f"Entry {seq} is not the one the head file names: it was rewritten.",), ()
         unseen = self._unseen(told.seen, seq, hashes)
@@ -492,6 +579,21 @@ def _compare_refusals(
     behind = sum(row["id"] > tally.last for row in rows)
     notes = (f"The head has not tallied the last {behind} refusals; the next entry does.",)
     return tally.problems(rows), notes if behind else ()
+
+
+def _said_of_restore(entry: Entry) -> str:
+    said = entry.dossier
+    lost = said["lost"]["seen"] or said["lost"]["head"]
+    ends, until = said["restored"]["seq"], lost[0] if lost else 0
+    gone = (
+        f"entries {ends + 1} to {until} of before are lost"
+        if until > ends
+        else ("nobody knows what came after it")
+    )
+    return (
+        f"Entry {entry.seq}: on {entry.at:%Y-%m-%d} {said['requested_by']} and {entry.actor} took a "
+        f"restored ledger that ends at entry {ends} for whole; {gone}. {said['reason']}"
+    )
 
 
 def _holds_rows(connection: Connection, table: str) -> bool:
@@ -613,6 +715,8 @@ def _unknown_policy(connection: Connection, command: Command) -> Refusal | None:
 
 def _with_policies(connection: Connection, history: Sequence[Entry], command: Command) -> Command:
     """A rollback with the two policies that it is about, as they are kept, whatever it brought."""
+    if isinstance(command, AcceptRestored):
+        return replace(command, why="", lost={})  # whoever comes this way fits its head
     if not isinstance(command, RollBack | RequestRollBack):
         return command
     names = (
@@ -642,6 +746,16 @@ def _entry_row(entry: Entry) -> dict[str, Any]:
 def _entry(row: RowMapping) -> Entry:
     said = {**row, "at": datetime.fromisoformat(row["at"]), "dossier": json.loads(row["dossier"])}
     return Entry(**said)
+
+
+def _keep_refusal(
+    connection: Connection, head: Head | None, refusal: Refusal, command: Command, at: datetime
+) -> None:
+    # Numbered here: a sequence of the database leaves gaps, and commits out of order.
+    kept = connection.execute(select(func.max(_REFUSALS.c.id))).scalar_one() or 0
+    tallied = head.refusals.last if head is not None and head.refusals is not None else 0
+    row = {"id": max(kept, tallied) + 1, **_refusal_row(refusal, command, at)}
+    connection.execute(insert(_REFUSALS).values(row))
 
 
 def _refusal_row(refusal: Refusal, command: Command, at: datetime) -> dict[str, Any]:

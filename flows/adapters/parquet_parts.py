@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -71,6 +71,12 @@ class ParquetParts:
             ) from None
         self._verified.add(name)
         return name
+
+    def all_files(self, tables: Collection[str]) -> Iterator[Path]:
+        """Every part of these tables that lies here, whether or not anything names it."""
+        for table in sorted(tables):
+            for folder in _FOLDERS.values():
+                yield from sorted((self._root / table / folder).glob("*.parquet"))
 
     def path(self, table: str, name: str, kind: Kind = "part") -> Path:
         """Where a part lies, whether or not it is there."""

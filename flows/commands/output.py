@@ -44,6 +44,11 @@ def one_line(value: object) -> str:
 
 def say(text: str) -> None:
     """One line to the person, beside what a machine may read on the standard output."""
+    if os.environ.get("RATCHET_LOG") == "json":
+        import logging
+
+        logging.getLogger("ratchet").info("%s", text)
+        return
     click.echo(f"ratchet: {masked(text)}", err=True)
 
 

@@ -12,22 +12,24 @@ from flows.commands.output import table
 from flows.reports.stamps import to_the_second
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from flows.verbs.desk import Desk
-    from models.hub import Person
+    from models.hub import Entry, Person
 
 _ROLES = ["proposer", "approver", "operator", "auditor"]
 
 
-def asked_by(desk: Desk, actor: str | None) -> Person:
+def asked_by(desk: Desk, actor: str | None, history: Sequence[Entry] | None = None) -> Person:
     """The identified person who gives a command; `actor` is what `--as` said.
 
-    At a terminal a token that is not in the environment is asked for, unseen.
+    `history` says who is enrolled where the ledger does not fit its head. At a terminal a token that is not in the environment is asked for, unseen.
     """
     import sys
 
     from flows.verbs.people import who_asks
 
-    return who_asks(desk, actor, _hidden if sys.stdin.isatty() else None)
+    return who_asks(desk, actor, _hidden if sys.stdin.isatty() else None, history=history)
 
 
 @click.group()

@@ -9,8 +9,9 @@ from typing import Any
 import click
 
 from flows.commands.exit_codes import EXIT_GATE
-from flows.commands.options import UTC_STAMP
-from flows.commands.output import one_line, table
+from flows.commands.options import ACTOR, UTC_STAMP
+from flows.commands.output import one_line, say_entry, table
+from flows.commands.people import asked_by
 from flows.reports.stamps import to_the_second
 
 
@@ -52,13 +53,14 @@ def status(as_json: bool) -> None:
     whole, lost = desk.ledger.verify(), desk.secrets.trouble()
     rows = states_of(desk, now)
     alerts, night = desk.alerts.recent(5), live.last_dossier(desk)
+    unsent = desk.alerts.waiting()
     if as_json:
         told = {"ok": whole.ok, "problems": whole.problems}
         secret = {"ok": not lost, "problem": lost}
         last = None if night is None else {key: night[key] for key in _OF_A_NIGHT}
         everything = {
             "case_types": rows, "night": last, "alerts": alerts, "ledger": told,
-            "audit_secret": secret,
+            "audit_secret": secret, "alerts_waiting": unsent,
         }  # fmt: skip
         click.echo(json.dumps(everything, indent=1))
     else:
@@ -67,6 +69,11 @@ def status(as_json: bool) -> None:
             click.echo(line)
         for alert in alerts:
             click.echo(f"Alert {to_the_second(alert.get('at'))}: {alert.get('sentence', '')}")
+        if unsent:
+            click.echo(
+                f"{unsent:,} alerts were not taken by the webhook or the mailbox, and are sent again "
+                "with the next night."
+            )
         for problem in whole.problems:
             click.echo(f"The ledger is not to be trusted, and takes no change: {problem}")
         if lost:
@@ -117,6 +124,41 @@ def verify(as_json: bool) -> None:
         click.echo("\n".join([*told.problems, *told.notes]), nl=bool(told.problems or told.notes))
     if not told.ok:
         raise SystemExit(EXIT_GATE)
+
+
+@ledger.command("accept-restored")
+@click.option("--reason", required=True, help="Why, in a sentence; kept for ever.")
+@ACTOR
+@click.option("--json", "as_json", is_flag=True)
+def accept_restored(reason: str, actor: str | None, as_json: bool) -> None:
+    """Take a restored ledger for whole, though its head file says otherwise or is lost.
+
+    Until then every case goes to people. The first approver asks (exit 3), a second one agrees by
+    the same command. Both stand in the ledger for ever, and `ledger verify` tells of it.
+    """
+    from flows.verbs import live
+    from flows.verbs.accept_restored import accept_restored as accept
+    from models.hub import EntryKind
+
+    desk = live.open_desk()
+    person = asked_by(desk, actor, desk.ledger.as_it_stands())
+    entry = accept(desk, person.name, reason, datetime.now(UTC))
+    if entry.kind is EntryKind.RESTORE_ACCEPTED:
+        say_entry(
+            entry,
+            as_json,
+            f"The restored ledger is taken for whole: {entry.dossier['requested_by']} asked, "
+            f"{entry.actor} agreed. Look at what is live (`ratchet status`): a halt, a rollback or a "
+            "revocation that came after the backup is gone.",
+        )
+        return
+    say_entry(
+        entry,
+        as_json,
+        f"{person.name} asked; every case goes to people until a second approver gives the same "
+        "command.",
+    )
+    raise SystemExit(EXIT_GATE)
 
 
 @click.command()

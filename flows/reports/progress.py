@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +20,9 @@ def tracked(items: Sequence[Item], label: str) -> Iterator[Item]:
         from rich.progress import track
 
         yield from track(items, description=label, console=Console(stderr=True))
+        return
+    if os.environ.get("RATCHET_LOG") == "json":
+        yield from items
         return
     tenth = max(len(items) // 10, 1)
     for place, item in enumerate(items, start=1):
@@ -41,10 +45,11 @@ def counted(label: str) -> Iterator[Callable[[int, int | None], None]]:
             yield lambda done, total: bar.update(task, completed=done, total=total)
         return
     told = time.monotonic()
+    silent = os.environ.get("RATCHET_LOG") == "json"  # a line of the log is an object
 
     def tell(done: int, total: int | None) -> None:
         nonlocal told
-        if time.monotonic() - told < _QUIET_SECONDS:
+        if silent or time.monotonic() - told < _QUIET_SECONDS:
             return
         told = time.monotonic()
         of_all = "" if total is None else f" of {total:,}"

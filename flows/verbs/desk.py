@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from configs.settings import Settings, Training
+from flows.adapters.alert_mail import Mailbox
 from flows.adapters.alerts import Alerts
 from flows.adapters.audit_secrets import FILE as AUDIT_KEY_FILE
 from flows.adapters.audit_secrets import VARIABLE as AUDIT_KEY_VARIABLE
@@ -102,7 +103,7 @@ class Desk:
             ledger=ledger,
             tokens=Tokens(ledger_url),
             registry=ModelRegistry.in_home(home, tracking),
-            alerts=Alerts(home, None if own else settings.alerts.webhook_url),
+            alerts=Alerts(home) if own else _live_alerts(home, settings),
             training=settings.training,
             reviewer_share_cap=settings.night.reviewer_share_cap,
             second_review_share=settings.night.second_review_share,
@@ -176,3 +177,17 @@ class Desk:
         first = rows.groupby("case_id", sort=False)["decided_at"].min()
         stamps = pd.to_datetime(first.reindex(ids), utc=True).dt.tz_localize(None)
         return stamps.to_numpy(dtype="datetime64[us]")
+
+
+def _live_alerts(home: Path, settings: Settings) -> Alerts:
+    said = settings.alerts
+    box = None
+    if said.smtp_url is not None:
+        box = Mailbox(said.smtp_url, str(said.mail_from), said.mail_to)
+    return Alerts(
+        home,
+        said.webhook_url,
+        mailbox=box,
+        heartbeat_url=said.heartbeat_url,
+        allow_private=said.allow_private,
+    )

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from flows.adapters.evidence_erasure import without_erased
 from flows.verbs.aliases import follow_ledger
 from flows.verbs.challenge import Challenge
 from flows.verbs.challenger import Challenger, Fitted
@@ -113,4 +114,4 @@ def _shadow_scores(desk: Desk, book: Book, rows: TrainingRows, fitted: Fitted) -
         stamp="opened_at",
         as_of=book.as_of,
     )
-    score_in_shadow(desk, rows.case_type, model, later, book.as_of, book.as_of)
+    score_in_shadow(desk, rows.case_type, model, without_erased(later), book.as_of, book.as_of)

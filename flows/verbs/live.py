@@ -18,6 +18,7 @@ from configs.places import located
 from configs.settings import Settings, load_settings
 from configs.sources import SourceSettings, load_source
 from flows.adapters.files import write_atomically
+from flows.adapters.json_logs import log_as_asked
 from flows.adapters.log_masking import mask_logs
 from flows.adapters.reading_notes import Reading
 from flows.adapters.sources import asks_since, read_delivery
@@ -31,6 +32,7 @@ from flows.verbs.there_by_then import there_by_then, why_out_of_order
 def open_desk(profile: str | None = None) -> Desk:
     """The live desk of a profile: its case types, sources, ledger, evidence and registry."""
     mask_logs()
+    log_as_asked()
     settings = load_settings(profile)
     return Desk.at(settings.home / "live", settings, settings.load_case_types())
 
@@ -116,6 +118,8 @@ def live_night(
         return run_night(desk, deliveries, moment, protected=protected, at_commit=not walked)
     except (GateRefused, ServiceUnreachable) as error:
         desk.alerts.send("night_failed", None, f"The night could not be run: {error}", moment)
+        desk.alerts.deliver_waiting()
+        desk.alerts.beat(State.FAILED.value, moment)
         raise
 
 
@@ -129,7 +133,25 @@ def close_night(desk: Desk, dossier: dict[str, Any]) -> Path:
                 case_type = name if group == "case_types" else None
                 sentence = " ".join(one["why"])
                 desk.alerts.send(f"night_{one['state']}", case_type, sentence, at, subject=name)
-    return file_dossier(desk, dossier)
+    path = file_dossier(desk, dossier)
+    if unfinished := len(desk.store.eraser.unfinished()):
+        sentence = (
+            f"{unfinished} erasures were stopped before the ledger told of them; give the same "
+            "`ratchet erase` command again."
+        )
+        desk.alerts.send("erasure_unfinished", None, sentence, at)
+    desk.alerts.deliver_waiting()
+    desk.alerts.beat(_ended(dossier), at)
+    return path
+
+
+def _ended(dossier: dict[str, Any]) -> str:
+    """The worst state of anything in the night: done, held or failed."""
+    groups = dossier["results"]
+    states = {one["state"] for group in ("case_types", "tables") for one in groups[group].values()}
+    if all_done(groups):
+        return State.DONE.value
+    return State.FAILED.value if State.FAILED.value in states else State.HELD.value
 
 
 def last_dossier(desk: Desk) -> dict[str, Any] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ from flows.adapters.kill_points import kill_point
 from flows.verbs.desk import Desk
 from flows.verbs.generation import last_version
 from flows.verbs.submit import submitted
-from models.hub import PEOPLE, Enrol, EntryKind, Person, Revoke, Role, enrolled
+from models.hub import PEOPLE, Enrol, Entry, EntryKind, Person, Revoke, Role, enrolled
 from models.hub.said import plain_name, shown_name
 from models.vocabulary.names import why_mistakable
 
@@ -27,6 +27,7 @@ def who_asks(
     name: str | None = None,
     ask_token: Callable[[str], str] | None = None,
     env: Mapping[str, str] = os.environ,
+    history: Sequence[Entry] | None = None,
 ) -> Person:
     """The person who gives a command, identified.
 
@@ -35,12 +36,14 @@ def who_asks(
         ask_token: asks a person of this name for their token; None: there is nobody to ask, and
             only `RATCHET_TOKEN` can hold it. It is asked for as well where `RATCHET_ACTOR` names
             somebody else, whose token that is.
+        history: who is enrolled by it; None: by the ledger, which must fit its head.
 
     Raises:
         UserError: no name or no token is given.
         GateRefused: nobody is enrolled yet, or the token is not theirs.
     """
-    if not enrolled(desk.ledger.history(PEOPLE)):
+    known = enrolled(desk.ledger.history(PEOPLE) if history is None else history)
+    if not known:
         raise GateRefused(
             "Nobody is enrolled here yet, so nobody may act. The first person enrols themselves: "
             "`ratchet people add NAME --role approver`."
@@ -56,7 +59,7 @@ def who_asks(
             f"{asks} asks without a token; set {NAME} and {TOKEN}, or run this at a terminal, where "
             "it is asked for. It is no option of the command: others could read it there."
         )
-    return identify(desk, asks, token)
+    return _identified(desk, known, asks, token)
 
 
 def identify(desk: Desk, name: str, token: str) -> Person:
@@ -65,7 +68,11 @@ def identify(desk: Desk, name: str, token: str) -> Person:
     Raises:
         GateRefused: nobody has that name, or the token is not theirs; both sound and last the same.
     """
-    person = enrolled(desk.ledger.history(PEOPLE)).get(plain_name(name))
+    return _identified(desk, enrolled(desk.ledger.history(PEOPLE)), name, token)
+
+
+def _identified(desk: Desk, known: Mapping[str, Person], name: str, token: str) -> Person:
+    person = known.get(plain_name(name))
     named, digest = (name.strip(), None) if person is None else (person.name, person.token_digest)
     desk.tokens.verify(named, token, digest)
     assert person is not None  # without a digest, every token is refused

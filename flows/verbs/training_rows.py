@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from configs.errors import GateRefused
+from flows.adapters.evidence_erasure import without_erased
 from flows.verbs.desk import Desk
 from flows.verbs.generation import (
     Generation,
@@ -198,6 +199,7 @@ def with_features(
         stamp="opened_at",
         as_of=book.as_of,
     )
+    stored = without_erased(stored)
     new = [name for name in columns if name not in cases]
     return cases.merge(stored[["case_id", *new]], on="case_id", validate="one_to_one")
 

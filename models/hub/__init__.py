@@ -3,6 +3,7 @@
 from models.hub.audit_plan import AuditPlan
 from models.hub.audit_secret import SecretEpoch, epoch_at, secret_epochs
 from models.hub.commands import (
+    AcceptRestored,
     Approve,
     BoundHold,
     Command,
@@ -16,6 +17,7 @@ from models.hub.commands import (
     Promote,
     Propose,
     RecordAuditSecret,
+    RecordErasure,
     Refuse,
     ReleaseHold,
     RequestForce,
@@ -30,7 +32,15 @@ from models.hub.commands import (
     TakeLook,
     TripGuardrail,
 )
-from models.hub.entries import AUDIT_SECRET, GENESIS_HASH, PEOPLE, Entry, EntryKind, hash_of
+from models.hub.entries import (
+    AUDIT_SECRET,
+    GENESIS_HASH,
+    LEDGER,
+    PEOPLE,
+    Entry,
+    EntryKind,
+    hash_of,
+)
 from models.hub.holds import Hold, HoldState, holds_of
 from models.hub.narrower import decides_nothing, is_narrower, why_wider
 from models.hub.people import Person, Role, enrolled, may_act
@@ -58,12 +68,15 @@ from models.hub.readers import (
     version_of,
 )
 from models.hub.refusal import Refusal, Rule
+from models.hub.restored import accepted_restores
 from models.hub.transitions import decide
 
 __all__ = [
     "AUDIT_SECRET",
     "GENESIS_HASH",
+    "LEDGER",
     "PEOPLE",
+    "AcceptRestored",
     "Approve",
     "AuditPlan",
     "BoundHold",
@@ -85,6 +98,7 @@ __all__ = [
     "Promote",
     "Propose",
     "RecordAuditSecret",
+    "RecordErasure",
     "Refusal",
     "Refuse",
     "ReleaseHold",
@@ -102,6 +116,7 @@ __all__ = [
     "StartGeneration",
     "TakeLook",
     "TripGuardrail",
+    "accepted_restores",
     "approval_of",
     "approvers_needed",
     "approvers_of",

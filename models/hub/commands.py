@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
-from models.hub.entries import AUDIT_SECRET, PEOPLE
+from models.hub.entries import AUDIT_SECRET, LEDGER, PEOPLE
 from models.hub.policy import Policy
 
 
@@ -375,6 +375,39 @@ class RotateAuditSecret:
     dossier: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptRestored:
+    """Take a restored ledger for whole although it does not fit its head: two approvers, one after
+    the other, by the same command.
+
+    `why` says in what the ledger and its head differ ("": they do not), and `lost` is the head that
+    it does not fit; the ledger fills both in, whatever the command brought.
+    """
+
+    reason: str
+    actor: str
+    base_version: int
+    why: str = ""
+    lost: Mapping[str, Any] = field(default_factory=dict)
+    case_type: str = LEDGER
+    dossier: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordErasure:
+    """The data of some cases was taken out of the evidence; said once it is done.
+
+    `case_digests` are salted digests of the cases' ids; the ids themselves stand nowhere.
+    """
+
+    reason: str
+    case_digests: tuple[str, ...]
+    actor: str
+    base_version: int
+    case_type: str = LEDGER
+    dossier: Mapping[str, Any] = field(default_factory=dict)
+
+
 Command: TypeAlias = (
     Propose
     | Approve
@@ -401,6 +434,8 @@ Command: TypeAlias = (
     | RequestRollBack
     | RecordAuditSecret
     | RotateAuditSecret
+    | AcceptRestored
+    | RecordErasure
 )
 
 

@@ -22,6 +22,11 @@ AUDIT_SECRET = "@audit_secret"
 """The history of the secret that draws the audits; no case type can have this name."""
 
 
+LEDGER = "@ledger"
+"""The history of the ledger itself: which restored copies were accepted, and whose data was erased;
+no case type can have this name."""
+
+
 class EntryKind(StrEnum):
     """What happened to a case type's policy, to the people who may change it, or to the secret that
     draws the audits."""
@@ -56,6 +61,10 @@ class EntryKind(StrEnum):
 
     AUDIT_SECRET_RECORDED = "audit_secret_recorded"
     AUDIT_SECRET_ROTATED = "audit_secret_rotated"
+
+    RESTORE_REQUESTED = "restore_requested"
+    RESTORE_ACCEPTED = "restore_accepted"
+    PERSON_ERASED = "person_erased"
 
 
 CHANGES_THE_LIVE_POLICY = frozenset(

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from models.hub.canonical import is_sha256
 from models.hub.commands import (
+    AcceptRestored,
     Approve,
     BoundHold,
     Command,
@@ -22,6 +23,7 @@ from models.hub.commands import (
     Promote,
     Propose,
     RecordAuditSecret,
+    RecordErasure,
     Refuse,
     ReleaseHold,
     RequestForce,
@@ -109,6 +111,8 @@ _PERMITS: Mapping[type, frozenset[Role]] = {
     Revoke: frozenset({Role.APPROVER}),
     RequestRollBack: frozenset({Role.APPROVER, Role.OPERATOR}),
     RotateAuditSecret: frozenset({Role.APPROVER, Role.OPERATOR}),
+    AcceptRestored: frozenset({Role.APPROVER}),
+    RecordErasure: frozenset({Role.APPROVER, Role.OPERATOR}),
 }
 """Which role a person needs. A command that is not here is not a person's to give; an auditor reads."""
 

@@ -62,6 +62,11 @@ class Rule(StrEnum):
     SECRET_IS_RECORDED = "secret_is_recorded"
     SECRET_IS_ANOTHER = "secret_is_another"
 
+    LEDGER_STANDS_APART = "ledger_stands_apart"
+    NOTHING_TO_ACCEPT = "nothing_to_accept"
+    TWO_APPROVERS_ACCEPT = "two_approvers_accept"
+    ERASURE_IS_NAMED = "erasure_is_named"
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from models.hub import audit_secret, brakes, commands, evidence, holds, promotion
+from models.hub import audit_secret, brakes, commands, evidence, holds, promotion, restored
 from models.hub.commands import Command
-from models.hub.entries import AUDIT_SECRET, GENESIS_HASH, PEOPLE, Entry
+from models.hub.entries import AUDIT_SECRET, GENESIS_HASH, LEDGER, PEOPLE, Entry
 from models.hub.people import enrol, revoke
 from models.hub.readers import version_of
 from models.hub.refusal import Refusal, Rule
@@ -40,17 +40,22 @@ _RULES: Mapping[type, Callable[[Sequence[Entry], Any, datetime], Said | Refusal]
     commands.RequestRollBack: promotion.request_roll_back,
     commands.RecordAuditSecret: audit_secret.record_secret,
     commands.RotateAuditSecret: audit_secret.rotate_secret,
+    commands.AcceptRestored: restored.accept_restored,
+    commands.RecordErasure: restored.record_erasure,
 }
 _STANDS_IN: Mapping[type, str] = {
     commands.Enrol: PEOPLE,
     commands.Revoke: PEOPLE,
     commands.RecordAuditSecret: AUDIT_SECRET,
     commands.RotateAuditSecret: AUDIT_SECRET,
+    commands.AcceptRestored: LEDGER,
+    commands.RecordErasure: LEDGER,
 }
 """The commands that are about no case type, and the history that each of them stands in."""
 _APART = {
     PEOPLE: (Rule.PEOPLE_STAND_APART, "who may act"),
     AUDIT_SECRET: (Rule.SECRET_STANDS_APART, "the secret that draws the audits"),
+    LEDGER: (Rule.LEDGER_STANDS_APART, "the ledger itself"),
 }
 _TRUSTED = ("evidence_since", "evidence_until")
 """What later rules believe of a proposal or promotion: its own rule says it, never its dossier."""

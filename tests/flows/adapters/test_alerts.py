@@ -23,6 +23,7 @@ from flows.adapters.alerts import Alerts
 from flows.verbs.desk import Desk
 from tests.builders import small_case_type, small_settings
 
+LOOPBACK = ("127.0.0.1",)
 NOW = datetime(2026, 3, 2, 4, tzinfo=timezone(timedelta(hours=2)))
 TOLD = {
     "at": "2026-03-02T02:00:00+00:00",
@@ -41,6 +42,7 @@ class Receiver(HTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.received: list[dict[str, Any]] = []
         self.status = 204
+        self.asked: list[str] = []
 
     @property
     def url(self) -> str:
@@ -55,6 +57,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.received.append(json.loads(self.rfile.read(size)))
         self.send_response(self.server.status)
         self.send_header("Location", "/elsewhere")
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.server.asked.append(self.path)
+        self.send_response(self.server.status)
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
@@ -94,7 +101,7 @@ def test_an_alert_is_one_line_and_one_warning(
 
 def test_the_webhook_gets_the_same_line(tmp_path: Path, receiver: Receiver) -> None:
     """Posted once, as JSON."""
-    alerts = Alerts(tmp_path, receiver.url)
+    alerts = Alerts(tmp_path, receiver.url, allow_private=LOOPBACK)
     send(alerts)
     assert receiver.received == [TOLD]
     assert alerts.recent(5) == [TOLD]
@@ -106,7 +113,7 @@ def test_a_webhook_that_refuses_is_told_beside_the_alert(
 ) -> None:
     """The alert stays, a second line says why nobody got it, and the address is in neither."""
     receiver.status = status
-    alerts = Alerts(tmp_path, receiver.url)
+    alerts = Alerts(tmp_path, receiver.url, allow_private=LOOPBACK)
     with caplog.at_level(logging.DEBUG):
         send(alerts)
     failed, told = alerts.recent(5)
@@ -119,7 +126,7 @@ def test_a_webhook_that_refuses_is_told_beside_the_alert(
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/", "http://[broken", "http://\0"])
 def test_a_webhook_that_is_not_there_breaks_nothing(tmp_path: Path, url: str) -> None:
     """Nobody listens, or the address is none."""
-    alerts = Alerts(tmp_path, url)
+    alerts = Alerts(tmp_path, url, allow_private=LOOPBACK)
     send(alerts)
     assert [one["kind"] for one in alerts.recent(5)] == ["webhook_failed", "guardrail_tripped"]
 
@@ -130,7 +137,7 @@ def test_a_webhook_that_never_answers_is_given_up(
     """It accepts the connection and says nothing; the wait is shortened for the test."""
     monkeypatch.setattr(module, "WEBHOOK_SECONDS", 0.1)
     with HTTPServer(("127.0.0.1", 0), _Handler) as silent:
-        alerts = Alerts(tmp_path, f"http://127.0.0.1:{silent.server_port}")
+        alerts = Alerts(tmp_path, f"http://127.0.0.1:{silent.server_port}", allow_private=LOOPBACK)
         send(alerts)
     assert "(ReadTimeout)" in alerts.recent(1)[0]["sentence"]
 
@@ -163,7 +170,7 @@ def test_a_home_that_cannot_be_written_is_logged_and_breaks_nothing(
 ) -> None:
     """A file stands where the folder should be; the webhook still hears of it."""
     (tmp_path / "home").write_text("", encoding="utf-8")
-    send(Alerts(tmp_path / "home", receiver.url))
+    send(Alerts(tmp_path / "home", receiver.url, allow_private=LOOPBACK))
     assert receiver.received == [TOLD]
     assert any("could not be written" in one for one in caplog.messages)
 
@@ -195,3 +202,45 @@ def test_only_a_live_desk_posts(tmp_path: Path) -> None:
         load_settings(env={"RATCHET_ALERTS__WEBHOOK_URL": "ftp://x/s3cret"})
     assert "RATCHET_ALERTS__WEBHOOK_URL" in str(refused.value)
     assert "s3cret" not in str(refused.value)
+
+
+def test_what_nobody_took_waits_and_is_sent_with_the_next_night(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    """A channel that failed rests: the second alert costs no second wait, and waits, too."""
+    receiver.status = 500
+    alerts = Alerts(tmp_path, receiver.url, allow_private=LOOPBACK)
+    send(alerts)
+    alerts.send("expired", None, "Second.", NOW)
+    assert (len(receiver.received), alerts.waiting()) == (1, 2)
+    assert alerts.deliver_waiting() == 2  # it still rests
+    receiver.status = 204
+    anew = Alerts(tmp_path, receiver.url, allow_private=LOOPBACK)
+    assert anew.deliver_waiting() == 0
+    assert [one["kind"] for one in receiver.received[1:]] == ["guardrail_tripped", "expired"]
+    assert (anew.waiting(), anew.deliver_waiting()) == (0, 0)
+
+
+def test_what_waits_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest are kept to be sent; all of them stand in the file."""
+    monkeypatch.setattr(module, "MOST_WAITING", 3)
+    alerts = Alerts(tmp_path, "http://127.0.0.1:9/", allow_private=LOOPBACK)
+    for number in range(5):
+        alerts.send(f"kind_{number}", None, "A sentence.", NOW)
+    kept = [json.loads(line) for line in (tmp_path / module.WAITING).read_text().splitlines()]
+    assert [one["alert"]["kind"] for one in kept] == ["kind_2", "kind_3", "kind_4"]
+    assert len([one for one in alerts.recent(50) if one["kind"].startswith("kind_")]) == 5
+
+
+@pytest.mark.parametrize(("ended", "path"), [("done", "/hook"), ("held", "/hook/fail"), ("failed", "/hook/fail")])  # fmt: skip
+def test_a_night_that_ended_is_told_by_a_heartbeat(
+    tmp_path: Path, receiver: Receiver, ended: str, path: str
+) -> None:
+    alerts = Alerts(tmp_path, heartbeat_url=receiver.url, allow_private=LOOPBACK)
+    alerts.beat(ended, NOW)
+    assert receiver.asked == [f"{path}?token=s3cret"]
+    assert alerts.recent(5) == []
+    receiver.status = 500
+    alerts.beat(ended, NOW)
+    assert [one["kind"] for one in alerts.recent(5)] == ["heartbeat_failed"]
+    assert "s3cret" not in alerts.file.read_text()

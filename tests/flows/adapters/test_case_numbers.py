@@ -106,3 +106,19 @@ def test_sizes_count_the_rows_of_each_value_by_part(tmp_path):
     assert told["rows"].tolist() == [1, 1, 1]
     assert told["received_at"].tolist() == [NOW, NOW, NOW + timedelta(days=1)]
     assert held.sizes("decisions", "case_id", as_of=NOW)["rows"].sum() == 2
+
+
+def test_numbers_stand_when_a_case_is_erased_under_a_store_that_is_open(tmp_path):
+    """Another process rewrites a part: its rows keep their places, under the invented id."""
+    held = store(tmp_path)
+    deliver(held, "decisions", ["a", "b"])
+    deliver(held, "decisions", ["c"], day=1)
+    deliver(held, "reviews", ["b", "c"], day=1)
+    before = numbers(held, "reviews")
+    done = store(tmp_path).eraser.erase(["b"], {"reason": "asked"})
+    assert done.rows == {"decisions": 1, "reviews": 1}
+    after = numbers(held, "reviews")
+    (invented,) = set(after) - {"c"}
+    assert invented.startswith("erased-")
+    assert (after[invented], after["c"]) == (before["b"], before["c"])
+    assert numbers(held, "decisions")[invented] == 1

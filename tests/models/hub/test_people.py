@@ -3,6 +3,7 @@
 import pytest
 
 from models.hub import (
+    AcceptRestored,
     Approve,
     DiscardHold,
     Enrol,
@@ -10,6 +11,7 @@ from models.hub import (
     Halt,
     Promote,
     Propose,
+    RecordErasure,
     Refuse,
     ReleaseHold,
     RequestForce,
@@ -52,6 +54,8 @@ PERMITTED = {
     Revoke: "approver",
     RequestRollBack: "approver operator",
     RotateAuditSecret: "approver operator",
+    AcceptRestored: "approver",
+    RecordErasure: "approver operator",
 }
 ROLES = ("proposer", "approver", "operator", "auditor")
 
