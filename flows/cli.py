@@ -36,6 +36,7 @@ from flows.commands import (
     loop,
     people,
     record,
+    team,
 )
 from flows.commands.exit_codes import EXIT_GATE, EXIT_INPUT, EXIT_SERVICE
 from flows.commands.output import say
@@ -57,7 +58,7 @@ def cli() -> None:
     """
 
 
-for _theme in (loop, evidence, hub, brakes, holds, record, people, cases, audit_key, doctor):
+for _theme in (loop, evidence, hub, brakes, holds, record, people, cases, audit_key, doctor, team):
     for _command in _theme.COMMANDS:
         cli.add_command(_command)
 

@@ -1,7 +1,8 @@
 """What does somebody have to look at now, and who has been told?
 
-A line a matter in `alerts.jsonl` of the home; the log and a webhook hear of it too. Nothing that
-fails here stops whoever sends: an alert that could break the night would be worse than none.
+A line a matter in `alerts.jsonl` of the home; the log and a webhook hear of it too. A team has each
+alert as a file of its own at its shared store, since no two machines may append to one file. Nothing
+that fails here stops whoever sends: an alert that could break the night would be worse than none.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import json
 import logging
 import math
 import os
+import secrets
+import socket
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,11 +22,13 @@ from typing import Any, TypeAlias
 import httpx
 import numpy as np
 
+from configs.errors import ServiceUnreachable
 from configs.masking import masked, masked_leaves
+from flows.adapters.shared_store import SharedStore
 
 Plain: TypeAlias = str | int | float | bool | None
 
-FILE = "alerts.jsonl"
+FILE, FOLDER = "alerts.jsonl", "alerts"
 WEBHOOK_FAILED = "webhook_failed"
 WEBHOOK_SECONDS = 5.0
 _TAIL_BYTES = 1 << 20
@@ -32,9 +37,13 @@ _TAIL_BYTES = 1 << 20
 class Alerts:
     """The alerts of one home."""
 
-    def __init__(self, home: Path, webhook_url: str | None = None) -> None:
-        """Alerts below `home`; `webhook_url` may hold a token, so it is never written down."""
+    def __init__(
+        self, home: Path, webhook_url: str | None = None, shared: SharedStore | None = None
+    ) -> None:
+        """Alerts below `home`, and at a team's shared store; `webhook_url` may hold a token, so it is
+        never written down."""
         self.file = home / FILE
+        self._shared = shared
         self._webhook_url = webhook_url
         if webhook_url is not None:
             logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs whole addresses as INFO
@@ -77,7 +86,15 @@ class Alerts:
             self._append({**line, "kind": WEBHOOK_FAILED, "sentence": told, "of": kind})
 
     def recent(self, count: int) -> list[dict[str, Any]]:
-        """The last alerts, newest first; a line that a crash cut off is said to be unreadable."""
+        """The last alerts, newest first; a line that a crash cut off is said to be unreadable.
+
+        A team's are those of all its machines; this one's alone, where the store does not answer.
+        """
+        if self._shared is not None:
+            try:
+                return _shared_alerts(self._shared, count)
+            except ServiceUnreachable as silent:
+                logging.getLogger("ratchet").warning("%s", silent)
         try:
             with self.file.open("rb") as file:
                 start = max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES)
@@ -88,6 +105,14 @@ class Alerts:
         return [_read(line) for line in reversed(lines[-count:] if count > 0 else [])]
 
     def _append(self, line: dict[str, Any]) -> None:
+        if self._shared is not None:
+            written = datetime.now(UTC)
+            name = f"{written:%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}.json"
+            try:
+                text = json.dumps({**line, "machine": socket.gethostname()})
+                self._shared.put(f"{FOLDER}/{written:%Y-%m}/{name}", text.encode("ascii"))
+            except ServiceUnreachable as silent:
+                logging.getLogger("ratchet").error("The alert stands in %s alone: %s", FILE, silent)
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
             with self.file.open("ab") as file:
@@ -112,6 +137,16 @@ class Alerts:
                 return "" if answer.is_success else f"status {answer.status_code}"
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as problem:
             return type(problem).__name__
+
+
+def _shared_alerts(shared: SharedStore, count: int) -> list[dict[str, Any]]:
+    """The last alerts at a shared store, newest first; its folders are months."""
+    found: list[str] = []
+    for month in reversed(shared.names(FOLDER)):
+        if len(found) >= count:
+            break
+        found += [f"{FOLDER}/{month}/{one}" for one in reversed(shared.names(f"{FOLDER}/{month}"))]
+    return [_read(shared.get(name) or b"") for name in found[: max(count, 0)]]
 
 
 def _new_line(file: Path) -> bytes:

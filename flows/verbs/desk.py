@@ -22,6 +22,7 @@ from flows.adapters.evidence_store import EvidenceStore
 from flows.adapters.ledger import Ledger
 from flows.adapters.model_registry import ModelRegistry
 from flows.adapters.private_home import keep_private
+from flows.adapters.shared_store import SharedFile, SharedStore, team_store
 from flows.adapters.tokens import Tokens
 from models.boundary.audit import audit_key, audit_purpose, keyed_uniform
 from models.drift.levels import HoldPlan
@@ -62,6 +63,8 @@ class Desk:
     seed: int = 0
     simulated: bool = False
     """A demo's or backtest's own: its clock is given, and it delivers to itself what it decided."""
+    shared: SharedStore | None = None
+    """Where the machines of a team keep what must be one for all; None: this home is alone."""
 
     @classmethod
     def at(
@@ -86,17 +89,23 @@ class Desk:
         database = None if own else settings.database_url
         tracking = None if own else settings.mlflow_tracking_uri
         ledger_url = database or sqlite_url(home / "ledger.db")
+        shared = None if own else team_store(database, settings.store_url)
+        head = home / "ledger.head"
         # First of all: whether a home is new is told by what stands in it.
-        ledger = Ledger(ledger_url, home / "ledger.head", enrolled_only=not own)
+        ledger = Ledger(
+            ledger_url,
+            head if shared is None else SharedFile(shared, head.name, head),
+            enrolled_only=not own,
+        )
         given = None if own else os.environ.get(AUDIT_KEY_VARIABLE)
         return cls(
             home=home,
             case_types=dict(case_types),
-            store=EvidenceStore(home / "evidence", database),
+            store=EvidenceStore(home / "evidence", database, shared=shared),
             ledger=ledger,
             tokens=Tokens(ledger_url),
-            registry=ModelRegistry.in_home(home, tracking),
-            alerts=Alerts(home, None if own else settings.alerts.webhook_url),
+            registry=ModelRegistry.in_home(home, tracking, shared),
+            alerts=Alerts(home, None if own else settings.alerts.webhook_url, shared),
             training=settings.training,
             reviewer_share_cap=settings.night.reviewer_share_cap,
             second_review_share=settings.night.second_review_share,
@@ -111,6 +120,7 @@ class Desk:
             secrets=AuditSecrets(home, ledger, given, seed),
             seed=seed or 0,
             simulated=own,
+            shared=shared,
         )
 
     def training_plan(self) -> TrainingPlan:
