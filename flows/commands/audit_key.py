@@ -62,7 +62,9 @@ def export_(to: Path) -> None:
     from flows.adapters.audit_key_file import write_handed_over
     from flows.verbs import live
 
-    handed = live.open_desk().secrets.handed_over()
+    secrets = live.open_desk().secrets
+    secrets.record(datetime.now(UTC))  # what is handed over is in force from now on, if nothing was
+    handed = secrets.handed_over()
     write_handed_over(to, handed)
     click.echo(
         f"{len(handed):,} audit secret{'s' * (len(handed) != 1)} written to {to}, readable by you "
