@@ -243,13 +243,19 @@ def _audit_secret(desk: Desk) -> str:
         desk.secrets.record(datetime.now(UTC))
         if desk.secrets.epochs() and not desk.secrets.trouble():
             return "this home's is in force from now on; hand it over by `ratchet audit-key export`"
+    epochs = desk.secrets.epochs()
     if trouble := desk.secrets.trouble():
+        said = trouble.removesuffix(WAYS).strip()
+        if epochs and desk.secrets.is_lost(epochs[-1]):
+            said = (
+                "This machine does not hold the team's audit secret (the ledger knows it by the check "
+                f"{epochs[-1].check[:8]}), so its cases go to people."
+            )
         raise GateRefused(
-            f"{trouble.removesuffix(WAYS).strip()} To hand it over: `ratchet audit-key export --to FILE` on a machine that has it, "
+            f"{said} To hand it over: `ratchet audit-key export --to FILE` on a machine that has it, "
             "carry the file by scp or a secret manager (never by chat or mail), here `ratchet join "
             "--audit-key FILE`, and delete it on both."
         )
-    epochs = desk.secrets.epochs()
     lost = [one for one in epochs[:-1] if desk.secrets.is_lost(one)]
     if lost:
         raise GateRefused(
