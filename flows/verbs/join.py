@@ -13,6 +13,7 @@ from configs.settings import Settings, load_settings
 from flows.adapters.audit_secrets import WAYS
 from flows.adapters.database import hidden, open_database, reading
 from flows.adapters.database_clock import now_at
+from flows.adapters.ledger import Ledger
 from flows.adapters.ledger_head import read_head, write_head, write_seen
 from flows.adapters.night_lease import NightLease
 from flows.adapters.shared_store import SharedFile, SharedStore, team_store
@@ -203,6 +204,13 @@ def _publish_head(settings: Settings) -> str:
     shared, head = SharedFile(store, own.name, own), read_head(own)
     if shared.exists() or head is None or head.seq == 0:
         return "there was nothing to put there"
+    # A home of another ledger would stop everybody.
+    verified = Ledger(str(settings.database_url), own).verify()
+    if not verified.ok:
+        raise GateRefused(
+            f"The head of this home does not belong to this ledger, and was not put there. "
+            f"{' '.join(verified.problems)}"
+        )
     write_head(shared, head)
     return f"the head of this home, at entry {head.seq}"
 

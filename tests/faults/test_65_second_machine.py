@@ -187,6 +187,15 @@ def test_what_lies_in_one_home_alone_is_named_and_then_shared(tmp_path: Path, mo
     drawn(two.second, 1000)
 
 
+def test_a_head_of_another_ledger_is_not_put_there(tmp_path: Path, monkeypatch) -> None:
+    """A home that began elsewhere joins with `--publish`: the team's store stays without its head."""
+    two = alone_in_one_home(tmp_path, monkeypatch)
+    two.second.home.mkdir(parents=True)
+    (two.second.home / "ledger.head").write_text(json.dumps({"seq": 3, "hash": "a" * 64}))
+    assert "does not belong to this ledger" in missing(two, "--publish")["head put there"]
+    assert not (two.share / "ledger.head").exists()
+
+
 def test_a_model_file_on_another_machine_is_said_to_be_there(tmp_path: Path, monkeypatch) -> None:
     """Without a store: the first home's folder does not exist on the second machine."""
     two = alone_in_one_home(tmp_path, monkeypatch)
