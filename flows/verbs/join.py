@@ -321,6 +321,12 @@ def _not_at_the_store(desk: Desk, role: str, case_type: str, policy: Policy) -> 
 def _mlflow(desk: Desk) -> str:
     """The registered files, which approvals ask for; deciding needs none of them."""
     far = []
+    by_server = desk.registry.tracking_uri.startswith("http")
+    if desk.shared is not None and desk.shared.folder is None and not by_server:
+        raise GateRefused(
+            "mlflow_tracking_uri names a database, so the files of its runs would lie on whichever "
+            "machine wrote them; name an MLflow server that keeps them (--serve-artifacts)."
+        )
     for case_type in desk.case_types:
         policy = desk.ledger.live_policy(case_type)
         if policy is None or policy.model_digest is None or policy.model_version is None:

@@ -38,8 +38,8 @@ def files_proposal(home: LiveHome, boundary: Boundary) -> str:
     policy = Policy(
         case_type=NAME,
         model_name=NAME,
-        model_version=generation.model_version,
-        model_digest=generation.model_digest,
+        model_version=generation.version,
+        model_digest=generation.digest,
         audit=AuditPlan(0.1),
         calibration={"slope": 1.0, "intercept": 0.0},
         boundary=boundary,
