@@ -36,12 +36,9 @@ def join(audit_key: Path | None, publish: bool, as_json: bool) -> None:
         for one in joined.looked:
             said = one.problem or (f"ok: {one.note}" if one.note else "ok")
             click.echo(f"{one.check.ljust(width)}  {said}")
-        for what, count in joined.published.items():
-            click.echo(
-                f"Put at the shared store: {count:,} {what}."
-                if "another" not in what
-                else f"{count:,} {what}."
-            )
+        if joined.published:
+            put = ", ".join(f"{what}: {count:,}" for what, count in joined.published.items())
+            click.echo(f"Put at the shared store: {put}.")
         if audit_key is not None:
             click.echo(
                 f"The audit secrets are kept; delete {audit_key} here and where it came from."

@@ -219,7 +219,7 @@ def _publish(desk: Desk) -> dict[str, int]:
     parts, lacking = desk.store.publish()
     told = {"evidence parts": parts, "models": desk.registry.copies.publish()}
     told["dossiers"] = dossier_files.publish(desk)
-    return told | ({"evidence parts that another machine has": lacking} if lacking else {})
+    return told | ({"still lacking, on another machine": lacking} if lacking else {})
 
 
 def _of_the_desk(desk: Desk, env: Mapping[str, str]) -> Iterator[Looked]:

@@ -141,7 +141,7 @@ def test_a_lost_part_of_the_evidence_is_named_and_published_again(two: Team) -> 
     assert said.code == 4
     assert "ratchet join --publish" in said.err
     said = two.first.ask("join", "--publish", by="ana")
-    assert (said.code, "1 evidence parts" in said.out) == (0, True), said.out
+    assert (said.code, "evidence parts: 1, models: 0" in said.out) == (0, True), said.out
     assert missing(two) == {}
     assert two.second.ask("explain", "case-000001").code == 0
 
@@ -182,7 +182,7 @@ def test_what_lies_in_one_home_alone_is_named_and_then_shared(tmp_path: Path, mo
     assert "Run `ratchet join --publish` on the machine that began this ledger" in lacks["head"]
     said = two.first.ask("join", "--publish", by="ana")
     assert said.code == 0, said.out
-    assert "1 evidence parts" in said.out
+    assert "evidence parts: 2, models: 1" in said.out
     assert two.hands_over_the_secret().code == 0
     all_agree(two.second, two.first.desk().store.read("decisions"))
     drawn(two.second, 1000)
