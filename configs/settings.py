@@ -144,6 +144,7 @@ class Settings(_Frozen):
     profile: str
     case_types: Annotated[tuple[str, ...], Field(min_length=1)]
     database_url: str | None
+    store_url: Annotated[str | None, Field(min_length=1, repr=False)]
     mlflow_tracking_uri: str | None
     four_eyes: FourEyes
     training: Training

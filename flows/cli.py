@@ -44,6 +44,7 @@ from flows.commands import (
     project,
     record,
     servers,
+    team,
     waiting,
 )
 from flows.commands.exit_codes import EXIT_GATE, EXIT_INPUT, EXIT_SERVICE
@@ -72,7 +73,7 @@ def cli(context: click.Context) -> None:
 
 _THEMES = (
     project, live_road, loop, evidence, hub, brakes, holds, waiting, record, people, cases, audit_key,
-    servers, doctor, backups, erase, metrics,
+    servers, doctor, backups, erase, metrics, team,
 )  # fmt: skip
 for _theme in _THEMES:
     for _command in _theme.COMMANDS:

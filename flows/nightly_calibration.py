@@ -16,9 +16,11 @@ from flows.verbs.deliveries import read_as_of
 from flows.verbs.live import night_of, refuse_unless_done
 from flows.verbs.night import earliest_evidence, say_tripped
 from flows.verbs.night_results import NightResults, all_done
+from flows.verbs.one_night import one_at_a_time
 
 
 @flow(name="nightly_calibration", flow_run_name=dated("night"), persist_result=False)
+@one_at_a_time
 def nightly_calibration(
     as_of: datetime | None = None, profile: str | None = None
 ) -> dict[str, Any]:

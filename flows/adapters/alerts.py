@@ -1,7 +1,8 @@
 """What does somebody have to look at now, and who has been told?
 
 A line a matter in `alerts.jsonl` of the home; the log, a webhook and a mailbox hear of it too. What
-one of them did not take waits in `alerts.waiting.jsonl` and is sent again with the next night. Nothing
+one of them did not take waits in `alerts.waiting.jsonl` and is sent again with the next night. A team
+has each alert as a file of its own at its shared store, since no two machines may append to one. Nothing
 that fails here stops whoever sends: an alert that could break the night would be worse than none.
 """
 
@@ -12,6 +13,8 @@ import json
 import logging
 import math
 import os
+import secrets
+import socket
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,14 +25,16 @@ from urllib.parse import urlsplit, urlunsplit
 
 import numpy as np
 
+from configs.errors import ServiceUnreachable
 from configs.masking import masked, masked_leaves
 from flows.adapters.alert_mail import Mailbox, mail
 from flows.adapters.files import write_atomically
+from flows.adapters.shared_store import SharedStore
 from flows.adapters.webhook import call
 
 Plain: TypeAlias = str | int | float | bool | None
 
-FILE = "alerts.jsonl"
+FILE, FOLDER = "alerts.jsonl", "alerts"
 WAITING = "alerts.waiting.jsonl"
 WEBHOOK_FAILED, MAIL_FAILED, HEARTBEAT_FAILED = "webhook_failed", "email_failed", "heartbeat_failed"
 WEBHOOK_SECONDS = 5.0
@@ -54,8 +59,9 @@ class Alerts:
         mailbox: Mailbox | None = None,
         heartbeat_url: str | None = None,
         allow_private: Collection[str] = (),
+        shared: SharedStore | None = None,
     ) -> None:
-        """Alerts below `home`; addresses may hold a token, so they are never written down.
+        """Alerts below `home`, and at a team's shared store; addresses may hold a token, so they are never written down.
 
         Args:
             heartbeat_url: is called after every night that ended (`beat`).
@@ -63,6 +69,7 @@ class Alerts:
         """
         self.file = home / FILE
         self._waiting_file = home / WAITING
+        self._shared = shared
         self._webhook_url = webhook_url
         self._mailbox = mailbox
         self._heartbeat_url = heartbeat_url
@@ -150,7 +157,15 @@ class Alerts:
         self._append({"at": stamp, "kind": HEARTBEAT_FAILED, "case_type": None, "sentence": told})
 
     def recent(self, count: int) -> list[dict[str, Any]]:
-        """The last alerts, newest first; a line that a crash cut off is said to be unreadable."""
+        """The last alerts, newest first; a line that a crash cut off is said to be unreadable.
+
+        A team's are those of all its machines; this one's alone, where the store does not answer.
+        """
+        if self._shared is not None:
+            try:
+                return _shared_alerts(self._shared, count)
+            except ServiceUnreachable as silent:
+                logging.getLogger("ratchet").warning("%s", silent)
         try:
             with self.file.open("rb") as file:
                 start = max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES)
@@ -161,6 +176,14 @@ class Alerts:
         return [_read(line) for line in reversed(lines[-count:] if count > 0 else [])]
 
     def _append(self, line: dict[str, Any]) -> None:
+        if self._shared is not None:
+            written = datetime.now(UTC)
+            name = f"{written:%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}.json"
+            try:
+                text = json.dumps({**line, "machine": socket.gethostname()})
+                self._shared.put(f"{FOLDER}/{written:%Y-%m}/{name}", text.encode("ascii"))
+            except ServiceUnreachable as silent:
+                logging.getLogger("ratchet").error("The alert stands in %s alone: %s", FILE, silent)
         try:
             self.file.parent.mkdir(parents=True, exist_ok=True)
             with self.file.open("ab") as file:
@@ -270,6 +293,16 @@ def _waiting_lines(file: Path) -> list[dict[str, Any]]:
 def _failing(url: str) -> str:
     parts = urlsplit(url)
     return urlunsplit(parts._replace(path=parts.path.rstrip("/") + "/fail"))
+
+
+def _shared_alerts(shared: SharedStore, count: int) -> list[dict[str, Any]]:
+    """The last alerts at a shared store, newest first; its folders are months."""
+    found: list[str] = []
+    for month in reversed(shared.names(FOLDER)):
+        if len(found) >= count:
+            break
+        found += [f"{FOLDER}/{month}/{one}" for one in reversed(shared.names(f"{FOLDER}/{month}"))]
+    return [_read(shared.get(name) or b"") for name in found[: max(count, 0)]]
 
 
 def _new_line(file: Path) -> bytes:

@@ -36,8 +36,9 @@ SHORTEST = 16
 
 _SALT_BYTES = 16
 _WAITS_FOR_A_SECRET = 20
-_WAYS = (
-    f"Restore {FILE} from a copy, or set {VARIABLE} to the secret in force; where it is lost for good, "
+WAYS = (
+    f"Restore {FILE} from a copy (another machine of the team hands it over by `ratchet audit-key "
+    f"export`), or set {VARIABLE} to the secret in force; where it is lost for good, "
     "`ratchet audit-key rotate --lost --reason R` starts with a new one."
 )
 
@@ -73,18 +74,18 @@ class AuditSecrets:
         here = f"{VARIABLE}" if self._given is not None else str(self._file)
         secret, why = self._at_hand(epochs)
         if why:
-            return f"{why} {_WAYS}"
+            return f"{why} {WAYS}"
         if epochs and not self._is(secret, epochs[-1]):
             before = next((one for one in epochs if self._is(secret, one)), None)
             if before is not None:
                 return (
                     f"{here} holds the audit secret of before {epochs[before.number].since:%Y-%m-%d}, "
-                    f"when it was rotated; other cases would be audited by it. {_WAYS}"
+                    f"when it was rotated; other cases would be audited by it. {WAYS}"
                 )
             return (
                 f"{here} does not hold the audit secret that the ledger knows since "
                 f"{epochs[-1].since.isoformat()} (check {epochs[-1].check[:8]}): it was changed, "
-                f"shortened, or is another machine's, and other cases would be audited by it. {_WAYS}"
+                f"shortened, or is another machine's, and other cases would be audited by it. {WAYS}"
             )
         if not epochs and len(secret) < SHORTEST:
             return (
@@ -134,6 +135,58 @@ class AuditSecrets:
     def is_lost(self, epoch: SecretEpoch) -> bool:
         """Whether an earlier secret is no longer kept here."""
         return self._kept(epoch) is None
+
+    def handed_over(self) -> tuple[str, ...]:
+        """What another machine needs to draw the same audits: the secret in force, and each earlier
+        one that is kept here.
+
+        Raises:
+            GateRefused: none is in force yet, or it is not at hand.
+        """
+        if not (epochs := self.epochs()):
+            raise GateRefused(
+                "No audit secret is in force yet: the first `ratchet join` or `ratchet decide` lets the "
+                "ledger know this machine's, and then it is handed over."
+            )
+        current = self.in_force()
+        earlier = [kept for one in epochs[:-1] if (kept := self._kept(one)) is not None]
+        return (current, *earlier)
+
+    def take_over(self, secrets: Sequence[str]) -> int:
+        """Keep secrets that another machine handed over, each in its place; how many.
+
+        A secret of this home that was never in force is replaced.
+
+        Raises:
+            GateRefused: one of them was never in force on this ledger, or the one in force today is
+                not among them; nothing was changed.
+        """
+        epochs = self.epochs()
+        if not epochs:
+            raise GateRefused(
+                "The ledger knows no audit secret yet, so none can be told to be the right one. The "
+                "first `ratchet join` or `ratchet decide` on the first machine lets it know."
+            )
+        place = {
+            secret: next((one for one in reversed(epochs) if self._is(secret, one)), None)
+            for secret in secrets
+        }
+        if None in place.values():
+            raise GateRefused(
+                "The file holds an audit secret that was never in force on this ledger: it is another "
+                "team's, or was changed. Nothing was changed; export it anew on a machine on which "
+                "`ratchet doctor` finds it in order."
+            )
+        if epochs[-1] not in place.values():
+            raise GateRefused(
+                f"The file does not hold the audit secret in force since {epochs[-1].since.isoformat()} "
+                f"(check {epochs[-1].check[:8]}): it was rotated after the export. Nothing was changed; "
+                "export it anew."
+            )
+        for secret, epoch in place.items():
+            assert epoch is not None
+            _write_private(self._file if epoch == epochs[-1] else self._beside(epoch), secret)
+        return len(place)
 
     def rotate(
         self, actor: str, reason: str, base_version: int, now: datetime, *, lost: bool

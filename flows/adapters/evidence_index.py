@@ -128,6 +128,18 @@ def sources_of(connection: Connection, table: str) -> tuple[str, ...]:
     return tuple(sorted(str(name) for name in connection.execute(query).scalars()))
 
 
+def all_parts(connection: Connection) -> dict[tuple[str, Kind], tuple[str, ...]]:
+    """The names of every table's parts that count, by table and kind."""
+    kinds: tuple[Kind, ...] = ("part", "quarantine")
+    found: dict[tuple[str, Kind], list[str]] = {}
+    for kind in kinds:
+        column = BATCHES.c[kind]
+        query = select(BATCHES.c.table_name, column).where(column.is_not(None)).distinct()
+        for table, name in connection.execute(query):
+            found.setdefault((table, kind), []).append(name)
+    return {about: tuple(sorted(names)) for about, names in found.items()}
+
+
 def arrivals_of(
     connection: Connection, table: str, source: str, as_of: datetime
 ) -> tuple[tuple[datetime, int], ...]:

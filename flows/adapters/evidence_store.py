@@ -49,6 +49,7 @@ from flows.adapters.evidence_index import (
     WATERMARKS,
     Part,
     advance,
+    all_parts,
     arrivals_of,
     batch_row,
     hold_off_readers,
@@ -64,6 +65,7 @@ from flows.adapters.evidence_index import (
 from flows.adapters.kill_points import kill_point
 from flows.adapters.parquet_parts import CONTENT_HASH, KEY_HASH, Kind, ParquetParts, PartShape
 from flows.adapters.part_cache import PartCache
+from flows.adapters.shared_store import SharedStore
 from flows.adapters.stored_digests import StoredDigests
 from models.hub.canonical import in_utc, utc_stamp
 
@@ -115,10 +117,13 @@ class EvidenceStore:
         url: str | None = None,
         busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS,
         cache: PartCache | None = None,
+        shared: SharedStore | None = None,
     ) -> None:
         """Open the store under a folder; its index is SQLite in that folder unless `url` is given.
 
-        Decoded parts are kept in `cache`; all stores of a process share one by default.
+        Decoded parts are kept in `cache`; all stores of a process share one by default. With a team's
+        `shared` store a part lies there before a row of the index names it, and the folder holds
+        copies.
 
         Raises:
             ServiceUnreachable: the folder or the database cannot be used.
@@ -126,7 +131,7 @@ class EvidenceStore:
         self._engine = open_database(
             url or sqlite_url(Path(root) / "evidence.db"), busy_timeout_seconds
         )
-        self._files = ParquetParts(Path(root), cache)
+        self._files = ParquetParts(Path(root), cache, shared)
         self._stored = StoredDigests(self._files)
         self._numbers = CaseNumbers(self._files, cache)
         self._made: tuple[tuple[str, tuple[str, ...]], UInts] | None = None
@@ -418,6 +423,38 @@ class EvidenceStore:
         if not found:
             return pd.DataFrame({column: [], "rows": [], "received_at": []})
         return pd.concat(found, ignore_index=True)
+
+    def not_shared(self) -> dict[tuple[str, Kind], tuple[str, ...]]:
+        """By table and kind the parts that count and do not lie at the team's store.
+
+        Raises:
+            ServiceUnreachable: the store or the database does not answer.
+        """
+        found: dict[tuple[str, Kind], tuple[str, ...]] = {}
+        with reading(self._engine) as connection:
+            named = all_parts(connection)
+        for (table, kind), names in named.items():
+            there = self._files.at_shared(table, kind)
+            if lost := tuple(one for one in names if one not in there):
+                found[table, kind] = lost
+        return found
+
+    def publish(self) -> tuple[int, int]:
+        """Put what this home has and the team's store lacks there, or has with other bytes: how many
+        parts, and how many it still lacks.
+
+        Raises:
+            ServiceUnreachable: the store or the database does not answer.
+        """
+        put = lacking = 0
+        for (table, kind), names in self.not_shared().items():
+            for name in names:
+                if not self._files.is_intact(table, name, kind):
+                    lacking += 1
+                    continue
+                self._files.publish(table, name, kind)
+                put += 1
+        return put, lacking
 
     def counts(self, table: str) -> tuple[int, int, int]:
         """Rows in, admitted and quarantined over all batches; the first is the sum of the others."""

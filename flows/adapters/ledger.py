@@ -48,6 +48,7 @@ from flows.adapters.database import (
 from flows.adapters.kill_points import kill_point
 from flows.adapters.ledger_head import (
     Head,
+    HeadFile,
     Tally,
     read_head,
     read_seen,
@@ -165,7 +166,7 @@ class Ledger:
     def __init__(
         self,
         url: str | URL,
-        head_file: Path,
+        head_file: HeadFile,
         busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS,
         *,
         enrolled_only: bool = True,
@@ -174,6 +175,7 @@ class Ledger:
         """Open the ledger at a SQLAlchemy URL, creating it when it is not there.
 
         Args:
+            head_file: where the head stands: a file, or one of a team's shared store.
             enrolled_only: only people enrolled in it may act, in their roles, and the flows within
                 theirs. A demo's or backtest's own ledger, whose approver is `backtest`, is open.
             reads_without_head: on a machine that has no head file, read the chain as it is, and add
@@ -184,7 +186,7 @@ class Ledger:
             ServiceUnreachable: the database or the head file's folder cannot be used.
         """
         self._engine = open_database(url, busy_timeout_seconds)
-        self._head_file = Path(head_file)
+        self._head_file = head_file
         self._enrolled_only = enrolled_only
         self._reads_without_head = reads_without_head
         self._verified: tuple[tuple[RowMapping, ...], tuple[Entry, ...]] = ((), ())
@@ -214,15 +216,15 @@ class Ledger:
             return _policy(connection, policy_id)
 
     @property
+    def engine(self) -> Engine:
+        """The database itself, for what is kept beside the ledger."""
+        return self._engine
+
+    @property
     def file(self) -> Path | None:
         """The database's file, where it is one."""
         url = self._engine.url
         return Path(str(url.database)) if url.get_backend_name() == "sqlite" else None
-
-    @property
-    def engine(self) -> Engine:
-        """The database, for who asks about its tables; what is written goes through `submit`."""
-        return self._engine
 
     def database_clock(self) -> datetime | None:
         """What time it is on the database's machine (UTC); None where it is a file on this one."""

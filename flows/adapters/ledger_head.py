@@ -1,21 +1,28 @@
-"""Where does the ledger end, told outside its database, so that a cut tail shows?"""
+"""Where does the ledger end, told outside its database, so that a cut tail shows?
+
+A home of one machine keeps the head in a file of its own, a team at its shared store. How far a
+machine has seen the ledger always stays with that machine.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import RowMapping
 
 from configs.errors import ServiceUnreachable
 from flows.adapters.files import sync_folder, write_atomically, written_beside
+from flows.adapters.shared_store import SharedFile
 from models.hub import GENESIS_HASH
 from models.hub.canonical import canonical_json, is_sha256, sha256_of
+
+HeadFile: TypeAlias = Path | SharedFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +64,12 @@ class Head:
     refusals: Tally | None
 
 
-def read_head(file: Path) -> Head | None:
-    """What the head file says; None when there is no readable one, or what it says is no head."""
+def read_head(file: HeadFile) -> Head | None:
+    """What the head file says; None when there is no readable one, or what it says is no head.
+
+    Raises:
+        ServiceUnreachable: the shared store that keeps it does not answer.
+    """
     said = _read(file)
     told = said.get("refusals")
     mark = _mark(said)
@@ -70,17 +81,22 @@ def read_head(file: Path) -> Head | None:
     return None if tally is None else Head(*mark, Tally(*tally))
 
 
-def seen_file(head_file: Path) -> Path:
+def in_home(head_file: HeadFile) -> Path:
+    """The head file of a home of one machine: where it is, or would be."""
+    return head_file if isinstance(head_file, Path) else head_file.beside
+
+
+def seen_file(head_file: HeadFile) -> Path:
     """Where this home writes down how far it has seen the ledger."""
-    return head_file.with_suffix(".seen")
+    return in_home(head_file).with_suffix(".seen")
 
 
-def read_seen(head_file: Path) -> tuple[int, str] | None:
+def read_seen(head_file: HeadFile) -> tuple[int, str] | None:
     """The furthest place and hash that this home has seen; None where nothing readable says it."""
     return _mark(_read(seen_file(head_file)))
 
 
-def write_seen(head_file: Path, seq: int, own_hash: str) -> None:
+def write_seen(head_file: HeadFile, seq: int, own_hash: str) -> None:
     """Write down how far this home has seen the ledger (raises as `write_head`).
 
     A second witness beside the head: an older copy of the head put back shows. It is not flushed to
@@ -96,25 +112,37 @@ def write_seen(head_file: Path, seq: int, own_hash: str) -> None:
         raise _unwritable(file, error) from None
 
 
-def traces_beside(head_file: Path) -> tuple[str, ...]:
+def traces_beside(head_file: HeadFile) -> tuple[str, ...]:
     """What stands beside a head file only after a ledger was opened there."""
-    home = head_file.parent
+    home = in_home(head_file).parent
     names = [seen_file(head_file).name, "audit.key", "alerts.jsonl", "dossiers"]
     found = [name for name in names if (home / name).exists()]
     parts = next((home / "evidence").glob("**/*.parquet"), None)
-    return (*found, *(["evidence"] if parts is not None else []))
+    shared = [] if isinstance(head_file, Path) else _traces_at(head_file)
+    return (*found, *(["evidence"] if parts is not None else []), *shared)
 
 
-def write_head(file: Path, head: Head) -> None:
+def write_head(file: HeadFile, head: Head) -> None:
     """Put a head in place of the old one (ServiceUnreachable: disk or folder cannot be written)."""
+    if not isinstance(file, Path):
+        _shared(file, lambda: file.store.put(file.name, _text(head)))
+        return
     try:
         write_atomically(file, lambda opened: opened.write(_text(head)))
     except OSError as error:
         raise _unwritable(file, error) from None
 
 
-def write_first_head(file: Path) -> None:
-    """The head of an empty ledger, never over one that is there (raises as above)."""
+def write_first_head(file: HeadFile) -> None:
+    """The head of an empty ledger, never over one that is there (raises as above).
+
+    An object store knows no "never over": of two first starts of a team at once one may put the head
+    back to the beginning, which shows on other machines until the next entry writes it again.
+    """
+    if not isinstance(file, Path):
+        begun = _text(Head(0, GENESIS_HASH, Tally()))
+        _shared(file, lambda: file.store.put_new(file.name, begun))
+        return
     try:
         first = written_beside(
             file.parent, lambda opened: opened.write(_text(Head(0, GENESIS_HASH, Tally())))
@@ -130,10 +158,28 @@ def write_first_head(file: Path) -> None:
         raise _unwritable(file, error) from None
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _shared(file: SharedFile, write: Callable[[], None]) -> None:
+    try:
+        write()
+    except ServiceUnreachable as silent:
+        raise ServiceUnreachable(
+            f"{silent} What the ledger already recorded stands, and the next entry repairs the head."
+        ) from None
+
+
+def _traces_at(head_file: SharedFile) -> list[str]:
+    """What a team's store holds only after its ledger was used."""
+    folders = ("alerts", "dossiers", "evidence", "models")
+    return [f"{one} at the shared store" for one in folders if head_file.store.names(one)]
+
+
+def _read(file: HeadFile) -> dict[str, Any]:
     """A JSON object in a file; empty where there is none."""
     try:
-        said = json.loads(file.read_text(encoding="ascii"))
+        if isinstance(file, Path):
+            said = json.loads(file.read_text(encoding="ascii"))
+        else:
+            said = json.loads((file.store.get(file.name) or b"").decode("ascii"))
     except (OSError, ValueError, RecursionError):
         return {}
     return said if isinstance(said, dict) else {}

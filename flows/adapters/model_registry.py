@@ -20,10 +20,16 @@ from flows.adapters.database import hidden
 from flows.adapters.mlflow_runs import MlflowRuns
 from flows.adapters.mlflow_store import local_path, sqlite_uri
 from flows.adapters.model_copies import ModelCopies, whole_file
+from flows.adapters.shared_store import SharedStore
 from models.risk import RiskModel
 
 MODEL_FILE = "model.ubj"
 _WHAT_HELPS = "It was not loaded. Roll back, or train again."
+
+
+class ModelElsewhere(GateRefused):
+    """The registered file lies on another machine of the team: nothing is lost, and nothing is to be
+    trained again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +45,36 @@ class RegisteredModel:
 class ModelRegistry(MlflowRuns):
     """MLflow's runs, the bare model files that are registered as versions, and our copies of them."""
 
-    def __init__(self, tracking_uri: str, artifacts: Path, copies: Path) -> None:
+    def __init__(
+        self,
+        tracking_uri: str,
+        artifacts: Path,
+        copies: Path,
+        shared: SharedStore | None = None,
+    ) -> None:
         """Open a registry; see `MlflowRuns`.
 
         Args:
             copies: the folder of this home's own copies of models.
+            shared: where the machines of a team keep theirs, too.
         """
         super().__init__(tracking_uri, artifacts)
-        self.copies = ModelCopies(copies)
+        self.copies = ModelCopies(copies, shared)
         self._models: dict[tuple[str, str], RiskModel] = {}
 
     @classmethod
-    def in_home(cls, home: Path, tracking_uri: str | None = None) -> ModelRegistry:
-        """The registry of a home: its own store, or the one at `tracking_uri`."""
+    def in_home(
+        cls, home: Path, tracking_uri: str | None = None, shared: SharedStore | None = None
+    ) -> ModelRegistry:
+        """The registry of a home: its own store, or the one at `tracking_uri`.
+
+        Where no server keeps the files of runs, those of a team with a shared folder lie there.
+        """
         own = home / "mlflow"
         address = tracking_uri or sqlite_uri(own / "mlflow.db")
-        return cls(address, own / "artifacts", home / "models")
+        folder = None if shared is None or tracking_uri is None else shared.folder
+        artifacts = own / "artifacts" if folder is None else folder / "mlflow" / "artifacts"
+        return cls(address, artifacts, home / "models", shared)
 
     def add_version(self, case_type: str, model: RiskModel) -> RegisteredModel:
         """Keep a copy of a fitted model, and register it under its case type, as an artifact of the
@@ -189,6 +209,8 @@ class ModelRegistry(MlflowRuns):
         copy = f"The copy in this home ({self.copies.folder}) is damaged" if damaged else ""
         try:
             content = self._checked_bytes(case_type, version, digest)
+        except ModelElsewhere:
+            raise
         except (GateRefused, ServiceUnreachable) as refused:
             no_copy = copy or f"There is no copy of it in {self.copies.folder}"
             raise type(refused)(f"{refused} {no_copy}. {_WHAT_HELPS}") from None
@@ -204,6 +226,10 @@ class ModelRegistry(MlflowRuns):
         """A home that cannot be written decides on; people hear that it keeps no copy."""
         try:
             self.copies.keep(digest, content)
+        except ServiceUnreachable as silent:
+            logging.getLogger("ratchet").warning(
+                "Model %s could not be put where the team finds it. %s", digest[:12], silent
+            )
         except OSError as problem:
             logging.getLogger("ratchet").warning(
                 "No copy of model %s could be kept in %s (%s): without MLflow it cannot be loaded.",
@@ -225,6 +251,14 @@ class ModelRegistry(MlflowRuns):
         name, uri = f"{case_type} version {version}", self._address_of(case_type, version)
         folder = local_path(uri)
         if folder is not None:
+            if not self._is_own and not folder.exists():
+                raise ModelElsewhere(
+                    f"{name}: MLflow says that its file lies at {folder}, which is on another machine: "
+                    "there it loads, and it need not be trained again. On the machine that has it run "
+                    "`ratchet join --publish`, which puts a copy where this one finds it; approve what "
+                    "rests on it there, or keep the files of models behind an MLflow server "
+                    "(--serve-artifacts) or in the shared folder (store_url)."
+                )
             return _file_in(name, folder)
         with (
             self._answers(f"{name}: the server has no {MODEL_FILE} of it."),

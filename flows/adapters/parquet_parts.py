@@ -18,6 +18,7 @@ from data_contracts.digests import UInts
 from flows.adapters.arrow_rows import RECEIVED_AT, moment
 from flows.adapters.files import sync_folder, written_beside
 from flows.adapters.part_cache import PartCache, process_cache
+from flows.adapters.shared_store import SharedStore
 
 KEY_HASH, CONTENT_HASH = "__key_hash", "__content_hash"
 """Columns of digests that a part of admitted rows holds beside its rows; no read shows them."""
@@ -41,11 +42,19 @@ class PartShape:
 
 
 class ParquetParts:
-    """The immutable Parquet files below one folder, `ROOT/TABLE/parts/DIGEST.parquet`."""
+    """The immutable Parquet files below one folder, `ROOT/TABLE/parts/DIGEST.parquet`.
 
-    def __init__(self, root: Path, cache: PartCache | None = None) -> None:
-        """Keep parts under a folder; what was decoded is kept in `cache` (default: the process's)."""
+    A team's parts lie at its shared store; the folder then holds copies, which the digest in their
+    name keeps from ever being out of date.
+    """
+
+    def __init__(
+        self, root: Path, cache: PartCache | None = None, shared: SharedStore | None = None
+    ) -> None:
+        """Keep parts under a folder, and at `shared` if it is given; what was decoded is kept in
+        `cache` (default: the process's)."""
         self._root = Path(root)
+        self._shared = shared
         self._cache = process_cache() if cache is None else cache
         self._verified: set[str] = set()
 
@@ -53,7 +62,7 @@ class ParquetParts:
         """Write rows and return the SHA-256 (hex) of their bytes, which names the file.
 
         Raises:
-            ServiceUnreachable: the folder cannot be written or the disk is full.
+            ServiceUnreachable: the folder or the shared store cannot be written, or is full.
         """
         folder = self._folder(table, kind)
         try:
@@ -70,6 +79,7 @@ class ParquetParts:
                 "the disk or the folder and deliver the batch again."
             ) from None
         self._verified.add(name)
+        self.publish(table, name, kind)
         return name
 
     def all_files(self, tables: Collection[str]) -> Iterator[Path]:
@@ -77,6 +87,41 @@ class ParquetParts:
         for table in sorted(tables):
             for folder in _FOLDERS.values():
                 yield from sorted((self._root / table / folder).glob("*.parquet"))
+
+    def publish(self, table: str, name: str, kind: Kind = "part") -> None:
+        """Put a part of this home at the shared store, where there is one.
+
+        Raises:
+            ServiceUnreachable: the store does not take it; no row may name the part then.
+        """
+        if self._shared is None:
+            return
+        try:
+            self._shared.put_file(
+                self._shared.part(table, _FOLDERS[kind], name), self.path(table, name, kind)
+            )
+        except ServiceUnreachable as refused:
+            raise ServiceUnreachable(
+                f"{refused} Nothing was recorded; deliver the batch again."
+            ) from None
+
+    def is_intact(self, table: str, name: str, kind: Kind = "part") -> bool:
+        """Whether this home has the part, with the bytes that name it."""
+        try:
+            return _sha256_of(self.path(table, name, kind)) == name
+        except OSError:
+            return False
+
+    def at_shared(self, table: str, kind: Kind) -> frozenset[str]:
+        """The names of the parts at the shared store; empty where there is none.
+
+        Raises:
+            ServiceUnreachable: the store does not answer.
+        """
+        if self._shared is None:
+            return frozenset()
+        folder = self._shared.part(table, _FOLDERS[kind], "").rpartition("/")[0]
+        return frozenset(one.removesuffix(".parquet") for one in self._shared.names(folder))
 
     def path(self, table: str, name: str, kind: Kind = "part") -> Path:
         """Where a part lies, whether or not it is there."""
@@ -155,6 +200,8 @@ class ParquetParts:
         if name in self._verified:
             return
         path = self.path(table, name, kind)
+        if self._shared is not None and not path.exists():
+            self._fetch(self._shared, table, name, kind)
         try:
             intact = _sha256_of(path) == name
         except OSError as error:
@@ -167,6 +214,38 @@ class ParquetParts:
                 "names it. Nothing is read from it; restore it from a copy."
             )
         self._verified.add(name)
+
+    def _fetch(self, shared: SharedStore, table: str, name: str, kind: Kind) -> None:
+        """Copy a part that another machine wrote; only bytes with its digest become the copy.
+
+        Raises:
+            ServiceUnreachable: it is not at the store, has other bytes, or the store does not answer.
+        """
+        folder = self._folder(table, kind)
+        told = shared.part(table, _FOLDERS[kind], name)
+        try:
+            temporary = written_beside(folder, lambda file: None)
+            try:
+                if not shared.get_file(told, temporary):
+                    raise ServiceUnreachable(
+                        f"The evidence part {told} is neither in this home nor at the shared store "
+                        f"{shared}: another machine wrote it before there was one. Run `ratchet join "
+                        "--publish` on the machine that has it."
+                    )
+                if _sha256_of(temporary) != name:
+                    raise ServiceUnreachable(
+                        f"The evidence part {told} at the shared store {shared} was changed or cut: "
+                        "its bytes do not have the digest that names it. Nothing is read from it; remove "
+                        "it there, and run `ratchet join --publish` on a machine that has a copy."
+                    )
+                temporary.replace(self.path(table, name, kind))
+            finally:
+                temporary.unlink(missing_ok=True)
+            sync_folder(folder)
+        except OSError as error:
+            raise ServiceUnreachable(
+                f"{folder} cannot be written: {error.strerror or error}. Free the disk or the folder."
+            ) from None
 
     def _folder(self, table: str, kind: Kind) -> Path:
         return self._root / table / _FOLDERS[kind]

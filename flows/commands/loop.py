@@ -68,15 +68,18 @@ def night(as_of: datetime | None, as_json: bool) -> None:
     """Run one night on the configured sources: admit, guard what is live, certify, propose.
 
     What is refuted or has expired narrows or goes back at once; nothing widens. What fails or is
-    on hold is said first, holds back only what rests on it, and makes the exit code 3.
+    on hold is said first, holds back only what rests on it, and makes the exit code 3. Of a team one
+    machine runs it at a time: who comes second hears who does, and since when (exit code 3).
     """
     from flows.verbs import live
     from flows.verbs.night_results import all_done, not_done
+    from flows.verbs.one_night import one_night
 
     live.night_of(as_of)  # a moment that is none is refused before anything is opened
-    desk = live.open_desk()
-    dossier = live.live_night(desk, as_of)
-    path = live.close_night(desk, dossier)
+    with one_night():
+        desk = live.open_desk()
+        dossier = live.live_night(desk, as_of)
+        path = live.close_night(desk, dossier)
     done = all_done(dossier["results"])
     if as_json:
         click.echo(json.dumps(dossier, indent=1, default=str))

@@ -23,6 +23,7 @@ from flows.adapters.evidence_store import EvidenceStore
 from flows.adapters.ledger import Ledger
 from flows.adapters.model_registry import ModelRegistry
 from flows.adapters.private_home import keep_private
+from flows.adapters.shared_store import SharedFile, SharedStore, team_store
 from flows.adapters.tokens import Tokens
 from models.boundary.audit import audit_key, audit_purpose, keyed_uniform
 from models.drift.levels import HoldPlan
@@ -67,6 +68,8 @@ class Desk:
     """A demo's or backtest's own: its clock is given, and it delivers to itself what it decided."""
     patient: bool = True
     """Whether a first boundary far short of what the labels suggest waits for more of them."""
+    shared: SharedStore | None = None
+    """Where the machines of a team keep what must be one for all; None: this home is alone."""
 
     @classmethod
     def at(
@@ -93,17 +96,23 @@ class Desk:
         database = None if own else settings.database_url
         tracking = None if own else settings.mlflow_tracking_uri
         ledger_url = database or sqlite_url(home / "ledger.db")
+        shared = None if own else team_store(database, settings.store_url)
+        head = home / "ledger.head"
         # First of all: whether a home is new is told by what stands in it.
-        ledger = Ledger(ledger_url, home / "ledger.head", enrolled_only=not own)
+        ledger = Ledger(
+            ledger_url,
+            head if shared is None else SharedFile(shared, head.name, head),
+            enrolled_only=not own,
+        )
         given = None if own else os.environ.get(AUDIT_KEY_VARIABLE)
         return cls(
             home=home,
             case_types=dict(case_types),
-            store=EvidenceStore(home / "evidence", database),
+            store=EvidenceStore(home / "evidence", database, shared=shared),
             ledger=ledger,
             tokens=Tokens(ledger_url),
-            registry=ModelRegistry.in_home(home, tracking),
-            alerts=Alerts(home) if own else _live_alerts(home, settings),
+            registry=ModelRegistry.in_home(home, tracking, shared),
+            alerts=Alerts(home, shared=shared) if own else _live_alerts(home, settings, shared),
             training=settings.training,
             reviewer_share_cap=settings.night.reviewer_share_cap,
             second_review_share=settings.night.second_review_share,
@@ -119,6 +128,7 @@ class Desk:
             secrets=AuditSecrets(home, ledger, given, seed),
             seed=seed or 0,
             simulated=own,
+            shared=shared,
         )
 
     def training_plan(self) -> TrainingPlan:
@@ -179,7 +189,7 @@ class Desk:
         return stamps.to_numpy(dtype="datetime64[us]")
 
 
-def _live_alerts(home: Path, settings: Settings) -> Alerts:
+def _live_alerts(home: Path, settings: Settings, shared: SharedStore | None) -> Alerts:
     said = settings.alerts
     box = None
     if said.smtp_url is not None:
@@ -190,4 +200,5 @@ def _live_alerts(home: Path, settings: Settings) -> Alerts:
         mailbox=box,
         heartbeat_url=said.heartbeat_url,
         allow_private=said.allow_private,
+        shared=shared,
     )

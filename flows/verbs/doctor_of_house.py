@@ -6,12 +6,10 @@ rests on. Each says what helps.
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psutil
@@ -22,7 +20,7 @@ from flows.adapters.migrate import NEWEST, step_of
 from flows.adapters.processes import started_by
 from flows.adapters.up_file import Up, running_up
 from flows.verbs.desk import Desk
-from flows.verbs.live import last_dossier
+from flows.verbs.live import filed_dossiers, last_dossier
 from flows.verbs.night_results import State
 from models.hub import holds_of
 
@@ -150,7 +148,7 @@ def missed_nights(desk: Desk, settings: Settings, now: datetime) -> str:
 def last_good_nights(desk: Desk) -> dict[str, datetime]:
     """When each case type was last judged without anything failed or held, by the filed dossiers."""
     found: dict[str, datetime] = {}
-    for dossier in _dossiers(desk.home / "dossiers"):
+    for dossier in filed_dossiers(desk, _DOSSIERS_READ):
         at = datetime.fromisoformat(dossier["as_of"])
         for case_type, told in dossier["results"]["case_types"].items():
             if told["state"] == State.DONE.value:
@@ -158,17 +156,6 @@ def last_good_nights(desk: Desk) -> dict[str, datetime]:
         if set(desk.case_types) <= set(found):
             break
     return found
-
-
-def _dossiers(folder: Path) -> Iterator[dict[str, Any]]:
-    """The newest first; what cannot be read is no good night."""
-    for file in sorted(folder.glob("*.json"), reverse=True)[:_DOSSIERS_READ]:
-        try:
-            told = json.loads(file.read_text(encoding="utf-8"))
-            if isinstance(told["results"]["case_types"], dict) and told["as_of"]:
-                yield told
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
 
 
 def _of_up(running: Up) -> list[tuple[str, str]]:

@@ -17,11 +17,11 @@ from configs.masking import masked_leaves
 from configs.places import located
 from configs.settings import Settings, load_settings
 from configs.sources import SourceSettings, load_source
-from flows.adapters.files import write_atomically
 from flows.adapters.json_logs import log_as_asked
 from flows.adapters.log_masking import mask_logs
 from flows.adapters.reading_notes import Reading
 from flows.adapters.sources import asks_since, read_delivery
+from flows.verbs import dossier_files
 from flows.verbs.deliveries import TABLES, Delivery, not_stored, whole_reading
 from flows.verbs.desk import Desk
 from flows.verbs.night import protect, run_night
@@ -155,19 +155,20 @@ def _ended(dossier: dict[str, Any]) -> str:
 
 
 def last_dossier(desk: Desk) -> dict[str, Any] | None:
-    """The dossier of the newest night that was filed in this home; None before the first."""
+    """The dossier of the newest night that was filed here, by any machine of a team; None before the
+    first."""
     filed = filed_dossiers(desk, 1)
     return filed[0] if filed else None
 
 
 def filed_dossiers(desk: Desk, most: int) -> list[dict[str, Any]]:
-    """The dossiers of the newest nights that were filed in this home, the newest first; one that
-    cannot be read is left out."""
+    """The dossiers of the newest nights that were filed here, by any machine of a team, the newest
+    first; one that cannot be read is left out."""
     found = []
-    for file in sorted((desk.home / "dossiers").glob("*.json"), reverse=True)[:most]:
+    for content in dossier_files.newest(desk, most):
         try:
-            told = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            told = json.loads(content)
+        except ValueError:
             continue
         if isinstance(told, dict) and "results" in told:
             found.append(told)
@@ -181,12 +182,11 @@ def refuse_unless_done(dossier: dict[str, Any]) -> None:
 
 
 def file_dossier(desk: Desk, dossier: dict[str, Any]) -> Path:
-    """Write the night's dossier below the home; one file a night, the latest run of it counts."""
+    """Write the night's dossier below the home, and to a team's store; the latest run of a night
+    counts."""
     night = datetime.fromisoformat(dossier["as_of"]).date().isoformat()
-    path = desk.home / "dossiers" / f"{night}.json"
     text = json.dumps(masked_leaves(dossier), indent=1, default=str)
-    write_atomically(path, lambda file: file.write(text.encode("utf-8")))
-    return path
+    return dossier_files.keep(desk, night, text.encode("utf-8"))
 
 
 def night_of(as_of: datetime | None) -> datetime:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from configs.errors import GateRefused
 from flows.verbs.desk import Desk
+from flows.verbs.doctor_of_house import last_good_nights
 from flows.verbs.history import HALTED, LIVE, SHADOW, UNTRUSTED, states_of
 from flows.verbs.live import last_dossier
-from flows.verbs.night_results import State
 from models.hub import holds_of, open_proposals
 
 AUTOMATION_DAYS = 7
@@ -48,7 +46,7 @@ def samples(desk: Desk, now: datetime) -> list[Sample]:
 
 
 def _of_nights(desk: Desk, now: datetime) -> Iterator[Sample]:
-    for name, at in _last_good(desk).items():
+    for name, at in last_good_nights(desk).items():
         about = {"case_type": name}
         says = "When the last night was run in which everything of this case type was done"
         yield Sample("ratchet_last_good_night_timestamp_seconds", says, at.timestamp(), about)
@@ -73,24 +71,6 @@ def _of_nights(desk: Desk, now: datetime) -> Iterator[Sample]:
         if one.get("guard"):
             about = {"case_type": name, "state": str(one["guard"])}
             yield Sample("ratchet_guard_state", "1 for what the guard last said", 1.0, about)
-
-
-def _last_good(desk: Desk) -> dict[str, datetime]:
-    """The newest night of each case type in which nothing of it was held or failed."""
-    found: dict[str, datetime] = {}
-    for path in sorted((desk.home / "dossiers").glob("*.json"), reverse=True):
-        if len(found) == len(desk.case_types):
-            break
-        try:
-            told = json.loads(path.read_text(encoding="utf-8"))
-            at = datetime.fromisoformat(told["as_of"])
-            results: dict[str, Any] = told["results"]["case_types"]
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-        for name, one in results.items():
-            if one["state"] == State.DONE.value and name in desk.case_types:
-                found.setdefault(name, at)
-    return found
 
 
 def _of_case_types(desk: Desk, now: datetime) -> Iterator[Sample]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from configs.errors import GateRefused, ServiceUnreachable
+from flows.adapters.model_registry import ModelElsewhere
 from flows.verbs.desk import Desk
 from models.hub.external import decides_elsewhere
 from models.hub.policy import Policy
@@ -42,7 +43,8 @@ def check_policy_files(desk: Desk, policy: Policy, at: datetime) -> None:
     try:
         desk.registry.check_files(policy.case_type, policy.model_version, policy.model_digest)
     except GateRefused as refused:
-        why = f"{refused} Put the file back, or train again."
+        helps = "" if isinstance(refused, ModelElsewhere) else " Put the file back, or train again."
+        why = f"{refused}{helps}"
         desk.alerts.send(
             "model_files_refused",
             policy.case_type,

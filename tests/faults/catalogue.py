@@ -93,7 +93,7 @@ CATALOGUE = (
     Fault(62, "S1", "two audit secrets on one database are refused", sql=True),
     Fault(63, "S1", "a proof that expires beside a proven challenger is renewed in time", _RENEWAL, sql=True),
     Fault(64, "S2", "a stopped trial costs no standing proof and no look", _RENEWAL, sql=True),
-    Fault(65, "S2", "a team's second machine is told what it lacks", _TEAM, sql=True),
+    Fault(65, "S2", "a team's second machine is told what it lacks", sql=True),
     Fault(66, "S2", "a ledger restored from an older backup is accepted by two people, visibly", sql=True),
     Fault(67, "S2", "a served case is held to the rules of `decide`, and a halt reaches the server"),
     Fault(68, "S3", "a source that cannot be read waits by name, and the night goes on", sql=True),

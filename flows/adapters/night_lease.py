@@ -1,0 +1,188 @@
+"""Which machine runs the night, and since when? One at a time on one database.
+
+A lease is a row with a holder, who says every few seconds that they are still there, by the database's
+own clock. A holder who dies says nothing any more, and the lease is free `LASTS` after their last word;
+one who ends, or is asked to (SIGTERM, Ctrl-C), gives it back at once. It keeps people from doing the
+same work twice; what protects ledger and evidence is their own compare-and-swap.
+"""
+
+from __future__ import annotations
+
+import getpass
+import logging
+import os
+import secrets
+import socket
+import threading
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Any
+
+from sqlalchemy import Column, Connection, Engine, MetaData, Table, Text, delete, insert, select
+from sqlalchemy import update as update_of
+from sqlalchemy.exc import IntegrityError
+
+from configs.errors import GateRefused, ServiceUnreachable
+from flows.adapters.database import create_tables, reading, writing
+from flows.adapters.database_clock import now_at
+from models.hub.canonical import utc_stamp
+
+LASTS = timedelta(seconds=90)
+"""After the last word of a holder who died."""
+
+BEAT_SECONDS = 15.0
+
+METADATA = MetaData()
+_LEASES = Table(
+    "leases",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("token", Text, nullable=False),
+    Column("since", Text, nullable=False),
+    Column("heard", Text, nullable=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Who holds a lease, since when, when they were heard last, and whether it still counts."""
+
+    holder: str
+    since: datetime
+    heard: datetime
+    counts: bool
+
+    @property
+    def ends(self) -> datetime:
+        """When it is free, if its holder is not heard again."""
+        return self.heard + LASTS
+
+
+class NightLease:
+    """The lease of one name in a database; used as a context manager.
+
+    Raises on entering:
+        GateRefused: somebody else holds it; the message says who, and since when.
+        ServiceUnreachable: the database does not answer.
+    """
+
+    def __init__(
+        self, engine: Engine, name: str = "night", beat_seconds: float = BEAT_SECONDS
+    ) -> None:
+        self._engine = engine
+        self._name = name
+        self._beat_seconds = beat_seconds
+        self._token = secrets.token_hex(16)
+        self._ended = threading.Event()
+        self._lost = False
+        self._beating: threading.Thread | None = None
+        create_tables(engine, METADATA)
+
+    def held(self) -> Held | None:
+        """Who holds it now, or held it and was not heard since; None: nobody."""
+        with reading(self._engine) as connection:
+            return self._held(connection)
+
+    def check(self) -> None:
+        """Nothing, while the lease is held.
+
+        Raises:
+            GateRefused: this process was not heard for so long that another one may have begun.
+        """
+        if self._lost:
+            raise GateRefused(
+                f"This process was not heard for {LASTS.total_seconds():g} s (asleep, or without its "
+                f"database), so its lease of the {self._name} ended and another machine may run it. "
+                "What was stored stands; run it again."
+            )
+
+    def __enter__(self) -> NightLease:
+        self._take()
+        self._beating = threading.Thread(target=self._beat, name="lease", daemon=True)
+        self._beating.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self._ended.set()
+        if self._beating is not None:
+            self._beating.join()
+        try:
+            with writing(self._engine) as connection:
+                connection.execute(delete(_LEASES).where(*self._mine))
+        except ServiceUnreachable as silent:
+            logging.getLogger("ratchet").warning(
+                "The lease of the %s could not be given back and ends by itself. %s",
+                self._name, silent,
+            )  # fmt: skip
+
+    def _take(self) -> None:
+        for _ in range(2):
+            try:
+                with writing(self._engine) as connection:
+                    now, held = now_at(connection), self._held(connection)
+                    if held is not None and held.counts:
+                        raise GateRefused(_taken(self._name, held, now))
+                    # Only the holder that was looked at is put out: of two that wait one is first.
+                    connection.execute(
+                        delete(_LEASES).where(
+                            _LEASES.c.name == self._name,
+                            _LEASES.c.heard <= utc_stamp(now - LASTS),
+                        )
+                    )
+                    connection.execute(
+                        insert(_LEASES).values(
+                            name=self._name,
+                            holder=_who(),
+                            token=self._token,
+                            since=utc_stamp(now),
+                            heard=utc_stamp(now),
+                        )
+                    )
+                return
+            except IntegrityError:
+                continue  # somebody was quicker; next time the message names them
+        raise GateRefused(f"Another machine took the lease of the {self._name} at this moment.")
+
+    def _beat(self) -> None:
+        while not self._ended.wait(self._beat_seconds):
+            try:
+                with writing(self._engine) as connection:
+                    heard = utc_stamp(now_at(connection))
+                    said = update_of(_LEASES).where(*self._mine).values(heard=heard)
+                    if connection.execute(said).rowcount != 1:
+                        self._lost = True
+                        return
+            except ServiceUnreachable as silent:
+                # Said again with the next beat; a lease that ended meanwhile may be another's then.
+                logging.getLogger("ratchet").warning("The lease was not renewed. %s", silent)
+
+    @property
+    def _mine(self) -> tuple[Any, Any]:
+        return (_LEASES.c.name == self._name, _LEASES.c.token == self._token)
+
+    def _held(self, connection: Connection) -> Held | None:
+        row = connection.execute(select(_LEASES).where(_LEASES.c.name == self._name)).one_or_none()
+        if row is None:
+            return None
+        since, heard = (datetime.fromisoformat(one) for one in (row.since, row.heard))
+        return Held(row.holder, since, heard, counts=heard > now_at(connection) - LASTS)
+
+
+def _taken(name: str, held: Held, now: datetime) -> str:
+    ago = max(0, round((now - held.heard).total_seconds()))
+    return (
+        f"The {name} is being run by {held.holder} since {held.since:%Y-%m-%d %H:%M:%S} UTC (heard "
+        f"{ago} s ago), and one machine runs it at a time. Nothing was done; if that process died, its "
+        f"lease ends at {held.ends:%H:%M:%S} UTC."
+    )
+
+
+def _who() -> str:
+    return f"{getpass.getuser()}@{socket.gethostname()} (process {os.getpid()})"

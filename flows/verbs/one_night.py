@@ -1,0 +1,75 @@
+"""Does somebody else of the team run the night already?"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from configs.settings import load_settings
+from flows.adapters.database import open_database
+from flows.adapters.night_lease import NightLease
+
+_ENDED_BY_SIGTERM = 128 + signal.SIGTERM
+
+
+@contextmanager
+def one_night(profile: str | None = None) -> Iterator[NightLease | None]:
+    """Within, this process runs the night of its team's database, and nobody else does.
+
+    A home without a database of a team has no lease: nobody else is there.
+
+    Raises:
+        GateRefused: somebody else runs it, or this process lost its lease on the way.
+        ServiceUnreachable: the database does not answer.
+    """
+    database = load_settings(profile).database_url
+    if database is None:
+        yield None
+        return
+    engine = open_database(database)
+    try:
+        with _ending_on_sigterm(), NightLease(engine) as lease:
+            yield lease
+            lease.check()
+    finally:
+        engine.dispose()
+
+
+def one_at_a_time(flow: Callable[..., Any]) -> Callable[..., Any]:
+    """A flow with the parameter `profile`, run within `one_night`."""
+
+    @functools.wraps(flow)
+    def alone(*given: Any, **named: Any) -> Any:
+        # Prefect hands parameters over by position.
+        said = inspect.signature(flow).bind(*given, **named).arguments
+        with one_night(said.get("profile")):
+            return flow(*given, **named)
+
+    return alone
+
+
+@contextmanager
+def _ending_on_sigterm() -> Iterator[None]:
+    """SIGTERM ends what is within as Ctrl-C does, so that the lease is given back.
+
+    Whoever has a handler of their own (Prefect) keeps it, and threads have none.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, _end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _end(_number: int, _at: FrameType | None) -> None:
+    raise SystemExit(_ENDED_BY_SIGTERM)

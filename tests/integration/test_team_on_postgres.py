@@ -1,0 +1,145 @@
+"""Two homes in two folders with one PostgreSQL: nights, retrain, approve, promote and decide from both."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from sqlalchemy import Engine
+
+from flows.adapters.database import open_database
+from flows.adapters.night_lease import NightLease
+from flows.verbs.generation import current_generation, last_version
+from models.hub import AuditPlan, Entry, Policy, Propose
+from models.hub.people import NIGHT
+from models.vocabulary import Boundary
+from tests.faults.house import cases
+from tests.faults.team import shares
+from tests.flows.commands.live_home import LiveHome
+from tests.live_sources import write_live_sources
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+ROOT = Path(__file__).resolve().parents[2]
+NAME = "ato"
+
+
+def files_proposal(home: LiveHome, boundary: Boundary) -> str:
+    """As a night proposes that has enough evidence; its id."""
+    desk = home.desk()
+    generation = current_generation(desk, NAME)
+    assert generation is not None
+    policy = Policy(
+        case_type=NAME,
+        model_name=NAME,
+        model_version=generation.version,
+        model_digest=generation.digest,
+        audit=AuditPlan(0.1),
+        calibration={"slope": 1.0, "intercept": 0.0},
+        boundary=boundary,
+    )
+    now = datetime.now(UTC)
+    said = desk.ledger.submit(
+        Propose(
+            case_type=NAME,
+            policy=policy,
+            actor=NIGHT,
+            base_version=last_version(desk, NAME),
+            evidence_digest="e" * 64,
+            evidence_since=now - timedelta(hours=1),
+            evidence_until=now - timedelta(hours=1),
+            dossier={"reasons": ["Both sides widen."]},
+        ),
+        now,
+    )
+    assert isinstance(said, Entry), said
+    return policy.policy_id
+
+
+def decides(home: LiveHome, start: int) -> pd.DataFrame:
+    file, out = home.home / f"cases-{start}.parquet", home.home / f"to-{start}.parquet"
+    cases(home.desk(), start, 200).to_parquet(file, index=False)
+    said = home.ask("decide", str(file), "--case-type", NAME, "--to", str(out))
+    assert said.code == 0, said.err
+    return pd.read_parquet(out)
+
+
+def test_two_machines_take_turns(tmp_path: Path, postgres_url: str, monkeypatch) -> None:
+    """What one of them does the other goes on from, and both homes say the same at the end."""
+    shares(tmp_path, monkeypatch, postgres_url)
+    for name, file in write_live_sources(tmp_path / "sources", days=25, scale=0.1).items():
+        monkeypatch.setenv(name, file)
+    a = LiveHome(tmp_path / "a")
+    a.people()
+    b = LiveHome(tmp_path / "b", a.tokens)
+    assert a.ask("join", by="ana").code == 0
+    file = tmp_path / "handed-over.json"
+    assert a.ask("audit-key", "export", "--to", str(file)).code == 0
+    said = b.ask("join", "--audit-key", str(file), by="ben")
+    assert said.code == 0, said.out
+
+    nights = [one.ask("night", "--json") for one in (a, b, a)]
+    told = [json.loads(one.out) for one in nights]
+    assert [one["rows_new"] > 0 for one in told] == [True, False, False]
+    said = b.ask("retrain", NAME)
+    assert said.code == 0, said.out + said.err
+    first = files_proposal(a, Boundary(0.2, 0.8))
+    for home, command, by in ((b, "approve", "ben"), (a, "promote", "ana")):
+        said = home.ask(command, first, *(["--yes"] if command == "approve" else []), by=by)
+        assert said.code == 0, said.err
+    decided = pd.concat([decides(b, 0), decides(a, 1000)])
+    assert set(decided["policy_id"]) == {first}
+    assert (decided["action"] != "escalate").any()
+    second = files_proposal(b, Boundary(0.3, 0.7))
+    for home, command, by in ((a, "approve", "ana"), (b, "promote", "ben")):
+        said = home.ask(command, second, *(["--yes"] if command == "approve" else []), by=by)
+        assert said.code == 0, said.err
+    decided = pd.concat([decides(a, 2000), decides(b, 3000)])
+    assert set(decided["policy_id"]) == {second}
+    assert a.ask("night").code == b.ask("night").code
+
+    for home in (a, b):
+        assert home.ask("join", by="ana").code == 0
+        assert home.ask("ledger", "verify").code == 0
+    desks = [home.desk() for home in (a, b)]
+    for table in ("decisions", "reviews", "outcomes"):
+        assert len({desk.store.digest(table) for desk in desks}) == 1
+        assert len(desks[0].store.read(table)) == len(desks[1].store.read(table)) > 0
+    assert desks[0].ledger.history() == desks[1].ledger.history()
+    assert desks[0].alerts.recent(50) == desks[1].alerts.recent(50)
+
+
+@pytest.fixture
+def engine(postgres_url: str) -> Engine:
+    return open_database(postgres_url)
+
+
+@pytest.mark.parametrize("ended_by", [signal.SIGTERM, signal.SIGINT])
+def test_an_ended_night_gives_its_lease_back(
+    tmp_path: Path, postgres_url: str, engine: Engine, ended_by: signal.Signals
+) -> None:
+    """And while it ran, a second one hears of it, whose clock is the server's."""
+    code = (
+        "import signal, time\nfrom flows.verbs.one_night import one_night\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell may have it ignored
+        "with one_night():\n    print('held', flush=True)\n    time.sleep(600)\n"
+    )
+    environment = {"PATH": os.environ["PATH"], "RATCHET_DATABASE_URL": postgres_url}
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"held\n"
+        held = NightLease(engine).held()
+        assert held is not None
+        assert held.counts
+        process.send_signal(ended_by)
+        assert process.wait(60) != 0
+    assert NightLease(engine).held() is None
