@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from sqlalchemy.engine import URL
 
-from configs.errors import ServiceUnreachable, UserError
+from configs.errors import GateRefused, ServiceUnreachable, UserError
 from flows.adapters.backup_file import HOME, ROWS, BackupWriter
 from flows.adapters.database import sqlite_url
 from flows.adapters.files import write_atomically
@@ -70,9 +70,16 @@ def back_up(
 
     Raises:
         UserError: the file exists already, or lies in the home itself.
+        GateRefused: the home is a team's, whose files lie at its shared store.
         ServiceUnreachable: the ledger was written all the while, or a part of the evidence is gone.
         OSError: the file cannot be written; nothing was left there.
     """
+    if desk.shared is not None:
+        raise GateRefused(
+            "this home is a team's: its evidence, models and the ledger's head lie at the shared store "
+            "(`store_url`), which a backup of one home does not hold. Save the database and the store by "
+            "their own means, the store last (docs/team.md)."
+        )
     path = to / f"ratchet-{at:%Y%m%dT%H%M%SZ}.tar" if to.is_dir() else to
     if path.exists():
         raise UserError(f"{path} exists already; name another file, or a folder.")

@@ -59,6 +59,11 @@ def erase(
         GateRefused: the actor may not, or the ledger is not as it was written.
         ServiceUnreachable: the store or the ledger cannot be used.
     """
+    if desk.shared is not None:
+        raise GateRefused(
+            "this home is a team's, and an erasure does not reach its shared store (`store_url`) and the "
+            "copies on the other machines yet. Nothing was erased."
+        )
     ids = sorted({one.strip() for one in case_ids if one.strip()})
     if not ids:
         raise UserError("no case id is given; name the cases, or a file with one id a line.")

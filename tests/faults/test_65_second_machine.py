@@ -57,6 +57,15 @@ def test_two_machines_decide_by_one_policy_secret_head_and_model(two: Team) -> N
     assert (two.share / "ledger.head").exists()
 
 
+def test_what_reaches_a_part_of_a_teams_files_only_is_refused(two: Team, tmp_path: Path) -> None:
+    """A backup without the shared evidence, and an erasure that leaves it there."""
+    saved = two.first.ask("backup", "--to", str(tmp_path / "saved.tar"))
+    assert (saved.code, "shared store" in saved.err) == (3, True)
+    assert not (tmp_path / "saved.tar").exists()
+    erased = two.first.ask("erase", "case-1", "--reason", "Asked for.", "--yes", by="ana")
+    assert (erased.code, "Nothing was erased" in erased.err) == (3, True)
+
+
 def test_alerts_and_dossiers_are_of_all_machines(two: Team) -> None:
     now = datetime.now(UTC)
     two.first.desk().alerts.send("first", NAME, "From the first machine.", now)
