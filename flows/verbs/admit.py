@@ -29,6 +29,9 @@ DECISION_COLUMNS = [
 UNKNOWN_CASE = "decision_is_known"
 """The rule that a row breaks whose case was never decided, or whose decision is not in yet."""
 
+FEWEST_REFUSED = 50
+"""Under this many refused rows a delivery is called broken by its structure alone."""
+
 Waits = Callable[[pd.DataFrame], npt.NDArray[np.bool_]]
 """Of rows of an unknown case: which of them wait for their decision instead of being quarantined."""
 
@@ -45,6 +48,7 @@ class AdmittedBatch:
         held: why the admitted rows' labels look unlike a sound population; they are stored.
         failed: why the whole delivery failed; nothing was stored.
         notes: what was lost, altered or guessed while it was read.
+        refused: why most of what is new is in quarantine; "" where it is not.
         received_at: the stamp of what was stored; None: nothing was.
     """
 
@@ -60,6 +64,7 @@ class AdmittedBatch:
     waiting: int = 0
     held: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    refused: str = ""
     received_at: datetime | None = None
 
     def __post_init__(self) -> None:
@@ -127,6 +132,7 @@ def admit_batch(
     if judged.failed:
         return told_of(judged, source=source)
     waiting = _waiting(judged.rejected, waits)
+    refused = _mostly_refused(judged, waiting, stamp, desk.store.watermark(source))
     receipt = desk.store.append(
         table,
         judged.rows,
@@ -138,7 +144,7 @@ def admit_batch(
         once=ours,
     )
     told = told_of(judged, receipt.already_stored, source=source, waiting=int(waiting.sum()))
-    return replace(told, received_at=receipt.received_at)
+    return replace(told, received_at=receipt.received_at, refused=refused)
 
 
 def told_of(
@@ -161,6 +167,42 @@ def told_of(
         waiting=waiting,
         held=judged.held,
     )
+
+
+def _mostly_refused(
+    judged: Admission, waiting: npt.NDArray[np.bool_], stamp: str | None, seen: datetime | None
+) -> str:
+    """Why a delivery is broken though each of its rows was judged: most of what is new, or of what is
+    new of one case type, is in quarantine. Rows that were there before say nothing."""
+    rejected = _newer(judged.rejected[~waiting], stamp, seen)
+    if len(rejected) < FEWEST_REFUSED:
+        return ""
+    admitted = _newer(judged.rows, stamp, seen)
+    refused, among = len(rejected), len(rejected) + len(admitted)
+    if refused <= len(admitted) and "case_type" in rejected and "case_type" in admitted:
+        bad = rejected["case_type"].astype("str").value_counts()
+        good = admitted["case_type"].astype("str").value_counts().reindex(bad.index, fill_value=0)
+        worst = bad[(bad >= FEWEST_REFUSED) & (bad > good)]
+        refused, among = int(worst.sum()), int((worst + good[worst.index]).sum())
+    elif refused <= len(admitted):
+        return ""
+    if not refused:
+        return ""
+    by_rule = rejected[BROKEN_RULES].astype("str").value_counts().head(3)
+    rules = ", ".join(f"{count:,} by {rule}" for rule, count in by_rule.items())
+    return (
+        f"{refused:,} of {among:,} new rows of one kind are in quarantine ({rules}). So many at once are "
+        "no accident: the source or its mapping has changed. Correct it; `ratchet quarantine` shows "
+        "the rows, and they are read again."
+    )
+
+
+def _newer(rows: pd.DataFrame, stamp: str | None, seen: datetime | None) -> pd.DataFrame:
+    """The rows beyond the watermark, and those whose stamp says nothing."""
+    if stamp is None or seen is None or stamp not in rows:
+        return rows
+    stamps = pd.to_datetime(rows[stamp], utc=True, errors="coerce", format="mixed")
+    return rows[~(stamps <= pd.Timestamp(seen)).to_numpy(dtype=np.bool_)]
 
 
 def admit_again(

@@ -92,6 +92,8 @@ def admit_deliveries(
             continue
         batches.append(replace(batch, notes=one.notes))
         told.failed += [f"{one.table}: {sentence}" for sentence in batch.failed]
+        if batch.refused:
+            told.failed.append(f"{one.table}: {batch.refused}")
         if batch.waiting and not decisions_in:
             told.held.append(
                 f"{one.table}: {batch.waiting:,} rows wait for decisions that could not be read; "

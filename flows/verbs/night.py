@@ -24,6 +24,7 @@ from flows.verbs.night_results import NightResults, verdict
 from flows.verbs.population_watch import (
     holds_that_wait,
     levels_of,
+    opened_since,
     watch_populations,
 )
 from flows.verbs.propose import act_on, waiting
@@ -59,8 +60,9 @@ def earliest_evidence(desk: Desk, as_of: datetime) -> datetime | None:
     if None in generations:
         return None
     since = [one.evidence_since for one in [*generations, *champions] if one is not None]
-    # Marks, holds and the review desk look four weeks back whatever the evidence.
-    return min(*since, as_of - timedelta(days=MARKS_DAYS))
+    # Marks and the review desk look four weeks back whatever the evidence; a new generation moves
+    # neither a hold's rows nor what they are compared with out of sight (FAULTS 42).
+    return min(*since, as_of - timedelta(days=MARKS_DAYS), opened_since(desk, as_of))
 
 
 def meet_models(

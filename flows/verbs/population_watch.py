@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 import numpy as np
@@ -58,23 +58,34 @@ def levels_of(desk: Desk, book: Book, decisions_from: str | None = None) -> list
     Args:
         decisions_from: the source whose cases a day are watched; None: none is.
     """
-    since = _watched_since(desk, book)
+    since = _watched_since(desk, book.as_of)
     levels = _label_levels(book, since)
     if decisions_from is None:
         return levels
     return levels + _volume_levels(desk, book, decisions_from, since)
 
 
-def _watched_since(desk: Desk, book: Book) -> datetime:
+def opened_since(desk: Desk, as_of: datetime) -> datetime:
+    """Since when the cases were opened whose labels must be seen, whatever proves a boundary: eight
+    weeks, and all that an open hold holds. A label comes up to maturity and four weeks later."""
+    lag = timedelta(days=max(one.maturity_days for one in desk.case_types.values()))
+    lag += desk.hold_plan.trailing
+    return min([as_of - 2 * desk.hold_plan.trailing, *(at - lag for at in _open_holds(desk))])
+
+
+def _watched_since(desk: Desk, as_of: datetime) -> datetime:
     """Far enough back to compare with, and whatever an open hold holds: a type of few labels a day
     takes longer than that to bring the rows that end it."""
-    open_holds = [
+    return min([as_of - 4 * desk.hold_plan.trailing, *_open_holds(desk)])
+
+
+def _open_holds(desk: Desk) -> list[datetime]:
+    return [
         one.since
         for name in desk.case_types
         for one in holds_of(desk.ledger.history(name), name)
         if one.state is HoldState.OPEN
     ]
-    return min([book.as_of - 4 * desk.hold_plan.trailing, *open_holds])
 
 
 def watch_populations(

@@ -16,7 +16,17 @@ from flows.verbs.holds import discard_hold, release_hold
 from flows.verbs.truth import load_book, on_hold
 from models.hub import HoldState
 from tests.faults.nights import holds, night, quiet_nights
-from tests.flows.verbs.hub_desk import ANA, AUDREY, BEN, DAY, NAME, NOW, hub_desk
+from tests.flows.verbs.hub_desk import (
+    ANA,
+    AUDREY,
+    BEN,
+    DAY,
+    NAME,
+    NOW,
+    OTHER,
+    hub_desk,
+    with_model,
+)
 from tests.outside_agent import decided, reviewed
 
 
@@ -131,3 +141,18 @@ def test_a_type_of_few_labels_gets_its_hold_ended_too(tmp_path: Path) -> None:
     (hold,) = holds(desk)
     assert hold.state is HoldState.RELEASED
     assert len(on_hold(desk, load_book(desk, NOW + 14 * 30 * DAY), NAME)) == 0
+
+
+def test_new_models_do_not_keep_a_hold_open(tmp_path: Path) -> None:
+    """A hundred labels a week and a new generation every other week: what the hold holds is counted
+    from its start, not from where the newest model's evidence begins."""
+    desk = hub_desk(tmp_path)
+    for week in range(12):
+        at = NOW + 7 * week * DAY
+        if week >= 5 and week % 2:
+            for name in (NAME, OTHER):
+                with_model(desk, str(week), at - DAY / 2, name)
+        cases = decided(at - 2 * DAY, 100)
+        night(desk, at, decisions=cases, reviews=reviewed(cases, 0.1 if week < 4 else 0.6))
+    (hold,) = holds(desk)
+    assert hold.state is HoldState.RELEASED

@@ -12,10 +12,11 @@ import pytest
 
 from configs.errors import GateRefused
 from flows.verbs.live import close_night, last_dossier, refuse_unless_done
-from tests.faults.nights import night
+from tests.faults.nights import night, quiet_nights, stored
 from tests.flows.commands.live_home import LiveHome
-from tests.flows.verbs.hub_desk import NOW, hub_desk
+from tests.flows.verbs.hub_desk import DAY, NOW, hub_desk
 from tests.live_sources import write_live_sources
+from tests.outside_agent import decided, reviewed
 
 
 def test_the_command_says_it_first_and_ends_with_3(
@@ -49,6 +50,44 @@ def test_the_flows_run_fails_once_all_else_is_done(tmp_path: Path) -> None:
     assert "the database does not answer" in alert["sentence"]
     with pytest.raises(GateRefused, match="Failed: reviews"):
         refuse_unless_done(told)
+
+
+@pytest.mark.parametrize("how", ["propensity of 0", "one type renamed", "other words"])
+def test_a_delivery_whose_rows_are_refused_is_not_done(tmp_path: Path, how: str) -> None:
+    """Each row was judged and put aside by name, and yet nothing of a kind came in: the source has
+    changed. It is said each night until it is mended (once where other rows came in), and the rows
+    come in then."""
+    desk = hub_desk(tmp_path)
+    quiet_nights(desk, NOW, 2)
+    cases = decided(NOW + DAY, 200)
+    reviews, table = reviewed(cases), "decisions"
+    broken, words = cases, reviews
+    if how == "propensity of 0":
+        broken = cases.assign(propensity=0.0)
+    elif how == "one type renamed":
+        broken = cases.assign(case_type=cases["case_type"].where(cases.index % 5 > 1, "renamed"))
+    else:
+        words, table = reviews.assign(verdict="ALLOW"), "reviews"
+    for day in (2,) if how == "one type renamed" else (2, 3):
+        told = night(desk, NOW + day * DAY, decisions=broken, reviews=words)
+        assert told["results"]["tables"][table]["state"] == "failed"
+        (why,) = told["results"]["tables"][table]["why"]
+        assert "are in quarantine" in why
+        assert "renamed" not in why
+        assert "ALLOW" not in why
+    mended = night(desk, NOW + 4 * DAY, decisions=cases, reviews=reviews)
+    assert mended["results"]["tables"][table]["state"] == "done"
+    assert (stored(desk, "decisions"), stored(desk, "reviews")) == (400, 400)
+
+
+def test_a_few_refused_rows_are_told_by_their_rule_alone(tmp_path: Path) -> None:
+    """One in five is put aside; the night is done."""
+    desk = hub_desk(tmp_path)
+    cases = decided(NOW - DAY, 300)
+    some = cases.assign(propensity=cases["propensity"].where(cases.index % 5 > 0, 0.0))
+    told = night(desk, NOW, decisions=some)
+    assert told["results"]["tables"]["decisions"]["state"] == "done"
+    assert told["rows_quarantined"] == 60
 
 
 def test_a_night_that_is_done_raises_nothing(tmp_path: Path) -> None:
