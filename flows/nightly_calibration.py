@@ -33,10 +33,9 @@ def nightly_calibration(
         as_of: the moment the night is for (with a time zone); empty: now.
         profile: the settings' profile; empty: RATCHET_PROFILE or `local`.
     """
-    moment = night_of(as_of)
+    moment, live = night_of(as_of), as_of is None
     desk, results = tasks.open_desk(profile), NightResults()
     protected = tasks.protect(quote(desk), moment)
-    live = as_of is None
     deliveries = tasks.load(quote(desk), moment, profile, walked=not live)
     batches = tasks.admit(quote(desk), quote(deliveries), moment, quote(results), at_commit=live)
     moment = read_as_of(batches, moment)

@@ -95,7 +95,7 @@ def night(as_of: datetime | None, as_json: bool) -> None:
         f"{dossier['rows_new']:,} new rows admitted, {dossier['rows_quarantined']:,} quarantined, "
         f"{dossier['rows_waiting']:,} wait for their decisions."
     )
-    if not dossier["batches"]:
+    if dossier["results"]["tables"] == {}:
         click.echo("No source of decisions, reviews or outcomes is configured: nothing was pulled.")
     for note in dict.fromkeys(note for batch in dossier["batches"] for note in batch["notes"]):
         click.echo(note)

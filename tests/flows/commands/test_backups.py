@@ -16,6 +16,8 @@ from flows.adapters.backup_file import MANIFEST
 from flows.verbs.restore import restore
 from tests.faults.house import House, copied
 
+pytestmark = pytest.mark.slow
+
 Members = list[tuple[tarfile.TarInfo, bytes]]
 
 

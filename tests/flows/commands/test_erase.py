@@ -17,6 +17,8 @@ from tests.flows.adapters.killing import killed_at
 from tests.flows.commands.conftest import _make_bare
 from tests.integration.postgres import _database_numbers, postgres_server, postgres_url
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["_database_numbers", "postgres_server", "postgres_url"]
 
 CANARY, VALUE, WORDS = (

@@ -31,6 +31,8 @@ from models.hub.exported import document_digest
 from models.hub.external import external_digest
 from tests.builders import START, small_case_type, small_history, small_settings, with_mlflow
 
+pytestmark = pytest.mark.slow
+
 NAME = "small_case"
 DAY = timedelta(days=1)
 

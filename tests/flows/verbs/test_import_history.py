@@ -19,6 +19,8 @@ from flows.verbs.promote import approve_and_promote
 from flows.verbs.propose import waiting
 from tests.builders import START, small_case_type, small_history, small_settings, with_mlflow
 
+pytestmark = pytest.mark.slow
+
 NAME = "small_case"
 NOW = START + pd.Timedelta(days=60)
 

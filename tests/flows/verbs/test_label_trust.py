@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from models.hub.entries import EntryKind
 from tests.builders import small_history
@@ -27,6 +28,7 @@ def noise(share: float) -> np.ndarray:
     return (np.random.default_rng(2).random(len(CASES)) < share) & ~CASES["bad"].to_numpy()
 
 
+@pytest.mark.slow
 def test_contradictions_are_asked_about_and_a_boundary_comes_once_they_are_answered(
     tmp_path: Path,
 ) -> None:
@@ -38,6 +40,7 @@ def test_contradictions_are_asked_about_and_a_boundary_comes_once_they_are_answe
     assert len(walk.upstream.questions) == len(set(walk.upstream.questions))
 
 
+@pytest.mark.slow
 def test_nothing_is_promoted_while_nobody_answers(tmp_path: Path) -> None:
     """The hold says how many labels wait, and no look is spent on them."""
     walk = walked_on(reviewed_walk(tmp_path, CASES, noise(0.02), answers=False))

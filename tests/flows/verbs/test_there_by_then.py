@@ -23,6 +23,8 @@ from tests.flows.commands.live_home import invented_model
 from tests.flows.verbs.hub_desk import DAY, NAME, NOW, Registry, with_model
 from tests.outside_agent import chargebacks, decided, reviewed
 
+pytestmark = pytest.mark.slow
+
 MARKS = {"decisions": "decided_at", "reviews": "resolved_at", "outcomes": "observed_at"}
 NIGHTS = [NOW + number * DAY for number in range(5)]
 TABLES = ("decisions", "reviews", "outcomes")

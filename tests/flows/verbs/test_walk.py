@@ -30,6 +30,7 @@ def decisions_of(walk: Walk) -> pd.DataFrame:
     return pd.concat(walk.decisions, ignore_index=True)
 
 
+@pytest.mark.slow
 def test_the_truth_of_cases_the_loop_was_not_shown_changes_nothing(
     walk: Walk, history: pd.DataFrame, tmp_path: Path
 ) -> None:
