@@ -14,6 +14,8 @@ from flows.verbs.last_night import last_night
 from tests.flows.commands.live_home import LiveHome
 from tests.live_sources import write_live_sources
 
+pytestmark = pytest.mark.slow
+
 EVIL = '=HYPERLINK("http://x.example","y")'
 
 

@@ -48,6 +48,7 @@ def restarts(walk: Walk) -> list[Entry]:
     return [entry for entry in entries if entry.kind is EntryKind.EVIDENCE_RESTARTED]
 
 
+@pytest.mark.slow
 def test_evidence_starts_again_where_a_feature_moved_and_the_dossier_says_so(
     tmp_path: Path,
 ) -> None:

@@ -16,6 +16,8 @@ from flows.verbs.live import file_dossier
 from flows.verbs.metrics import samples
 from tests.faults.house import NAME, House, copied
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def house(tmp_path: Path) -> House:
