@@ -42,15 +42,24 @@ def one_night(profile: str | None = None) -> Iterator[NightLease | None]:
 
 
 def one_at_a_time(flow: Callable[..., Any]) -> Callable[..., Any]:
-    """A flow with the parameter `profile`, run within `one_night`."""
+    """A flow with the parameter `profile`, run within `one_night`.
+
+    Its annotations are resolved here: Prefect would look their names up in this module.
+    """
+    takes = inspect.signature(flow, eval_str=True)
 
     @functools.wraps(flow)
     def alone(*given: Any, **named: Any) -> Any:
         # Prefect hands parameters over by position.
-        said = inspect.signature(flow).bind(*given, **named).arguments
+        said = takes.bind(*given, **named).arguments
         with one_night(said.get("profile")):
             return flow(*given, **named)
 
+    alone.__signature__ = takes  # type: ignore[attr-defined]
+    alone.__annotations__ = {
+        **{name: one.annotation for name, one in takes.parameters.items()},
+        "return": takes.return_annotation,
+    }
     return alone
 
 

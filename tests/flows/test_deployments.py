@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from prefect import Flow
+
+from flows.nightly_calibration import nightly_calibration
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))
@@ -68,3 +71,10 @@ def test_what_starts_by_itself_never_overlaps_itself() -> None:
         for schedule in deployment.get("schedules", []):
             assert (schedule["timezone"], schedule["active"]) == ("UTC", True)
             assert schedule["slug"]
+
+
+def test_prefect_can_read_what_a_night_is_given() -> None:
+    """Annotations are looked up where the flow was defined, also behind a decorator."""
+    given = nightly_calibration.validate_parameters({"as_of": "2026-01-01T02:00:00Z"})
+    assert given == {"as_of": datetime(2026, 1, 1, 2, tzinfo=UTC), "profile": None}
+    assert nightly_calibration.validate_parameters({}) == {"as_of": None, "profile": None}
