@@ -11,14 +11,17 @@ from __future__ import annotations
 import getpass
 import logging
 import os
+import re
 import secrets
 import socket
 import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import psutil
 from sqlalchemy import Column, Connection, Engine, MetaData, Table, Text, delete, insert, select
 from sqlalchemy import update as update_of
 from sqlalchemy.exc import IntegrityError
@@ -127,13 +130,16 @@ class NightLease:
             try:
                 with writing(self._engine) as connection:
                     now, held = now_at(connection), self._held(connection)
-                    if held is not None and held.counts:
+                    gone = held is not None and _died_here(held.holder)
+                    if held is not None and held.counts and not gone:
                         raise GateRefused(_taken(self._name, held, now))
                     # Only the holder that was looked at is put out: of two that wait one is first.
                     connection.execute(
                         delete(_LEASES).where(
                             _LEASES.c.name == self._name,
-                            _LEASES.c.heard <= utc_stamp(now - LASTS),
+                            _LEASES.c.holder == held.holder
+                            if held is not None and gone
+                            else _LEASES.c.heard <= utc_stamp(now - LASTS),
                         )
                     )
                     connection.execute(
@@ -185,4 +191,24 @@ def _taken(name: str, held: Held, now: datetime) -> str:
 
 
 def _who() -> str:
-    return f"{getpass.getuser()}@{socket.gethostname()} (process {os.getpid()})"
+    return f"{_here()} (process {os.getpid()}, start {_start()})"
+
+
+def _here() -> str:
+    return f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+def _start() -> str:
+    """Which start of which machine this is: of two machines of one name neither frees the other's."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")[:8]
+    except OSError:
+        return "unknown"
+
+
+def _died_here(holder: str) -> bool:
+    """Whether the holder was a process of this machine, and is no more: then nobody need wait."""
+    said = re.fullmatch(r"(.+) \(process (\d+), start ([0-9a-f]{8})\)", holder)
+    if said is None or said[1] != _here() or said[3] != _start():
+        return False
+    return not psutil.pid_exists(int(said[2]))
