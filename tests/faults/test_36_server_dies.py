@@ -112,7 +112,6 @@ def cluster(home: Path) -> Iterator[Any]:
         running[-1].wait(30)
 
 
-@pytest.mark.skipif(bool(_binaries()[0]), reason="PostgreSQL is not installed")
 def test_a_night_whose_database_dies_is_done_by_the_next(
     upstream: Upstream, tmp_path: Path, postgres_server: Path
 ) -> None:
