@@ -1,8 +1,9 @@
 """Which machine runs the night, and since when? One at a time on one database.
 
 A lease is a row with a holder, who says every few seconds that they are still there, by the database's
-own clock. A holder who dies says nothing any more, and the lease is free `LASTS` after their last word;
-one who ends, or is asked to (SIGTERM, Ctrl-C), gives it back at once. It keeps people from doing the
+own clock. A holder who dies says nothing any more, and the lease is free `LASTS` after their last word,
+on their own machine as soon as the process is gone; one who ends, or is asked to (SIGTERM, Ctrl-C), gives
+it back at once. It keeps people from doing the
 same work twice; what protects ledger and evidence is their own compare-and-swap.
 """
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,11 +12,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from configs.errors import GateRefused
 from flows.adapters import night_lease
 from flows.adapters.database import open_database
+from flows.adapters.database_clock import now_at
 from flows.adapters.night_lease import LASTS, NightLease
 from flows.verbs.one_night import one_at_a_time, one_night
 from models.hub.canonical import utc_stamp
@@ -84,6 +87,34 @@ def test_a_holder_who_works_is_heard(engine: Engine) -> None:
                 return
             time.sleep(0.02)
     pytest.fail("no beat came")
+
+
+def test_a_holder_that_died_on_this_machine_keeps_nobody_waiting(engine: Engine) -> None:
+    """Its process is gone, so nothing is waited for; one of another machine, or of a time before this
+    one was started, may still be there."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait(60)
+    mine = night_lease._who()
+    dead = mine.replace(f"process {os.getpid()},", f"process {ended.pid},")
+    elsewhere = dead.replace("@", "@another-")
+    before = re.sub(r"start \w+", "start 00000000", dead)
+    for holder, free in ((mine, False), (elsewhere, False), (before, False), (dead, True)):
+        other = NightLease(engine)
+        with engine.begin() as connection:
+            connection.execute(text("DELETE FROM leases"))
+            stamp = utc_stamp(now_at(connection))
+            row = {"who": holder, "at": stamp}
+            connection.execute(
+                text("INSERT INTO leases VALUES ('night', :who, 'a token', :at, :at)"), row
+            )
+        if free:
+            with other:
+                held = other.held()
+                assert held is not None
+                assert held.holder == mine
+        else:
+            with pytest.raises(GateRefused, match="is being run by"), other:
+                pytest.fail("two hold it")
 
 
 def test_sigterm_gives_it_back(tmp_path: Path) -> None:
