@@ -111,11 +111,11 @@ def another_agent(april: pd.DataFrame, rows: pd.DataFrame) -> tuple[Agent, npt.N
     return agent, booster.predict(xgb.DMatrix(rows[names])).astype(np.float64)
 
 
-def card_feed() -> Feed:
-    """The whole upstream; every other card is ours once a policy of ours is live."""
+def card_cases() -> tuple[pd.DataFrame, Agent]:
+    """The cards of May on, with the other agent's score of each."""
     april, rows = cards()
     agent, score = another_agent(april, rows)
-    cases = pd.DataFrame(
+    frame = pd.DataFrame(
         {
             "case_id": "card-" + rows["TRANSACTION_ID"].astype("str"),
             "case_type": CASE_TYPE,
@@ -126,7 +126,13 @@ def card_feed() -> Feed:
             "bad": rows["TX_FRAUD"].eq(1),
             **{name: rows[name].astype("float64") for name in FEATURES},
         }
-    ).astype({"case_id": "str", "case_type": "str"})
+    )
+    return frame.astype({"case_id": "str", "case_type": "str"}), agent
+
+
+def card_feed() -> Feed:
+    """The whole upstream; every other card is ours once a policy of ours is live."""
+    cases, agent = card_cases()
     plan = Plan.of(NIGHTS)
     pilot = START + timedelta(days=plan.days[RETRAIN_AFTER - 1] + 1)
     later = (cases["opened_at"] >= pd.Timestamp(pilot)).to_numpy()

@@ -34,14 +34,13 @@ import pandas as pd
 import yaml
 
 from benchmarks.commands import Home, Said
-from benchmarks.feed import Agent, Feed, Habits, write_config
+from benchmarks.feed import Feed, Habits, write_config
 from benchmarks.live_feed import (
     CASE_TYPE,
     CASE_TYPE_FILE,
-    FEATURES,
     SECRET,
     START,
-    another_agent,
+    card_cases,
     cards,
 )
 
@@ -116,7 +115,7 @@ class Road:
 
 def as_it_is(folder: Path, days: Sequence[int] = (8, 10, 12, RETRAIN_DAY, 26, 28)) -> Road:
     """The feed's agent by its own thresholds; our challenger is fitted on its labels."""
-    cases, agent = _cases()
+    cases, agent = card_cases()
     road = Road.start("as_it_is", folder, Feed(cases, agent, seed=1), scorer="external")
     for day in days:
         road.night(day)
@@ -129,7 +128,7 @@ def as_it_is(folder: Path, days: Sequence[int] = (8, 10, 12, RETRAIN_DAY, 26, 28
 
 def by_document(folder: Path, last: int = LAST_DAY) -> Road:
     """The agent escalates everything, until there is a document with a boundary; then it obeys it."""
-    cases, agent = _cases()
+    cases, agent = card_cases()
     everything = np.ones(len(cases), dtype=np.bool_)
     feed = Feed(cases, agent, seed=1, habits=HABITS, ours=everything)
     road = Road.start("by_document", folder, feed, scorer="external")
@@ -155,7 +154,7 @@ def by_document(folder: Path, last: int = LAST_DAY) -> Road:
 def own_model(folder: Path, first: int = 9, last: int = 20) -> Road:
     """April is imported; from the first promotion on our policy decides the cards of each day."""
     april, _ = cards()
-    cases, agent = _cases()
+    cases, agent = card_cases()
     everything = np.ones(len(cases), dtype=np.bool_)
     feed = Feed(cases, agent, seed=1, habits=HABITS, ours=everything)
     road = Road.start("own_model", folder, feed, targets=CASE_TYPE_FILE["targets"])
@@ -224,25 +223,6 @@ def obeying(
         policy_id="another-agents-policy-8",
         model_version=version,
     )
-
-
-def _cases() -> tuple[pd.DataFrame, Agent]:
-    """The feed's cards with the other agent's score of each."""
-    april, rows = cards()
-    agent, score = another_agent(april, rows)
-    frame = pd.DataFrame(
-        {
-            "case_id": "card-" + rows["TRANSACTION_ID"].astype("str"),
-            "case_type": CASE_TYPE,
-            "opened_at": rows["opened_at"],
-            "priority": 0,
-            "amount_usd": rows["TX_AMOUNT"].astype("float64"),
-            "score": score,
-            "bad": rows["TX_FRAUD"].eq(1),
-            **{name: rows[name].astype("float64") for name in FEATURES},
-        }
-    )
-    return frame.astype({"case_id": "str", "case_type": "str"}), agent
 
 
 def _line(road: str, day: int, said: Said, dossier: dict[str, Any]) -> dict[str, Any]:
