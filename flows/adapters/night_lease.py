@@ -2,9 +2,10 @@
 
 A lease is a row with a holder, who says every few seconds that they are still there, by the database's
 own clock. A holder who dies says nothing any more, and the lease is free `LASTS` after their last word,
-on their own machine as soon as the process is gone; one who ends, or is asked to (SIGTERM, Ctrl-C), gives
-it back at once. It keeps people from doing the
-same work twice; what protects ledger and evidence is their own compare-and-swap.
+on their own machine as soon as the process is gone; one who ends, or is asked to (SIGTERM, Ctrl-C), gives it
+back at once. It keeps people from doing the same work twice; what protects ledger and evidence is their
+own compare-and-swap. Whoever comes while another night runs waits for its end, for a stated time, and
+then has little to do.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import re
 import secrets
 import socket
 import threading
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -36,6 +38,9 @@ LASTS = timedelta(seconds=90)
 """After the last word of a holder who died."""
 
 BEAT_SECONDS = 15.0
+
+_LOOKS_SECONDS = 0.5
+"""Between two looks of somebody who waits."""
 
 METADATA = MetaData()
 _LEASES = Table(
@@ -67,17 +72,25 @@ class Held:
 class NightLease:
     """The lease of one name in a database; used as a context manager.
 
+    Args:
+        wait_seconds: for how long a holder who is heard is waited for; 0: not at all.
+
     Raises on entering:
-        GateRefused: somebody else holds it; the message says who, and since when.
+        GateRefused: somebody else holds it still; the message says who, and since when.
         ServiceUnreachable: the database does not answer.
     """
 
     def __init__(
-        self, engine: Engine, name: str = "night", beat_seconds: float = BEAT_SECONDS
+        self,
+        engine: Engine,
+        name: str = "night",
+        beat_seconds: float = BEAT_SECONDS,
+        wait_seconds: float = 0.0,
     ) -> None:
         self._engine = engine
         self._name = name
         self._beat_seconds = beat_seconds
+        self._wait_seconds = wait_seconds
         self._token = secrets.token_hex(16)
         self._ended = threading.Event()
         self._lost = False
@@ -103,7 +116,7 @@ class NightLease:
             )
 
     def __enter__(self) -> NightLease:
-        self._take()
+        self._take_in_turn()
         self._beating = threading.Thread(target=self._beat, name="lease", daemon=True)
         self._beating.start()
         return self
@@ -125,6 +138,23 @@ class NightLease:
                 "The lease of the %s could not be given back and ends by itself. %s",
                 self._name, silent,
             )  # fmt: skip
+
+    def _take_in_turn(self) -> None:
+        until = time.monotonic() + self._wait_seconds
+        told = False
+        while True:
+            try:
+                return self._take()
+            except GateRefused as taken:
+                if time.monotonic() >= until:
+                    raise
+                if not told:
+                    logging.getLogger("ratchet").warning(
+                        "%s Waiting for it, for %g s at most.",
+                        str(taken).partition(" (heard")[0], self._wait_seconds,
+                    )  # fmt: skip
+                    told = True
+                time.sleep(_LOOKS_SECONDS)
 
     def _take(self) -> None:
         for _ in range(2):

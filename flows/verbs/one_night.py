@@ -15,6 +15,9 @@ from configs.settings import load_settings
 from flows.adapters.database import open_database
 from flows.adapters.night_lease import NightLease
 
+WAITS_SECONDS = 60.0
+"""For a night that runs already: as long as a night after a killed one may take to begin (FAULTS 30)."""
+
 _ENDED_BY_SIGTERM = 128 + signal.SIGTERM
 
 
@@ -22,10 +25,11 @@ _ENDED_BY_SIGTERM = 128 + signal.SIGTERM
 def one_night(profile: str | None = None) -> Iterator[NightLease | None]:
     """Within, this process runs the night of its team's database, and nobody else does.
 
+    A night that runs already is waited for, `WAITS_SECONDS` at most: two that begin at once both end well.
     A home without a database of a team has no lease: nobody else is there.
 
     Raises:
-        GateRefused: somebody else runs it, or this process lost its lease on the way.
+        GateRefused: somebody else still runs it, or this process lost its lease on the way.
         ServiceUnreachable: the database does not answer.
     """
     database = load_settings(profile).database_url
@@ -34,7 +38,7 @@ def one_night(profile: str | None = None) -> Iterator[NightLease | None]:
         return
     engine = open_database(database)
     try:
-        with _ending_on_sigterm(), NightLease(engine) as lease:
+        with _ending_on_sigterm(), NightLease(engine, wait_seconds=WAITS_SECONDS) as lease:
             yield lease
             lease.check()
     finally:

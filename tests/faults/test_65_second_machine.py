@@ -220,9 +220,13 @@ def test_a_model_file_on_another_machine_is_said_to_be_there(tmp_path: Path, mon
     assert "ratchet join --publish" in lacks["models"]
 
 
-def test_whoever_runs_the_night_is_named(two: Team) -> None:
-    """By the second machine's night, which does nothing; and by `join`, which is in order."""
+def test_whoever_runs_the_night_is_named(two: Team, monkeypatch) -> None:
+    """By the second machine's night, which waits in vain and does nothing; and by `join`, which is in
+    order."""
+    from flows.verbs import one_night as lease
     from flows.verbs.one_night import one_night
+
+    monkeypatch.setattr(lease, "WAITS_SECONDS", 1.0)
 
     assert two.hands_over_the_secret().code == 0
     with one_night():

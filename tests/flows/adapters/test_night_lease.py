@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -115,6 +116,29 @@ def test_a_holder_that_died_on_this_machine_keeps_nobody_waiting(engine: Engine)
         else:
             with pytest.raises(GateRefused, match="is being run by"), other:
                 pytest.fail("two hold it")
+
+
+def test_a_night_that_runs_is_waited_for(engine: Engine, caplog) -> None:
+    """Two that begin at once both run, one after the other; who waits says for whom."""
+    order: list[str] = []
+    begun = threading.Event()
+
+    def first() -> None:
+        with NightLease(engine):
+            begun.set()
+            time.sleep(1)
+            order.append("first")
+
+    running = threading.Thread(target=first)
+    running.start()
+    assert begun.wait(30)
+    with NightLease(engine, wait_seconds=60):
+        order.append("second")
+    running.join()
+    assert order == ["first", "second"]
+    (said,) = [line for line in caplog.messages if "Waiting" in line]
+    assert "is being run by" in said
+    assert "60 s at most" in said
 
 
 def test_sigterm_gives_it_back(tmp_path: Path) -> None:
