@@ -73,7 +73,7 @@ def test_damaged_remarks_of_pandas_harm_nobody(tmp_path: Path, remark: bytes) ->
         ("late.parquet", b"PAR1PAR1"),
         ("late.parquet", b"case_id,note\n1,SECRET-VALUE\n"),
         ("late.csv.gz", b"case_id,note\n1,SECRET-VALUE\n"),
-        ("late.csv.gz", gzip.compress(b"case_id,note\n1,SECRET-VALUE\n" * 99)[:60]),
+        ("late.csv.gz", gzip.compress(b"case_id,note\n1,SECRET-VALUE\n" * 99, mtime=0)[:60]),
         ("late.csv.zip", b"PK\x03\x04SECRET-VALUE"),
         ("late.csv", b"case_id,note\n1,\xff\xfeSECRET-VALUE\n"),
         ("late.csv", b""),

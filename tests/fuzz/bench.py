@@ -188,7 +188,7 @@ class Bench:
             [*["t.csv"] * 5, "t.csv.gz", "t.csv.gz", "t.parquet", "t.txt", "t [1]?.csv"]
         )
         if name.endswith(".gz") and draw.random() < 0.7:
-            content = gzip.compress(content, 1)
+            content = gzip.compress(content, 1, mtime=0)
         path = self._file(name, content)
         return dataclasses.replace(self._used_as(use, path, draw), header=first.decode("latin-1"))
 
