@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from configs.errors import UserError
+from flows.adapters.case_numbers import CASE_NUMBER
 from flows.verbs.decide import policy_in_force
 from flows.verbs.desk import Desk
 from flows.verbs.generation import Generation, champion_generation, current_generation
@@ -138,12 +139,12 @@ def _rows(
         UserError: there is none.
     """
     own = book.mature(desk, case_type, since)
-    own = own.assign(own_score=own["score"].where(own["model_version"] == current.model_version))
+    own = own.assign(own_score=_own_scores(desk, book, case_type, current, own))
     if seen is not None and seen.generation.digest != current.model_digest:
         scored = seen.frame[["case_id", "score", "automatable"]]
         rows = own.drop(columns=["score", "automatable"]).merge(scored, on="case_id")
     else:
-        rows = own
+        rows = own.assign(score=own["own_score"])
     rows = rows[rows["own_score"].notna() & rows["score"].notna()].reset_index(drop=True)
     if rows.empty:
         raise UserError(
@@ -152,6 +153,22 @@ def _rows(
             "more days."
         )
     return rows
+
+
+def _own_scores(
+    desk: Desk, book: Book, case_type: str, current: Policy, rows: pd.DataFrame
+) -> pd.Series:
+    """What the model in force said of each case: when it decided it, or in shadow, whoever decided it
+    (people, in an imported past), unless it may have learned from the case; missing: it said nothing.
+    """
+    said = rows["score"].where(rows["model_version"] == current.model_version)
+    known = (current_generation(desk, case_type), champion_generation(desk, case_type))
+    own = next((one for one in known if one and one.digest == current.model_digest), None)
+    if own is None or rows.empty:
+        return said
+    unseen = rows["opened_at"] >= pd.Timestamp(own.trained_before)
+    shadow = pd.Series(book.shadow_scores(desk, own.digest, rows[CASE_NUMBER]), rows.index)
+    return said.fillna(shadow.where(unseen))
 
 
 def _queue(

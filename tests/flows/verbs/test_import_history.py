@@ -17,6 +17,7 @@ from flows.verbs.generation import current_generation, newest_of_ours
 from flows.verbs.import_history import IMPORTED, import_history
 from flows.verbs.promote import approve_and_promote
 from flows.verbs.propose import waiting
+from flows.verbs.whatif import replay_move
 from tests.builders import START, small_case_type, small_history, small_settings, with_mlflow
 
 pytestmark = pytest.mark.slow
@@ -67,7 +68,15 @@ def test_a_past_brings_a_proposal_the_first_night(tmp_path: Path) -> None:
     assert len(waiting(desk, NAME)) == 1
     assert desk.store.counts("decisions")[1] == 5399
 
+    # A move is replayed on the cases that the model scored in shadow, before and after it decides.
+    mature = past[(past["opened_at"] >= one.held_back_from) & (past["opened_at"] >= NOW - pd.Timedelta(days=60 + 7))]  # fmt: skip
+    before = replay_move(desk, NAME, 0.1, 0.9, NOW, days=60)
     approve_and_promote(desk, NAME, None, "ana", NOW)
+    after = replay_move(desk, NAME, 0.1, 0.9, NOW, days=60)
+    assert before["cases"] == after["cases"] == len(mature)
+    assert before["automation_rate"]["current"] == 0.0
+    assert after["automation_rate"]["current"] > 0.1
+    assert before["automation_rate"]["moved"] == after["automation_rate"]["moved"] > 0.1
     new = past.head(200).drop(columns="bad")
     new = new.assign(case_id="n" + new["case_id"], opened_at=new["opened_at"] + pd.Timedelta(days=60))  # fmt: skip
     decided = decide_once(desk, NAME, new, NOW + pd.Timedelta(days=2), source="a file")
