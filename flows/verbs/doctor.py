@@ -20,6 +20,7 @@ from flows.verbs import doctor_of_house as house
 from flows.verbs import live
 from flows.verbs.aliases import alias_drift
 from flows.verbs.desk import Desk
+from flows.verbs.join import lacking
 from flows.verbs.model_files import why_it_does_not_load
 from models.hub import previous_policy_id
 
@@ -98,6 +99,7 @@ def _of_the_desk(desk: Desk) -> Iterator[Finding]:
 def _of_the_days(desk: Desk, settings: Settings, now: datetime) -> Iterator[Finding]:
     """How the house is run; a ledger that cannot be read was told of before."""
     for name, look in (
+        ("team", lambda: lacking(desk, settings)),
         ("tables", lambda: house.old_tables(desk)),
         ("clock", lambda: house.wrong_clock(desk, now)),
         ("holds", lambda: house.open_holds(desk)),

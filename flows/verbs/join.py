@@ -222,6 +222,15 @@ def _publish(desk: Desk) -> dict[str, int]:
     return told | ({"still lacking, on another machine": lacking} if lacking else {})
 
 
+def lacking(desk: Desk, settings: Settings) -> str:
+    """What this machine of a team lacks, in sentences; "" = nothing, or the home is alone."""
+    if desk.shared is None:
+        return ""
+    looks = (lambda: _store(settings), lambda: _evidence(desk), lambda: _mlflow(desk))
+    missing = " ".join(filter(None, (_tried(look)[0] for look in looks)))
+    return f"{missing} `ratchet join` looks at all of it." if missing else ""
+
+
 def _of_the_desk(desk: Desk, env: Mapping[str, str]) -> Iterator[Looked]:
     yield Looked("head", *_tried(lambda: _head(desk)))
     yield Looked("audit secret", *_tried(lambda: _audit_secret(desk)))

@@ -57,6 +57,12 @@ def test_two_machines_decide_by_one_policy_secret_head_and_model(two: Team) -> N
     assert (two.share / "ledger.head").exists()
 
 
+def examined(two: Team) -> dict[str, str]:
+    """What the doctor finds wrong on the second machine, by what was looked at."""
+    told = json.loads(two.second.ask("doctor", "--json").out)
+    return {one["check"]: one["problem"] for one in told["checks"]}
+
+
 def test_what_reaches_a_part_of_a_teams_files_only_is_refused(two: Team, tmp_path: Path) -> None:
     """A backup without the shared evidence, and an erasure that leaves it there."""
     saved = two.first.ask("backup", "--to", str(tmp_path / "saved.tar"))
@@ -146,12 +152,14 @@ def test_a_lost_part_of_the_evidence_is_named_and_published_again(two: Team) -> 
     (part,) = (two.share / "evidence" / "decisions" / "parts").glob("*.parquet")
     part.unlink()
     assert "1 of decisions (part)" in missing(two)["evidence"]
+    assert "1 of decisions (part)" in examined(two)["team"]
     said = two.second.ask("explain", "case-000001")
     assert said.code == 4
     assert "ratchet join --publish" in said.err
     said = two.first.ask("join", "--publish", by="ana")
     assert (said.code, "evidence parts: 1, models: 0" in said.out) == (0, True), said.out
     assert missing(two) == {}
+    assert examined(two)["team"] == ""
     assert two.second.ask("explain", "case-000001").code == 0
 
 
