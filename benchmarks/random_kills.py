@@ -219,7 +219,7 @@ def on_cards(folder: Path, home: type[Home]) -> Run:
     return run
 
 
-def invented(folder: Path, home: type[Home], nights: int = NIGHTS, a_day: int = 150) -> Run:
+def invented(folder: Path, home: type[Home], nights: int = NIGHTS, a_day: int = 200) -> Run:
     """Invented cases whose truth follows one feature; a third of them are ours."""
     folder.mkdir(parents=True)
     plan = Plan(tuple(range(1, nights + 1)), (0,) * nights)
