@@ -127,6 +127,15 @@ class ParquetParts:
         """Where a part lies, whether or not it is there."""
         return self._folder(table, kind) / f"{name}.parquet"
 
+    def at_hand(self, table: str, name: str, kind: Kind = "part") -> Path:
+        """Where a part lies in this home, copied from the shared store where only that has it.
+
+        Raises:
+            ServiceUnreachable: the part is missing or no longer has the bytes that name it.
+        """
+        self._verify(table, name, kind)
+        return self.path(table, name, kind)
+
     def shape(self, table: str, name: str, kind: Kind = "part") -> PartShape:
         """What a part holds.
 

@@ -57,11 +57,7 @@ def test_two_machines_decide_by_one_policy_secret_head_and_model(two: Team) -> N
     assert (two.share / "ledger.head").exists()
 
 
-def test_what_reaches_a_part_of_a_teams_files_only_is_refused(two: Team, tmp_path: Path) -> None:
-    """A backup without the shared evidence, and an erasure that leaves it there."""
-    saved = two.first.ask("backup", "--to", str(tmp_path / "saved.tar"))
-    assert (saved.code, "shared store" in saved.err) == (3, True)
-    assert not (tmp_path / "saved.tar").exists()
+def test_an_erasure_that_would_reach_a_part_of_a_teams_files_only_is_refused(two: Team) -> None:
     erased = two.first.ask("erase", "case-1", "--reason", "Asked for.", "--yes", by="ana")
     assert (erased.code, "Nothing was erased" in erased.err) == (3, True)
 
