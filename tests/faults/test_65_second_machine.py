@@ -169,9 +169,9 @@ def test_a_token_that_is_not_theirs_is_named(two: Team) -> None:
     assert missing(two, by="") == {}
 
 
-def alone_in_one_home(folder: Path, monkeypatch) -> Team:
+def alone_in_one_home(folder: Path, monkeypatch, database_url: str | None = None) -> Team:
     """As a team was before it had a store: one database, and everything else in the first home."""
-    share = shares(folder, monkeypatch, None)
+    share = shares(folder, monkeypatch, database_url)
     monkeypatch.setenv("RATCHET_MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
     with monkeypatch.context() as before:
         before.delenv("RATCHET_STORE_URL")
@@ -180,9 +180,11 @@ def alone_in_one_home(folder: Path, monkeypatch) -> Team:
     return Team(first, beside(first, folder / "second"), share)
 
 
-def test_what_lies_in_one_home_alone_is_named_and_then_shared(tmp_path: Path, monkeypatch) -> None:
+def test_what_lies_in_one_home_alone_is_named_and_then_shared(
+    tmp_path: Path, monkeypatch, database_url: str | None
+) -> None:
     """The second machine names the first one's head, evidence and models; `--publish` puts them there."""
-    two = alone_in_one_home(tmp_path, monkeypatch)
+    two = alone_in_one_home(tmp_path, monkeypatch, database_url)
     lacks = missing(two)
     assert "Run `ratchet join --publish` on the machine that began this ledger" in lacks["head"]
     said = two.first.ask("join", "--publish", by="ana")
