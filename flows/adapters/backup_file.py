@@ -21,7 +21,9 @@ from typing import Any, BinaryIO
 from configs.errors import UserError
 
 MANIFEST, FORMAT = "MANIFEST.json", 1
-ROWS, HOME = "rows", "home"
+ROWS, HOME, SHARED = "rows", "home", "shared"
+"""Where members stand: rows of the database, files of the home, files that only a team's store has."""
+
 LARGEST_MANIFEST = 1 << 28
 _CHUNK = 1 << 20
 
@@ -92,6 +94,8 @@ class BackupReader:
                     f"{path} holds a link, folder or device ({member.name!a}); a backup of ours "
                     "holds plain files only."
                 )
+        self.digest = ""
+        """SHA-256 (hex) of the manifest, which names the digest of everything else."""
         self.told = self._manifest(path)
         self.files: dict[str, tuple[int, str]] = _listed(path, self.told)
         if set(self._members) != {*self.files, MANIFEST}:
@@ -106,16 +110,20 @@ class BackupReader:
         self._copy(name, whole)
         return whole.getvalue()
 
-    def unpack(self, folder: Path, progress: Callable[[int, int | None], None]) -> None:
-        """Every file of the home below a folder, each verified as it is copied.
+    def unpack(
+        self, folders: Mapping[str, Path], progress: Callable[[int, int | None], None]
+    ) -> None:
+        """Every file that is none of rows below the folder of its kind (`HOME`, `SHARED`), each
+        verified as it is copied.
 
         Raises:
             UserError: a file does not have the size or the digest that the manifest says.
             OSError: the folder cannot be written.
         """
-        names = [name for name in self.files if name.startswith(f"{HOME}/")]
+        names = [name for name in self.files if not name.startswith(f"{ROWS}/")]
         for done, name in enumerate(names, start=1):
-            path = folder.joinpath(*PurePosixPath(name).parts[1:])
+            kind, *parts = PurePosixPath(name).parts
+            path = folders[kind].joinpath(*parts)
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
             with os.fdopen(handle, "wb") as file:
@@ -145,7 +153,9 @@ class BackupReader:
             raise UserError(f"{path} has no manifest: it is no backup of Ratchet, or was cut off.")
         opened = self._tar.extractfile(member)
         try:
-            told = json.loads(b"" if opened is None else opened.read())
+            content = b"" if opened is None else opened.read()
+            self.digest = hashlib.sha256(content).hexdigest()
+            told = json.loads(content)
         except (ValueError, RecursionError, tarfile.TarError):
             told = None
         if not isinstance(told, dict) or told.get("format") != FORMAT:
@@ -164,7 +174,7 @@ def _listed(path: Path, told: Mapping[str, Any]) -> dict[str, tuple[int, str]]:
     for name in found:
         parts = name.split("/")
         strange = any(part in ("", ".", "..") for part in parts) or not name.isprintable()
-        if strange or len(parts) < 2 or parts[0] not in (ROWS, HOME) or "\\" in name:
+        if strange or len(parts) < 2 or parts[0] not in (ROWS, HOME, SHARED) or "\\" in name:
             raise UserError(
                 f"The manifest of {path} names a file outside of a home ({name!a}); nothing was "
                 "unpacked."

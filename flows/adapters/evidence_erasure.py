@@ -14,6 +14,7 @@ import re
 import secrets
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -126,9 +127,16 @@ class Eraser:
                 return
 
     def remove_what_no_longer_counts(self) -> int:
-        """Remove every part that no index row names and that holds an erased case; how many."""
+        """Remove every part that no index row names and that holds an erased case, in this home and at
+        a team's store; how many.
+
+        Raises:
+            ServiceUnreachable: the store does not answer.
+        """
         with reading(self._engine) as connection:
             erased = erased_cases(connection)
+            if not len(erased):
+                return 0
             named = {
                 name
                 for row in connection.execute(select(BATCHES.c.part, BATCHES.c.quarantine))
@@ -140,6 +148,11 @@ class Eraser:
             if path.stem not in named and self._holds_erased(path, erased):
                 path.unlink(missing_ok=True)
                 removed += 1
+        for table in sorted(tables):
+            for kind in _KINDS:
+                for name in sorted(self._files.at_shared(table, kind) - named):
+                    holds = partial(self._holds_erased, erased=erased)
+                    removed += self._files.remove_at_shared(table, kind, name, holds)
         return removed
 
     def unfinished(self) -> list[dict[str, Any]]:

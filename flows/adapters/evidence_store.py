@@ -439,6 +439,18 @@ class EvidenceStore:
                 found[table, kind] = lost
         return found
 
+    def path(self, table: str, name: str, kind: Kind) -> Path:
+        """Where a part lies in this home, whether or not it is there."""
+        return self._files.path(table, name, kind)
+
+    def at_hand(self, table: str, name: str, kind: Kind) -> Path:
+        """Where a part lies in this home, copied from the team's store where only that has it.
+
+        Raises:
+            ServiceUnreachable: the part is missing or no longer has the bytes that name it.
+        """
+        return self._files.at_hand(table, name, kind)
+
     def publish(self) -> tuple[int, int]:
         """Put what this home has and the team's store lacks there, or has with other bytes: how many
         parts, and how many it still lacks.

@@ -168,7 +168,7 @@ class MlflowRuns:
                 mlflow.log_dict(value, file)
 
     @property
-    def _is_own(self) -> bool:
+    def is_own(self) -> bool:
         """Whether the store lies beside its files, in one home."""
         file = database_file(self.tracking_uri)
         return file is not None and file.resolve().parent == self._artifacts.resolve().parent
@@ -177,7 +177,7 @@ class MlflowRuns:
         path = local_path(uri)
         if path is not None:
             inside = path.resolve().is_relative_to(self._artifacts.resolve())
-            return inside or not self._is_own
+            return inside or not self.is_own
         scheme, _, rest = uri.partition(":")
         if scheme != "mlflow-artifacts" or not self.tracking_uri.startswith("http"):
             return False
@@ -246,7 +246,7 @@ class MlflowRuns:
             mlflow.set_registry_uri(self.tracking_uri)
         if not self._known:
             file = database_file(self.tracking_uri)
-            if file is not None and self._is_own:
+            if file is not None and self.is_own:
                 move_records_to(file, self._artifacts)
             self._known = True
         return mlflow

@@ -251,7 +251,7 @@ class ModelRegistry(MlflowRuns):
         name, uri = f"{case_type} version {version}", self._address_of(case_type, version)
         folder = local_path(uri)
         if folder is not None:
-            if not self._is_own and not folder.exists():
+            if not self.is_own and not folder.exists():
                 raise ModelElsewhere(
                     f"{name}: MLflow says that its file lies at {folder}, which is on another machine: "
                     "there it loads, and it need not be trained again. On the machine that has it run "

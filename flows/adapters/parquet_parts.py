@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -123,9 +123,45 @@ class ParquetParts:
         folder = self._shared.part(table, _FOLDERS[kind], "").rpartition("/")[0]
         return frozenset(one.removesuffix(".parquet") for one in self._shared.names(folder))
 
+    def remove_at_shared(
+        self, table: str, kind: Kind, name: str, holds: Callable[[Path], bool]
+    ) -> bool:
+        """Remove a part from the shared store where a copy of it `holds` what must go; whether it did.
+
+        Raises:
+            ServiceUnreachable: the store or this home does not answer.
+        """
+        if self._shared is None:
+            return False
+        told, folder = self._shared.part(table, _FOLDERS[kind], name), self._folder(table, kind)
+        try:
+            copy = written_beside(folder, lambda file: None)
+            try:
+                if not self._shared.get_file(told, copy) or not holds(copy):
+                    return False
+            except pa.ArrowInvalid:
+                return False  # no Parquet file, and nothing that was ever read
+            finally:
+                copy.unlink(missing_ok=True)
+        except OSError as error:
+            raise ServiceUnreachable(
+                f"{folder} cannot be written: {error.strerror or error}. Free the disk or the folder."
+            ) from None
+        self._shared.remove(told)
+        return True
+
     def path(self, table: str, name: str, kind: Kind = "part") -> Path:
         """Where a part lies, whether or not it is there."""
         return self._folder(table, kind) / f"{name}.parquet"
+
+    def at_hand(self, table: str, name: str, kind: Kind = "part") -> Path:
+        """Where a part lies in this home, copied from the shared store where only that has it.
+
+        Raises:
+            ServiceUnreachable: the part is missing or no longer has the bytes that name it.
+        """
+        self._verify(table, name, kind)
+        return self.path(table, name, kind)
 
     def shape(self, table: str, name: str, kind: Kind = "part") -> PartShape:
         """What a part holds.

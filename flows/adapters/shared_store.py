@@ -25,7 +25,7 @@ from typing import Any
 
 import fsspec
 from fsspec import AbstractFileSystem
-from sqlalchemy import Column, Engine, MetaData, Table, Text, insert, inspect, select
+from sqlalchemy import Column, Connection, Engine, MetaData, Table, Text, insert, inspect, select
 from sqlalchemy.exc import IntegrityError
 
 from configs.errors import GateRefused, ServiceUnreachable, UserError
@@ -41,6 +41,9 @@ FOLDERS = ("file", "local", "sftp", "ssh", "smb", "hdfs", "webhdfs")
 
 OBJECTS = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oci", "oss", "tos")
 """Where an upload shows whole, or not at all."""
+
+OURS = ("ledger.head", "evidence", "models", "dossiers", "alerts", "mlflow")
+"""What else stands there; the last is MLflow's, and may be there before anything of ours."""
 
 METADATA = MetaData()
 _KNOWN = Table(
@@ -176,6 +179,23 @@ class SharedStore:
         last = {one.rstrip("/").rsplit("/", 1)[-1] for one in found}
         return sorted(one for one in last if one and not one.endswith(".part"))
 
+    def all_names(self, folder: str) -> list[str]:
+        """The whole names of the files anywhere below a folder of the store, in order; links are left
+        out, since they may lead anywhere (raises as `get`)."""
+        with self._answers(f"{folder} could not be listed at"):
+            self._system.invalidate_cache()
+            try:
+                found = self._system.find(self._path(folder))
+            except (FileNotFoundError, NotADirectoryError):
+                return []
+        names = sorted(one[len(self._root) :].lstrip("/") for one in found)
+        return [
+            one
+            for one in names
+            if not one.endswith(".part")
+            and not (self.folder is not None and (self.folder / one).is_symlink())
+        ]
+
     def remove(self, name: str) -> None:
         """Take a file away, if it is there (raises as `put`)."""
         with self._answers(f"{name} could not be removed from"):
@@ -233,15 +253,43 @@ class SharedStore:
         return f"{_EVIDENCE}/{table}/{folder}/{name}.parquet"
 
     def _mark(self) -> str | None:
+        told = self.told()
+        if told is None:
+            return None
+        if told.get("restoring") is not None:
+            raise GateRefused(
+                f"A restore into the shared store {self} was begun (by {told.get('made_by')}) and has not "
+                "ended, so nothing works on it yet. Give the same `ratchet restore` again, which goes on; "
+                f"or begin anew with an empty database and a store without {MARK} and "
+                f"{', '.join(OURS[:-1])}."
+            )
+        return str(told["mark"])
+
+    def told(self) -> dict[str, Any] | None:
+        """What the mark's file says; None where there is none.
+
+        Raises:
+            GateRefused: it says no mark.
+            ServiceUnreachable: the store does not answer.
+        """
         content = self.get(MARK)
         if content is None:
             return None
         try:
-            return str(json.loads(content)["mark"])
+            told = json.loads(content)
+            return {**told, "mark": str(told["mark"])}
         except (ValueError, KeyError, TypeError):
             raise GateRefused(
                 f"{MARK} at the shared store {self} is damaged. Restore it from a copy."
             ) from None
+
+    def tell(self, mark: str, restoring: str | None = None) -> None:
+        """Write the mark's file; `restoring` names the backup that is being put here (raises as
+        `put`)."""
+        told = {"mark": mark, "made_by": f"{getpass.getuser()}@{socket.gethostname()}"}
+        if restoring is not None:
+            told["restoring"] = restoring
+        self.put(MARK, json.dumps(told).encode("utf-8"))
 
     def _begun(self, engine: Engine) -> str:
         """The mark of a database that knew no store. Of two first starts the second waits for the
@@ -249,12 +297,9 @@ class SharedStore:
         try:
             with writing(engine) as connection:
                 mark = self._mark() or secrets.token_hex(16)
-                connection.execute(
-                    insert(_KNOWN).values(name="store", mark=mark, address=str(self))
-                )
+                remember(connection, mark, self)
                 if self._mark() is None:
-                    made_by = f"{getpass.getuser()}@{socket.gethostname()}"
-                    self.put(MARK, json.dumps({"mark": mark, "made_by": made_by}).encode("utf-8"))
+                    self.tell(mark)
         except IntegrityError:
             return str(known_mark(engine))
         return mark
@@ -366,6 +411,11 @@ def team_store(database_url: str | None, store_url: str | None) -> SharedStore |
 def known_mark(engine: Engine) -> str | None:
     """The mark of the store that a database knows; None where it knows none."""
     return _known(engine, "mark")
+
+
+def remember(connection: Connection, mark: str, store: SharedStore) -> None:
+    """Let a database that knows no store know this one (IntegrityError: it knows one)."""
+    connection.execute(insert(_KNOWN).values(name="store", mark=mark, address=str(store)))
 
 
 def _known_address(engine: Engine) -> str | None:

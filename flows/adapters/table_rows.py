@@ -7,7 +7,7 @@ SQLite is restored to PostgreSQL and the other way round.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, MetaData, Table, func, insert, inspect, select, text
@@ -35,55 +35,78 @@ def exported(url: str | URL, names: Iterable[str]) -> dict[str, bytes]:
 
 
 def import_ledger(url: str | URL, rows: Mapping[str, bytes]) -> None:
-    """Put a ledger's rows into an empty database (raises as `_import`)."""
+    """Put a ledger's rows into an empty database (raises as `import_all`)."""
     engine = open_database(url)
     bring_up_to_date(engine)
-    _import(url, LEDGER_TABLES, rows)
+    with writing(engine) as connection:
+        _import(connection, LEDGER_TABLES, rows)
 
 
 def import_evidence(url: str | URL, rows: Mapping[str, bytes]) -> None:
-    """Put an evidence index's rows into an empty database (raises as `_import`)."""
-    create_tables(open_database(url), EVIDENCE)
-    _import(url, EVIDENCE_TABLES, rows)
+    """Put an evidence index's rows into an empty database (raises as `import_all`)."""
+    engine = open_database(url)
+    create_tables(engine, EVIDENCE)
+    with writing(engine) as connection:
+        _import(connection, EVIDENCE_TABLES, rows)
 
 
-def refuse_unless_empty(url: str | URL) -> None:
-    """Raise (UserError) where a database holds rows of ours already."""
-    with reading(open_database(url)) as connection:
-        present = set(inspect(connection).get_table_names())
-        held = [
-            name
-            for name in (*LEDGER_TABLES, *EVIDENCE_TABLES)
-            if name in present and _count(connection, name)
-        ]
-    if held:
-        raise UserError(
-            f"The database already holds rows of {', '.join(held)}, and nothing is restored over "
-            "them. Name an empty database (RATCHET_DATABASE_URL)."
-        )
+def import_all(
+    url: str | URL,
+    rows: Mapping[str, bytes],
+    beside: Callable[[Connection], None] = lambda _: None,
+) -> None:
+    """Put all rows into an empty database that keeps both, in one transaction.
 
-
-def _import(url: str | URL, names: Iterable[str], rows: Mapping[str, bytes]) -> None:
-    """All rows in one transaction.
+    Args:
+        beside: what is written in the same transaction.
 
     Raises:
         UserError: a table is not empty, or a row is none of ours.
-        ServiceUnreachable: the database does not answer; nothing was changed.
+        ServiceUnreachable: the database does not answer; no row was put there.
     """
-    with writing(open_database(url)) as connection:
-        for name in names:
-            table = Table(name, MetaData(), autoload_with=connection)
-            if _count(connection, name):
-                raise UserError(f"The table {name} is not empty; nothing was restored over it.")
-            found = list(_read(table, rows.get(name, b"")))
-            if found:
-                connection.execute(insert(table), found)
-            if name in _NUMBERED and found and connection.dialect.name == "postgresql":
-                column = _NUMBERED[name]
-                last = max(row[column] for row in found)
-                told = {"table": name, "column": column, "last": last}
-                ask = "SELECT setval(pg_get_serial_sequence(:table, :column), :last)"
-                connection.execute(text(ask), told)
+    engine = open_database(url)
+    bring_up_to_date(engine)
+    create_tables(engine, EVIDENCE)
+    with writing(engine) as connection:
+        _import(connection, (*LEDGER_TABLES, *EVIDENCE_TABLES), rows)
+        beside(connection)
+
+
+def holds_just(url: str | URL, rows: Mapping[str, bytes]) -> bool:
+    """Whether a database holds these rows of all our tables, and no others."""
+    names = (*LEDGER_TABLES, *EVIDENCE_TABLES)
+    found = exported(url, names)
+    return all(
+        sorted(found.get(name, b"").splitlines()) == sorted(rows.get(name, b"").splitlines())
+        for name in names  # sorted: the order of texts is each database's own
+    )
+
+
+def holds_rows(url: str | URL) -> tuple[str, ...]:
+    """The names of our tables in which a database holds rows."""
+    with reading(open_database(url)) as connection:
+        present = set(inspect(connection).get_table_names())
+        return tuple(
+            name
+            for name in (*LEDGER_TABLES, *EVIDENCE_TABLES)
+            if name in present and _count(connection, name)
+        )
+
+
+def _import(connection: Connection, names: Iterable[str], rows: Mapping[str, bytes]) -> None:
+    for name in names:
+        table = Table(name, MetaData(), autoload_with=connection)
+        if _count(connection, name):
+            raise UserError(f"The table {name} is not empty; nothing was restored over it.")
+        found = list(_read(table, rows.get(name, b"")))
+        if found:
+            connection.execute(insert(table), found)
+        if name in _NUMBERED and found and connection.dialect.name == "postgresql":
+            column = _NUMBERED[name]
+            last = max(row[column] for row in found)
+            told = {"table": name, "column": column, "last": last}
+            ask = "SELECT setval(pg_get_serial_sequence(:table, :column), :last)"
+            connection.execute(text(ask), told)
 
 
 def _lines(connection: Connection, name: str) -> Iterator[bytes]:

@@ -18,25 +18,27 @@ from flows.commands.output import say
               help="Take the secret of the audits along: whoever reads the file can foresee them.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True)
 def backup(to: Path, with_audit_secret: bool, as_json: bool) -> None:
-    """Write the whole live home into one file, each byte with its digest; a night may run meanwhile.
+    """Write the whole live home, and what a team's store has, into one file, each byte with its digest;
+    a night may run meanwhile.
 
-    The file holds personal data: keep it where only you can read it. Copy `live/ledger.head` of the
-    home to another disk every night, too: with it a restored ledger is known to be whole.
+    The file holds personal data: keep it where only you can read it. Copy the ledger's head
+    (`live/ledger.head` of the home, a team's `ledger.head` at its store) to another disk every night,
+    too: with it a restored ledger is known to be whole.
     """
     from configs.settings import load_settings
     from flows.reports.progress import counted
     from flows.verbs import live
     from flows.verbs.backup import back_up
 
-    settings = load_settings()
+    settings, desk = load_settings(), live.open_desk()
     with counted("Files saved") as progress:
         made = back_up(
-            live.open_desk(),
+            desk,
             to,
             datetime.now(UTC),
             database_url=settings.database_url,
             with_audit_secret=with_audit_secret,
-            registry_elsewhere=settings.mlflow_tracking_uri is not None,
+            registry_elsewhere=not desk.registry.is_own,
             progress=progress,
         )
     if as_json:
@@ -63,7 +65,8 @@ def backup(to: Path, with_audit_secret: bool, as_json: bool) -> None:
               help="The ledger.head of the lost home, where a copy is left.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True)
 def restore(source: Path, to: Path, head: Path | None, as_json: bool) -> None:
-    """Make a new home out of a backup; the rows go to the configured database, which must be empty.
+    """Make a new home out of a backup; the rows go to the configured database, and what a team shares
+    to the configured store, both of which must be empty. Killed anywhere, the same command goes on.
 
     Unless --head shows that nothing came after the backup, every case goes to people until two
     approvers accept the ledger (`ratchet ledger accept-restored`).
@@ -72,9 +75,15 @@ def restore(source: Path, to: Path, head: Path | None, as_json: bool) -> None:
     from flows.reports.progress import counted
     from flows.verbs.restore import restore as make
 
+    settings = load_settings()
     with counted("Files restored") as progress:
         made = make(
-            source, to, database_url=load_settings().database_url, head=head, progress=progress
+            source,
+            to,
+            database_url=settings.database_url,
+            store_url=settings.store_url,
+            head=head,
+            progress=progress,
         )
     if as_json:
         told = {"home": str(made.home), "made_at": made.made_at, "seq": made.seq}
@@ -84,6 +93,10 @@ def restore(source: Path, to: Path, head: Path | None, as_json: bool) -> None:
         f"{made.home}: the backup of {made.made_at}, up to ledger entry {made.seq}. Use it with "
         f"RATCHET_HOME={to}."
     )
+    if settings.store_url is not None:
+        click.echo(
+            "Every other machine takes an empty RATCHET_HOME, and `ratchet join --audit-key FILE`."
+        )
     click.echo("\n".join(made.notes), nl=bool(made.notes))
     if made.waits:
         say(

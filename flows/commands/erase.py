@@ -36,7 +36,7 @@ def erase(
     Scores, labels and probabilities stay under invented ids, so that proofs still stand; features,
     amounts and texts are emptied. A ledger entry says how many rows, by digests of the ids. Backups,
     sources and what was exported are not changed: see docs/backup.md. The exit code is 3 where an
-    id still stands somewhere in the home.
+    id still stands somewhere in the home or at the team's store.
     """
     from configs.errors import UserError
     from configs.settings import load_settings
@@ -62,6 +62,7 @@ def erase(
     )
     if as_json:
         plain = {**told.done.plain(), "texts": told.texts, "left": told.left}
+        plain |= {"copies": told.copies, "elsewhere": told.elsewhere}
         click.echo(json.dumps({**plain, "entries": [one.seq for one in told.entries]}, indent=1))
         if told.left:
             raise SystemExit(EXIT_GATE)
@@ -70,12 +71,15 @@ def erase(
         for table, count in counts.items():
             click.echo(f"{count:,} {what} {table}")
     click.echo(f"{told.texts:,} dossiers or files of alerts were written anew.")
+    if told.copies:
+        click.echo(f"{told.copies:,} files of old parts were removed.")
     for entry in told.entries:
         click.echo(f"What was done stands in the ledger (entry {entry.seq}).")
     click.echo(
         "Not changed: backups made before, the sources (what they deliver of these cases is no longer "
         "stored), and files that somebody exported."
     )
+    click.echo(told.elsewhere, nl=bool(told.elsewhere))
     for place in told.left:
         say(f"An id still stands in {place}.")
     if told.left:

@@ -1,4 +1,4 @@
-"""Write the whole live home into one file, while a night may be running."""
+"""Write the whole live home, and what a team shares, into one file, while a night may be running."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from typing import Any, BinaryIO
 
 from sqlalchemy.engine import URL
 
-from configs.errors import GateRefused, ServiceUnreachable, UserError
+from configs.errors import ServiceUnreachable, UserError
 from flows.adapters.backup_file import HOME, ROWS, BackupWriter
 from flows.adapters.database import sqlite_url
 from flows.adapters.files import write_atomically
 from flows.adapters.kill_points import kill_point
 from flows.adapters.migrate import NEWEST
+from flows.adapters.parquet_parts import Kind
 from flows.adapters.table_rows import EVIDENCE_TABLES, LEDGER_TABLES, exported
+from flows.verbs import team_files
 from flows.verbs.desk import AUDIT_KEY_FILE, Desk
 
 _ATTEMPTS = 5
@@ -62,7 +64,8 @@ def back_up(
     """Write a backup of the home to a file, or into a folder under a name of its own.
 
     The rows of the ledger and of the evidence's index are read with the same ledger entry last
-    before and after; the parts that the index names never change.
+    before and after; the parts that the index names never change. A team's holds what its shared
+    store has, whichever machine makes it, and that machine's own alerts beside.
 
     Args:
         database_url: where the rows lie; None: SQLite files in the home.
@@ -70,16 +73,10 @@ def back_up(
 
     Raises:
         UserError: the file exists already, or lies in the home itself.
-        GateRefused: the home is a team's, whose files lie at its shared store.
-        ServiceUnreachable: the ledger was written all the while, or a part of the evidence is gone.
+        ServiceUnreachable: the ledger was written all the while, a part of the evidence is gone or was
+            changed, or a team's store does not answer.
         OSError: the file cannot be written; nothing was left there.
     """
-    if desk.shared is not None:
-        raise GateRefused(
-            "this home is a team's: its evidence, models and the ledger's head lie at the shared store "
-            "(`store_url`), which a backup of one home does not hold. Save the database and the store by "
-            "their own means, the store last (docs/team.md)."
-        )
     path = to / f"ratchet-{at:%Y%m%dT%H%M%SZ}.tar" if to.is_dir() else to
     if path.exists():
         raise UserError(f"{path} exists already; name another file, or a folder.")
@@ -87,8 +84,11 @@ def back_up(
         raise UserError(f"{path} lies in the home that is to be saved; name a file elsewhere.")
     rows = _rows(desk, database_url)
     notes: list[str] = []
-    names = list(_home_files(desk.home, with_audit_secret, notes))
+    shared = [] if desk.shared is None else team_files.saved_names(desk.shared)
     parts = list(dict.fromkeys(_parts(rows["evidence_batches"])))
+    if desk.shared is not None:
+        notes += team_files.fetch_models(desk)
+    names = list(_home_files(desk.home, with_audit_secret, notes))
     ends = _end_of(rows["ledger_entries"])
     writer: list[BackupWriter] = []
 
@@ -97,15 +97,23 @@ def back_up(
         writer.append(out)
         for table, lines in rows.items():
             out.add_bytes(f"{ROWS}/{table}.jsonl", lines)
-        for done, name in enumerate((*parts, *names), start=1):
-            _add(out, desk.home, name, done <= len(parts), notes)
-            progress(done, len(parts) + len(names))
+        whole = len(parts) + len(names) + len(shared)
+        for done, part in enumerate(parts, start=1):
+            _add_part(out, desk, part)
+            progress(done, whole)
+        for done, name in enumerate(names, start=len(parts) + 1):
+            _add(out, desk.home, name, notes)
+            progress(done, whole)
+        for done, name in enumerate(shared, start=len(parts) + len(names) + 1):
+            team_files.add_shared(out, desk, name, notes)
+            progress(done, whole)
         out.close(
             {
                 "made_at": at.isoformat(),
                 "revision": NEWEST,
                 "ledger": ends,
-                "database": "postgresql" if database_url else "sqlite",
+                "database": desk.ledger.engine.dialect.name,
+                "team": desk.shared is not None,
                 "audit_secret": with_audit_secret,
                 "notes": notes,
             }
@@ -160,16 +168,36 @@ def _home_files(home: Path, with_audit_secret: bool, notes: list[str]) -> Iterat
                 yield told
 
 
-def _parts(batches: bytes) -> Iterator[str]:
-    """The Parquet parts that the saved index names."""
+def _parts(batches: bytes) -> Iterator[tuple[str, Kind, str]]:
+    """The Parquet parts that the saved index names: table, kind, digest."""
+    kinds: tuple[Kind, ...] = ("part", "quarantine")
     for line in batches.splitlines():
         row = json.loads(line)
-        for kind, folder in (("part", "parts"), ("quarantine", "quarantine")):
+        for kind in kinds:
             if row[kind] is not None:
-                yield f"evidence/{row['table_name']}/{folder}/{row[kind]}.parquet"
+                yield row["table_name"], kind, row[kind]
 
 
-def _add(out: BackupWriter, home: Path, name: str, is_part: bool, notes: list[str]) -> None:
+def _add_part(out: BackupWriter, desk: Desk, part: tuple[str, Kind, str]) -> None:
+    table, kind, name = part
+    path = desk.store.path(table, name, kind)
+    if desk.shared is not None:
+        desk.store.at_hand(table, name, kind)
+    try:
+        out.add_file(f"{HOME}/{path.relative_to(desk.home).as_posix()}", path)
+    except FileNotFoundError:
+        raise ServiceUnreachable(
+            f"The evidence part {path} is gone: somebody's data was erased meanwhile, or it was "
+            "removed. Nothing was written; try again, and look at `ratchet doctor`."
+        ) from None
+    if out.files[-1]["sha256"] != name:
+        raise ServiceUnreachable(
+            f"The evidence part {path} was changed: its bytes no longer have the digest that names it, "
+            "so no backup could be restored with it. Nothing was written; put it back from an older one."
+        )
+
+
+def _add(out: BackupWriter, home: Path, name: str, notes: list[str]) -> None:
     path = home / name
     try:
         if path.suffix == ".db":
@@ -177,11 +205,6 @@ def _add(out: BackupWriter, home: Path, name: str, is_part: bool, notes: list[st
         else:
             out.add_file(f"{HOME}/{name}", path)
     except FileNotFoundError:
-        if is_part:
-            raise ServiceUnreachable(
-                f"The evidence part {path} is gone: somebody's data was erased meanwhile, or it was "
-                "removed. Nothing was written; try again, and look at `ratchet doctor`."
-            ) from None
         notes.append(f"{name} was removed while it was to be saved, and was left out.")
 
 

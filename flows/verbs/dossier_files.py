@@ -59,6 +59,11 @@ def newest(desk: Desk, most: int) -> list[bytes]:
     return found
 
 
+def before_all_runs(night: str) -> str:
+    """The name at a team's store of a dossier from before every run that the team has itself."""
+    return f"{FOLDER}/{night}/00000000.json"
+
+
 def publish(desk: Desk) -> int:
     """Put the dossiers of this home where a team finds them, for nights of which it has none; how
     many (ServiceUnreachable: the store does not answer)."""
@@ -67,8 +72,7 @@ def publish(desk: Desk) -> int:
     there, put = set(desk.shared.names(FOLDER)), 0
     for file in sorted((desk.home / FOLDER).glob("*.json")):
         if file.stem not in there:
-            # Before every run of the night that the team has itself.
-            desk.shared.put(f"{FOLDER}/{file.stem}/00000000.json", file.read_bytes())
+            desk.shared.put(before_all_runs(file.stem), file.read_bytes())
             put += 1
     return put
 

@@ -1,8 +1,10 @@
-"""Take what is personal about some cases out of everything that this home keeps, and say so for ever."""
+"""Take what is personal about some cases out of everything that this home and its team's store keep, and
+say so for ever."""
 
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -13,13 +15,17 @@ from typing import Any
 from sqlalchemy.engine import URL
 
 from configs.errors import GateRefused, UserError
+from flows.adapters.alerts import FOLDER as ALERTS
 from flows.adapters.evidence_erasure import Erasure, tokens_of
 from flows.adapters.files import write_atomically
 from flows.adapters.kill_points import kill_point
+from flows.adapters.shared_store import SharedStore
 from flows.adapters.table_rows import LEDGER_TABLES, exported
 from flows.verbs.backup import ledger_address
 from flows.verbs.desk import Desk
+from flows.verbs.dossier_files import FOLDER as DOSSIERS
 from flows.verbs.submit import looking_again, submitted
+from flows.verbs.team_files import MLFLOW
 from models.hub import LEDGER, Entry, RecordErasure, may_act, version_of
 
 GONE = "(erased)"
@@ -30,16 +36,27 @@ CANNOT_BE_MADE_AGAIN = (
     "what a proof concluded can be concluded again."
 )
 _LARGEST_TEXT = 1 << 28
+_ELSEWHERE = (
+    "Other machines of the team that read or wrote these cases still have copies of the old parts, and "
+    "their own dossiers and alerts. Nothing is read from them or put back by them: `ratchet join` there "
+    "removes the parts, and the same `ratchet erase` there cleans the texts."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """What was erased, the ledger entries that say so, and where one of the ids still stands."""
+    """What was erased, the ledger entries that say so, and where one of the ids still stands.
+
+    `copies`: parts that were removed since others took their places. `elsewhere`: what a team's other
+    machines keep in their homes, which is not reached from here; "" for a home that is alone.
+    """
 
     done: Erasure
     entries: tuple[Entry, ...]
     texts: int
     left: tuple[str, ...]
+    copies: int = 0
+    elsewhere: str = ""
 
 
 def erase(
@@ -59,11 +76,6 @@ def erase(
         GateRefused: the actor may not, or the ledger is not as it was written.
         ServiceUnreachable: the store or the ledger cannot be used.
     """
-    if desk.shared is not None:
-        raise GateRefused(
-            "this home is a team's, and an erasure does not reach its shared store (`store_url`) and the "
-            "copies on the other machines yet. Nothing was erased."
-        )
     ids = sorted({one.strip() for one in case_ids if one.strip()})
     if not ids:
         raise UserError("no case id is given; name the cases, or a file with one id a line.")
@@ -80,20 +92,25 @@ def erase(
     if refused is not None:
         raise GateRefused(refused.reason)
     done = desk.store.eraser.erase(ids, told)
-    desk.store.eraser.remove_what_no_longer_counts()
+    copies = desk.store.eraser.remove_what_no_longer_counts()
     kill_point("erase.removed")
     texts = _cleaned(desk.home, ids)
+    if desk.shared is not None:
+        texts += _cleaned_at(desk.shared, ids)
     kill_point("erase.texts")
     if texts and not desk.store.eraser.unfinished():
         desk.store.eraser.note(ids, told)  # no row of theirs, but a dossier that named them
     entries = tuple(_entered(desk, one, actor, at) for one in desk.store.eraser.unfinished())
-    if not (done.found or texts or entries):
+    if not (done.found or texts or entries or copies):
         raise UserError(
             f"Nothing is kept here of any of these {len(ids):,} cases. Ids are told apart by case and "
             "every sign."
         )
-    left = (*_files_that_name(desk.home, ids), *_rows_that_name(desk.home, ids, database_url))
-    return Erased(done, entries, texts, left)
+    left = [*_files_that_name(desk.home, ids), *_rows_that_name(desk.home, ids, database_url)]
+    if desk.shared is None:
+        return Erased(done, entries, texts, tuple(left), copies)
+    left += _shared_files_that_name(desk.shared, ids)
+    return Erased(done, entries, texts, tuple(left), copies, _ELSEWHERE)
 
 
 def _entered(desk: Desk, told: dict[str, Any], actor: str, at: datetime) -> Entry:
@@ -124,13 +141,42 @@ def _cleaned(home: Path, ids: Sequence[str]) -> int:
     for path in (*sorted((home / "dossiers").glob("*")), *sorted(home.glob("alerts*.jsonl"))):
         if not path.is_file() or path.is_symlink():
             continue
-        text = path.read_text(encoding="utf-8", errors="surrogateescape")
-        clean = pattern.sub(GONE, text)
-        if clean != text:
-            content = clean.encode("utf-8", "surrogateescape")
+        content = _without(pattern, path.read_bytes())
+        if content is not None:
             write_atomically(path, lambda file, content=content: file.write(content))  # type: ignore[misc]
             changed += 1
     return changed
+
+
+def _cleaned_at(store: SharedStore, ids: Sequence[str]) -> int:
+    """The same at a team's store."""
+    pattern, changed = tokens_of(ids), 0
+    for name in (*store.all_names(DOSSIERS), *store.all_names(ALERTS)):
+        content = _without(pattern, store.get(name) or b"")
+        if content is not None:
+            store.put(name, content)
+            changed += 1
+    return changed
+
+
+def _without(pattern: re.Pattern[str], content: bytes) -> bytes | None:
+    """A text without the ids; None where it names none."""
+    text = content.decode("utf-8", "surrogateescape")
+    clean = pattern.sub(GONE, text)
+    return None if clean == text else clean.encode("utf-8", "surrogateescape")
+
+
+def _shared_files_that_name(store: SharedStore, ids: Sequence[str]) -> list[str]:
+    """What MLflow keeps in the team's folder, and holds one of the ids."""
+    if store.folder is None:
+        return []
+    pattern = tokens_of(ids)
+    return [
+        f"{name} (at the shared store)"
+        for name in store.all_names(MLFLOW)
+        if (store.folder / name).stat().st_size <= _LARGEST_TEXT
+        and pattern.search((store.get(name) or b"").decode("latin-1"))
+    ]
 
 
 def _files_that_name(home: Path, ids: Sequence[str]) -> list[str]:

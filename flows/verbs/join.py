@@ -293,7 +293,9 @@ def _evidence(desk: Desk) -> str:
             f"Parts of the evidence are not at the shared store: {', '.join(sorted(counted))}. Each lies "
             "in the home of the machine that wrote it; run `ratchet join --publish` there."
         )
-    return "every part that counts is at the shared store"
+    removed = desk.store.eraser.remove_what_no_longer_counts()
+    gone = f"; {removed:,} copies of what was erased were removed" if removed else ""
+    return f"every part that counts is at the shared store{gone}"
 
 
 def _models(desk: Desk) -> str:

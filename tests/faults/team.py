@@ -11,6 +11,9 @@ from tempfile import mkdtemp
 
 import pytest
 
+from flows.adapters.database import create_tables, open_database
+from flows.adapters.shared_store import METADATA, SharedStore, remember
+from flows.adapters.table_rows import EVIDENCE_TABLES, LEDGER_TABLES, exported, import_all
 from tests.faults.house import House, built
 from tests.flows.commands.live_home import LiveHome, Said
 
@@ -48,20 +51,27 @@ def shares(folder: Path, monkeypatch: pytest.MonkeyPatch, database_url: str | No
 
 def team(folder: Path, monkeypatch: pytest.MonkeyPatch, database_url: str | None) -> Team:
     """The first machine is at work: people, a model, two promoted policies. The second is new."""
-    if database_url is None:
-        template = _template()
-        shutil.copytree(template.share.parent, folder, dirs_exist_ok=True)
-        share = shares(folder, monkeypatch, None)
-        first = beside(template.first, folder / "first")
-    else:
-        share = shares(folder, monkeypatch, database_url)
-        first = built(folder / "first")
+    template = _template()
+    shutil.copytree(template.share.parent, folder, dirs_exist_ok=True)
+    share = shares(folder, monkeypatch, database_url)
+    if database_url is not None:
+        _bring_rows(template.share, SharedStore.at(share.as_uri()), database_url)
+    first = beside(template.first, folder / "first")
     return Team(first, beside(first, folder / "second"), share)
 
 
 def beside(first: House, home: Path) -> House:
     """Another, empty home of the same people."""
     return House(LiveHome(home, dict(first.live.tokens)), first.wide, first.narrow)
+
+
+def _bring_rows(of: Path, store: SharedStore, url: str) -> None:
+    """The template's rows and mark in another database; to build a team there takes half a minute."""
+    rows = exported(f"sqlite:///{of.parent / 'shared.db'}", (*LEDGER_TABLES, *EVIDENCE_TABLES))
+    told, engine = store.told(), open_database(url)
+    assert told is not None
+    create_tables(engine, METADATA)
+    import_all(url, rows, lambda connection: remember(connection, told["mark"], store))
 
 
 @cache

@@ -13,12 +13,15 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from flows.adapters.evidence_erasure import tokens_of
 from flows.verbs import live
 from tests.faults.house import NAME, built, everything_escalates
 from tests.faults.team import Team, beside, shares, team
 from tests.faults.test_50_audit_secret import all_agree, drawn
+from tests.flows.adapters.killing import killed_at
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -63,13 +66,72 @@ def examined(two: Team) -> dict[str, str]:
     return {one["check"]: one["problem"] for one in told["checks"]}
 
 
-def test_what_reaches_a_part_of_a_teams_files_only_is_refused(two: Team, tmp_path: Path) -> None:
-    """A backup without the shared evidence, and an erasure that leaves it there."""
-    saved = two.first.ask("backup", "--to", str(tmp_path / "saved.tar"))
-    assert (saved.code, "shared store" in saved.err) == (3, True)
-    assert not (tmp_path / "saved.tar").exists()
-    erased = two.first.ask("erase", "case-1", "--reason", "Asked for.", "--yes", by="ana")
-    assert (erased.code, "Nothing was erased" in erased.err) == (3, True)
+def stands_in(place: Path, case_id: str) -> list[str]:
+    """The files below a folder that hold a case's id: parts by their rows, others by their bytes."""
+    found, named = [], tokens_of([case_id])
+    for path in sorted(one for one in place.rglob("*") if one.is_file()):
+        if path.suffix == ".parquet":
+            ids = pd.read_parquet(path, columns=["case_id"])["case_id"].astype("str")
+            held = bool((ids == case_id).any())
+        else:
+            held = named.search(path.read_bytes().decode("latin-1")) is not None
+        found += [str(path.relative_to(place))] if held else []
+    return found
+
+
+def test_an_erasure_on_one_machine_reaches_the_store_and_no_other_machine_undoes_it(
+    two: Team,
+) -> None:
+    """Rows, parts, alerts and dossiers of all; the other machine's copies are named, never read, and
+    removed by its `join`; what only its own home says is cleaned by the same command there."""
+    case_id, now = "case-000001", datetime.now(UTC)
+    drawn(two.first, 0)
+    assert two.hands_over_the_secret().code == 0
+    before = two.second.desk().store.read("decisions")  # a copy, and a decoded one
+    two.second.desk().alerts.send("tried", NAME, f"About {case_id}.", now)
+    dossier = {"as_of": now.isoformat(), "results": {}, "cases": [case_id, f"{case_id}1"]}
+    live.file_dossier(two.first.desk(), dossier)
+    assert len(stands_in(two.share, case_id)) == 4  # decisions, contributions, an alert, a dossier
+    said = two.first.ask("erase", case_id, "--reason", "Asked for.", "--yes", by="ana")
+    assert said.code == 0, said.err
+    assert "Other machines of the team" in said.out
+    assert stands_in(two.share, case_id) == [] == stands_in(two.first.home, case_id)
+    told = live.last_dossier(two.second.desk())
+    assert told is not None
+    assert told["cases"] == ["(erased)", f"{case_id}1"]
+    rows = two.second.desk().store.read("decisions")
+    assert len(rows) == len(before) == 200
+    assert set(before["case_id"]) - set(rows["case_id"]) == {case_id}
+    # The other machine: the old part and its own alert are left, and come back nowhere.
+    assert len(stands_in(two.second.home, case_id)) == 2
+    assert two.second.ask("explain", case_id).code == 2
+    said = two.second.ask("join", "--publish", by="ben")
+    assert (said.code, "what was erased were removed" in said.out) == (0, True), said.out
+    assert stands_in(two.second.home, case_id) == ["alerts.jsonl"]
+    assert stands_in(two.share, case_id) == []
+    said = two.second.ask("erase", case_id, "--reason", "Asked for.", "--yes", by="ben")
+    assert said.code == 0, said.err
+    assert stands_in(two.second.home, case_id) == []
+    assert two.first.ask("ledger", "verify").code == two.second.ask("ledger", "verify").code == 0
+
+
+@pytest.mark.parametrize("point", ["parts_written", "swapped", "removed", "texts", "entered"])
+def test_killed_in_an_erasure_the_same_command_goes_on_at_the_store(
+    tmp_path: Path, monkeypatch, point: str
+) -> None:
+    two, case_id = team(tmp_path, monkeypatch, None), "case-000001"
+    drawn(two.first, 0)
+    two.first.desk().alerts.send("tried", NAME, f"About {case_id}.", datetime.now(UTC))
+
+    def erase():
+        return two.first.ask("erase", case_id, "--reason", "Asked for.", "--yes", by="ana")
+
+    assert killed_at(f"erase.{point}", erase) == 9
+    said = erase()
+    assert said.code == (2 if point == "entered" and "Nothing is kept" in said.err else 0), said.err
+    assert stands_in(two.share, case_id) == [] == stands_in(two.first.home, case_id)
+    assert two.first.desk().store.eraser.unfinished() == []
+    assert len(two.first.desk().store.read("decisions")) == 200
 
 
 def test_alerts_and_dossiers_are_of_all_machines(two: Team) -> None:
@@ -181,9 +243,9 @@ def test_a_token_that_is_not_theirs_is_named(two: Team) -> None:
     assert missing(two, by="") == {}
 
 
-def alone_in_one_home(folder: Path, monkeypatch) -> Team:
+def alone_in_one_home(folder: Path, monkeypatch, database_url: str | None = None) -> Team:
     """As a team was before it had a store: one database, and everything else in the first home."""
-    share = shares(folder, monkeypatch, None)
+    share = shares(folder, monkeypatch, database_url)
     monkeypatch.setenv("RATCHET_MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
     with monkeypatch.context() as before:
         before.delenv("RATCHET_STORE_URL")
@@ -192,9 +254,11 @@ def alone_in_one_home(folder: Path, monkeypatch) -> Team:
     return Team(first, beside(first, folder / "second"), share)
 
 
-def test_what_lies_in_one_home_alone_is_named_and_then_shared(tmp_path: Path, monkeypatch) -> None:
+def test_what_lies_in_one_home_alone_is_named_and_then_shared(
+    tmp_path: Path, monkeypatch, database_url: str | None
+) -> None:
     """The second machine names the first one's head, evidence and models; `--publish` puts them there."""
-    two = alone_in_one_home(tmp_path, monkeypatch)
+    two = alone_in_one_home(tmp_path, monkeypatch, database_url)
     lacks = missing(two)
     assert "Run `ratchet join --publish` on the machine that began this ledger" in lacks["head"]
     said = two.first.ask("join", "--publish", by="ana")

@@ -1,4 +1,5 @@
-"""Two homes in two folders with one PostgreSQL: nights, retrain, approve, promote and decide from both."""
+"""Two homes in two folders with one PostgreSQL: nights, retrain, approve, promote, decide and restore
+from both."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from models.vocabulary import Boundary
 from tests.faults.house import cases
 from tests.faults.team import shares
 from tests.flows.commands.live_home import LiveHome
+from tests.integration.postgres import _administer
 from tests.live_sources import write_live_sources
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -70,10 +73,60 @@ def decides(home: LiveHome, start: int) -> pd.DataFrame:
     return pd.read_parquet(out)
 
 
-def test_two_machines_take_turns(tmp_path: Path, postgres_url: str, monkeypatch) -> None:
-    """What one of them does the other goes on from, and both homes say the same at the end."""
-    shares(tmp_path, monkeypatch, postgres_url)
-    for name, file in write_live_sources(tmp_path / "sources", days=25, scale=0.1).items():
+def goes_on_from_its_backup(
+    home: LiveHome, head: Path, folder: Path, url: str, sources: dict[str, str], monkeypatch
+) -> None:
+    """A new database, store and home out of what one machine saved: two machines approve, promote,
+    decide and run a night there, and nothing is stored twice."""
+    folder.mkdir()
+    said = home.ask("backup", "--to", str(folder / "b.tar"), "--with-audit-secret")
+    assert said.code == 0, said.err
+    before = home.desk()
+    shares(folder, monkeypatch, url)
+    for name, file in sources.items():
+        monkeypatch.setenv(name, file)
+    said = home.ask(
+        "restore", str(folder / "b.tar"), "--to", str(folder / "a"), "--head", str(head)
+    )
+    assert (said.code, "accept-restored" in said.err) == (0, False), said.err
+    a, b = LiveHome(folder / "a", home.tokens), LiveHome(folder / "b", home.tokens)
+    assert a.ask("audit-key", "export", "--to", str(folder / "secret.json")).code == 0
+    assert b.ask("join", "--audit-key", str(folder / "secret.json"), by="ben").code == 0
+    assert b.desk().ledger.history() == before.ledger.history()
+    for table in ("decisions", "reviews", "outcomes"):
+        assert b.desk().store.digest(table) == before.store.digest(table)
+    told = json.loads(b.ask("night", "--json").out)
+    assert told["rows_new"] == 0
+    proposal = files_proposal(a, Boundary(0.25, 0.75))
+    for one, command, by in ((b, "approve", "ben"), (a, "promote", "ana")):
+        said = one.ask(command, proposal, *(["--yes"] if command == "approve" else []), by=by)
+        assert said.code == 0, said.err
+    decided = pd.concat([decides(a, 10_000), decides(b, 11_000)])
+    assert set(decided["policy_id"]) == {proposal}
+    for one in (a, b):
+        assert one.ask("join", by="ana").code == 0
+        assert one.ask("ledger", "verify").code == 0
+
+
+@pytest.fixture
+def empty_urls(postgres_server: Path) -> Iterator[list[str]]:
+    """Two more empty databases of the server."""
+    names = ["restored_from_a", "restored_from_b"]
+    for name in names:
+        _administer(postgres_server, f"CREATE DATABASE {name}")
+    yield [f"postgresql+psycopg://postgres@/{name}?host={postgres_server}" for name in names]
+    for name in names:
+        _administer(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def test_two_machines_take_turns(
+    tmp_path: Path, postgres_url: str, empty_urls: list[str], monkeypatch
+) -> None:
+    """What one of them does the other goes on from, and both homes say the same at the end; then each
+    machine's backup becomes a team of its own."""
+    share = shares(tmp_path, monkeypatch, postgres_url)
+    sources = write_live_sources(tmp_path / "sources", days=25, scale=0.1)
+    for name, file in sources.items():
         monkeypatch.setenv(name, file)
     a = LiveHome(tmp_path / "a")
     a.people()
@@ -113,6 +166,11 @@ def test_two_machines_take_turns(tmp_path: Path, postgres_url: str, monkeypatch)
         assert len(desks[0].store.read(table)) == len(desks[1].store.read(table)) > 0
     assert desks[0].ledger.history() == desks[1].ledger.history()
     assert desks[0].alerts.recent(50) == desks[1].alerts.recent(50)
+
+    for home, folder, url in zip((a, b), ("from-a", "from-b"), empty_urls, strict=True):
+        shares(tmp_path, monkeypatch, postgres_url)
+        head = share / "ledger.head"
+        goes_on_from_its_backup(home, head, tmp_path / folder, url, sources, monkeypatch)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from flows.adapters.database import open_database
 from flows.adapters.ledger import Ledger
 from flows.adapters.ledger_head import Head, Tally, read_head, write_first_head, write_head
 from flows.adapters.model_copies import ModelCopies
+from flows.adapters.restored_store import RestoredStore
 from flows.adapters.shared_store import MARK, SharedFile, SharedStore, known_mark, team_store
 from tests.flows.adapters.ledger_scenarios import make_live
 
@@ -174,3 +175,37 @@ def test_a_model_of_one_machine_is_found_by_the_other(store: SharedStore, tmp_pa
     assert second.publish() == 1
     assert ModelCopies(tmp_path / "c", store).read(digest) == content
     assert ModelCopies(tmp_path / "d", store).read("../" + "0" * 61) is None
+
+
+def test_all_files_below_a_folder_are_listed_and_links_are_not(store: SharedStore) -> None:
+    for name in ("a/x/1.json", "a/2.json", "b/3.json", "a/x/4.json.abcd.part"):
+        store.put(name, b"")
+    if store.folder is not None:
+        (store.folder / "a" / "link.json").symlink_to("/etc/passwd")
+    assert store.all_names("a") == ["a/2.json", "a/x/1.json"]
+    assert store.all_names("none") == []
+    assert store.all_names("b/3.json") == ["b/3.json"]
+
+
+def test_a_restore_is_announced_gone_on_with_and_ended_at_either_kind_of_store(
+    store: SharedStore, tmp_path: Path
+) -> None:
+    """Until it has ended nobody works there; afterwards store and database know each other."""
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    first = RestoredStore(store, url, "a" * 64)
+    assert (first.begun, first.known, first.ended) == (False, False, False)
+    first.claim()
+    with pytest.raises(GateRefused, match="has not ended"):
+        store.knows(open_database(url))
+    assert known_mark(open_database(url)) is None
+    with pytest.raises(UserError, match="Another backup"):
+        RestoredStore(store, url, "b" * 64)
+    again = RestoredStore(store, url, "a" * 64)
+    assert (again.begun, again.mark) == (True, first.mark)
+    again.import_rows({})
+    assert RestoredStore(store, url, "a" * 64).known
+    again.settle()
+    store.knows(open_database(url))
+    assert RestoredStore(store, url, "a" * 64).ended
+    with pytest.raises(UserError, match="is not empty"):
+        RestoredStore(store, f"sqlite:///{tmp_path / 'other.db'}", "a" * 64)

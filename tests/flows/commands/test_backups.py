@@ -114,6 +114,16 @@ def test_nothing_is_written_over_anything(made: tuple[House, Path], tmp_path: Pa
     assert nowhere.code == 4
 
 
+def test_a_changed_part_ends_the_backup_and_not_its_restore(tmp_path: Path) -> None:
+    house = copied(tmp_path / "home")
+    assert house.decide(0)[0].code == 0
+    part = next((house.home / "evidence" / "decisions" / "parts").glob("*.parquet"))
+    part.write_bytes(part.read_bytes()[:-1] + b"x")
+    said = house.ask("backup", "--to", str(tmp_path / "b.tar"))
+    assert (said.code, "no backup could be restored with it" in said.err) == (4, True), said.err
+    assert not (tmp_path / "b.tar").exists()
+
+
 def _flip(found: Members) -> Members:
     return [
         (one, content[:-1] + bytes([content[-1] ^ 1]) if one.name.endswith(".parquet") else content)
