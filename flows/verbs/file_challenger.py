@@ -39,7 +39,7 @@ def file_challenger(
     *,
     thorough: bool,
 ) -> Challenger:
-    """Register in MLflow; file in the ledger; score in shadow what may certify it.
+    """Register in MLflow; score in shadow what may certify it; file in the ledger.
 
     A model that the gate turns down keeps its version and its runs, and nothing else happens: the
     present model's evidence goes on as it was (docs/adr/0013).
@@ -52,10 +52,12 @@ def file_challenger(
     if fitted.turned_down:
         refused = "the gate said no, so the present model stays under test."
         return Challenger.of(rows.case_type, fitted, version, refused, page)
+    # Scores first: whoever is killed in between fits and scores the same again, and a model that the
+    # ledger knows has its scores, for a retrain asked twice is refused (FAULTS 58).
+    _shadow_scores(desk, book, rows, fitted)
     refused = _start_generation(desk, book, rows, fitted, version, told)
     if not refused:
         follow_ledger(desk, rows.case_type, book.as_of)
-        _shadow_scores(desk, book, rows, fitted)
     return Challenger.of(rows.case_type, fitted, version, refused, page)
 
 

@@ -1,13 +1,18 @@
 """A retrain asked for twice on the same rows: no second challenger, and the compared one stays under test.
 
-Injected: `retrain` twice in a row; then once more after new labels came in, and with other settings.
+Injected: `retrain` twice in a row; then once more after new labels came in, and with other settings; and
+once after a first one that was killed (SIGKILL) where it stores its scores, or before the ledger is told.
 """
 
 from __future__ import annotations
 
+import signal
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
+
+import pytest
 
 from flows.verbs.admit import admit_batch
 from flows.verbs.decide import decide_cases
@@ -18,6 +23,7 @@ from flows.verbs.truth import load_book
 from models.hub import EntryKind
 from models.simulation import RevealedHistory
 from tests.builders import small_case_type, small_history, small_settings, with_mlflow
+from tests.flows.adapters.killing import killed_at
 
 NAME = "small_case"
 
@@ -57,6 +63,25 @@ def test_the_same_retrain_again_makes_no_second_challenger(tmp_path: Path) -> No
         assert f"version {first.version} stays under test" in again.note
     assert current_generation(desk, NAME) == under_test
     assert generations(desk) == 1
+
+
+@pytest.mark.parametrize("point", ["evidence.before_commit", "evidence.committed"])
+def test_a_killed_retrain_is_asked_again_and_has_every_score(tmp_path: Path, point: str) -> None:
+    """Without them the cases that were decided before would be missing from its proof for ever: the
+    ledger, once told, refuses the same retrain."""
+    desk, upstream = taught(tmp_path / "home")
+    ask = partial(retrain, desk, load_book(desk, upstream.start), NAME)
+    assert killed_at(point, ask) == signal.SIGKILL
+    assert generations(desk) == 0
+    assert ask().filed
+    assert generations(desk) == 1
+    generation = current_generation(desk, NAME)
+    assert generation is not None
+    later = desk.store.read("decisions", since=generation.trained_before, stamp="opened_at")
+    scores = desk.store.read("shadow_scores")
+    assert len(later) > 100
+    assert sorted(scores["case_id"]) == sorted(later["case_id"])
+    assert set(scores["model_version"]) == {generation.digest}
 
 
 def test_new_rows_or_another_way_of_fitting_are_another_retrain(tmp_path: Path) -> None:
