@@ -44,7 +44,7 @@ from flows.verbs.dead_runs import (
     free_lost_slots,
     worker_name,
 )
-from flows.verbs.deployed import deployments
+from flows.verbs.deployed import deployments, night_runs
 from flows.verbs.desk import Desk
 from flows.verbs.live import open_desk
 
@@ -315,7 +315,7 @@ class _House:
                 create_tables(self.mlflow.environment["MLFLOW_BACKEND_STORE_URI"])
             self.mlflow.start()
         self._until_healthy(self.prefect)
-        off = self._deploy()
+        schedule = self._deploy()
         for sentence in [*free_lost_slots(self.api), *self._tidy()]:
             self.say(sentence)
         self.worker.start()
@@ -325,7 +325,7 @@ class _House:
         self.say(f"Prefect (runs, logs, schedules):  {self.prefect_url}")
         self.say(f"MLflow (models, experiments):     {self.mlflow_url}")
         self.say(f"Logs:                             {folder_of(home) / 'logs'}")
-        self.say("The night runs at 02:00 UTC. " + " ".join(f"{one}." for one in off))
+        self.say(schedule)
         self.say("End it with Ctrl-C here, or with `ratchet down` elsewhere.")
 
     def watch(self) -> None:
@@ -402,8 +402,8 @@ class _House:
             self.alerts.send("dead_run", None, sentence, now)
         return closed if ending else [*closed, *cancel_missed(self.api, now)]
 
-    def _deploy(self) -> list[str]:
-        """Make the work pool and every deployment; a sentence for each schedule that stays off."""
+    def _deploy(self) -> str:
+        """Make the work pool and every deployment; when the night runs, and which schedules stay off."""
         document, off = deployments(self.settings)
         file = folder_of(self.settings.home) / "prefect.yaml"
         content = yaml.safe_dump(document, sort_keys=False).encode("utf-8")
@@ -411,7 +411,7 @@ class _House:
         if not self.api.has_pool(POOL):
             self._prefect("work-pool", "create", POOL, "--type", "process")
         self._prefect("--no-prompt", "deploy", "--all", "--prefect-file", str(file))
-        return off
+        return " ".join([night_runs(document), *(f"{one}." for one in off)])
 
     def _prefect(self, *command: str) -> None:
         """One command of Prefect's that must succeed."""

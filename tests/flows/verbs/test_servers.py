@@ -9,7 +9,7 @@ import pytest
 from configs.errors import UserError
 from configs.settings import load_settings
 from flows.adapters.up_file import is_locked, only_one, running_up, write_up
-from flows.verbs.deployed import deployments
+from flows.verbs.deployed import deployments, night_runs
 from flows.verbs.servers import _port, down, environment_of, prefect_database
 
 PG = "postgresql+psycopg://ana:secret@db.example.org/ratchet"
@@ -105,3 +105,30 @@ def test_one_up_a_home_and_a_stale_file_is_none(tmp_path) -> None:  # type: igno
         assert running_up(tmp_path) is None
     assert not is_locked(tmp_path)
     assert running_up(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("schedules", "told"),
+    [
+        ([{"cron": "0 2 * * *", "timezone": "UTC"}], "The night runs at 02:00 UTC."),
+        ([{"cron": "13 11 * * *", "timezone": "UTC"}], "The night runs at 11:13 UTC."),
+        ([{"cron": "0 2 * * 1-5"}], 'The night runs at cron "0 2 * * 1-5" UTC.'),
+        ([{"cron": "0 2 * * *", "active": False}], "No schedule runs the night"),
+        ([], "No schedule runs the night"),
+    ],
+)
+def test_when_the_night_runs_is_read_from_its_schedule(schedules, told) -> None:
+    """Not said by heart: people change it."""
+    document = {
+        "deployments": [
+            {
+                "entrypoint": "flows/decide_cases.py:decide_cases",
+                "schedules": [{"cron": "5 5 * * *"}],
+            },
+            {
+                "entrypoint": "flows/nightly_calibration.py:nightly_calibration",
+                "schedules": schedules,
+            },
+        ]
+    }
+    assert night_runs(document).startswith(told)
