@@ -110,12 +110,11 @@ class Cohort:
 
     def until(self, rows: int) -> Cohort:
         """Its first rows."""
-        return Cohort(
-            **{
-                item.name: None if (kept := getattr(self, item.name)) is None else kept[:rows]
-                for item in fields(self)
-            }
-        )
+        kept: dict[str, Any] = {
+            item.name: None if (column := getattr(self, item.name)) is None else column[:rows]
+            for item in fields(self)
+        }
+        return Cohort(**kept)
 
     def evidence(self, blocks: bool = False) -> Evidence:
         """The cohort (or the block cohort) as evidence in which every case is to be observed."""

@@ -75,7 +75,9 @@ class Evidence:
             ~((propensity > 0.0) & (propensity <= 1.0)), "propensity", "a probability in (0, 1]"
         )
         truth = read_numbers(frame, "bad")
-        refuse_rows(~(np.isnan(truth) | (truth == 0.0) | (truth == 1.0)), "bad", "true, false or null")
+        refuse_rows(
+            ~(np.isnan(truth) | (truth == 0.0) | (truth == 1.0)), "bad", "true, false or null"
+        )
         seen = ~np.isnan(truth)
         drawn = read_flags(frame, "drawn", seen) | (propensity == 1.0)
         credence = np.ones(len(frame))

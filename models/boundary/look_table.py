@@ -33,8 +33,9 @@ LOOKS = 60
 _ROUNDING = 1e-9
 """3600 * 1.05 is a hair above 3780 in binary, and is 3780 cases."""
 
-_NOTHING = 1e-18
-"""Of delta: a step this improbable is left out, far below the last digit that a table shows."""
+_DEVIATIONS, _COUNTS = 12.0, 40.0
+"""New errors this far from their mean, in standard deviations and beyond them in counts, are left
+out: together they are below 1e-30."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +104,14 @@ def look_table(
     sizes = look_sizes(first, growth, looks)
     # No look allows more than a single test of its cases at all that may be spent by then.
     most = max(int(stats.binom.ppf(min(delta, 1.0), sizes[-1], share)), 0)
-    waiting = np.ones(1)  # probability by number of errors, among what has not passed yet
+    # Probability by number of errors of what has not passed yet.
+    waiting = np.zeros(most + 1)
+    waiting[0] = 1.0
     spent, before = 0.0, 0
     allowed: list[int] = []
     by_look: list[float] = []
     for size in sizes:
-        waiting = carried(waiting, size - before, share, most + 1, delta * _NOTHING)
+        waiting = carried(waiting, size - before, share)
         may_spend = delta * (1.0 - (1.0 - phi) * first / size)
         passing = spent + np.cumsum(waiting)
         least = int(np.searchsorted(passing, may_spend, side="right"))
@@ -120,26 +123,38 @@ def look_table(
     return LookTable(sizes, tuple(allowed), tuple(by_look))
 
 
-def carried(
-    waiting: FloatArray, cases: int, share: float, width: int, nothing: float = 0.0
-) -> FloatArray:
-    """The law of the number of errors after `cases` more, for 0..width-1 errors: what lies beyond
-    can never pass. Increments less probable than `nothing` are left out."""
-    count = np.arange(min(cases, width - 1) + 1)
-    more = stats.binom.pmf(count, cases, share)
-    kept = np.flatnonzero(more > nothing)
-    if not len(kept):
-        return np.zeros(width)
-    low, high = int(kept[0]), int(kept[-1]) + 1
-    after = np.zeros(width)
-    summed = np.convolve(waiting, more[low:high])[: max(width - low, 0)]
-    after[low : low + len(summed)] = summed
-    return after
+def carried(waiting: FloatArray, cases: int, share: FloatArray | float) -> FloatArray:
+    """The law of the number of errors after `cases` more, as long as it was: what lies beyond can
+    never pass.
+
+    Args:
+        waiting: probability by number of errors, shape (..., width).
+        share: probability that a case is an error, one a law, shape (...).
+    """
+    laws = np.atleast_2d(waiting)
+    shares: FloatArray = np.atleast_1d(np.asarray(share, dtype=np.float64))
+    width = laws.shape[1]
+    low, high = _increments(cases, shares, width)
+    more: FloatArray = np.asarray(stats.binom.pmf(np.arange(low, high), cases, shares[:, None]))
+    after = np.zeros_like(laws)
+    for law, step, found in zip(laws, more, after, strict=True):
+        alive = np.flatnonzero(law)
+        if len(alive) and high > low:
+            start = int(alive[0])
+            summed = np.convolve(law[start : alive[-1] + 1], step)[: max(width - start - low, 0)]
+            found[start + low : start + low + len(summed)] = summed
+    return after.reshape(np.shape(waiting))
 
 
-def _refuse(
-    first: int, share: float, delta: float, growth: float, phi: float, looks: int
-) -> None:
+def _increments(cases: int, shares: FloatArray, width: int) -> tuple[int, int]:
+    """The numbers of new errors that are followed: all but those far beyond any digit shown."""
+    reach = _DEVIATIONS * np.sqrt(cases * shares) + _COUNTS
+    low = max(int((cases * shares - reach).min()), 0)
+    high = min(int((cases * shares + reach).max()) + 1, cases + 1, width)
+    return low, high
+
+
+def _refuse(first: int, share: float, delta: float, growth: float, phi: float, looks: int) -> None:
     if first < 1 or looks < 1:
         raise ValueError(
             f"a table needs a first look of at least one case and at least one look, got {first} "

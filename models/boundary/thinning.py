@@ -66,13 +66,15 @@ def thinned(
         drawn: by design: audited or escalated.
         uniform: a keyed uniform of the case that took no part in that draw.
         least: the smallest propensity in force when the case was decided, below any cut that may
-            be tested (see `testable`).
+            be tested (see `reviewable_range`).
     """
     kept = np.divide(least, propensity, out=np.ones(len(propensity)), where=propensity > 0.0)
     return np.asarray(drawn & (propensity > 0.0) & (uniform < kept))
 
 
-def testable(score: FloatArray, propensity: FloatArray, highest: float = 1.0) -> tuple[float, float]:
+def reviewable_range(
+    score: FloatArray, propensity: FloatArray, highest: float = 1.0
+) -> tuple[float, float]:
     """(least propensity, highest cut) for cases of one design.
 
     A case that could not be drawn at all forbids every cut at or above its score: there is no
