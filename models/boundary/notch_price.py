@@ -25,7 +25,7 @@ HORIZON = 25
 _NOTHING = 1e-10
 """Of a law: a number of errors this improbable changes no price."""
 
-_HOPE = 6.0
+_HOPE = 4.0
 """Standard deviations below its mean at which a number of errors is not hoped for."""
 
 NOTCH = 0.02
@@ -65,7 +65,7 @@ class Wanted:
         long as its errors allow it.
         """
         table = self.table()
-        size = size_at_power(table, self.limit, self.errors, self.trials)
+        size = size_at_power(table, self.errors, self.trials)
         if size is None and self.trials < self.first and self.errors <= max(table.allowed[0], 0):
             size = self.first
         if size is None or self.trials_a_case <= 0.0:
@@ -129,7 +129,7 @@ class NotchPrice:
         return f"{told}."
 
 
-def size_at_power(table: LookTable, limit: float, errors: int, trials: int) -> int | None:
+def size_at_power(table: LookTable, errors: int, trials: int) -> int | None:
     """Trials of the first look by which a cut passes with a mean probability of `POWER`; None:
     there is no such look in the table.
 
@@ -141,25 +141,24 @@ def size_at_power(table: LookTable, limit: float, errors: int, trials: int) -> i
         return None
     chances = (np.arange(POSTERIOR_POINTS) + 0.5) / POSTERIOR_POINTS
     shares = stats.beta.ppf(chances, errors + 0.5, trials - errors + 0.5)
-    # Of a share too large for every look nothing passes, and nothing is to be followed.
-    more = np.array([table.sizes[place] - trials for place in ahead])[:, None]
-    spare = np.array([table.allowed[place] - errors for place in ahead])[:, None]
-    hopeful = (spare >= more * shares - _HOPE * np.sqrt(more * shares + 1.0)).any(axis=0)
-    shares = shares[hopeful]
-    if len(shares) < POWER * POSTERIOR_POINTS:
-        return None
-    laws = np.zeros((len(shares), table.allowed[-1] + 1))
+    sizes, allowed = np.array(table.sizes)[ahead], np.array(table.allowed)[ahead]
+    count = np.arange(table.allowed[-1] + 1)
+    laws = np.zeros((POSTERIOR_POINTS, len(count)))
     laws[:, errors] = 1.0
     passed, before = 0.0, trials
-    for place in ahead:
-        size, allowed = table.sizes[place], table.allowed[place]
-        laws = carried(laws, size - before, shares)
+    for place, size in enumerate(sizes):
+        live = laws.any(axis=1)
+        laws[live] = carried(laws[live], int(size) - before, shares[live])
         laws[laws < _NOTHING] = 0.0
-        passed += float(laws[:, : allowed + 1].sum()) / POSTERIOR_POINTS
-        laws[:, : allowed + 1] = 0.0
-        before = size
+        passed += float(laws[:, : allowed[place] + 1].sum()) / POSTERIOR_POINTS
+        laws[:, : allowed[place] + 1] = 0.0
+        # More errors than any later look is likely to allow need not be followed.
+        more = (sizes[place:] - size)[:, None] * shares
+        spare = allowed[place:, None] - more + _HOPE * np.sqrt(more + 1.0)
+        laws[count > spare.max(axis=0)[:, None]] = 0.0
+        before = int(size)
         if passed >= POWER:
-            return size
+            return before
         if passed + float(laws.sum()) / POSTERIOR_POINTS < POWER:
             return None
     return None

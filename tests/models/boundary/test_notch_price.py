@@ -25,7 +25,7 @@ def simulated(seed: int, count: int) -> pd.DataFrame:
 
 @lru_cache
 def price(misses: int) -> int | None:
-    return size_at_power(TABLE, 0.01, misses, FIRST)
+    return size_at_power(TABLE, misses, FIRST)
 
 
 def test_the_price_buys_the_notch_about_as_often_as_it_says() -> None:
