@@ -49,13 +49,14 @@ lint: setup
 mutants: setup
 	$(BIN)/python .ci/mutants.py
 
-# Recomputes a slice of the benchmarks of certificate, triage and guardrail, and compares with the
-# committed results.
+# Recomputes a slice of the benchmarks of certificate, triage, guardrail and the next notch, and compares
+# with the committed results.
 bench-check: setup
 	$(BIN)/python -m benchmarks.certificate --check
 	$(BIN)/python -m benchmarks.triage --check
 	$(BIN)/python -m benchmarks.guardrail --check
 	$(BIN)/python -m benchmarks.lasting_shift --check
+	$(BIN)/python -m benchmarks.next_notch --check
 
 # Needs the public data (RATCHET_DATA); several minutes.
 bench: setup

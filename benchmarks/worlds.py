@@ -195,6 +195,40 @@ class GaussianWorld(_CalibratedWorld):
         return float((1.0 - self.base_rate) * good + self.base_rate * bad)
 
 
+class StealthWorld(GaussianWorld):
+    """A Gaussian world in which a share of the bad cases looks good, and the score knows nothing of it.
+
+    Those have x ~ N(0, 1); the score is that of the other cases.
+    """
+
+    def __init__(self, name: str, distance: float, base_rate: float, stealth: float) -> None:
+        super().__init__(name, distance, base_rate)
+        self.stealth = stealth
+        self.recipe += f" stealth={stealth}"
+
+    def draw(self, rng: np.random.Generator, count: int) -> tuple[FloatArray, BoolArray]:
+        bad = rng.random(count) < self.base_rate
+        looks_bad = bad & (rng.random(count) >= self.stealth)
+        x = rng.standard_normal(count) + self.distance * looks_bad
+        return expit(logit(self.base_rate) + self.distance * (x - self.distance / 2.0)), bad
+
+    def share_passed(self, cut: float) -> float:
+        good = float(norm.cdf(self._x(cut)))
+        return (1.0 - self.base_rate) * good + self.base_rate * self.true_miss_share(cut)
+
+    def share_blocked(self, cut: float) -> float:
+        return 1.0 - self.share_passed(cut)
+
+    def true_miss_share(self, cut: float) -> float:
+        x = self._x(cut)
+        return float(
+            self.stealth * norm.cdf(x) + (1.0 - self.stealth) * norm.cdf(x - self.distance)
+        )
+
+    def bad_score_at_share(self, share: float) -> float:
+        return _score_where(lambda cut: self.true_miss_share(cut) - share)
+
+
 class BetaWorld(_CalibratedWorld):
     """Score ~ Beta(a, b), and P(bad | score) = score.
 

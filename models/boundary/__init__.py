@@ -5,13 +5,18 @@ from models.boundary.ab_test import AbDesign, AbJudgement, AbProof, judge_ab
 from models.boundary.ab_verdict import AbVerdict
 from models.boundary.arms import Arm, assign_arm, sample_ratio_p_value
 from models.boundary.certificate import certify, effective_sample, sample_for_first_look
+from models.boundary.certification_sequence import CertificationSequence
+from models.boundary.cohort import Cohort
 from models.boundary.decide import Rule, decide
 from models.boundary.evidence import Evidence
 from models.boundary.guard import guard
-from models.boundary.looks import delta_of_look, exact_look_is_due
+from models.boundary.look_table import LookTable, look_table
+from models.boundary.looks import delta_of_look, delta_of_sequence, exact_look_is_due
+from models.boundary.notch_price import NotchPrice
 from models.boundary.reviewer_gates import judge_reviewers
 from models.boundary.sequential_comparison import Comparison, SequentialComparison
 from models.boundary.side_tests import sequential
+from models.boundary.thinning import from_store, in_cohort, in_reserve, reviewable_range, thinned
 
 __all__ = [
     "AbDesign",
@@ -20,20 +25,31 @@ __all__ = [
     "AbRows",
     "AbVerdict",
     "Arm",
+    "CertificationSequence",
+    "Cohort",
     "Comparison",
     "Evidence",
+    "LookTable",
+    "NotchPrice",
     "Rule",
     "SequentialComparison",
     "assign_arm",
     "certify",
     "decide",
     "delta_of_look",
+    "delta_of_sequence",
     "effective_sample",
     "exact_look_is_due",
+    "from_store",
     "guard",
+    "in_cohort",
+    "in_reserve",
     "judge_ab",
     "judge_reviewers",
+    "look_table",
+    "reviewable_range",
     "sample_for_first_look",
     "sample_ratio_p_value",
     "sequential",
+    "thinned",
 ]

@@ -48,6 +48,21 @@ class SideTest:
         return max((step for step in self.steps if step <= ceiling), default=None)
 
 
+def just_below(score: float) -> float | None:
+    """The highest cut that passes no case of this score, whether scores come in 64 or in 32 bits;
+    None: there is none in [0, 1].
+
+    `nextafter` in 64 bits is undone where scores are served in 32: 0.7 becomes 0.69999999.
+    """
+    below = float(np.nextafter(np.float32(score), np.float32(-np.inf)))
+    return below if below >= 0.0 else None
+
+
+def just_above(score: float) -> float:
+    """The lowest cut at or below which this score lies in 64 and in 32 bits; at most 1."""
+    return min(float(np.nextafter(np.float32(score), np.float32(np.inf))), 1.0)
+
+
 def outward(
     starts: Sequence[FloatArray],
     p_value: Callable[[float], float],

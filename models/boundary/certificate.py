@@ -15,7 +15,7 @@ from models.boundary.cost_choice import cheapest
 from models.boundary.evidence import Evidence, FloatArray
 from models.boundary.price import labels_needed, price_named
 from models.boundary.risks import certifiable, without_certificate
-from models.boundary.side_tests import block_tests, pass_tests
+from models.boundary.side_tests import SideTests, block_tests, pass_tests
 from models.vocabulary import Boundary, Certificate, CertificateVerdict, Costs, Targets
 
 RECALL_SHARE = 0.7
@@ -54,7 +54,15 @@ def certify(
     grid = (
         reference_scores if reference_scores is not None else evidence.score[evidence.automatable]
     )
-    look = _Look(evidence, targets, incumbent, np.asarray(grid, dtype=np.float64), cheapest_at)
+    look = Judgement(
+        evidence,
+        targets,
+        incumbent,
+        np.asarray(grid, dtype=np.float64),
+        cheapest_at,
+        pass_tests(evidence, incumbent),
+        block_tests(evidence, incumbent),
+    )
     return look.certificate()
 
 
@@ -133,37 +141,38 @@ class _Side:
         return self.proven if wider or self.refuted else self.today
 
 
-class _Look:
-    """The steps of one look; each returns a value and changes nothing."""
+class Judgement:
+    """The steps of one certificate, whichever tests judge; each returns a value and changes nothing.
+
+    Args:
+        grid: scores on which candidate cuts are laid out, shape (scores,).
+        passing, blocking: the tests of each side.
+    """
 
     def __init__(
         self,
         evidence: Evidence,
         targets: Targets,
         incumbent: Boundary,
-        reference_scores: FloatArray | None,
-        cheapest_at: Costs | None = None,
+        grid: FloatArray,
+        cheapest_at: Costs | None,
+        passing: SideTests,
+        blocking: SideTests,
     ) -> None:
         self.evidence = evidence
         self.costs = cheapest_at
         self.targets = targets
         self.incumbent = incumbent
-        self.on_reference = reference_scores is not None
-        self.grid = (
-            evidence.score[evidence.automatable]
-            if reference_scores is None
-            else np.asarray(reference_scores, dtype=np.float64)
-        )
+        self.grid = grid
         self.shares = delta_shares(targets, targets.delta)
-        self.passing = pass_tests(evidence, incumbent)
-        self.blocking = block_tests(evidence, incumbent)
+        self.passing = passing
+        self.blocking = blocking
 
     def certificate(self) -> Certificate:
         reasons = list(without_certificate(self.targets))
         if len(self.evidence) == 0:
             return self._insufficient(
-                self._labels_needed(),
-                ["No mature case has been scored by this model yet.", *reasons],
+                *self.price(), ["No mature case has been scored by this model yet.", *reasons]
             )
         passing, blocking = self._pass_side(), self._block_side()
         wider_pass = _further(passing.proven, passing.today, np.greater)
@@ -191,12 +200,19 @@ class _Look:
             if self.costs is not None:
                 return self._cheapest(self.costs, passing, blocking, boundary, [proof, *reasons])
             return self._answer(CertificateVerdict.CERTIFIED, boundary, [proof, *reasons])
-        needed = self._labels_needed()
+        needed, sentence = self.price()
         if needed:
-            return self._insufficient(needed, reasons)
+            return self._insufficient(needed, sentence, reasons)
         return self._answer(
-            CertificateVerdict.HOLD, self.incumbent, ["No wider boundary qualifies.", *reasons]
+            CertificateVerdict.HOLD,
+            self.incumbent,
+            ["No wider boundary qualifies.", *([sentence] if sentence else []), *reasons],
         )
+
+    def widest(self) -> Boundary:
+        """What is proven on each side, whatever is in force."""
+        passing = self._pass_side()
+        return _without_crossing(passing, passing.proven, self._block_side().proven)
 
     def _cheapest(
         self,
@@ -235,7 +251,7 @@ class _Look:
         today = self.incumbent.pass_at_or_below
         proven: list[SideTest] = []
         refuted = False
-        starts = pass_sequences(self.grid, today, self.incumbent.block_at_or_above)
+        starts = self.pass_starts()
         for risk in ("recall", "false_omission_rate"):
             target = getattr(self.targets, risk)
             if target is None:
@@ -252,15 +268,22 @@ class _Look:
         if self.targets.precision is None:
             return _Side(today, (), False)
         delta, precision = self.shares["precision"], self.targets.precision
-        first: tuple[int, ...] = FIRST_BLOCKS
-        if self.on_reference and len(self.grid):
-            # On a reference grid a number of blocked cases becomes the same share of the grid.
-            ratio = len(self.grid) / max(int(self.evidence.automatable.sum()), 1)
-            first = tuple(max(math.ceil(size * ratio), 1) for size in first)
-        starts = block_sequences(self.grid, today, self.incumbent.pass_at_or_below, first)
+        starts = self.block_starts()
         proven = self.blocking.widest("precision", precision, delta, starts)
         refuted = today is not None and self.blocking.refuted("precision", precision, delta, today)
         return _Side(today, (proven,), refuted)
+
+    def pass_starts(self) -> list[FloatArray]:
+        """Sequences of cuts for a risk that is not monotone, laid out on scores alone."""
+        low, high = self.incumbent.pass_at_or_below, self.incumbent.block_at_or_above
+        return pass_sequences(self.grid, low, high)
+
+    def block_starts(self) -> list[FloatArray]:
+        # On a reference grid a number of blocked cases becomes the same share of the grid.
+        ratio = len(self.grid) / max(int(self.evidence.automatable.sum()), 1) or 1.0
+        first = tuple(max(math.ceil(size * ratio), 1) for size in FIRST_BLOCKS)
+        low, high = self.incumbent.pass_at_or_below, self.incumbent.block_at_or_above
+        return block_sequences(self.grid, high, low, first)
 
     def _surfaced_refutes(self, cut: float) -> bool:
         """Whether bad cases that came to light by themselves are already more than is allowed.
@@ -283,12 +306,14 @@ class _Look:
             allowed.append((odds * seen, self.shares["recall"]))
         return any(stats.poisson.sf(surfaced - 1, limit) <= delta for limit, delta in allowed)
 
-    def _insufficient(self, needed: dict[str, int], reasons: list[str]) -> Certificate:
+    def _insufficient(
+        self, needed: dict[str, int], sentence: str, reasons: list[str]
+    ) -> Certificate:
         """Today's boundary stays, and the price of another is named first."""
         return self._answer(
             CertificateVerdict.INSUFFICIENT_EVIDENCE,
             self.incumbent,
-            [price_named(needed), *reasons],
+            [*([sentence] if sentence else []), *reasons],
             needed,
         )
 
@@ -302,13 +327,24 @@ class _Look:
             return None
         return None if narrower is np.less and self._surfaced_refutes(cut) else cut
 
-    def _labels_needed(self) -> dict[str, int]:
+    def price(self) -> tuple[dict[str, int], str]:
+        """(labels still needed by zone, the sentence that names them)."""
         tests = {}
         if {"recall", "false_omission_rate"} & set(self.shares):
             tests["pass"] = self.passing.name
         if "precision" in self.shares:
             tests["block"] = self.blocking.name
-        return labels_needed(self.evidence, self.targets, self.shares, self.incumbent, tests)
+        needed = labels_needed(self.evidence, self.targets, self.shares, self.incumbent, tests)
+        return needed, price_named(needed) if needed else ""
+
+    def waiting(self) -> str:
+        """What is said of drawn cases without a label; "": nothing."""
+        missing = int(self.evidence.missing.sum())
+        return (
+            f"{missing:,} drawn cases have no label yet and count as the worst case."
+            if missing
+            else ""
+        )
 
     def _answer(
         self,
@@ -318,12 +354,7 @@ class _Look:
         needed: dict[str, int] | None = None,
     ) -> Certificate:
         limits = self._limits(boundary)
-        missing = int(self.evidence.missing.sum())
-        if missing:
-            reasons = [
-                *reasons,
-                f"{missing:,} drawn cases have no label yet and count as the worst case.",
-            ]
+        waiting = self.waiting()
         return Certificate(
             verdict=verdict,
             boundary=boundary,
@@ -332,10 +363,10 @@ class _Look:
             precision_lower=limits.get("precision"),
             recall_lower=limits.get("recall"),
             labels_needed=needed or {},
-            reasons=tuple(reasons),
+            reasons=(*reasons, *([waiting] if waiting else [])),
             delta=self.targets.delta,
             effective_sample=effective_sample(self.evidence, self.targets),
-            drawn_and_missing=missing,
+            drawn_and_missing=int(self.evidence.missing.sum()),
         )
 
     def _limits(self, boundary: Boundary) -> dict[str, float]:

@@ -69,30 +69,32 @@ class Evidence:
             raise ValueError(
                 "evidence is judged one case type at a time; split the table by case_type"
             )
-        score, propensity = _numbers(frame, "score"), _numbers(frame, "propensity")
-        _refuse(~((score >= 0.0) & (score <= 1.0)), "score", "a probability in [0, 1]")
-        _refuse(
+        score, propensity = read_numbers(frame, "score"), read_numbers(frame, "propensity")
+        refuse_rows(~((score >= 0.0) & (score <= 1.0)), "score", "a probability in [0, 1]")
+        refuse_rows(
             ~((propensity > 0.0) & (propensity <= 1.0)), "propensity", "a probability in (0, 1]"
         )
-        truth = _numbers(frame, "bad")
-        _refuse(~(np.isnan(truth) | (truth == 0.0) | (truth == 1.0)), "bad", "true, false or null")
+        truth = read_numbers(frame, "bad")
+        refuse_rows(
+            ~(np.isnan(truth) | (truth == 0.0) | (truth == 1.0)), "bad", "true, false or null"
+        )
         seen = ~np.isnan(truth)
-        drawn = _flags(frame, "drawn", seen) | (propensity == 1.0)
+        drawn = read_flags(frame, "drawn", seen) | (propensity == 1.0)
         credence = np.ones(len(frame))
         if "credence" in frame:
-            credence = _numbers(frame, "credence")
-            _refuse(~((credence >= 0.0) & (credence <= 1.0)), "credence", "a share in [0, 1]")
-        surfaced = _flags(frame, "surfaced", np.zeros(len(frame), dtype=np.bool_))
+            credence = read_numbers(frame, "credence")
+            refuse_rows(~((credence >= 0.0) & (credence <= 1.0)), "credence", "a share in [0, 1]")
+        surfaced = read_flags(frame, "surfaced", np.zeros(len(frame), dtype=np.bool_))
         return cls(
             score=score,
             bad=drawn & (truth == 1.0),
             labelled=drawn & seen,
             drawn=drawn,
             propensity=propensity,
-            automatable=_flags(frame, "automatable", np.ones(len(frame), dtype=np.bool_)),
+            automatable=read_flags(frame, "automatable", np.ones(len(frame), dtype=np.bool_)),
             credence=credence,
             surfaced=~drawn & ((truth == 1.0) | surfaced),
-            day=_days(frame),
+            day=read_days(frame),
         )
 
     @classmethod
@@ -140,7 +142,7 @@ class Evidence:
         return float((decided & self.automatable).mean())
 
 
-def _numbers(frame: pd.DataFrame, name: str) -> FloatArray:
+def read_numbers(frame: pd.DataFrame, name: str) -> FloatArray:
     try:
         return frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
     except (ValueError, TypeError):
@@ -150,7 +152,7 @@ def _numbers(frame: pd.DataFrame, name: str) -> FloatArray:
         ) from None
 
 
-def _days(frame: pd.DataFrame) -> FloatArray:
+def read_days(frame: pd.DataFrame) -> FloatArray:
     days = np.zeros(len(frame))
     if "opened_at" in frame and pd.api.types.is_datetime64_any_dtype(frame["opened_at"].dtype):
         stamps = pd.DatetimeIndex(frame["opened_at"]).as_unit("us")
@@ -161,7 +163,7 @@ def _days(frame: pd.DataFrame) -> FloatArray:
     return days
 
 
-def _flags(frame: pd.DataFrame, name: str, default: BoolArray) -> BoolArray:
+def read_flags(frame: pd.DataFrame, name: str, default: BoolArray) -> BoolArray:
     if name not in frame:
         return default
     if frame[name].isna().any():
@@ -175,7 +177,7 @@ def _flags(frame: pd.DataFrame, name: str, default: BoolArray) -> BoolArray:
     return frame[name].to_numpy(dtype=np.bool_)
 
 
-def _refuse(wrong: BoolArray, column: str, what: str) -> None:
+def refuse_rows(wrong: BoolArray, column: str, what: str) -> None:
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
         raise ValueError(

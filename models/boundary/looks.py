@@ -24,6 +24,27 @@ def delta_of_look(delta: float, case_types: int, look: int) -> float:
     return delta / case_types * 6.0 / (math.pi**2 * look**2)
 
 
+FIRST_SEQUENCE_SHARE = 0.8
+"""Of delta, where a case type expects drift; the sequences after it share the rest."""
+
+
+def delta_of_sequence(delta: float, sequence: int) -> float:
+    """What sequence 0, 1, 2, ... of one generation may spend where its law may move (METHODS 1.2).
+
+    `.8 delta` for the first and `.2 delta * 6 / (pi^2 j^2)` for the j-th after it: a sequence ends
+    where the law under test may have moved, the next one starts from empty, and all of them
+    together spend at most delta. Where no drift is expected the one sequence spends all of it.
+
+    Raises:
+        ValueError: `sequence` is below 0.
+    """
+    if sequence < 0:
+        raise ValueError(f"sequences count from 0, got {sequence}")
+    if sequence == 0:
+        return FIRST_SEQUENCE_SHARE * delta
+    return delta_of_look((1.0 - FIRST_SEQUENCE_SHARE) * delta, 1, sequence)
+
+
 def exact_look_is_due(effective: float, at_last_look: float | None, first: float) -> bool:
     """Whether the evidence has reached the size of a first look, or grown by a quarter since one."""
     return effective >= (first if at_last_look is None else GROWTH * at_last_look)
