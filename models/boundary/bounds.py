@@ -27,7 +27,7 @@ def upper_limit(errors: float, trials: float, delta: float) -> float | None:
     if trials <= 0:
         return None
     return (
-        1.0 if errors >= trials else float(stats.beta.ppf(1.0 - delta, errors + 1, trials - errors))
+        1.0 if errors >= trials else float(stats.beta.isf(delta, errors + 1, trials - errors))
     )
 
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from models.boundary.cuts import just_below
 from models.boundary import Evidence, certify, effective_sample, sample_for_first_look
 from models.boundary.betting import block_e_value, pass_e_value, recall_e_value
 from models.boundary.bounds import trials_for_power
@@ -101,7 +102,7 @@ def test_a_refuted_pass_side_leaves_the_block_side_as_it_was() -> None:
     found = certify(frame, BOTH, Boundary(0.3, 0.95))
     assert found.verdict is CertificateVerdict.INCUMBENT_UNCERTIFIED
     assert found.boundary.block_at_or_above == 0.95
-    assert found.boundary.pass_at_or_below == np.nextafter(0.2, 0.0)
+    assert found.boundary.pass_at_or_below == just_below(0.2)
     assert "pass side is refuted" in found.reasons[0]
 
 
@@ -143,7 +144,7 @@ def test_sides_that_would_meet_share_every_case() -> None:
     found = certify(frame, Targets(recall=0.6, precision=0.4))
     high = found.boundary.block_at_or_above
     assert high is not None
-    assert found.boundary.pass_at_or_below == np.nextafter(high, 0.0)
+    assert found.boundary.pass_at_or_below == just_below(high)
     assert found.automation_rate == 1.0
 
 
