@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from models.boundary.cuts import just_below
 from models.boundary import Evidence, certify, effective_sample, sample_for_first_look
 from models.boundary.betting import block_e_value, pass_e_value, recall_e_value
 from models.boundary.bounds import trials_for_power
 from models.boundary.candidates import SideTest
 from models.boundary.certificate import _Side, delta_shares
+from models.boundary.cuts import just_below
 from models.boundary.exact import block_errors, pass_errors, recall_errors
 from models.boundary.price import POWER
 from models.vocabulary import Boundary, CertificateVerdict, Targets

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.boundary.cuts import at_least, at_most, just_below
 from models.boundary import Evidence, certify
 from models.boundary.candidates import FIRST_BLOCKS, block_sequences
 from models.boundary.cost_choice import cheapest
+from models.boundary.cuts import at_least, at_most, just_below
 from models.boundary.exact import widest_block
 from models.vocabulary import Boundary, CertificateVerdict, Costs, Targets
 from tests.models.boundary.worlds import (

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from models.boundary.cuts import just_below
 from models.boundary import Evidence
 from models.boundary.candidates import block_sequences, pass_sequences
+from models.boundary.cuts import just_below
 from models.boundary.exact import (
     block_errors,
     pass_errors,

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from models.boundary.cuts import just_below
 from models.boundary import Evidence, exact
 from models.boundary.candidates import block_sequences, pass_sequences
+from models.boundary.cuts import just_below
 from models.boundary.poisson_worst_case import worst_case_probability
 from models.boundary.stratified import (
     block_fallback_reason,
