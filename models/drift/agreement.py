@@ -110,13 +110,14 @@ def score_bands(
 ) -> IntArray:
     """Bands of like cases: score bands with equally many events, apart for each designed weight.
 
-    They depend on everybody's labels together, never on whose they are. At least one event is
-    needed.
+    They depend on everybody's labels together, never on whose they are. Without an event there is
+    one band a weight.
 
     Returns:
         Band of each label, numbered 0, 1, ... without gaps; shape (labels,).
     """
-    edges = np.unique(np.quantile(score[event], np.arange(1, bands) / bands))
+    inner = np.arange(1, bands) / bands
+    edges = np.unique(np.quantile(score[event], inner)) if event.any() else np.empty(0)
     _, weight = np.unique(design, return_inverse=True)
     cells = weight * (len(edges) + 1) + np.searchsorted(edges, score, side="left")
     _, band = np.unique(cells, return_inverse=True)

@@ -140,6 +140,8 @@ def recalibrated(margin: FloatArray, found: Miscalibration, middle: float) -> Fl
 def reliability_curve(margin: FloatArray, bad: FloatArray) -> tuple[ReliabilityBin, ...]:
     """Mean score against observed bad share by tenths of the cases, ties kept together; intervals
     after Clopper and Pearson 1934."""
+    if not len(margin):
+        return ()
     cuts = np.unique(np.quantile(margin, np.linspace(0.0, 1.0, CURVE_BINS + 1)[1:-1]))
     bins = np.searchsorted(cuts, margin, side="left")
     size = len(cuts) + 1

@@ -13,6 +13,7 @@ from models.boundary.candidates import block_sequences, pass_sequences
 from models.boundary.cuts import just_below
 from models.boundary.exact import (
     block_errors,
+    block_refuted,
     pass_errors,
     recall_errors,
     widest_block,
@@ -191,3 +192,11 @@ def test_299_flawless_passes_prove_one_percent_and_298_do_not() -> None:
     for clean, cut in ((299, 0.1), (298, None)):
         evidence = seen_as([0.1] * clean + [0.3] * 100, [False] * clean + [True] * 100)
         assert widest_pass_by_false_omission(evidence, 0.01, 0.05, cuts).cut == cut
+
+
+def test_good_cases_that_nobody_may_block_refute_no_block_side() -> None:
+    """Forty key users' good cases above the cut beside forty bad ones that were blocked."""
+    scores, bad = [0.95] * 80, [False] * 40 + [True] * 40
+    theirs = seen_as(scores, bad, automatable=[False] * 40 + [True] * 40)
+    assert block_refuted(theirs, 0.95, 0.9) == 1.0
+    assert block_refuted(seen_as(scores, bad), 0.95, 0.9) < 1e-20

@@ -133,3 +133,16 @@ def test_two_hundred_thousand_labels_are_told_at_once() -> None:
     one = [np.array([number]) for number in (100_000, 200_000, 20_000)]
     expected = stats.hypergeom.sf(10_499, 200_000, 20_000, 100_000)
     assert exact_tails(10_500, *one)[1] == pytest.approx(expected, rel=1e-10)
+
+
+def test_without_an_event_or_a_label_there_is_nothing_to_tell_apart() -> None:
+    """One band for each designed weight, and none for no label; the sum over no band is 0."""
+    nothing = np.zeros(3, dtype=np.bool_)
+    assert score_bands(np.array([0.1, 0.5, 0.9]), nothing, np.array([1.0, 2.0, 1.0])).tolist() == [
+        0,
+        1,
+        0,
+    ]
+    assert score_bands(np.empty(0), nothing[:0], np.empty(0)).tolist() == []
+    none = np.empty(0, dtype=np.int64)
+    assert [exact_tails(seen, none, none, none) for seen in (-1, 0, 1)] == [(0, 1), (1, 1), (1, 0)]
