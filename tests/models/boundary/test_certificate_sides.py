@@ -212,11 +212,13 @@ def test_the_effective_sample_counts_bad_cases_at_the_smallest_designed_weight()
 
 
 def test_a_first_look_waits_for_the_size_that_gives_power() -> None:
-    """METHODS 2: a plain binomial needs 973 bad cases at .035 for 80 % power at 30 % of the limit.
-
-    The planned size is found on steps of 1 %, so it may lie 1 % above.
-    """
-    assert 973 <= sample_for_first_look(BOTH, 0.05) <= 973 * 1.01 + 1
+    """METHODS 2: 80 % power at 30 % of the limit takes 973 bad cases at .035 by Poisson counts; the
+    binomial that judges fully reviewed cases allows the same four misses from 970 on."""
+    assert 972.0 < stats.chi2.isf(0.035, 10) / 0.02 < 973.0
+    size = sample_for_first_look(BOTH, 0.05)
+    assert size == 970
+    assert stats.binom.cdf(4, size, 0.01) <= 0.035 < stats.binom.cdf(4, size - 1, 0.01)
+    assert stats.binom.cdf(4, size, 0.003) >= 0.8 > stats.binom.cdf(3, size - 1, 0.003)
 
 
 @settings(max_examples=60, deadline=None)
