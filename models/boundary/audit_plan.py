@@ -23,6 +23,7 @@ from types import MappingProxyType
 import numpy as np
 
 from models.boundary.certificate import delta_shares
+from models.boundary.cuts import at_most
 from models.boundary.evidence import BoolArray, Evidence, FloatArray
 from models.boundary.power import POWER, Design, Outlook, outlooks
 from models.vocabulary import AuditBudget, Boundary, Targets
@@ -284,7 +285,8 @@ def _two_levels(
     variance = misses / below + (scores.sum() - misses) / above
     best = int(np.argmin(variance))
     low, high = max(_down(below[best]), floor), _down(above[best])
-    return (float(scores[ends[best]]), low, high) if high > low else None
+    top = float(at_most(scores[ends[best]]))
+    return (top, low, high) if high > low else None
 
 
 def _root_rates(scores: FloatArray, floor: float, total: float) -> FloatArray:

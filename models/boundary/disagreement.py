@@ -10,7 +10,7 @@ import pandas as pd
 from models.boundary.evidence import BoolArray, Evidence
 from models.boundary.reviewers import ReviewerArray, names
 from models.drift.agreement import PersonCount, compare_people, score_bands
-from models.drift.check import holm
+from models.drift.multiple_testing import holm
 from models.vocabulary import Boundary
 
 NEAR = 0.1

@@ -26,17 +26,22 @@ def obrien_fleming_constant(looks: int, alpha: float, two_sided: bool = False) -
     O'Brien and Fleming 1979; table 2.3 of Jennison and Turnbull 2000).
 
     Raises:
-        ValueError: there is no look, or alpha is outside (0, 0.5).
+        ValueError: there is no look, or alpha is outside (1e-290, 0.5).
     """
-    if looks < 1 or not 0.0 < alpha < 0.5:
+    if looks < 1 or not 1e-290 < alpha < 0.5:
         raise ValueError(
-            f"a design needs at least one look and alpha in (0, 0.5), got {looks} and {alpha!r}"
+            "a design needs at least one look and alpha in (0, 0.5), not so small that no z-score "
+            f"has it (1e-290); got {looks} and {alpha!r}"
         )
 
     def excess(constant: float) -> float:
-        return crossing_probability(constant, looks, two_sided) - alpha
+        # Of logarithms, which tell tiny probabilities apart as well as large ones.
+        return math.log(crossing_probability(constant, looks, two_sided) / alpha)
 
-    return float(optimize.brentq(excess, 0.1, 10.0, xtol=1e-10))
+    # The last look alone reaches z of alpha; all together reach at most z of alpha over their number.
+    of_one = alpha / 2.0 if two_sided else alpha
+    low, high = float(stats.norm.isf(of_one)), float(stats.norm.isf(of_one / looks))
+    return low if looks == 1 else float(optimize.brentq(excess, low, high, xtol=1e-10))
 
 
 def obrien_fleming_limits(looks: int, alpha: float) -> FloatArray:
@@ -58,8 +63,16 @@ def crossing_probability(constant: float, looks: int, two_sided: bool = False) -
     score = low + (limit - low) * (points + 1.0) / 2.0
     weights = weights * (limit - low) / 2.0
     step = stats.norm.pdf(score[:, None] - score[None, :]) * weights
+    crosses = stats.norm.sf(limit - score)
+    crossed = float(stats.norm.sf(limit))
+    if two_sided:
+        crosses = crosses + stats.norm.cdf(low - score)
+        crossed += float(stats.norm.cdf(low))
     inside = stats.norm.pdf(score)
-    for _ in range(looks - 1):
-        inside = step @ inside
-    # What the lower end of the one-sided range leaves out is far below any alpha.
-    return float(1.0 - weights @ inside)
+    # Crossings are added up look by look: what is left of 1 would not show a tiny one. From below
+    # the lower end of the one-sided range next to nobody comes back.
+    for look in range(1, looks):
+        crossed += float(weights @ (inside * crosses))
+        if look < looks - 1:
+            inside = step @ inside
+    return crossed

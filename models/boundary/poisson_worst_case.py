@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import gammaln, pdtr, xlogy
+from scipy.special import gammaln, pdtr, pdtrc, xlogy
 
 from models.boundary.evidence import BoolArray, FloatArray
 
@@ -78,8 +78,8 @@ def worst_case_excess(
     below = seen - 1e-6 * strata[0][0]
     if below < 0.0:
         return 1.0
-    found = cover.probability(below, lower_corner=False)
-    return float(1.0 - found[cover.reachable].min(initial=1.0))
+    found = cover.probability(below, lower_corner=False, beyond=True)
+    return float(found[cover.reachable].max(initial=0.0))
 
 
 def _strata(
@@ -144,8 +144,11 @@ class _Cover:
         inside: BoolArray = (lower <= self.allowed) & (rest <= self.rest_limit)
         return inside
 
-    def probability(self, seen: float, *, lower_corner: bool) -> FloatArray:
-        """`P(sum w_j X_j <= seen)` at one corner of every cell; shape `sizes`."""
+    def probability(self, seen: float, *, lower_corner: bool, beyond: bool = False) -> FloatArray:
+        """`P(sum w_j X_j <= seen)`, or of more, at one corner of every cell; shape `sizes`.
+
+        Either is summed by itself: 1 minus the other would lose a probability below 1e-16.
+        """
         shift = 0.0 if lower_corner else 1.0
         axes: list[FloatArray] = [
             self.step * (np.arange(size, dtype=np.float64) + shift) for size in self.sizes
@@ -153,22 +156,30 @@ class _Cover:
         taken = np.arange(sum(self.sizes) - len(self.sizes) + 1) + lower_corner * len(self.sizes)
         rest = np.maximum(self.allowed - self.step * taken, 0.0)
         if not axes:
-            return np.asarray(_at_most(seen, self.weights[0], rest)).reshape(())
+            tail = _beyond if beyond else _at_most
+            return np.asarray(tail(seen, self.weights[0], rest)).reshape(())
         if len(axes) == 1:
-            return _two_strata(seen, self.weights, axes[0], rest)
-        return _three_strata(seen, self.weights, axes, rest)
+            return _two_strata(seen, self.weights, axes[0], rest, beyond)
+        return _three_strata(seen, self.weights, axes, rest, beyond)
 
 
 def _two_strata(
-    seen: float, weights: tuple[float, ...], axis: FloatArray, rest: FloatArray
+    seen: float, weights: tuple[float, ...], axis: FloatArray, rest: FloatArray, beyond: bool
 ) -> FloatArray:
     counts, heavy = _mass(seen, weights[0], axis)
-    light = _at_most(seen - weights[0] * counts, weights[1], rest[:, None])
-    return np.asarray((heavy * light).sum(axis=1))
+    tail = _beyond if beyond else _at_most
+    light = tail(seen - weights[0] * counts, weights[1], rest[:, None])
+    # Where the heavy stratum alone has more, the light one does not matter.
+    alone = _beyond(seen, weights[0], axis) if beyond else 0.0
+    return np.asarray((heavy * light).sum(axis=1) + alone)
 
 
 def _three_strata(
-    seen: float, weights: tuple[float, ...], axes: list[FloatArray], rest: FloatArray
+    seen: float,
+    weights: tuple[float, ...],
+    axes: list[FloatArray],
+    rest: FloatArray,
+    beyond: bool,
 ) -> FloatArray:
     """Cells of equal index sum share one table of the lightest stratum's distribution."""
     first_counts, first = _mass(seen, weights[0], axes[0])
@@ -177,14 +188,20 @@ def _three_strata(
     positions = np.floor(left / weights[2] + _ROUNDING).astype(np.int64)
     # Distribution at every count that can occur, with one column in front for 'none fits'.
     most = int(max(positions.max(), 0))
-    table = np.zeros((len(rest), most + 2))
-    table[:, 1:] = pdtr(np.arange(most + 1)[None, :], rest[:, None] / weights[2])
+    table = np.full((len(rest), most + 2), float(beyond))
+    tail = pdtrc if beyond else pdtr
+    table[:, 1:] = tail(np.arange(most + 1)[None, :], rest[:, None] / weights[2])
+    alone = _beyond(seen, weights[1], axes[1]) if beyond else np.zeros(len(axes[1]))
     positions = np.maximum(positions, -1) + 1
     found = np.zeros((len(axes[0]), len(axes[1])))
     for total in range(len(rest)):
         rows = np.arange(max(0, total - len(axes[1]) + 1), min(total, len(axes[0]) - 1) + 1)
         inner = first[rows] @ table[total][positions]
-        found[rows, total - rows] = (inner * second[total - rows]).sum(axis=1)
+        column = total - rows
+        found[rows, column] = (inner * second[column]).sum(axis=1)
+        found[rows, column] += first[rows].sum(axis=1) * alone[column]
+    if beyond:
+        found += _beyond(seen, weights[0], axes[0])[:, None]
     return found
 
 
@@ -199,3 +216,9 @@ def _at_most(left: FloatArray | float, weight: float, true: FloatArray) -> Float
     """`P(w X <= left)`; 0 where nothing fits."""
     counts = np.floor(np.asarray(left) / weight + _ROUNDING)
     return np.where(counts >= 0.0, pdtr(np.maximum(counts, 0.0), true / weight), 0.0)
+
+
+def _beyond(left: FloatArray | float, weight: float, true: FloatArray) -> FloatArray:
+    """`P(w X > left)`; 1 where nothing fits."""
+    counts = np.floor(np.asarray(left) / weight + _ROUNDING)
+    return np.where(counts >= 0.0, pdtrc(np.maximum(counts, 0.0), true / weight), 1.0)

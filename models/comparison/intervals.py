@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-import numpy as np
-from scipy.special import betaincinv, expit, logit, ndtr, stdtr
+from scipy.special import betainccinv, betaincinv, expit, logit, ndtr, stdtr
 
 from models.comparison.figures import Difference, student_quantile
 from models.comparison.influence import Influence
@@ -43,7 +42,7 @@ def share_interval(
     events, trials = _effective(wide, wide_squares, total)
     if trials - events + 1.0 <= 0.0 or seen.sum() >= total:
         return low, 1.0
-    return low, float(betaincinv(events, max(trials - events, 0.0) + 1.0, 1.0 - tail))
+    return low, float(betainccinv(events, max(trials - events, 0.0) + 1.0, tail))
 
 
 def auc_interval(
@@ -86,19 +85,6 @@ def student(
 def effective_number(weight: FloatArray) -> float:
     """How many equally weighted cases say as much (Kish 1965); 0 for none."""
     return float(weight.sum() ** 2 / (weight**2).sum()) if weight.size else 0.0
-
-
-def discoveries(p_values: FloatArray, rate: float) -> BoolArray:
-    """Which of many tests stay with the share of false ones held at `rate` (Benjamini and Hochberg
-    1995); shape kept."""
-    found = np.zeros(p_values.shape, dtype=np.bool_)
-    if not p_values.size:
-        return found
-    order = np.argsort(p_values, kind="stable")
-    kept = p_values[order] <= rate * np.arange(1, p_values.size + 1) / p_values.size
-    if kept.any():
-        found[order[: int(np.flatnonzero(kept)[-1]) + 1]] = True
-    return found
 
 
 def _effective(events: float, squares: float, total: float) -> tuple[float, float]:

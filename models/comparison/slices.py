@@ -12,9 +12,9 @@ import pandas as pd
 
 from models.comparison.comparison import SliceCompared
 from models.comparison.figures import PRIMARY, Compared, Metric
-from models.comparison.intervals import discoveries
 from models.comparison.judged import Labelled, judge
 from models.comparison.ratios import RatioPair
+from models.drift.multiple_testing import discoveries
 
 SLICE_METRICS = (PRIMARY, "recall_same_automation", "precision_same_automation")
 

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
+from models.drift.multiple_testing import holm
 from models.drift.rates import RateChange, compare_rates
 from models.drift.sample import ZONES, FloatArray, IntArray, Sample
 from models.drift.tally import Ruler, Tally
@@ -119,16 +120,6 @@ def p_values(ruler: Ruler, earlier: Tally, later: Tally) -> FloatArray:
     return np.array([*map(_homogeneity, columns), *(change.p_value for change in risks)])
 
 
-def holm(p_values: FloatArray) -> FloatArray:
-    """Adjusted p-values of Holm's (1979) step-down procedure, in the given order; shape kept."""
-    order = np.argsort(p_values, kind="stable")
-    factors = np.arange(len(p_values), 0, -1)
-    stepped = np.minimum(np.maximum.accumulate(p_values[order] * factors), 1.0)
-    adjusted: FloatArray = np.empty_like(stepped)
-    adjusted[order] = stepped
-    return adjusted
-
-
 def stability_indices(earlier: IntArray, later: IntArray, begins: IntArray) -> FloatArray:
     """Population stability index of each column: the sum of (q - p) log(q / p) over its bins.
 
@@ -142,6 +133,8 @@ def stability_indices(earlier: IntArray, later: IntArray, begins: IntArray) -> F
     Returns:
         Shape (columns,).
     """
+    # Sums of counts that were stored in 32 bits need more.
+    earlier, later = earlier.astype(np.int64), later.astype(np.int64)
     filled = (earlier + later) > 0
 
     def shares(counts: IntArray) -> FloatArray:
@@ -157,7 +150,8 @@ def stability_indices(earlier: IntArray, later: IntArray, begins: IntArray) -> F
 
 def _columns(ruler: Ruler, earlier: Tally, later: Tally) -> list[IntArray]:
     """Cases a bin before and after of each column, shape (2, bins)."""
-    return np.split(np.stack([earlier.counts, later.counts]), ruler.begins[1:], axis=1)
+    counts = np.stack([earlier.counts, later.counts]).astype(np.int64)
+    return np.split(counts, ruler.begins[1:], axis=1)
 
 
 def _homogeneity(table: IntArray) -> float:
@@ -169,7 +163,8 @@ def _homogeneity(table: IntArray) -> float:
 def _without_rare_bins(table: IntArray) -> IntArray:
     """Bins too rare for chi-square put together; what is rare even then joins the next rarest."""
     total = table.sum(axis=0)
-    expected = total * table.sum(axis=1).min() / max(int(table.sum()), 1)
+    # The product of two counts may be too large for an integer of 64 bits.
+    expected = total * (float(table.sum(axis=1).min()) / max(int(table.sum()), 1))
     rare = expected < _FEWEST_EXPECTED
     kept, rest = table[:, ~rare], table[:, rare].sum(axis=1)
     if not rest.any():

@@ -21,6 +21,11 @@ LOGNORMAL_SIGMA = 0.5
 """Spread of log handling time: the slowest twentieth takes at least 2.0 times the mean."""
 
 
+FARTHEST_HOURS = 1e9
+"""From the midnight that hours are counted from, some 100,000 years: farther off, a float64 of hours no
+longer tells milliseconds apart, and none tells one day's shift from the next's."""
+
+
 @dataclass(frozen=True, slots=True)
 class QueueOutcome:
     """When each case was taken up and resolved, in hours since the arrivals' UTC midnight.
@@ -98,7 +103,8 @@ def review_times(
             key users); None, or one class for all, is first come first served.
 
     Raises:
-        ValueError: nobody is ever on shift, arrivals are unsorted, not finite or after the horizon,
+        ValueError: nobody is ever on shift, arrivals are unsorted, not finite, beyond
+            `FARTHEST_HOURS` or after the horizon,
             handling times or priorities do not match, or there is neither a seed nor handling
             times.
     """
@@ -223,6 +229,7 @@ def _checked_arrivals(arrivals_hours: FloatArray, horizon_hours: float | None) -
     arrivals = np.asarray(arrivals_hours, dtype=np.float64)
     if arrivals.ndim != 1 or not np.isfinite(arrivals).all():
         raise ValueError("arrivals must be one list of finite hours since a UTC midnight")
+    _refuse_far("cases arrive", arrivals)
     backwards = np.flatnonzero(np.diff(arrivals) < 0)
     if backwards.size:
         raise ValueError(
@@ -232,6 +239,7 @@ def _checked_arrivals(arrivals_hours: FloatArray, horizon_hours: float | None) -
         return arrivals
     if not math.isfinite(horizon_hours):
         raise ValueError(f"the horizon must be a finite number of hours, got {horizon_hours!r}")
+    _refuse_far("horizons lie", np.array([horizon_hours]))
     late = int((arrivals > horizon_hours).sum())
     if late:
         raise ValueError(
@@ -249,7 +257,17 @@ def _checked_handling(handling_minutes: FloatArray, cases: int) -> FloatArray:
         )
     if not (np.isfinite(handling).all() and (handling >= 0.0).all()):
         raise ValueError("handling times must be finite minutes, zero or more")
+    _refuse_far("cases are worked on", handling / 60.0)
     return handling
+
+
+def _refuse_far(what: str, hours: FloatArray) -> None:
+    far = int((np.abs(hours) > FARTHEST_HOURS).sum())
+    if far:
+        raise ValueError(
+            f"{far} {what} more than {FARTHEST_HOURS:g} hours from the midnight that hours are counted "
+            "from (or for so long); give hours, not seconds or nanoseconds, since a midnight close by"
+        )
 
 
 def _checked_priority(priority: npt.ArrayLike | None, cases: int) -> IntArray | None:

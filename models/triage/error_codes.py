@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from models.drift.multiple_testing import discoveries
 from models.triage.excess import (
     CONFIDENCE,
     BoolArray,
     FloatArray,
-    discoveries,
     excess_in,
     refuse_impossible,
     strata_of,

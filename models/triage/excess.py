@@ -134,13 +134,6 @@ def excess_in(inside: Tally, whole: Tally, tolerated: float = 1.0) -> Excess | N
     )
 
 
-def discoveries(p_values: FloatArray, q: float) -> BoolArray:
-    """Which hypotheses are rejected at false discovery rate q (Benjamini and Hochberg 1995)."""
-    if len(p_values) == 0:
-        return np.zeros(0, dtype=np.bool_)
-    return np.asarray(stats.false_discovery_control(p_values) <= q, dtype=np.bool_)
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class _Share:
     """A group's mean share of the errors, as a function of the ratio."""

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import chi2, false_discovery_control, norm, t
+from scipy.stats import chi2, t
 
+from models.drift.multiple_testing import discoveries
 from models.triage.labelled_rows import FEWEST_OF_A_CLASS, Columns, LabelledRows
 from models.triage.offset_logit import fit_offset_logit, independent
 from models.vocabulary import EVERYWHERE
@@ -24,7 +25,6 @@ ALIKE = 0.01
 NOISE_BELOW = 0.15
 """A contribution that spreads less than this (logits) and may carry no signal at all is noise."""
 _SHAPE_BINS = 10
-_ONE_SIDED = float(norm.ppf(0.95) / norm.ppf(0.975))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,11 @@ class FeatureBias:
         delta: share of the weight that is missing, after the score's common slope: -1/3 for a
             weight 1.5 times too large, +1 for one half as large as it should be. For a dead
             feature, logits per standard deviation of its raw value that the score ignores.
-        low, high: 95 % interval of delta. p_value: two-sided, before false-discovery control.
+        low, high: 95 % interval of delta, by Student's t. p_value: two-sided, before false-discovery
+            control.
         dead: whether the feature contributes nothing here.
         spread: standard deviation of what the feature contributes (dead: 1, of its z-score).
+        degrees_of_freedom: of interval and p-value; infinite: the normal distribution.
     """
 
     feature: str
@@ -48,6 +50,12 @@ class FeatureBias:
     p_value: float
     dead: bool = False
     spread: float = 1.0
+    degrees_of_freedom: float = math.inf
+
+    @property
+    def standard_error(self) -> float:
+        """Of delta: what the interval was made from, by the quantile it was made with."""
+        return (self.high - self.low) / (2.0 * float(t.ppf(0.975, self.degrees_of_freedom)))
 
     @property
     def is_noise(self) -> bool:
@@ -63,7 +71,8 @@ class FeatureBias:
         """
         if margin == 0.0:
             return True
-        return abs(self.delta) - margin > _ONE_SIDED * (self.high - self.low) / 2.0
+        one_sided = float(t.ppf(0.95, self.degrees_of_freedom))
+        return abs(self.delta) - margin > one_sided * self.standard_error
 
     def surely_beyond(self, margin: float, effect: float) -> bool:
         """Whether the whole interval lies beyond a margin of interest, and moves the log-odds of a
@@ -410,6 +419,7 @@ def _add_cells(
             p_value=float(p_values[place]),
             dead=bool(design.dead[place]),
             spread=float(design.spreads[place]),
+            degrees_of_freedom=float(freedom),
         )
         for place, name in enumerate(design.names)
     ]
@@ -444,38 +454,62 @@ def _discoveries(cells: Sequence[FeatureBias], q: float) -> list[FeatureBias]:
 def _controlled(tested: Sequence[FeatureBias], q: float) -> list[FeatureBias]:
     if not tested:
         return []
-    adjusted = false_discovery_control([one.p_value for one in tested])
-    return [one for one, p in zip(tested, adjusted, strict=True) if p <= q]
+    found = discoveries(np.array([one.p_value for one in tested]), q)
+    return [one for one, is_found in zip(tested, found, strict=True) if is_found]
 
 
 def _alike_everywhere(cells: Sequence[FeatureBias]) -> list[FeatureBias]:
     """Features whose deviation is the same in all slices (Cochran's Q), each combined into one."""
-    table = pd.DataFrame(
-        {
-            "feature": [one.feature for one in cells],
-            "dead": [one.dead for one in cells],
-            "delta": [one.delta for one in cells],
-            "se": [(one.high - one.low) / (2.0 * norm.ppf(0.975)) for one in cells],
-            "spread": [one.spread for one in cells],
-        }
-    )
+    table = pd.DataFrame({"feature": [one.feature for one in cells], "cell": list(cells)})
+    table["dead"] = [one.dead for one in cells]
     found = []
-    for (feature, dead), same in table.groupby(["feature", "dead"], sort=True):
-        if len(same) < 2:
-            continue
-        weight = 1.0 / same["se"].to_numpy() ** 2
-        delta = float(same["delta"].to_numpy() @ weight / weight.sum())
-        heterogeneity = float(weight @ (same["delta"].to_numpy() - delta) ** 2)
-        if chi2.sf(heterogeneity, len(same) - 1) <= ALIKE:
-            continue
-        se = 1.0 / math.sqrt(weight.sum())
-        half = float(norm.ppf(0.975)) * se
-        p_value = float(2.0 * norm.sf(abs(delta) / se))
-        spread = float(same["spread"].to_numpy() @ weight / weight.sum())
-        found.append(
-            FeatureBias(
-                str(feature), EVERYWHERE, delta, delta - half, delta + half, p_value,
-                bool(dead), spread,
-            )
-        )  # fmt: skip
+    for _, same in table.groupby(["feature", "dead"], sort=True):
+        slices = same["cell"].tolist()
+        if len(slices) > 1 and homogeneity_p_value(slices) > ALIKE:
+            found.append(combined(slices))
     return found
+
+
+def homogeneity_p_value(slices: Sequence[FeatureBias]) -> float:
+    """P-value of Cochran's (1954) Q against 'one deviation in all slices'.
+
+    Weighted by the slices' own standard errors. A slice's interval is wider than its standard error
+    says where Student's t made it, and an error read back from it as if it were normal would let
+    slices that differ pass as alike.
+    """
+    delta, weight = _weighted(slices)
+    middle = float(delta @ weight / weight.sum())
+    return float(chi2.sf(weight @ (delta - middle) ** 2, len(slices) - 1))
+
+
+def combined(slices: Sequence[FeatureBias]) -> FeatureBias:
+    """One deviation of several slices' that are alike, weighted by their inverse variances.
+
+    Its degrees of freedom are Satterthwaite's (1946): (sum w)^2 / sum (w^2 / f).
+    """
+    delta, weight = _weighted(slices)
+    total = float(weight.sum())
+    middle, se = float(delta @ weight / total), 1.0 / math.sqrt(total)
+    shares = weight / total
+    spent = float(
+        sum(share**2 / one.degrees_of_freedom for share, one in zip(shares, slices, strict=True))
+    )
+    freedom = 1.0 / spent if spent > 0.0 else math.inf
+    half = float(t.ppf(0.975, freedom)) * se
+    return FeatureBias(
+        feature=slices[0].feature,
+        slice=EVERYWHERE,
+        delta=middle,
+        low=middle - half,
+        high=middle + half,
+        p_value=float(2.0 * t.sf(abs(middle) / se, freedom)),
+        dead=slices[0].dead,
+        spread=float(shares @ np.array([one.spread for one in slices])),
+        degrees_of_freedom=freedom,
+    )
+
+
+def _weighted(slices: Sequence[FeatureBias]) -> tuple[FloatArray, FloatArray]:
+    """(deviations, inverse variances), shapes (slices,)."""
+    errors = np.array([one.standard_error for one in slices])
+    return np.array([one.delta for one in slices]), 1.0 / errors**2

@@ -105,7 +105,7 @@ def fit_calibration(
     wald = float(estimate @ np.linalg.pinv(fit.covariance[:size, :size]) @ estimate)
     p_value = float(chi2.sf(wald, size))
     # Beyond the margin for sure: else enough cases would turn any score into a finding.
-    one_sided = float(norm.ppf(1.0 - alpha / 2.0))
+    one_sided = float(norm.isf(alpha / 2.0))
     around_zero = np.concatenate([[1.0], -neutral])
     shifts = (
         (fit.intercept, fit.intercept_se),
@@ -140,6 +140,8 @@ def recalibrated(margin: FloatArray, found: Miscalibration, middle: float) -> Fl
 def reliability_curve(margin: FloatArray, bad: FloatArray) -> tuple[ReliabilityBin, ...]:
     """Mean score against observed bad share by tenths of the cases, ties kept together; intervals
     after Clopper and Pearson 1934."""
+    if not len(margin):
+        return ()
     cuts = np.unique(np.quantile(margin, np.linspace(0.0, 1.0, CURVE_BINS + 1)[1:-1]))
     bins = np.searchsorted(cuts, margin, side="left")
     size = len(cuts) + 1

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from models.drift.multiple_testing import discoveries
 from models.triage.excess import (
     BoolArray,
     Excess,
     FloatArray,
     IntArray,
-    discoveries,
     excess_in,
     strata_of,
     tally,

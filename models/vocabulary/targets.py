@@ -6,6 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
+SMALLEST_DELTA = 1e-250
+"""A share of it is still a float64 of full precision, and so is its inverse."""
+
 
 @dataclass(frozen=True, slots=True)
 class Targets:
@@ -41,6 +44,11 @@ class Targets:
             raise ValueError(f"target expected_loss must be a positive amount, got {loss!r}")
         if not (math.isfinite(self.delta) and 0.0 < self.delta < 0.5):
             raise ValueError(f"delta must lie strictly between 0 and 0.5, got {self.delta!r}")
+        if self.delta < SMALLEST_DELTA:
+            raise ValueError(
+                f"delta {self.delta!r} is too small to be computed with once it is split over looks "
+                f"and risks; give {SMALLEST_DELTA!r} or more"
+            )
 
     def named(self) -> dict[str, float]:
         """The promises that were made, by the risk's name."""

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import time
+from fractions import Fraction
+from math import comb
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from models.boundary import assign_arm, sample_ratio_p_value
+from models.boundary.arms import SPLIT_BROKEN_BELOW
 
 
 @settings(max_examples=25, deadline=None)
@@ -56,14 +60,40 @@ def test_an_arm_cannot_be_assigned_without_a_salt_a_share_or_an_id() -> None:
 
 
 @pytest.mark.parametrize(
-    ("control", "treatment", "share"),
-    [(5_000, 5_000, 0.5), (4_810, 5_190, 0.5), (8_100, 1_900, 0.2)],
+    ("cases", "share"), [(50, 0.1), (60, 0.1), (100, 0.05), (1_000, 0.01), (200, 0.5), (30, 0.2)]
 )
-def test_the_split_is_checked_by_chi_square(control: int, treatment: int, share: float) -> None:
-    """Second road: scipy's goodness of fit."""
-    cases = control + treatment
-    expected = stats.chisquare([control, treatment], [cases * (1 - share), cases * share]).pvalue
-    assert sample_ratio_p_value(control, treatment, share) == pytest.approx(expected)
+def test_a_true_split_is_called_broken_no_more_often_than_promised(
+    cases: int, share: float
+) -> None:
+    """Every possible split with its probability: chi-square would raise .0032 false alarms where 50
+    cases are split one to nine, and 2 in 1,000 where 60 are."""
+    treated = np.arange(cases + 1)
+    found = np.array([sample_ratio_p_value(cases - k, k, share) for k in treated.tolist()])
+    alarms = stats.binom.pmf(treated, cases, share)[found < SPLIT_BROKEN_BELOW].sum()
+    assert 0.0 < alarms <= SPLIT_BROKEN_BELOW
+
+
+@pytest.mark.parametrize(
+    ("control", "treatment", "share"),
+    [(17, 23, 0.5), (48, 12, 0.1), (90, 3, 0.05), (0, 9, 0.3), (9, 0, 0.3)],
+)
+def test_the_p_value_is_the_sum_of_all_splits_no_likelier(
+    control: int, treatment: int, share: float
+) -> None:
+    """Second road: whole numbers and fractions, no library (the share as the float64 that it is)."""
+    cases, p = control + treatment, Fraction(share)
+    chances = [comb(cases, k) * p**k * (1 - p) ** (cases - k) for k in range(cases + 1)]
+    exact = sum(one for one in chances if one <= chances[treatment])
+    assert sample_ratio_p_value(control, treatment, share) == pytest.approx(float(exact), rel=1e-9)
+
+
+def test_many_cases_come_near_chi_square_and_take_no_time() -> None:
+    """Two billion cases: within 1 % of scipy's goodness of fit, in a tenth of a second."""
+    control, treatment = 1_000_000_000, 1_000_200_000
+    fitted = stats.chisquare([control, treatment], [(control + treatment) / 2] * 2).pvalue
+    begun = time.process_time()
+    assert sample_ratio_p_value(control, treatment, 0.5) == pytest.approx(fitted, rel=0.01)
+    assert time.process_time() - begun < 0.5
 
 
 def test_few_cases_are_judged_exactly() -> None:

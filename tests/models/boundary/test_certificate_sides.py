@@ -14,6 +14,7 @@ from models.boundary.betting import block_e_value, pass_e_value, recall_e_value
 from models.boundary.bounds import trials_for_power
 from models.boundary.candidates import SideTest
 from models.boundary.certificate import _Side, delta_shares
+from models.boundary.cuts import just_below
 from models.boundary.exact import block_errors, pass_errors, recall_errors
 from models.boundary.price import POWER
 from models.vocabulary import Boundary, CertificateVerdict, Targets
@@ -101,7 +102,7 @@ def test_a_refuted_pass_side_leaves_the_block_side_as_it_was() -> None:
     found = certify(frame, BOTH, Boundary(0.3, 0.95))
     assert found.verdict is CertificateVerdict.INCUMBENT_UNCERTIFIED
     assert found.boundary.block_at_or_above == 0.95
-    assert found.boundary.pass_at_or_below == np.nextafter(0.2, 0.0)
+    assert found.boundary.pass_at_or_below == just_below(0.2)
     assert "pass side is refuted" in found.reasons[0]
 
 
@@ -143,7 +144,7 @@ def test_sides_that_would_meet_share_every_case() -> None:
     found = certify(frame, Targets(recall=0.6, precision=0.4))
     high = found.boundary.block_at_or_above
     assert high is not None
-    assert found.boundary.pass_at_or_below == np.nextafter(high, 0.0)
+    assert found.boundary.pass_at_or_below == just_below(high)
     assert found.automation_rate == 1.0
 
 
@@ -211,11 +212,13 @@ def test_the_effective_sample_counts_bad_cases_at_the_smallest_designed_weight()
 
 
 def test_a_first_look_waits_for_the_size_that_gives_power() -> None:
-    """METHODS 2: a plain binomial needs 973 bad cases at .035 for 80 % power at 30 % of the limit.
-
-    The planned size is found on steps of 1 %, so it may lie 1 % above.
-    """
-    assert 973 <= sample_for_first_look(BOTH, 0.05) <= 973 * 1.01 + 1
+    """METHODS 2: 80 % power at 30 % of the limit takes 973 bad cases at .035 by Poisson counts; the
+    binomial that judges fully reviewed cases allows the same four misses from 970 on."""
+    assert 972.0 < stats.chi2.isf(0.035, 10) / 0.02 < 973.0
+    size = sample_for_first_look(BOTH, 0.05)
+    assert size == 970
+    assert stats.binom.cdf(4, size, 0.01) <= 0.035 < stats.binom.cdf(4, size - 1, 0.01)
+    assert stats.binom.cdf(4, size, 0.003) >= 0.8 > stats.binom.cdf(3, size - 1, 0.003)
 
 
 @settings(max_examples=60, deadline=None)
@@ -314,3 +317,46 @@ def test_the_price_counts_every_start_of_a_sequence() -> None:
     later = certify(few, targets, Boundary(None, 0.96)).labels_needed["block"]
     assert first == 600 - 30  # the longer of the two sequences starts at 600 blocked cases
     assert later == trials_for_power(0.05, 0.05, 0.3, POWER) - 30
+
+
+@pytest.mark.parametrize(("weight", "refuting"), [(1.0, 14), (2.0, 22)])
+def test_a_few_chargebacks_refute_no_sound_boundary(weight: float, refuting: int) -> None:
+    """500 bad cases caught, each standing for `weight`, allow weight * 500 / 99 misses on average:
+    the first number whose Poisson tail is at most .001 refutes, and one fewer does not."""
+    tail = stats.poisson.sf([refuting - 2, refuting - 1], weight * 500 / 99)
+    assert tail[0] > 0.001 >= tail[1]
+
+    def told(surfaced: int) -> str:
+        frame = pd.DataFrame(
+            {
+                "score": [0.05] * 2_000 + [0.5] * 500,
+                "bad": [True] * surfaced + [None] * (2_000 - surfaced) + [True] * 500,
+                "propensity": [0.1] * 2_000 + [1.0 / weight] * 500,
+                "drawn": [False] * 2_000 + [True] * 500,
+            }
+        )
+        targets = Targets(recall=0.99, delta=0.001)
+        return certify(frame, targets, Boundary(0.1, None)).reasons[0]
+
+    assert "refuted" not in told(2)
+    assert "refuted" not in told(refuting - 1)
+    assert "pass side is refuted" in told(refuting)
+
+
+@pytest.mark.parametrize("delta", [1e-17, 1e-60])
+@pytest.mark.parametrize("audit", [1.0, 0.5])
+def test_what_is_certified_at_a_tiny_delta_keeps_its_promise(delta: float, audit: float) -> None:
+    """As 1 - 1e-17 is 1 in float64, a limit by its quantile would say 'recall 0' of a certified cut."""
+    score = np.concatenate([np.linspace(0.01, 0.3, 5_000), np.linspace(0.7, 1.0, 5_000)])
+    bad = np.arange(10_000) >= 5_000
+    rate = np.where(score < 0.1, audit, 1.0)
+    drawn = (rate == 1.0) | (np.arange(10_000) % 2 == 0)
+    frame = pd.DataFrame({"score": score, "propensity": rate, "drawn": drawn})
+    frame["bad"] = pd.Series(bad).astype(object).where(drawn, None)
+    today = None if audit == 1.0 else Boundary(0.0999, None)
+    found = certify(frame, Targets(recall=0.9, delta=delta), today)
+    assert found.verdict is CertificateVerdict.CERTIFIED
+    assert found.recall_lower is not None
+    assert found.recall_lower >= 0.9
+    with pytest.raises(ValueError, match="too small to be computed with"):
+        Targets(recall=0.9, delta=1e-300)

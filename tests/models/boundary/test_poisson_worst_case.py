@@ -146,3 +146,14 @@ def test_negative_counts_are_refused() -> None:
         worst_case_probability(-1.0, [10.0], 5.0)
     with pytest.raises(ValueError, match="cannot be negative"):
         worst_case_excess(1.0, [10.0], -5.0)
+
+
+@pytest.mark.parametrize("weights", [[10.0], [10.0, 1.0], [20.0, 10.0, 1.0]])
+def test_an_excess_far_beyond_what_is_allowed_keeps_its_digits(weights: list[float]) -> None:
+    """1 minus a probability would end at 1e-16. With one stratum Poisson's own tail; with more, at
+    least that of everything in the heaviest stratum, and never zero."""
+    heaviest = stats.poisson.sf(500 / weights[0] - 1, 20 / weights[0])
+    found = worst_case_excess(500.0, weights, 20.0)
+    assert heaviest * (1.0 - 1e-9) <= found < 1e-20
+    if len(weights) == 1:
+        assert found == pytest.approx(heaviest)

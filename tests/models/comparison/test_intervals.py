@@ -13,11 +13,11 @@ from scipy import stats
 from models.comparison.influence import Influence
 from models.comparison.intervals import (
     auc_interval,
-    discoveries,
     effective_number,
     share_interval,
     student,
 )
+from models.drift.multiple_testing import discoveries
 
 
 def flags(*counts: int) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,9 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from models.comparison import slices
 from models.drift import Sample, check_drift
-from models.drift.check import FEWEST_ROWS, holm, p_values, stability_indices
+from models.drift.check import FEWEST_ROWS, _without_rare_bins, p_values, stability_indices
+from models.drift.multiple_testing import discoveries, holm
 from models.drift.tally import Ruler
+from models.triage import error_codes
 from tests.models.drift.samples import window
 
 
@@ -212,3 +217,60 @@ def raw_p_values(earlier: Sample, later: Sample) -> np.ndarray:
     """One p-value a test before any correction or floor."""
     ruler = Ruler.laid_on(earlier)
     return p_values(ruler, ruler.tally(earlier), ruler.tally(later))
+
+
+def test_counts_of_32_bits_do_not_overflow() -> None:
+    """1.5 billion cases a bin: their sum has no place in 32 bits, and the index says nothing moved."""
+    many = np.array([1_500_000_000, 1_500_000_000, 700_000_000])
+    moved = np.array([1_500_000_000, 700_000_000, 1_500_000_000])
+    begins = np.zeros(1, dtype=np.int64)
+    for later in (many, moved):
+        narrow = stability_indices(many.astype(np.int32), later.astype(np.int32), begins)
+        assert narrow == pytest.approx(stability_indices(many, later, begins))
+    assert stability_indices(many.astype(np.int32), moved.astype(np.int32), begins) > 0.1
+
+
+def test_bins_too_rare_for_chi_square_are_put_together_by_the_smaller_sample() -> None:
+    """A tenth as many cases later: what they expect of a bin counts, not what the many do."""
+    table = np.array([[900, 900, 30, 20], [90, 90, 3, 2]])
+    assert _without_rare_bins(table).tolist() == [[900, 900, 50], [90, 90, 5]]
+
+
+def test_many_new_levels_are_told_together() -> None:
+    """60 levels of 6 cases each that were never seen, and 82 % of the cases as before."""
+    before = plain(np.repeat(["a", "b"], 1_000), 2_000)
+    new = np.array([f"new{number}" for number in range(60)])
+    after = plain(np.concatenate([np.repeat(["a", "b"], 820), np.repeat(new, 6)]), 2_000)
+    found = check_drift(before, after)
+    assert [one.what for one in found.findings if one.kind == "feature"] != []
+
+
+def test_rare_bins_that_both_samples_fill_are_not_thrown_away() -> None:
+    """Levels seen once or twice before make up a fifth of the cases now."""
+    rare = [f"level{number}" for number in range(40)]
+    before = plain(np.array(["a"] * 1_940 + rare + rare[:20]), 2_000)
+    after = plain(np.array(["a"] * 1_640 + rare * 9), 2_000)
+    found = check_drift(before, after)
+    assert [one.what for one in found.findings if one.kind == "feature"] != []
+
+
+@pytest.mark.parametrize(("p_values", "rate", "found"), [
+    ([0.03, 0.5, 0.01, 0.9, 0.02], 0.05, 3),
+    ([0.1, 0.1, 0.1], 0.1, 3),
+    ([0.05], 0.05, 1),
+    ([0.0125, 0.0375, 0.025, 0.06], 0.05, 3),
+    ([0.05 / 7 * k for k in range(1, 8)], 0.05, 7),
+    ([0.0501], 0.05, 0),
+    ([], 0.05, 0),
+])  # fmt: skip
+def test_a_p_value_on_benjamini_and_hochbergs_line_is_a_discovery(
+    p_values: list[float], rate: float, found: int
+) -> None:
+    """Exactly `rate * k / m`, whichever way its last digit is rounded."""
+    assert int(discoveries(np.array(p_values), rate).sum()) == found
+
+
+@pytest.mark.parametrize("module", [error_codes, slices])
+def test_there_is_one_benjamini_and_hochberg(module: ModuleType) -> None:
+    """Two versions differed where a p-value lay on the line."""
+    assert module.discoveries is discoveries  # type: ignore[attr-defined]

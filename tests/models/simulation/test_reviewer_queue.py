@@ -232,3 +232,16 @@ def test_a_hundred_thousand_cases_take_less_than_a_second():
         review_times(arrivals, staffing, seed=1)
         best = min(best, time.process_time() - begun)
     assert best < 1.0
+
+
+@pytest.mark.parametrize("far", [1e17, -1e17, 1e300])
+def test_hours_that_no_shift_can_be_told_from_are_refused_in_a_sentence(far):
+    """Nanoseconds read as hours: an arrival, a horizon or a case's work that far off says so."""
+    staffing = Staffing((Shift(9, 17, 1),))
+    with pytest.raises(ValueError, match="from the midnight that hours are counted from"):
+        review_times(np.array([far]), staffing, np.array([10.0]))
+    with pytest.raises(ValueError, match="from the midnight that hours are counted from"):
+        review_times(np.array([0.0]), staffing, np.array([10.0]), horizon_hours=abs(far))
+    with pytest.raises(ValueError, match="from the midnight that hours are counted from"):
+        review_times(np.array([0.0]), staffing, np.array([abs(far)]))
+    assert np.isfinite(review_times(np.array([1e9]), staffing, np.array([10.0])).finished).all()

@@ -150,3 +150,39 @@ def test_the_name_of_a_pattern_does_not_move_with_the_cases() -> None:
         for told in nights
     ]
     assert names[0] == names[1]
+
+
+def test_a_threshold_is_blamed_for_the_errors_that_recalibration_mends_and_no_others() -> None:
+    """By hand: cases on the wrong side of even odds whose recalibrated odds are on the right one, at
+    $40 a false positive and $400 a false negative."""
+    plain = evidence(64, 12_000)
+    told = TriageEvidence(
+        plain.margin + 1.0, plain.bad, plain.contributions, plain.raw, plain.segments
+    )
+    diagnosis = diagnose(told)
+    finding = next(
+        one for one in findings_of("case", told, diagnosis, COSTS) if one.subject == "score"
+    )
+    assert diagnosis.calibration is not None
+    middle = float(told.margin.mean())
+    after = (
+        (told.margin - middle) * diagnosis.calibration.slope + middle + diagnosis.calibration.shift
+    )
+    wrong, still = (told.margin >= 0.0) != told.bad, (after >= 0.0) != told.bad
+    blamed = wrong & ~still
+    assert 0 < blamed.sum() < min(wrong.sum(), (~still).sum())
+    assert finding.errors == blamed.sum()
+    assert (
+        finding.money_usd == 40.0 * (blamed & ~told.bad).sum() + 400.0 * (blamed & told.bad).sum()
+    )
+
+
+def test_a_weight_that_points_the_wrong_way_tells_both_ends_of_its_interval() -> None:
+    """Reversed: the share that is too much, from the nearer end of the interval to the farther."""
+    told = evidence(65, 12_000, wrong={"age": -1.0})
+    (finding,) = [
+        one for one in findings_of("case", told, diagnose(told), COSTS) if one.subject == "age"
+    ]
+    ends = sorted((abs(finding.low), abs(finding.high)))
+    assert ends[1] - ends[0] > 0.02
+    assert f"95 % interval {ends[0]:.0%} to {ends[1]:.0%}" in finding.sentence

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from models.drift.multiple_testing import discoveries
 from models.triage.excess import (
     MOST_RATIO,
     STRATUM_CUTS,
     Tally,
-    discoveries,
     excess_in,
     refuse_impossible,
     strata_of,

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
-from models.triage import assess_feature_bias, find_feature_bias
+from models.triage import FeatureBias, assess_feature_bias, find_feature_bias
 from tests.models.triage.worlds import scored
 
 
@@ -186,3 +187,25 @@ def test_neither_the_order_of_rows_nor_of_features_matters(seed: int, order: lis
     assert {one.feature: pytest.approx(plain[one.feature], abs=1e-6) for one in shuffled.cells} == {
         one.feature: one.delta for one in shuffled.cells
     }
+
+
+def test_a_leak_where_a_low_value_means_bad_is_named_too() -> None:
+    """The mirror of a leak where a high one does."""
+    phi, margin, bad, raw, _ = scored(28, 3_000)
+    phi["leak"] = np.where(bad, -1.0, 1.0)
+    raw["leak"] = phi["leak"]
+    report = assess_feature_bias(phi, margin, bad, raw)
+    assert "it alone separates" in {one.feature: one.why for one in report.unjudged}["leak"]
+
+
+@pytest.mark.parametrize("freedom", [4.0, 19.0, np.inf])
+def test_an_interval_and_a_margin_use_the_t_that_it_was_made_with(freedom: float) -> None:
+    """One-sided: an estimate exactly its one-sided quantile beyond the margin is the border."""
+    reach = float(stats.t.ppf(0.975, freedom)) * 0.2
+    border = 0.1 + float(stats.t.ppf(0.95, freedom)) * 0.2
+    for delta, beyond in ((border + 1e-6, True), (border - 1e-6, False)):
+        one = FeatureBias(
+            "f", "all", delta, delta - reach, delta + reach, 0.01, degrees_of_freedom=freedom
+        )
+        assert one.standard_error == pytest.approx(0.2)
+        assert one.beyond(0.1) is beyond
