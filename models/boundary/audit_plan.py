@@ -23,7 +23,6 @@ from types import MappingProxyType
 import numpy as np
 
 from models.boundary.certificate import delta_shares
-from models.boundary.cuts import at_most
 from models.boundary.evidence import BoolArray, Evidence, FloatArray
 from models.boundary.power import POWER, Design, Outlook, outlooks
 from models.vocabulary import AuditBudget, Boundary, Targets
@@ -285,8 +284,7 @@ def _two_levels(
     variance = misses / below + (scores.sum() - misses) / above
     best = int(np.argmin(variance))
     low, high = max(_down(below[best]), floor), _down(above[best])
-    top = float(at_most(scores[ends[best]]))
-    return (top, low, high) if high > low else None
+    return (float(scores[ends[best]]), low, high) if high > low else None
 
 
 def _root_rates(scores: FloatArray, floor: float, total: float) -> FloatArray:

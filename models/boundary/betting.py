@@ -11,7 +11,6 @@ import numpy as np
 from scipy.special import logsumexp
 
 from models.boundary.candidates import SideTest, outward
-from models.boundary.cuts import just_below
 from models.boundary.evidence import BoolArray, Evidence, FloatArray
 
 WAGERS = np.array([0.02, 0.04, 0.07, 0.12, 0.2, 0.3, 0.42, 0.55, 0.7, 0.85, 0.97])
@@ -29,7 +28,7 @@ def widest_pass_by_recall(evidence: Evidence, recall: float, delta: float) -> Si
     if len(proven) == 0:
         return SideTest(None, sample=bad)
     last = int(proven[-1])
-    cut = 1.0 if last == len(scores) else just_below(scores[last])
+    cut = 1.0 if last == len(scores) else float(np.nextafter(scores[last], -np.inf))
     if not _passed(evidence, cut).any():
         return SideTest(None, sample=bad)  # a cut below every case passes nobody
     return SideTest(cut, sample=bad)

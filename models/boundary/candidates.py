@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.boundary.cuts import at_least, at_most
 from models.boundary.evidence import FloatArray
 
 STEP = 1.08
@@ -128,8 +127,7 @@ def pass_sequences(
     if incumbent is not None:
         share = float(np.searchsorted(ascending, incumbent, side="right")) / count
         ladder = _ascending_cuts(ascending, share)
-        further = ladder > at_most(np.array(incumbent))
-        ladders = [np.concatenate([[incumbent], ladder[further]])]
+        ladders = [np.concatenate([[incumbent], ladder[ladder > incumbent]])]
     else:
         ladders = [_ascending_cuts(ascending, share) for share in shares]
     ceiling = np.inf if below is None else below
@@ -139,7 +137,7 @@ def pass_sequences(
 def _cuts_at(descending: FloatArray, first: float) -> FloatArray:
     sizes = np.unique((first * STEP ** np.arange(0, 200)).astype(np.int64))
     sizes = sizes[(sizes >= 1) & (sizes <= len(descending))]
-    return _distinct(at_least(descending[sizes - 1]))
+    return _distinct(descending[sizes - 1])
 
 
 def _ascending_cuts(ascending: FloatArray, share: float) -> FloatArray:
@@ -149,7 +147,7 @@ def _ascending_cuts(ascending: FloatArray, share: float) -> FloatArray:
         passed += min((STEP - 1.0) * max(passed, 0.01), 0.08 * (1.0 - passed))
         sizes.append(passed)
     ranks = np.clip((np.array(sizes) * count).astype(np.int64), 1, count)
-    return _distinct(at_most(ascending[ranks - 1]))
+    return _distinct(ascending[ranks - 1])
 
 
 def _distinct(cuts: FloatArray) -> FloatArray:

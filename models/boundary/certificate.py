@@ -12,7 +12,6 @@ from scipy import stats
 from models.boundary.bounds import trials_for_power
 from models.boundary.candidates import FIRST_BLOCKS, SideTest, block_sequences, pass_sequences
 from models.boundary.cost_choice import cheapest
-from models.boundary.cuts import just_below
 from models.boundary.evidence import Evidence, FloatArray
 from models.boundary.price import labels_needed, price_named
 from models.boundary.risks import certifiable, without_certificate
@@ -391,7 +390,7 @@ def _further(cut: float | None, today: float | None, beyond: np.ufunc) -> bool:
 def _without_crossing(passing: _Side, low: float | None, high: float | None) -> Boundary:
     """Everything is automated where the sides would meet: pass up to just below the block cut."""
     if low is not None and high is not None and low >= high:
-        below = just_below(high)
+        below = float(np.nextafter(high, -np.inf))
         # Blocking everything leaves nothing to pass.
         low = passing.at_or_below(below) if below >= 0.0 else None
         if not passing.refuted and passing.today is not None:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.boundary.cuts import at_least, at_most
 from models.boundary.evidence import BoolArray, Evidence, FloatArray
 from models.vocabulary import Boundary, Costs
 
@@ -85,12 +84,10 @@ class _Side:
 
     Attributes:
         scores: automatable, ascending (negated on the block side), shape (cases,).
-        cuts: one that reaches each of them, shape (cases,).
         cost: US dollars when the first j of them are decided, shape (cases + 1,).
     """
 
     scores: FloatArray
-    cuts: FloatArray
     cost: FloatArray
 
     @classmethod
@@ -107,9 +104,7 @@ class _Side:
         order = np.argsort(scores, kind="stable")
         errors = np.where(error[free], 1.0 / evidence.propensity[free], 0.0)[order]
         steps = error_usd * errors - costs.review_usd
-        ascending = scores[order]
-        cuts = -at_least(-ascending) if mirrored else at_most(ascending)
-        return cls(ascending, cuts, np.concatenate([[0.0], np.cumsum(steps)]))
+        return cls(scores[order], np.concatenate([[0.0], np.cumsum(steps)]))
 
     def best(
         self, today: float | None, widest: float | None, proven: tuple[float, ...] | None
@@ -122,11 +117,8 @@ class _Side:
                 "the widest proven boundary is narrower than today's; a cost is chosen between the two"
             )
         start = -np.inf if today is None else today
-        inner = self.cuts if proven is None else np.array(proven)
+        inner = self.scores if proven is None else np.array(proven)
         inner = inner[(inner > start) & (inner < widest)]
-        # A cut beyond today's that decides no further case is today's.
-        further = np.searchsorted(self.scores, inner, side="right")
-        inner = inner[further > np.searchsorted(self.scores, start, side="right")]
         cuts = np.unique(np.concatenate([[start], inner, [widest]]))
         cost = self.cost[np.searchsorted(self.scores, cuts, side="right")]
         # The last of the smallest: the widest at equal cost.

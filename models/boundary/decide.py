@@ -68,8 +68,7 @@ def decide(
     Args:
         cases: `case_id`, `priority`, `amount_usd` and the columns of the rule's patterns, shape
             (cases,).
-        scores: calibrated probability of 'bad', NaN where a case cannot be scored; float32 scores
-            are compared as float64, as a cut rounded to float32 may reach the case it excludes.
+        scores: calibrated probability of 'bad', NaN where a case cannot be scored.
         reason: the name of the rule that kept a case from being scored, or "".
         rule: see `Rule`.
 
@@ -82,7 +81,6 @@ def decide(
     Raises:
         ValueError: a pattern asks about a column that the cases do not have.
     """
-    scores = np.asarray(scores, dtype=np.float64)
     free = automatable(cases, rule.key_user_priority)
     pattern = first_pattern(cases, rule.senior_patterns)
     scored = ~np.isnan(scores)

@@ -7,7 +7,6 @@ from scipy import stats
 
 from models.boundary.bounds import share_is_above
 from models.boundary.candidates import SideTest, outward
-from models.boundary.cuts import just_below
 from models.boundary.evidence import Evidence, FloatArray
 
 _ROUNDING = 1e-9
@@ -37,7 +36,7 @@ def widest_pass_by_recall(evidence: Evidence, recall: float, delta: float) -> Si
     if len(passed) == 0:
         return SideTest(None, sample=bad)
     last = passed[-1]
-    cut = just_below(against[last])
+    cut = float(np.nextafter(against[last], -np.inf))
     if not (evidence.automatable & (evidence.score <= cut)).any():
         return SideTest(None, sample=bad)  # a cut below every case passes nobody
     return SideTest(cut, errors=int(first[last]), trials=int(trials[last]), sample=bad)

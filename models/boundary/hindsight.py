@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from models.boundary.bounds import share_is_above
-from models.boundary.cuts import just_below
 from models.boundary.risks import RISKS
 from models.vocabulary import Boundary, Targets
 
@@ -50,7 +49,7 @@ def plug_in_boundary(
         fits = first_of_run & (caught >= targets.precision * blocked - _ROUNDING)
         high = float(s[np.flatnonzero(fits)[0]]) if fits.any() else None
     if low is not None and high is not None and low >= high:
-        low = just_below(high)
+        low = float(np.nextafter(high, -np.inf))
         low = low if low >= 0.0 else None
     return Boundary(low, high)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
-from scipy.special import gammainccinv, gammaincinv
+from scipy.special import gammaincinv
 
 from models.boundary.betting import WAGERS
 from models.boundary.bounds import trials_for_power
@@ -318,7 +318,7 @@ def _fewest_allowed(seen: int, weights: tuple[float, ...], delta: float, spent: 
     gamma = AUDITED_SHARE * delta if weights else 0.0
     heaviest = max(weights, default=1.0)
     limits = [
-        weight * float(gammainccinv((seen if place == 0 else 0) + 1.0, gamma / len(weights)))
+        weight * float(gammaincinv((seen if place == 0 else 0) + 1.0, 1.0 - gamma / len(weights)))
         for place, weight in enumerate(weights)
     ]
 

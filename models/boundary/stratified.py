@@ -17,12 +17,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import gammainccinv, gammaincinv
+from scipy.special import gammaincinv
 
 from models.boundary import exact
 from models.boundary.bounds import share_is_below, upper_limit
 from models.boundary.candidates import SideTest, outward
-from models.boundary.cuts import all_just_below, just_below
 from models.boundary.evidence import BoolArray, Evidence, FloatArray
 from models.boundary.poisson_worst_case import (
     MOST_STRATA,
@@ -150,7 +149,7 @@ def recall_refuted(
     weights, counts = _cells(
         evidence, incumbent, ~passed, (evidence.bad | evidence.missing).astype(np.float64)
     )
-    caught = float((weights * gammainccinv(counts + 1.0, spent / max(len(weights), 1))).sum())
+    caught = float((weights * gammaincinv(counts + 1.0, 1.0 - spent / max(len(weights), 1))).sum())
     return min(spent + _excess(evidence, passed, evidence.bad, beta / (1.0 - beta) * caught), 1.0)
 
 
@@ -329,7 +328,7 @@ class _PassStrata:
     def candidates(self, ceiling: float) -> FloatArray:
         """Cuts at which the p-value may jump just above, ascending: below each miss, below each
         designed weight, today's cut, the ceiling. Equal scores move together."""
-        jumps = all_just_below(np.concatenate([self.miss_score, self.begins]))
+        jumps = np.nextafter(np.concatenate([self.miss_score, self.begins]), -np.inf)
         cuts = np.unique(np.concatenate([jumps, [self.today, ceiling]]))
         return cuts[(cuts >= 0.0) & (cuts <= ceiling)]
 
@@ -401,7 +400,7 @@ def _audited_limits(
     """(upper limits of the true errors of each audited stratum, what they spend of delta)."""
     if not len(weights):
         return [], 0.0
-    limits = weights * gammainccinv(errors + 1.0, gamma / len(weights))
+    limits = weights * gammaincinv(errors + 1.0, 1.0 - gamma / len(weights))
     return [float(limit) for limit in limits], gamma
 
 
@@ -456,7 +455,7 @@ def _pass_ceiling(evidence: Evidence, incumbent: Boundary | None) -> float:
     _, high = _sides(incumbent)
     blocked = _blocked(evidence, high)
     unseen = blocked & ((evidence.propensity < 1.0) | evidence.missing)
-    return just_below(high) if unseen.any() else 1.0
+    return float(np.nextafter(high, -np.inf)) if unseen.any() else 1.0
 
 
 def _open_zone_reason(evidence: Evidence, incumbent: Boundary | None) -> str | None:

@@ -24,8 +24,6 @@ class Decisions:
 
 def decisions(score: FloatArray, automatable: BoolArray, boundary: Boundary) -> Decisions:
     """A score equal to a side is decided on that side; a key user's case by a person."""
-    # A cut that is rounded to the scores' own float32 may reach the case it excludes.
-    score = np.asarray(score, dtype=np.float64)
     nothing = np.zeros(score.shape, dtype=np.bool_)
     low, high = boundary.pass_at_or_below, boundary.block_at_or_above
     return Decisions(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from scipy.special import betainccinv, betaincinv, expit, logit, ndtr, stdtr
+from scipy.special import betaincinv, expit, logit, ndtr, stdtr
 
 from models.comparison.figures import Difference, student_quantile
 from models.comparison.influence import Influence
@@ -42,7 +42,7 @@ def share_interval(
     events, trials = _effective(wide, wide_squares, total)
     if trials - events + 1.0 <= 0.0 or seen.sum() >= total:
         return low, 1.0
-    return low, float(betainccinv(events, max(trials - events, 0.0) + 1.0, tail))
+    return low, float(betaincinv(events, max(trials - events, 0.0) + 1.0, 1.0 - tail))
 
 
 def auc_interval(

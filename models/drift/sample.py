@@ -63,13 +63,11 @@ class Sample:
     def zone(self) -> IntArray:
         """Index into `ZONES` of each case's score band, shape (cases,)."""
         low, high = self.boundary.pass_at_or_below, self.boundary.block_at_or_above
-        # A cut that is rounded to the scores' own float32 may reach the case it excludes.
-        scores = np.asarray(self.scores, dtype=np.float64)
         found = np.ones(len(self), dtype=np.int64)
         if low is not None:
-            found[scores <= low] = 0
+            found[self.scores <= low] = 0
         if high is not None:
-            found[scores >= high] = 2
+            found[self.scores >= high] = 2
         return found
 
     def rows(self, first: int, beyond: int) -> Sample:

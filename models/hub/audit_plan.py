@@ -98,8 +98,6 @@ class AuditPlan:
         Returns:
             Shape (cases,), each in (0, 1].
         """
-        # A cut that is rounded to the scores' own float32 may reach the case it excludes.
-        scores = np.asarray(scores, dtype=np.float64)
         tops = np.array([top for top, _ in self.steps])
         by_step = np.array([*(rate for _, rate in self.steps), self.rate])
         found: FloatArray = by_step[np.searchsorted(tops, scores, side="left")]

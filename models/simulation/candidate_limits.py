@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.special import betainccinv
+from scipy.special import betaincinv
 
 from models.boundary import Evidence
 from models.boundary.certificate import delta_shares
@@ -193,7 +193,7 @@ def _exact_errors(evidence: Evidence, risk: str, cuts: FloatArray) -> tuple[Floa
 def _exact_upper_limits(errors: FloatArray, trials: FloatArray, delta: float) -> FloatArray:
     """Clopper and Pearson's (1934) upper limits; NaN where nothing was tried."""
     right = trials - errors
-    share = np.where(right > 0, betainccinv(errors + 1.0, np.maximum(right, 1.0), delta), 1.0)
+    share = np.where(right > 0, betaincinv(errors + 1.0, np.maximum(right, 1.0), 1.0 - delta), 1.0)
     return np.where(trials > 0, share, np.nan)
 
 

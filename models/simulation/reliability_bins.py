@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.special import betainccinv, betaincinv
+from scipy.special import betaincinv
 
 from models.boundary import Evidence
 
@@ -137,5 +137,5 @@ def _intervals(strata: _Strata, held: npt.NDArray[np.intp]) -> tuple[FloatArray,
     tail = (ALPHA / 2.0 / np.maximum(held, 1))[:, None]
     n, k = strata.labels, strata.bad
     low = np.where(k > 0, betaincinv(np.maximum(k, 1.0), n - k + 1.0, tail), 0.0)
-    high = np.where(k < n, betainccinv(k + 1.0, np.maximum(n - k, 1.0), tail), 1.0)
+    high = np.where(k < n, betaincinv(k + 1.0, np.maximum(n - k, 1.0), 1.0 - tail), 1.0)
     return low, high

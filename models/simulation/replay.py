@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.special import gammainccinv, gammaincinv
+from scipy.special import gammaincinv
 
 from models.vocabulary import Boundary, Costs
 
@@ -324,7 +324,7 @@ def _weighted_poisson_limits(parts: FloatArray, largest: float) -> tuple[float, 
     if wide_total == 0.0:  # errors of this kind cost nothing
         return total, low, 0.0
     shape = wide_total**2 / wide_variance
-    high = float(gammainccinv(shape, _ALPHA / 2) * wide_variance / wide_total)
+    high = float(gammaincinv(shape, 1.0 - _ALPHA / 2) * wide_variance / wide_total)
     return total, low, high
 
 

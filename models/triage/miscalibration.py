@@ -105,7 +105,7 @@ def fit_calibration(
     wald = float(estimate @ np.linalg.pinv(fit.covariance[:size, :size]) @ estimate)
     p_value = float(chi2.sf(wald, size))
     # Beyond the margin for sure: else enough cases would turn any score into a finding.
-    one_sided = float(norm.isf(alpha / 2.0))
+    one_sided = float(norm.ppf(1.0 - alpha / 2.0))
     around_zero = np.concatenate([[1.0], -neutral])
     shifts = (
         (fit.intercept, fit.intercept_se),

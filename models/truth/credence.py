@@ -79,7 +79,7 @@ def false_bad_upper(reviewed_again: int, overturned: int, delta: float) -> float
         raise ValueError(f"delta must lie between 0 and 1, got {delta!r}")
     if overturned == reviewed_again:
         return 1.0
-    return float(stats.beta.isf(delta, overturned + 1, reviewed_again - overturned))
+    return float(stats.beta.ppf(1.0 - delta, overturned + 1, reviewed_again - overturned))
 
 
 def unconfirmed_bad_deflation(

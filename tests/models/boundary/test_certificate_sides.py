@@ -14,7 +14,6 @@ from models.boundary.betting import block_e_value, pass_e_value, recall_e_value
 from models.boundary.bounds import trials_for_power
 from models.boundary.candidates import SideTest
 from models.boundary.certificate import _Side, delta_shares
-from models.boundary.cuts import just_below
 from models.boundary.exact import block_errors, pass_errors, recall_errors
 from models.boundary.price import POWER
 from models.vocabulary import Boundary, CertificateVerdict, Targets
@@ -102,7 +101,7 @@ def test_a_refuted_pass_side_leaves_the_block_side_as_it_was() -> None:
     found = certify(frame, BOTH, Boundary(0.3, 0.95))
     assert found.verdict is CertificateVerdict.INCUMBENT_UNCERTIFIED
     assert found.boundary.block_at_or_above == 0.95
-    assert found.boundary.pass_at_or_below == just_below(0.2)
+    assert found.boundary.pass_at_or_below == np.nextafter(0.2, 0.0)
     assert "pass side is refuted" in found.reasons[0]
 
 
@@ -144,7 +143,7 @@ def test_sides_that_would_meet_share_every_case() -> None:
     found = certify(frame, Targets(recall=0.6, precision=0.4))
     high = found.boundary.block_at_or_above
     assert high is not None
-    assert found.boundary.pass_at_or_below == just_below(high)
+    assert found.boundary.pass_at_or_below == np.nextafter(high, 0.0)
     assert found.automation_rate == 1.0
 
 

@@ -10,7 +10,6 @@ from scipy import stats
 
 from models.boundary import Evidence
 from models.boundary.candidates import block_sequences, pass_sequences
-from models.boundary.cuts import just_below
 from models.boundary.exact import (
     block_errors,
     block_refuted,
@@ -47,7 +46,7 @@ def test_so_many_bad_cases_allow_so_many_misses(misses: int, bad: int) -> None:
     found = widest_pass_by_recall(bad_cases_above_one_good(bad), 0.99, 0.05)
     assert (found.errors, found.trials) == (misses, bad)
     ladder = np.linspace(0.1, 0.9, bad)
-    assert found.cut == just_below(ladder[misses])
+    assert found.cut == np.nextafter(ladder[misses], 0.0)
     short = widest_pass_by_recall(bad_cases_above_one_good(bad - 1), 0.99, 0.05)
     assert short.errors == (misses - 1 if misses else None)
 
@@ -63,10 +62,10 @@ def test_tied_bad_cases_move_together() -> None:
     """299 + 200 bad cases, two of them tied: one miss would be allowed, two at once are not."""
     ladder = np.linspace(0.2, 0.9, 497).tolist()
     free = seen_as([0.01, 0.10, 0.11, *ladder], [False] + [True] * 499)
-    assert widest_pass_by_recall(free, 0.99, 0.05).cut == just_below(0.11)
+    assert widest_pass_by_recall(free, 0.99, 0.05).cut == np.nextafter(0.11, 0.0)
     tied = seen_as([0.01, 0.10, 0.10, *ladder], [False] + [True] * 499)
     found = widest_pass_by_recall(tied, 0.99, 0.05)
-    assert (found.cut, found.errors) == (just_below(0.10), 0)
+    assert (found.cut, found.errors) == (np.nextafter(0.10, 0.0), 0)
 
 
 def test_a_case_equal_to_the_cut_is_inside() -> None:

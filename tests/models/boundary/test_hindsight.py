@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.boundary.cuts import just_below
 from models.boundary.hindsight import Tally, plug_in_boundary
 from models.vocabulary import Boundary, Targets
 
@@ -37,7 +36,7 @@ def test_sides_that_would_meet_leave_no_case_between() -> None:
     """All is decided: the pass side ends just below the block side, and 0.0 cannot have a below."""
     scores, bad = np.array([0.1, 0.2, 0.8]), np.array([False, False, True])
     found = plug_in_boundary(scores, bad, Targets(recall=0.5, precision=0.3))
-    assert found == Boundary(just_below(0.1), 0.1)
+    assert found == Boundary(np.nextafter(0.1, 0), 0.1)
     everything = Targets(recall=0.01, false_omission_rate=0.99, precision=0.4)
     zero = plug_in_boundary(np.array([0.0, 0.0]), np.array([False, True]), everything)
     assert zero == Boundary(None, 0.0)

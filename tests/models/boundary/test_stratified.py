@@ -10,7 +10,6 @@ from scipy import stats
 
 from models.boundary import Evidence, exact
 from models.boundary.candidates import block_sequences, pass_sequences
-from models.boundary.cuts import just_below
 from models.boundary.poisson_worst_case import worst_case_probability
 from models.boundary.stratified import (
     block_fallback_reason,
@@ -151,12 +150,12 @@ def test_a_case_no_policy_may_decide_is_caught_whatever_its_score() -> None:
 def test_the_pass_cut_stays_below_audited_blocks_and_not_below_reviewed_ones() -> None:
     """Where the blocks were audited their misses are not all seen; where reviewed, they are."""
     audited = desk([False] * 50 + [None] * 450, [False] * 50, [True] * 600)
-    assert widest_pass_by_recall(audited, 0.9, 0.05, TODAY).cut == just_below(0.9)
+    assert widest_pass_by_recall(audited, 0.9, 0.05, TODAY).cut == np.nextafter(0.9, -np.inf)
     scores = [0.1] * 500 + [0.9] * 40 + [0.95] * 600
     rates = [0.1] * 500 + [1.0] * 640
     reviewed = seen_as(scores, [None] * 500 + [False] * 40 + [True] * 600, rates)
     cut = widest_pass_by_recall(reviewed, 0.9, 0.05, TODAY).cut
-    assert cut == just_below(0.95)
+    assert cut == np.nextafter(0.95, -np.inf)
 
 
 def test_a_fully_reviewed_desk_is_judged_by_the_exact_test() -> None:
