@@ -78,7 +78,8 @@ class ModelRegistry(MlflowRuns):
 
     def add_version(self, case_type: str, model: RiskModel) -> RegisteredModel:
         """Keep a copy of a fitted model, and register it under its case type, as an artifact of the
-        open run.
+        open run. A model with the same bytes that is registered and whole keeps its version: whoever
+        was killed after this step fits the same again, and it is one model.
 
         Raises:
             GateRefused: what MLflow stored is not what was fitted.
@@ -94,6 +95,10 @@ class ModelRegistry(MlflowRuns):
             ) from None
         with self._answers(f"MLflow did not take a version of {case_type}; train again.") as mlflow:
             run = mlflow.active_run().info
+            known = self._registered_before(mlflow, case_type, model.digest)
+            if known is not None:
+                self._models[case_type, model.digest] = model
+                return known
             folder = f"model-{model.digest[:12]}"  # a second model of one run gets its own
             self._store(mlflow, run.run_id, folder, model.ubj)
             source = f"{run.artifact_uri}/{folder}"
@@ -176,6 +181,21 @@ class ModelRegistry(MlflowRuns):
                 self._client(mlflow).delete_registered_model_alias(case_type, alias)
             else:
                 self._client(mlflow).set_registered_model_alias(case_type, alias, version)
+
+    def _registered_before(
+        self, mlflow: Any, case_type: str, digest: str
+    ) -> RegisteredModel | None:
+        """The first version whose file has this digest; what a tag says of it is checked."""
+        found = self._client(mlflow).search_model_versions(f"name='{case_type}'")
+        for one in sorted(found, key=lambda one: int(one.version)):
+            if one.tags.get("digest") != digest:
+                continue
+            try:
+                self.check_files(case_type, str(one.version), digest)
+            except GateRefused:
+                continue  # `reconcile` and `doctor` tell of a version whose file is lost or changed
+            return RegisteredModel(case_type, str(one.version), digest, str(one.run_id))
+        return None
 
     def _store(self, mlflow: Any, run_id: str, folder: str, content: bytes) -> None:
         with tempfile.TemporaryDirectory() as here:

@@ -73,7 +73,11 @@ def test_a_killed_retrain_is_asked_again_and_has_every_score(tmp_path: Path, poi
     ask = partial(retrain, desk, load_book(desk, upstream.start), NAME)
     assert killed_at(point, ask) == signal.SIGKILL
     assert generations(desk) == 0
-    assert ask().filed
+    again = ask()
+    assert (again.filed, again.version) == (
+        True,
+        "1",
+    )  # the one that was registered before the kill
     assert generations(desk) == 1
     generation = current_generation(desk, NAME)
     assert generation is not None

@@ -61,6 +61,21 @@ def test_a_version_is_not_loaded_under_another_ones_digest(registry: ModelRegist
         anew(registry).load(NAME, "1", small_model(2).digest)
 
 
+def test_the_same_bytes_keep_their_version_while_its_file_is_whole(tmp_path: Path) -> None:
+    """A retrain that is asked for again after a kill registers nothing twice; a tag alone is no file."""
+    registry = ModelRegistry(
+        f"sqlite:///{tmp_path / 'm.db'}", tmp_path / "artifacts", tmp_path / "c"
+    )
+    for seed, version in ((1, "1"), (2, "2"), (1, "1")):
+        with registry.run("retrain", NAME, "Once more."):
+            assert registry.add_version(NAME, small_model(seed)).version == version
+    place = registry.place_of(NAME, "1")
+    assert place is not None
+    place.write_bytes(b"other bytes")
+    with registry.run("retrain", NAME, "The first one's file was changed."):
+        assert registry.add_version(NAME, small_model(1)).version == "3"
+
+
 @pytest.mark.parametrize("version", ["7", "not a number"])
 def test_what_was_never_registered_is_a_refusal(registry: ModelRegistry, version: str) -> None:
     """A version and a case type that are not there; such a case type has no alias either."""
