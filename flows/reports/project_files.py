@@ -125,18 +125,13 @@ def profile_text(case_type: str, sources: Sequence[SourceText]) -> str:
         "# What is set here lies over the clone's configs/defaults.yaml, which lists every key.",
         f"case_types: [{_scalar(case_type)}]",
         "",
-        "# Which source file each table comes from. Take the # away once the file names your table.",
+        "# Which source file each table comes from. Take the # of a line away once its file says where your",
+        "# table is.",
         "sources:",
     ]
-    named = [one for one in sources if one.kind in WATERMARKS]
-    for one in named:
-        mark = "" if one.there else "# "
-        lines.append(f"  {mark}{one.kind}: sources/{one.kind}.yaml")
-    if not any(one.there for one in named):
-        lines[lines.index("sources:")] = "# sources:"
-        lines = [
-            line.replace("  # ", "#   ", 1) if line.startswith("  # ") else line for line in lines
-        ]
+    for one in sources:
+        if one.kind in WATERMARKS:
+            lines.append(f"  {'' if one.there else '# '}{one.kind}: sources/{one.kind}.yaml")
     if any(one.kind == "history" for one in sources):
         lines += [
             "",
