@@ -185,7 +185,7 @@ def ways_to_read(values: pd.Series) -> list[Notation]:
     unit = units[0] if units else ""
     together = "".join(cells)
     groups = ["", *(sign for sign in _GROUPS if sign in together)]
-    marks = [sign for sign in (".", ",") if sign in together] or ["."]
+    marks = [".", *([","] if "," in together or "." in together else [])]
     best = 0
     ways: list[Notation] = []
     meanings: list[pd.Series] = []
