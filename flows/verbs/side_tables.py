@@ -72,6 +72,8 @@ def side_tables(
         columns, guesses = matched_columns(name, [*rows.columns], main.roles.columns)
         told += guesses
         found[name] = _there(name, place_of(table, None, folder), columns, rows, main)
+        if found[name].said.get("dates") != main.said.get("dates"):
+            told += [f"{name}: {guess}" for guess in day_order_in(rows).told()]
         if lacking := found[name].missing_features:
             told.append(
                 f"{name} do not have {', '.join(map(repr, lacking))}: what is not known when a case is "

@@ -75,3 +75,23 @@ def test_what_cannot_be_meant_is_refused_with_its_line(
     assert said in str(refused.value)
     assert "by_column" not in str(refused.value)
     assert "whole_source" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "numbers", ["{fraud: {unit: USD}, amnt: {unit: USD}}", "{unit: USD, columns: [fraud, amnt]}"]
+)
+def test_a_history_names_what_it_reads(tmp_path: Path, numbers: str) -> None:
+    """Their names are not ours, and a misspelt one has a neighbour; the line is said."""
+    history = (
+        "name: mine\nkind: history\npath: t.csv\ncase_type: loan\n"
+        "columns: {case_id: id, opened_at: t, bad: fraud, amount_usd: eur}\n"
+        f"features: [amount]\nnumbers: {numbers}\n"
+    )
+    file = tmp_path / "mine.yaml"
+    file.write_text(history, encoding="utf-8")
+    with pytest.raises(UserError) as refused:
+        load_source(file)
+    first, second = str(refused.value).split("\n")
+    assert "mine.yaml:7: `numbers:` names 'fraud', which this history does not read." in first
+    assert "'amnt'" in second
+    assert "Did you mean 'amount'?" in second
