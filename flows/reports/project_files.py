@@ -189,8 +189,8 @@ def _promises(bad_share: float | None) -> list[str]:
 def _rest(features: Sequence[FeatureText]) -> list[str]:
     levels = [one.name for one in features if one.column.kind == "categorical"]
     return [
-        "# TO DO: what a review and each kind of error costs you. It chooses among proven boundaries and is",
-        "# reported; no promise depends on it.",
+        "# TO DO: what a review and each kind of error costs you. Reports count with it, and with",
+        "# `choose: cheapest` it picks among the proven boundaries; no promise depends on it.",
         "costs:  # US dollars a case",
         "  review_usd: 4.0",
         "  false_positive_usd: 40.0",

@@ -210,3 +210,24 @@ def test_several_mistakes_of_a_source_stand_on_lines_of_their_own(
     lines = [line.strip() for line in done.stdout.splitlines() if "unknown key" in line]
     assert len(lines) == 2
     assert lines[0].endswith("Did you mean 'numbers'?")
+
+
+def test_what_is_a_matter_of_business_is_marked_and_explained(
+    ratchet_here: Ratchet, tmp_path: Path
+) -> None:
+    """Each number that `init` cannot know says so where it stands, and what it decides."""
+    project = tmp_path / "mine"
+    done = ratchet_here(
+        tmp_path, "init", "loan", "--from", written(tmp_path, loans()), "--to", str(project)
+    )
+    assert done.returncode == 0, done.stderr
+    blocks = (project / "case_types" / "loan.yaml").read_text(encoding="utf-8").split("\n\n")
+    for key, said in (
+        ("targets:", "`recall`: of all bad cases, the share that is not passed"),
+        ("maturity_days: 14", "TO DO: days from when a case is new until its truth is settled"),
+        ("costs:", "TO DO: what a review and each kind of error costs you"),
+        ("staffing:", "TO DO: who reviews"),
+        ("audit_rate: 0.05", "TO DO: the share of automatic decisions"),
+    ):
+        (block,) = [one for one in blocks if f"\n{key}" in f"\n{one}"]
+        assert said in block
