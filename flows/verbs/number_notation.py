@@ -14,9 +14,16 @@ from itertools import product
 import pandas as pd
 
 from configs.errors import UserError
-from data_contracts.words import MISSING_VALUE, ROW_FAULT_SHARE, NumberFormat, read_numbers
+from data_contracts.words import (
+    MISSING_VALUE,
+    ROW_FAULT_SHARE,
+    NumberFormat,
+    ReadCells,
+    read_numbers,
+)
 from flows.verbs.table_columns import is_stamp
 
+_LOOKED_AT = 20_000
 _GROUPS = (",", ".", " ", "'", "\u2019", "\u00a0", "\u202f")
 _MARKS = re.compile(r"[\d\s.,+'\u2019\u00a0\u202f()-]+")
 _EXAMPLE = re.compile(r"1(?P<thousands>[,. '\u2019\u00a0\u202f]?)234(?P<decimal>[.,])56")
@@ -49,10 +56,13 @@ class Notation:
         return ", ".join(said)
 
     def plain(self, cells: pd.Series) -> pd.Series:
-        """Text cells in plain notation; one that is not written so stays as it is."""
-        style = NumberFormat(self.decimal, self.thousands, self.unit)
+        """Text cells in plain notation; missing where a cell is not written so."""
         text = cells.astype("str").where(cells.notna())
-        return style.as_plain(text).fillna(text)
+        return NumberFormat(self.decimal, self.thousands, self.unit).as_plain(text)
+
+    def numbers(self, cells: pd.Series) -> pd.Series:
+        """The numbers of text cells, `float64`."""
+        return pd.to_numeric(self.plain(cells)).astype("float64")
 
 
 @dataclass(frozen=True)
@@ -79,11 +89,7 @@ class Notations:
 
     def plainly(self, table: pd.DataFrame) -> pd.DataFrame:
         """The table with the numbers of these columns as numbers."""
-        read = {
-            name: read_numbers(one.plain(table[name])).values.where(table[name].notna())
-            for name, one in self.of.items()
-        }
-        return table.assign(**read)
+        return table.assign(**{name: one.numbers(table[name]) for name, one in self.of.items()})
 
     def by_our_names(
         self, ours: Mapping[str, str], *, reads_all: bool
@@ -176,7 +182,8 @@ def ways_to_read(values: pd.Series) -> list[Notation]:
     Args:
         values: text cells, some of which are numbers in another than the plain notation.
     """
-    counts = values.dropna().astype("str").str.strip().value_counts()
+    some = _some(values).str.strip()
+    counts = some.value_counts()
     counts = counts[~counts.index.str.casefold().isin(MISSING_VALUE)]
     cells = pd.Series(counts.index.astype("str"), dtype="str")
     units = _units(cells)
@@ -192,11 +199,10 @@ def ways_to_read(values: pd.Series) -> list[Notation]:
     for decimal, thousands in product(marks, groups):
         if decimal == thousands:
             continue
-        read = NumberFormat(decimal, thousands, unit).as_plain(cells)
         if thousands and _begins_with_nought(cells, thousands):
             continue
-        fits = int(counts.to_numpy()[read.notna().to_numpy()].sum())
-        meaning = read.astype("float64")
+        meaning = Notation(decimal, thousands, unit).numbers(cells)
+        fits = int(counts.to_numpy()[meaning.notna().to_numpy()].sum())
         if fits > best:
             best, ways, meanings = fits, [], []
         if fits == best and not any(meaning.equals(one) for one in meanings):
@@ -227,7 +233,7 @@ def _stated(option: str) -> tuple[str, Notation]:
 
 
 def _as_stated(name: str, values: pd.Series, said: Notation, option: str) -> Notation:
-    units = _units(values.dropna().astype("str").str.strip().drop_duplicates())
+    units = _units(_some(values).str.strip().drop_duplicates())
     way = Notation(said.decimal, said.thousands, said.unit or (units[0] if units else ""))
     if not _reads(values, way):
         raise UserError(
@@ -278,24 +284,39 @@ def _is_foreign(values: pd.Series) -> bool:
     """Whether a reader would refuse the column as numbers in another notation."""
     if is_stamp(values):
         return False
+    try:
+        pd.to_numeric(values)
+    except (ValueError, TypeError):
+        pass  # no column of plain numbers: looked at cell by cell
+    else:
+        return False
+    # Words show themselves in some cells; whether large amounts are written otherwise, only in all.
+    if not _are_numbers(read_numbers(_some(values))):
+        return False
     read = read_numbers(values)
-    alike = read.present - read.stray + read.foreign
-    return bool(
-        read.foreign
-        and alike >= (1.0 - ROW_FAULT_SHARE) * read.present
-        and not read.rows_are_at_fault
-    )
+    return bool(_are_numbers(read) and read.foreign and not read.rows_are_at_fault)
+
+
+def _are_numbers(read: ReadCells) -> bool:
+    """Whether nine in ten cells are numbers in some notation."""
+    return read.present - read.stray + read.foreign >= (1.0 - ROW_FAULT_SHARE) * read.present
+
+
+def _some(values: pd.Series) -> pd.Series:
+    """Cells from all over a column, so many that a way of writing shows itself."""
+    present = values.dropna()
+    return present.iloc[:: max(1, len(present) // _LOOKED_AT)].astype("str")
 
 
 def _reads(values: pd.Series, way: Notation) -> bool:
-    """Whether what is left unreadable by a notation is so little that it is its rows' fault, and no
-    cell is lost that is a number by another."""
-    text = values.dropna().astype("str").str.strip()
-    style = NumberFormat(way.decimal, way.thousands, way.unit)
-    misfit = style.as_plain(text).isna() & ~text.str.casefold().isin(MISSING_VALUE)
-    read = read_numbers(way.plain(values))
+    """Whether what is left unreadable by a notation is so little that it is its rows' fault."""
+    text = _some(values).str.strip()
+    text = text[~text.str.casefold().isin(MISSING_VALUE)]
+    read = way.plain(text)
+    left = read_numbers(read.fillna(text))
+    lost = int(read.isna().sum())
     return bool(
-        read.present
-        and read.rows_are_at_fault
-        and misfit.sum() <= max(ROW_FAULT_SHARE * read.present, min(1, read.present - 1))
+        len(text)
+        and left.rows_are_at_fault
+        and lost <= max(ROW_FAULT_SHARE * len(text), min(1, len(text) - 1))
     )

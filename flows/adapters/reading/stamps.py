@@ -24,6 +24,7 @@ _BY_SLASHES = re.compile(
     r"^(\d{1,4})([/.-])(\d{1,2})\2(\d{1,4})"
     r"(?:[T ,]+(\d{1,2}):(\d{2})(?::(\d{2}(?:[.,]\d+)?))?\s*([AaPp]\.?[Mm]\.?)?)?\s*(Z|UTC|GMT|[+-]\d.*)?$"
 )
+_DAY = re.compile(r"^(\d{1,4})([/.-])(\d{1,2})\2(\d{1,4})")
 _DIGITS = re.compile(r"[+-]?\d+(?:\.\d*)?")
 _FIRST = pd.Timestamp("0001-01-02", tz="UTC").as_unit("us")
 _LAST = pd.Timestamp("9999-12-31 12:00:00", tz="UTC").as_unit("us")
@@ -272,15 +273,17 @@ def cells_with_slashes(values: pd.Series) -> SlashCells:
     """What the cells of a column say about the order of day and month."""
     if not (values.dtype == object or isinstance(values.dtype, pd.StringDtype)):
         return SlashCells(0, int(values.notna().sum()), 0, 0, True)
-    text = values.dropna().astype("str").str.strip()
-    parts = text.str.extract(_BY_SLASHES)
+    # A table of moments has few days, however many rows.
+    counts = values.dropna().astype("str").str.strip().str.slice(0, 10).value_counts()
+    parts = counts.index.to_series().str.extract(_DAY)
     parts = parts[parts[0].notna() & parts[0].str.len().ne(4)]
+    times = counts.reindex(parts.index)
     first, second = parts[0].astype("int64"), parts[2].astype("int64")
     return SlashCells(
-        count=len(parts),
-        present=len(text),
-        day_first=int(((first > 12) & (second <= 12)).sum()),
-        month_first=int(((second > 12) & (first <= 12)).sum()),
+        count=int(times.sum()),
+        present=int(counts.sum()),
+        day_first=int(times[(first > 12) & (second <= 12)].sum()),
+        month_first=int(times[(second > 12) & (first <= 12)].sum()),
         settles=bool(
             parts[3].str.len().eq(4).all()
             and first.between(1, 31).all()
