@@ -322,6 +322,9 @@ def _single_value_above(location: tuple[str, ...], data: Any) -> str | None:
 def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(below)
     for key, value in above.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        is_group = isinstance(merged.get(key), dict)
+        if is_group and value is None:
+            continue  # `sources:` with nothing but comments below it says nothing
+        both = is_group and isinstance(value, dict)
         merged[key] = _laid_over(merged[key], value) if both else value
     return merged

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from configs.configured import configured_features
 from configs.errors import UserError
+from configs.number_styles import NumberStyle, named_in
 from configs.yaml_lines import Document, Location
 from models.vocabulary.names import (
     CONTRACT_COLUMNS,
@@ -44,6 +45,7 @@ def refuse_names(
         *_wrong_features(source, document),
         *_wrong_case_types(source, document),
         *_wrong_zone(source, document),
+        *_wrong_numbers(source, document),
     ]
     if wrong:
         raise UserError("\n".join(dict.fromkeys(wrong)))
@@ -166,6 +168,25 @@ def _wrong_zone(source: SourceSettings, document: Document) -> Iterator[str]:
             f"{document.place_of(('timezone',))}: `timezone` names no time zone; write one like UTC "
             "or Europe/Berlin."
         )
+
+
+def _wrong_numbers(source: SourceSettings, document: Document) -> Iterator[str]:
+    """A history reads what it maps and lists; of other kinds every column of the table is read."""
+    if source.kind != "history":
+        return
+    known = {*source.columns, *_named_by(source)}
+    by_list = isinstance(source.numbers, NumberStyle)
+    for place, name in enumerate(named_in(source.numbers)):
+        if name not in known:
+            where = document.place_of(
+                ("numbers", "columns", place) if by_list else ("numbers", name)
+            )
+            near = difflib.get_close_matches(name, sorted(known), n=1)
+            hint = f"Did you mean {near[0]!r}? " if near else ""
+            yield (
+                f"{where}: `numbers:` names {name!r}, which this history does not read. {hint}Use our "
+                "names: what is mapped under `columns:` or listed under `features:`."
+            )
 
 
 def _read_by(source: SourceSettings, name: str) -> str:

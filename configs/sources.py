@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from configs.errors import UserError
+from configs.number_styles import StatedNumbers
 from configs.places import ratchet_data
 from configs.source_names import TOLD_BY_TRUTH, refuse_names
 from configs.validated import validated
@@ -48,34 +49,12 @@ class CaseTypeOverrides(BaseModel):
     senior_patterns: tuple[Pattern, ...] | None = None
 
 
-class Numbers(BaseModel):
-    """How a source writes its numbers; `columns` (our names) limits it, by default it holds for all.
-
-    `unit` stands before or after a number and is dropped: "$", "USD", "%" (then 12 % is 12).
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    decimal: Literal[".", ","] = "."
-    thousands: Literal["", ",", ".", " ", "'", "\u00a0", "\u202f", "\u2019"] = ""
-    unit: str = ""
-    columns: tuple[str, ...] | None = None
-
-    @model_validator(mode="after")
-    def _differ(self) -> Numbers:
-        if self.decimal == self.thousands:
-            raise ValueError("`decimal` and `thousands` are the same sign; a number needs two")
-        if re.search(r"[\d.,+-]", self.unit):
-            raise ValueError("a `unit` holds no digit, sign, point or comma")
-        return self
-
-
 class SourceSettings(CaseTypeOverrides):
     """One source file (DESIGN 4): a table somewhere, and how its columns map to ours.
 
     `columns` maps our names to theirs. How cells are written is said once for the source, by our
     column names: `missing` (words that mean nothing is known), `values` (their word to our value),
-    `numbers`, `scales` (a score in percent or log-odds), `dates` (day or month first), `epoch`
+    `numbers` (for all, or by column), `scales` (a score in percent or log-odds), `dates` (day or month first), `epoch`
     (stamps that are numbers), `encoding` of a text file. Nothing of it is guessed. A `history` also
     says how it is walked; the other kinds may not.
     """
@@ -94,7 +73,7 @@ class SourceSettings(CaseTypeOverrides):
     case_types: dict[str, CaseTypeOverrides] = Field(default_factory=dict)
     missing: tuple[str, ...] = ()
     values: dict[str, dict[str, bool | int | float | str | None]] = Field(default_factory=dict)
-    numbers: Numbers | None = None
+    numbers: StatedNumbers | None = None
     scales: dict[str, Literal["percent", "log_odds"]] = Field(default_factory=dict)
     dates: Literal["dmy", "mdy", "ymd"] | None = None
     epoch: Literal["s", "ms", "us", "ns"] | None = None

@@ -37,7 +37,7 @@ def validated(schema: type[Value], document: Document) -> Value:
 
 
 def _sentence(error: Any, document: Document, schema: type[Any]) -> str:
-    location: Location = tuple(error["loc"])
+    location = _as_written(tuple(error["loc"]), document.data)
     where = document.place_of(location)
     dotted = ".".join(str(part) for part in location)
     if error["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
@@ -52,6 +52,21 @@ def _sentence(error: Any, document: Document, schema: type[Any]) -> str:
         message = f"expected {due}, found {_found(error['input'])}"
     return f"{where}: {dotted}: {message}" if dotted else f"{where}: {message}"
 
+
+def _as_written(location: Location, data: Any) -> Location:
+    """A place without the names of a value's forms, which pydantic sets among its steps."""
+    steps: list[str | int] = []
+    for step in location:
+        written = isinstance(data, dict) and step in data
+        if step in _FORMS and not written:
+            continue
+        data = data[step] if written else None
+        steps.append(step)
+    return tuple(steps)
+
+
+_FORMS = frozenset({"whole_source", "by_column"})
+"""The forms of `numbers:`."""
 
 _DUE = {
     "string_type": "text",

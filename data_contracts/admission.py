@@ -204,7 +204,8 @@ def reject_report(admission: Admission, limit: int = 10) -> str:
         for rule, count in ranked[:limit]
     ]
     if len(ranked) > limit:
-        lines.append(f"and {_many(len(ranked) - limit, 'more rule')}")
+        rest = ", ".join(rule for rule, _ in ranked[limit:])
+        lines.append(f"and {_many(len(ranked) - limit, 'more rule')}: {rest}")
     return "\n".join([*admission.failed, *lines])
 
 

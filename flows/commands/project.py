@@ -36,6 +36,8 @@ CONTRACT_NAMES = ("decisions", "reviews", "outcomes", "history", "cases")
               help="A value of the label that means bad, where it is not yes or no.")  # fmt: skip
 @click.option("--amount", metavar="COLUMN", help="The money at stake, in US dollars; '-': none.")
 @click.option("--priority", metavar="COLUMN", help="0 to 100, key users from 75 on; '-': none.")
+@click.option("--numbers", multiple=True, metavar="COLUMN=EXAMPLE",
+              help="How a column writes 1234.56, once for each: amount=1.234,56 or 'amount=€1,234.56'.")  # fmt: skip
 @click.option("--cases", metavar="FILE", help="New cases to decide.")
 @click.option("--decisions", metavar="FILE", help="Another agent's decisions.")
 @click.option("--reviews", metavar="FILE", help="What reviewers say.")
@@ -63,6 +65,7 @@ def init(
     bad_values: tuple[str, ...],
     amount: str | None,
     priority: str | None,
+    numbers: tuple[str, ...],
     cases: str | None,
     decisions: str | None,
     reviews: str | None,
@@ -81,7 +84,8 @@ def init(
     column of its contract explained, and a profile. Every guess is said. Nothing is written over.
     """
     from flows.reports.progress import counted
-    from flows.verbs.init_project import Asked, init_project
+    from flows.verbs.init_asked import Asked
+    from flows.verbs.init_project import init_project
 
     roles = {
         "case_id": case_id, "opened_at": opened_at, "bad": label, "amount_usd": amount,
@@ -96,6 +100,7 @@ def init(
         to=to,
         roles=roles,
         bad_values=bad_values,
+        numbers=numbers,
         others={name: one for name, one in others.items() if one is not None},
         said={name: one for name, one in said.items() if one is not None},
         external=scorer == "external",

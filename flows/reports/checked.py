@@ -21,7 +21,9 @@ def checked_lines(found: Sequence[Checked]) -> Iterator[str]:
 
 def _lines(one: Checked) -> Iterator[str]:
     if one.wrong:
-        yield f"CANNOT BE USED: {one.wrong}"
+        first, *more = one.wrong.split("\n")
+        yield f"CANNOT BE USED: {first}"
+        yield from (f"  {sentence}" for sentence in more)
     elif one.unreachable:
         yield f"DOES NOT ANSWER: {one.unreachable}"
     elif one.failed:

@@ -125,18 +125,13 @@ def profile_text(case_type: str, sources: Sequence[SourceText]) -> str:
         "# What is set here lies over the clone's configs/defaults.yaml, which lists every key.",
         f"case_types: [{_scalar(case_type)}]",
         "",
-        "# Which source file each table comes from. Take the # away once the file names your table.",
+        "# Which source file each table comes from. Take the # of a line away once its file says where your",
+        "# table is.",
         "sources:",
     ]
-    named = [one for one in sources if one.kind in WATERMARKS]
-    for one in named:
-        mark = "" if one.there else "# "
-        lines.append(f"  {mark}{one.kind}: sources/{one.kind}.yaml")
-    if not any(one.there for one in named):
-        lines[lines.index("sources:")] = "# sources:"
-        lines = [
-            line.replace("  # ", "#   ", 1) if line.startswith("  # ") else line for line in lines
-        ]
+    for one in sources:
+        if one.kind in WATERMARKS:
+            lines.append(f"  {'' if one.there else '# '}{one.kind}: sources/{one.kind}.yaml")
     if any(one.kind == "history" for one in sources):
         lines += [
             "",
@@ -176,13 +171,17 @@ def _promises(bad_share: float | None) -> list[str]:
     limit = 0.01 if bad_share is None else float(f"{bad_share / 4:.1g}") or 0.001
     by_omission = f"targets: {{precision: 0.95, false_omission_rate: {limit}, delta: 0.05}}"
     return [
-        "# What every promoted boundary must be proven to keep; `delta` is the accepted probability that",
-        "# one breaks a promise. Where bad is rare, a limit on the share of bad among the passed leaves more",
-        "# to automate than recall does.",
+        "# What every promoted boundary must be proven to keep. `precision`: of the cases blocked without a",
+        "# person, the share that is bad, at least. `recall`: of all bad cases, the share that is not passed",
+        "# without a person, at least. `false_omission_rate`: of the cases passed without a person, the share",
+        "# that is bad, at most. `delta` is the accepted probability that a boundary breaks a promise. Where",
+        "# bad is rare, a limit on the share of bad among the passed leaves more to automate than recall does.",
         *seen,
         by_omission if rare else by_recall,
         f"# {by_recall if rare else by_omission}",
-        "maturity_days: 14  # after so long a case's truth is taken as settled",
+        "# TO DO: days from when a case is new until its truth is settled. 14 suits what shows soon; card",
+        "# chargebacks take 60 to 120, a loan as long as it may default. Younger cases prove nothing.",
+        "maturity_days: 14",
         "",
     ]
 
@@ -190,18 +189,23 @@ def _promises(bad_share: float | None) -> list[str]:
 def _rest(features: Sequence[FeatureText]) -> list[str]:
     levels = [one.name for one in features if one.column.kind == "categorical"]
     return [
-        "costs:  # US dollars a case; yours",
+        "# TO DO: what a review and each kind of error costs you. Reports count with it, and with",
+        "# `choose: cheapest` it picks among the proven boundaries; no promise depends on it.",
+        "costs:  # US dollars a case",
         "  review_usd: 4.0",
         "  false_positive_usd: 40.0",
         "  false_negative_usd: 400.0",
         "",
-        "staffing:  # who reviews; hours in UTC",
+        "# TO DO: who reviews; hours in UTC. Waiting times are computed from it.",
+        "staffing:",
         "  handling_minutes: 10.0",
         "  sla_hours: 4.0",
         "  shifts:",
         "    - {start_hour: 0, end_hour: 24, reviewers: 4}",
         "",
-        "audit_rate: 0.05       # of automatic decisions, drawn for a review all the same",
+        "# TO DO: the share of automatic decisions that is drawn for a review all the same. A higher rate costs",
+        "# reviews and brings proofs sooner.",
+        "audit_rate: 0.05",
         "certificate_days: 180  # a proof is believed so long",
         "# never_auto_pass_above_usd: 10000",
         f"segments: {_list(levels[:3])}  # every report breaks its figures down by these",
@@ -221,6 +225,8 @@ def _place_lines(case_type: str, source: SourceText) -> Iterator[str]:
     yield "# relative to this file. ${NAME} stands for a variable of the environment."
     if not source.there:
         yield f"# TO DO: name your table, then take the # before `{source.kind}:` away in profiles/local.yaml."
+        if source.columns or source.said:
+            yield "# Columns and notations below are those of the table that `ratchet init` looked at."
     yield from (f"{key}: {_scalar(value)}" for key, value in source.place.items())
     if "url" in source.place:
         return
@@ -253,7 +259,10 @@ def _stamp_lines(source: SourceText) -> Iterator[str]:
         yield "# Codes that look like numbers, kept as text."
         yield f"categorical: {_list(source.codes)}"
     yield '# missing: ["-1", unknown]                       # words that mean nothing is known'
-    yield '# numbers: {decimal: ",", thousands: ".", unit: EUR}'
+    if "numbers" not in source.said:
+        yield "# How numbers are written, for all columns or by column, by our column names:"
+        yield '# numbers: {decimal: ",", thousands: ".", unit: EUR}'
+        yield '# numbers: {amount_usd: {thousands: ",", unit: "€"}, COLUMN: {unit: "%"}}'
     yield "# values: {COLUMN: {THEIRS: OURS}}                # their word to our value, by our column names"
 
 
@@ -278,6 +287,8 @@ def _column_lines(source: SourceText) -> Iterator[str]:
         yield f"  # {type_words(contract, name)}, {known}. {MEANINGS[source.kind][name]}"
         theirs = source.columns.get(name)
         if not source.there and known != "optional":
+            if theirs is None and (hint := _without(name)):
+                yield f"  # TO DO: name your column{hint}"
             yield _mapping(name, theirs or name)
         elif theirs is None and source.there and known != "optional":
             yield f"  # TO DO: no column of the table was found to be this one{_without(name)}"
@@ -292,7 +303,8 @@ def _column_lines(source: SourceText) -> Iterator[str]:
     if source.kind == "history" and not told:
         return
     if contract.carries_features:
-        yield "  # The features of the case type; a column of the same name needs no line."
+        yield "  # The features of the case type. A column of the same name needs a line only where a line above"
+        yield "  # takes it for something else."
         yield from (_mapping(name, theirs) for name, theirs in told.items())
         for name in source.missing_features:
             yield f"  # TO DO: the table has no column {_shown(name)}"
@@ -303,7 +315,7 @@ def _without(name: str) -> str:
     if name not in ("priority", "amount_usd"):
         return ""
     return (
-        f". Where there is none, read the table with `url: duckdb:///:memory:` and `query: SELECT *, 0 AS "
+        f". Where there is none, read the table with `url: 'duckdb:///:memory:'` and `query: SELECT *, 0 AS "
         f"{name} FROM 'FILE'`"
     )
 

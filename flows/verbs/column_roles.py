@@ -5,8 +5,9 @@ What is given counts; the rest is guessed by name and by what the cells hold, an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pandas as pd
 
@@ -28,7 +29,21 @@ _OPENED = (
     "transaction_datetime", "transaction_time", "event_time", "timestamp", "datetime", "time", "date",
 )  # fmt: skip
 _LATER = {"closed", "resolved", "updated", "decided", "observed", "reviewed", "modified", "birth"}
-_LABELS = {"bad", "fraud", "fraudulent", "label", "target", "chargeback", "scam"}
+_LABELS = {
+    "bad", "fraud", "fraudulent", "label", "target", "chargeback", "chargedback", "scam", "defaulted",
+    "delinquent", "chargeoff", "writeoff",
+}  # fmt: skip
+_LABEL_PAIRS = {
+    ("charged", "off"), ("charge", "off"), ("written", "off"), ("write", "off"), ("charged", "back"),
+    ("charge", "back"),
+}  # fmt: skip
+_BESIDE_DEFAULT = {
+    "is", "was", "has", "in", "on", "flag", "ind", "indicator", "loan", "credit", "payment", "next",
+    "month", "ever",
+}  # fmt: skip
+"""With one of these `default` is a loan's; `default_address` is not."""
+_EARLIER = {"before", "earlier", "former", "history", "past", "previous", "previously", "prior"}
+"""With one of these a word for bad is about other cases."""
 _AMOUNTS = {"amount", "usd", "sum"}
 _OTHER_WORDS: Mapping[str, tuple[str, ...]] = {
     "decided_at": ("decision_time", "scored_at"),
@@ -139,11 +154,29 @@ def matched_columns(
     return found, tuple(told)
 
 
+def yes_no_columns(table: pd.DataFrame, taken: Collection[str] = ()) -> list[str]:
+    """The columns that hold yes and no, both of them, and play no part yet."""
+    found = []
+    for name in [str(one) for one in table.columns if one not in taken]:
+        flags = flags_of(table[name])
+        if flags is not None and flags.values.dropna().nunique() == 2:
+            found.append(name)
+    return found
+
+
 def _label(table: pd.DataFrame, names: Sequence[str], _: str) -> tuple[str | None, str]:
-    for name in names:
-        if _LABELS & set(words_of(name)) and flags_of(table[name]) is not None:
+    for name in sorted(names, key=lambda one: len(words_of(one))):
+        if _says_bad(words_of(name)) and flags_of(table[name]) is not None:
             return name, "by its name, and it holds yes and no"
     return None, ""
+
+
+def _says_bad(words: Sequence[str]) -> bool:
+    pairs = set(pairwise(words))
+    defaults = "default" in words and set(words) <= {"default", *_BESIDE_DEFAULT}
+    if _EARLIER & set(words):
+        return False
+    return bool(_LABELS & set(words) or _LABEL_PAIRS & pairs or defaults)
 
 
 def _opened(table: pd.DataFrame, names: Sequence[str], _: str) -> tuple[str | None, str]:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from configs.errors import GateRefused, UserError
-from data_contracts import CASES, AdmissionContext, admit, reject_report
+from data_contracts import CASES, AdmissionContext, admit
 from data_contracts.admission import BROKEN_RULES
 from data_contracts.digests import row_digests
 from flows.adapters.decisions_file import COLUMNS
@@ -161,7 +161,7 @@ def _sound(
     _refuse_unreadable_columns(read, case_type)
     judged = admit(read.cases, CASES, AdmissionContext(now=now, case_types={case_type: kind}))
     if judged.failed:
-        raise UserError(reject_report(judged, limit=0))
+        raise UserError("\n".join(judged.failed))
     whole = np.ones(len(cases), dtype=bool)
     whole[judged.rejected.index] = False
     return judged.rows, read.unreadable[whole], judged.rejected, dict(judged.rejections)

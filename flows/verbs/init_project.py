@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from dataclasses import replace as with_
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,8 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 import yaml
 
-from configs.errors import ServiceUnreachable, UserError
-from configs.masking import secrets_of
+from configs.errors import UserError
 from configs.places import PROJECT
 from configs.settings import load_settings
 from configs.sources import SourceSettings, load_source
@@ -26,7 +25,7 @@ from data_contracts.row_rules import is_plain
 from flows.adapters.private_home import modes_for
 from flows.adapters.reading.files import RawTable
 from flows.adapters.reading_notes import Notes
-from flows.adapters.sources import file_pieces, in_our_words, is_table, read_as_it_is
+from flows.adapters.sources import in_our_words, read_as_it_is
 from flows.reports.project_files import (
     FeatureText,
     SourceText,
@@ -34,7 +33,17 @@ from flows.reports.project_files import (
     profile_text,
     source_text,
 )
-from flows.verbs.column_roles import Roles, matched_columns, roles_in
+from flows.verbs.column_roles import Roles, matched_columns, roles_in, yes_no_columns
+from flows.verbs.day_order import DayOrder, day_order_in, refuse_unsettled
+from flows.verbs.init_asked import LIVE, Asked
+from flows.verbs.named_tables import label_of, source_of
+from flows.verbs.number_notation import (
+    Notations,
+    in_other_money,
+    notations_in,
+    stated_notations,
+)
+from flows.verbs.side_tables import MainTable, side_tables, to_map
 from flows.verbs.table_columns import Column, flags_of, look_at
 from models.vocabulary.names import is_reserved, same_spelling, why_mistakable
 
@@ -45,37 +54,8 @@ def _untold(_: int, __: int | None) -> None:
     """Tells nobody how far it is."""
 
 
-LIVE = ("cases", "decisions", "reviews", "outcomes")
 _MOST_LABELS = 20
 _DECIDED = ("score", "action")
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What `ratchet init` was asked.
-
-    Attributes:
-        case_type: the new case type's name.
-        table: a file, a pattern, an fsspec address, or a database's address with `query`.
-        to: the project folder; None: the one RATCHET_CONFIG names.
-        roles: by our name the column that was named; None: guess, "-": there is none.
-        bad_values: the label's values that mean bad, where it does not hold yes and no.
-        others: by table name the files of other tables of the same source.
-        said: what holds for the source: `timezone`, `dates`, `epoch`, `encoding`.
-        external: another agent brings the score.
-        case_type_only: write the case type's file and nothing else.
-    """
-
-    case_type: str
-    table: str
-    query: str | None = None
-    to: Path | None = None
-    roles: Mapping[str, str | None] = field(default_factory=dict)
-    bad_values: Sequence[str] = ()
-    others: Mapping[str, str] = field(default_factory=dict)
-    said: Mapping[str, str] = field(default_factory=dict)
-    external: bool = False
-    case_type_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -124,14 +104,23 @@ def init_project(
         raise UserError(f"the name of a case type {why}; {asked.case_type!a} was asked for.")
     folder = _folder(asked, env)
     _refuse_existing(folder, _planned(asked))
-    source, place = _source_of(asked, env, folder)
+    source, place = source_of(asked, env, folder)
     progress(0, None)
     read = Notes(source.name)
     raw = read_as_it_is(source, read)
     if raw.rows.empty:
-        raise UserError(f"{_label(asked.table)} is empty: it has columns and no rows.")
+        raise UserError(f"{label_of(asked.table)} is empty: it has columns and no rows.")
     table = raw.rows.rename(columns=str)
+    dates = DayOrder() if "dates" in asked.said else day_order_in(table)
+    said = {**({"dates": dates.order} if dates.order else {}), **asked.said}
+    named = [asked.roles.get(one) for one in ("case_id", "opened_at", "bad")]
+    notations = notations_in(
+        table, stated_notations(asked.numbers), [one for one in named if one is not None]
+    )
+    table = notations.plainly(table)
     roles = roles_in(table, asked.roles, asked.case_type)
+    if "dates" not in said:
+        refuse_unsettled(table[roles.columns["opened_at"]], roles.columns["opened_at"])
     bad, meanings = _truth(table, roles.columns.get("bad"), asked)
     kind = _kind(table, roles)
     looks, given, left_out = _features(table, roles.columns, kind, bad, progress)
@@ -143,21 +132,39 @@ def init_project(
         )
     matched, told = _columns(kind, table, roles)
     words, strangers = _their_type(table, matched, asked.case_type)
+    features = {given[one.name]: one.name for one in looks}
     codes = [given[one.name] for one in looks if one.is_code]
+    if kind != "history":
+        # Read with the rest, and of no use: kept as text, so that nobody has to say how it is written.
+        codes += [
+            one for one in notations.unread if one not in {*features.values(), *matched.values()}
+        ]
     drafted = SourceText(
         kind=kind,
         place=place,
         there=True,
         columns=matched,
-        features={given[one.name]: one.name for one in looks},
+        features=features,
         codes=codes,
-        said={**asked.said, **meanings, **words},
+        said={
+            **said,
+            **meanings,
+            **words,
+            **notations.by_our_names({**matched, **features}, reads_all=kind != "history"),
+        },
     )
-    features, codes, notes = _as_read(asked.case_type, source, raw, drafted, looks, given)
-    drafted = with_(drafted, codes=codes, features=_to_map(drafted, matched))
-    others, more = _others(asked, env, folder, kind, roles, features)
-    sources = (*([drafted] if kind == "history" else []), *_in_order(drafted, others))
-    texts = _texts(asked, sources, features, left_out, len(table), bad)
+    texts_of, codes, notes = _as_read(asked.case_type, source, raw, drafted, looks, given)
+    mapped = features if kind == "history" else to_map(features, matched)
+    drafted = with_(drafted, codes=codes, features=mapped)
+    shared = {key: value for key, value in said.items() if key != "encoding"}
+    others, more = side_tables(
+        asked, env, folder, MainTable(kind, roles, texts_of, notations, shared)
+    )
+    sources = (
+        *([drafted] if kind == "history" else []),
+        *(drafted if name == kind else others[name] for name in LIVE),
+    )
+    texts = _texts(asked, sources, texts_of, left_out, len(table), bad)
     _refuse_unreadable(asked, texts)
     _write(folder, texts)
     return Project(
@@ -165,8 +172,12 @@ def init_project(
         files=tuple(texts),
         kind=kind,
         told=(
+            *_no_label(asked, table, roles, kind),
             *map(str, read.told()),
             *roles.told,
+            *dates.told(),
+            *notations.told(),
+            *_other_money(roles, notations),
             *_odd_ids(table, roles),
             *told,
             *strangers,
@@ -175,7 +186,7 @@ def init_project(
             *notes,
         ),
         external=asked.external,
-        features=tuple(features),
+        features=tuple(texts_of),
         left_out=tuple(left_out),
         rows=len(table),
         columns=len(table.columns),
@@ -229,63 +240,6 @@ def _refuse_existing(folder: Path, files: Sequence[str]) -> None:
 
 
 # What the table is.
-
-
-def _source_of(
-    asked: Asked, env: Mapping[str, str], folder: Path
-) -> tuple[SourceSettings, dict[str, str]]:
-    """The table as a source that nothing is known of yet, and its place as it will be written."""
-    place = _place(asked.table, asked.query, folder)
-    reads = {"url": place["url"], "query": place["query"]} if "url" in place else None
-    said = reads or {"path": _absolute(asked.table)}
-    return _load(
-        {"name": _label(asked.table), "kind": "outcomes", **said, **asked.said}, env
-    ), place
-
-
-def _load(said: Mapping[str, Any], env: Mapping[str, str]) -> SourceSettings:
-    """A source as its file would be read, with variables of the environment in their places."""
-    with tempfile.TemporaryDirectory() as aside:
-        file = Path(aside) / "table.yaml"
-        file.write_text(yaml.safe_dump(dict(said), allow_unicode=True), encoding="utf-8")
-        try:
-            return load_source(file, env)
-        except UserError as wrong:
-            told = (
-                str(wrong).replace(f"{file}:", "the table: line ").replace(str(file), "the table")
-            )
-            raise UserError(told) from None
-
-
-def _place(table: str, query: str | None, folder: Path) -> dict[str, str]:
-    if secrets_of(table):
-        raise UserError(
-            "the address holds a password or a signature, which would stand in a file; put the address "
-            "into a variable of the environment and name that, in single quotes: --from '${CASES_URL}'."
-        )
-    if query is not None:
-        return {"url": table, "query": query}
-    if "://" in table and table.split("://", 1)[0].split("+")[0] in (
-        "sqlite", "postgresql", "duckdb", "mysql", "mssql", "oracle",
-    ):  # fmt: skip
-        raise UserError('a database was named and no query; add --query "SELECT * FROM cases".')
-    written = _absolute(table)
-    within = "://" not in written and "$" not in written and Path(written).is_relative_to(folder)
-    return {"path": f"../{Path(written).relative_to(folder).as_posix()}" if within else written}
-
-
-def _absolute(table: str) -> str:
-    if "://" in table or table.startswith("${"):
-        return table
-    try:
-        return str(Path(table).expanduser().resolve())
-    except (OSError, RuntimeError, ValueError):
-        raise UserError("--from is no path of a file; correct it.") from None
-
-
-def _label(table: str) -> str:
-    """The table's own name, short enough for a message."""
-    return "the database" if "://" in table else Path(table).name or "the table"
 
 
 def _truth(
@@ -449,9 +403,33 @@ def _in_our_words(reader: SourceSettings, raw: RawTable, notes: Notes) -> pd.Dat
         return in_our_words(reader, raw.rows, notes, typed=raw.typed)
     except UserError as wrong:
         raise UserError(
-            f"{wrong} While there is no source file yet, --timezone, --dates, --epoch and --encoding say "
-            "so here; any other column may be given to none of the roles by its option, as `-`."
+            "Say it by an option (--dates, --epoch, --timezone, --encoding, --numbers COLUMN=EXAMPLE), as "
+            f"there is no source file yet; a column that plays no part is given to none by `-`. {wrong}"
         ) from None
+
+
+def _no_label(asked: Asked, table: pd.DataFrame, roles: Roles, kind: str) -> list[str]:
+    """A sentence where nobody said that the truth is unknown, and no column was found to be it."""
+    if kind != "cases" or asked.roles.get("bad") == "-":
+        return []
+    flags = yes_no_columns(table, set(roles.columns.values()))
+    listed = f" Yes/no columns: {', '.join(flags)}." if flags else ""
+    return [
+        f"No label was found, so these are taken for new cases and nothing can be learned from them."
+        f"{listed} If a column says whether the case was bad, remove what was written and say --label "
+        "COLUMN (with --bad-value where it is not yes or no); --label - says that there is none."
+    ]
+
+
+def _other_money(roles: Roles, notations: Notations) -> list[str]:
+    theirs = roles.columns.get("amount_usd")
+    money = None if theirs is None else in_other_money(theirs, notations.of.get(theirs))
+    if money is None:
+        return []
+    return [
+        f"{theirs!r} is in {money}, and is taken as it stands for US dollars: convert it at the source, "
+        f"or give costs and limits in {money}, too."
+    ]
 
 
 def _odd_ids(table: pd.DataFrame, roles: Roles) -> list[str]:
@@ -466,14 +444,6 @@ def _odd_ids(table: pd.DataFrame, roles: Roles) -> list[str]:
     return [f"{odd:,} of {len(ids):,} ids in {theirs!r} will be rejected: {rule.why}"]
 
 
-def _to_map(drafted: SourceText, matched: Mapping[str, str]) -> dict[str, str]:
-    """The features that a source must map: renamed ones, and those whose column plays a part, too."""
-    if drafted.kind == "history":
-        return dict(drafted.features)
-    taken = set(matched.values())
-    return {n: theirs for n, theirs in drafted.features.items() if n != theirs or theirs in taken}
-
-
 def _lacking(source: SourceText) -> list[str]:
     """A sentence where a table has no column for what its contract asks for."""
     asked = [name for name in CONTRACTS[source.kind].required if name != "case_type"]
@@ -484,99 +454,6 @@ def _lacking(source: SourceText) -> list[str]:
         f"{source.kind}: no column was found to be {', '.join(lacking)}, and a delivery without fails; "
         f"sources/{source.kind}.yaml says what would work."
     ]
-
-
-# The other tables.
-
-
-def _others(
-    asked: Asked,
-    env: Mapping[str, str],
-    folder: Path,
-    kind: str,
-    roles: Roles,
-    features: Sequence[FeatureText],
-) -> tuple[dict[str, SourceText], list[str]]:
-    """The other live tables: those that were named or lie beside the table, and what they hold."""
-    found: dict[str, SourceText] = {}
-    told: list[str] = []
-    beside = _beside(asked)
-    for name in LIVE:
-        if name == kind:
-            continue
-        table = asked.others.get(name) or beside.get(name)
-        if table is None:
-            found[name] = SourceText(name, {"path": f"../tables/{name}.parquet"}, there=False)
-            continue
-        if name not in asked.others:
-            told.append(
-                f"{name} are in {Path(table).name}, beside the table; --{name} says otherwise."
-            )
-        names = _header(name, table, env)
-        columns, guesses = matched_columns(name, names, roles.columns)
-        told += guesses
-        found[name] = _other(asked, name, _place(table, None, folder), columns, names, features)
-        if lacking := found[name].missing_features:
-            told.append(
-                f"{name} do not have {', '.join(map(repr, lacking))}: what is not known when a case is "
-                "decided can be no feature."
-            )
-    return found, told
-
-
-def _other(
-    asked: Asked,
-    kind: str,
-    place: Mapping[str, str],
-    columns: Mapping[str, str],
-    names: Sequence[str],
-    features: Sequence[FeatureText],
-) -> SourceText:
-    read = features if kind in ("cases", "decisions") else ()
-    theirs = {one.name: one.column.name for one in read if one.column.name in names}
-    taken = set(columns.values())
-    return SourceText(
-        kind,
-        place,
-        there=True,
-        columns=columns,
-        features={name: own for name, own in theirs.items() if name != own or own in taken},
-        codes=[one.name for one in read if one.column.is_code and one.name in theirs],
-        said={key: value for key, value in asked.said.items() if key != "encoding"},
-        missing_features=[one.name for one in read if one.name not in theirs],
-    )
-
-
-def _beside(asked: Asked) -> dict[str, str]:
-    """Tables that lie beside the one that was named, under the contracts' names."""
-    if asked.query is not None or "://" in asked.table or "$" in asked.table:
-        return {}
-    own = Path(_absolute(asked.table))
-    folder = own.parent
-    if not folder.is_dir():
-        return {}
-    files = [one for one in sorted(folder.iterdir()) if one.is_file() and is_table(one.name)]
-    return {
-        name: str(one)
-        for name in LIVE
-        for one in files
-        if one.name.split(".")[0].casefold() == name and one != own
-    }
-
-
-def _header(kind: str, table: str, env: Mapping[str, str]) -> list[str]:
-    if secrets_of(table) or ("://" in table and not is_table(table)):
-        raise UserError(f"--{kind} names no file; write a query into sources/{kind}.yaml by hand.")
-    source = _load({"name": _label(table), "kind": "outcomes", "path": _absolute(table)}, env)
-    try:
-        first = next(file_pieces(source, 1_000), None)
-    except (UserError, ServiceUnreachable) as wrong:
-        raise type(wrong)(f"--{kind}: {wrong}") from None
-    return [] if first is None else [str(name) for name in first.rows.columns]
-
-
-def _in_order(drafted: SourceText, others: Mapping[str, SourceText]) -> list[SourceText]:
-    return [drafted if name == drafted.kind else others[name] for name in LIVE]
 
 
 # Writing.
@@ -594,7 +471,7 @@ def _texts(
         asked.case_type,
         features,
         left_out,
-        table=_label(asked.table),
+        table=label_of(asked.table),
         rows=rows,
         bad_share=_share(bad),
         external=asked.external,

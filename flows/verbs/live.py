@@ -14,7 +14,7 @@ import pandas as pd
 
 from configs.errors import GateRefused, ServiceUnreachable, UserError
 from configs.masking import masked_leaves
-from configs.places import located
+from configs.places import located, ratchet_config
 from configs.settings import Settings, load_settings
 from configs.sources import SourceSettings, load_source
 from flows.adapters.json_logs import log_as_asked
@@ -87,14 +87,27 @@ def configured_source(table: str, profile: str | None = None) -> SourceSettings:
     Raises:
         UserError: none is configured, or its file says something else.
     """
-    file = getattr(load_settings(profile).sources, table)
+    settings = load_settings(profile)
+    file = getattr(settings.sources, table)
     if not file:
         raise UserError(
-            f"no source of {table} is configured, so there is nothing to pull. Write a source file "
-            f"(see configs/sources/) and name it under `sources: {table}:` in a profile or in "
-            f"RATCHET_SOURCES__{table.upper()}."
+            f"no source of {table} is configured, so there is nothing to pull. "
+            + _what_names(table, settings.profile)
         )
     return source_of(table, file)
+
+
+def _what_names(table: str, profile: str) -> str:
+    """What would configure a table's source: the user's own file, where `ratchet init` wrote one."""
+    own = ratchet_config()
+    file = None if own is None else own / "sources" / f"{table}.yaml"
+    if file is not None and file.is_file():
+        above = file.parent.parent / "profiles" / f"{profile}.yaml"
+        return f"Say in {file} where the table is, and name it in {above}: `{table}: sources/{table}.yaml` below `sources:`."
+    return (
+        f"Write a source file (see configs/sources/) and name it under `sources: {table}:` in a profile "
+        f"or in RATCHET_SOURCES__{table.upper()}."
+    )
 
 
 def live_night(

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -429,3 +430,15 @@ def test_a_stray_value_that_no_rule_rejects_fails_the_batch():
     result = admit(spoil(history(3), bad=SECRET), replace(HISTORY, row_rules=rules), context())
     assert_nothing_admitted(result, "admitted_rows_fit_the_schema", 3)
     assert SECRET not in result.failed[0]
+
+
+def test_rules_beyond_the_limit_are_named_without_their_reasons():
+    """A row that breaks many rules shows the first ones whole."""
+    rules = {"known_verdict": 3, "decision_is_known": 2, "score_is_probability": 1}
+    judged = SimpleNamespace(
+        rejections=rules, failed=(), contract=SimpleNamespace(explain=lambda rule: "why")
+    )
+    assert reject_report(judged, limit=1).splitlines() == [
+        "3 rows: known_verdict: why",
+        "and 2 more rules: decision_is_known, score_is_probability",
+    ]

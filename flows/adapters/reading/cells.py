@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from scipy.special import expit
 
 from configs.errors import UserError
+from configs.number_styles import NumberStyle, named_in, style_of
 from configs.sources import SourceSettings
 from data_contracts import CONTRACTS
 from data_contracts.words import (
@@ -248,10 +249,8 @@ def _in_plain_notation(
     source: SourceSettings, name: str, values: pd.Series, notes: Notes
 ) -> pd.Series:
     """Numbers in the source's own format as plain ones, where at least nine in ten cells fit it."""
-    said = source.numbers
-    if said is None or (said.columns is not None and name not in map(source.inside, said.columns)):
-        return values
-    if not _is_text_or_object(values):
+    said = _style_of(source, name)
+    if said is None or not _is_text_or_object(values):
         return values
     style = NumberFormat(said.decimal, said.thousands, said.unit)
     is_text = values.map(lambda cell: isinstance(cell, str)).astype(bool)
@@ -276,6 +275,12 @@ def _in_plain_notation(
         if whole.map(lambda cell: not isinstance(cell, str) and cell == cell).any()
         else whole.astype("str")
     )
+
+
+def _style_of(source: SourceSettings, name: str) -> NumberStyle | None:
+    """How the column `name` (as it is called inside) writes its numbers; None: plainly."""
+    named = {source.inside(one): one for one in named_in(source.numbers)}
+    return style_of(source.numbers, named.get(name, name))
 
 
 def _numbers_at_once(values: pd.Series) -> pd.Series | None:
@@ -407,8 +412,8 @@ def _refuse_foreign(source: SourceSettings, name: str, read: ReadCells) -> None:
     raise UserError(
         f"Source {source.name!r}: {read.foreign:,} of {read.present:,} cells of {name} are numbers "
         "with thousands, a decimal comma, a currency or a percent sign. Which is it? Say "
-        '`numbers: {decimal: ",", thousands: ".", unit: "EUR"}` in the source file (what '
-        "applies), or list the column under `categorical:`."
+        f'`numbers: {{{name}: {{decimal: ",", thousands: ".", unit: "EUR"}}}}` in the source file (what '
+        "applies, for each column), or list the column under `categorical:`."
     )
 
 
@@ -432,7 +437,7 @@ def _refuse_strangers(source: SourceSettings, rows: pd.DataFrame) -> None:
     for key, named in (
         ("values", source.values),
         ("scales", source.scales),
-        ("numbers", source.numbers.columns or () if source.numbers else ()),
+        ("numbers", named_in(source.numbers)),
     ):
         strange = sorted(one for one in named if source.inside(one) not in rows.columns)
         if strange:

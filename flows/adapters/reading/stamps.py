@@ -8,6 +8,7 @@ the source says `dates:` or `epoch:`, or it is refused with that question.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
@@ -23,6 +24,7 @@ _BY_SLASHES = re.compile(
     r"^(\d{1,4})([/.-])(\d{1,2})\2(\d{1,4})"
     r"(?:[T ,]+(\d{1,2}):(\d{2})(?::(\d{2}(?:[.,]\d+)?))?\s*([AaPp]\.?[Mm]\.?)?)?\s*(Z|UTC|GMT|[+-]\d.*)?$"
 )
+_DAY = re.compile(r"^(\d{1,4})([/.-])(\d{1,2})\2(\d{1,4})")
 _DIGITS = re.compile(r"[+-]?\d+(?:\.\d*)?")
 _FIRST = pd.Timestamp("0001-01-02", tz="UTC").as_unit("us")
 _LAST = pd.Timestamp("9999-12-31 12:00:00", tz="UTC").as_unit("us")
@@ -242,6 +244,53 @@ def _other_ways(
     known, naive = _iso(iso)
     known = known.fillna(numbers)
     return known, naive, int((known.isna() & naive.isna()).sum())
+
+
+@dataclass(frozen=True, slots=True)
+class SlashCells:
+    """Cells like 03/04/2026, whose order of day and month has to be told.
+
+    Attributes:
+        count: how many there are. present: cells that hold something.
+        day_first, month_first: of these, whose day is above 12, so that there is one way to read them.
+        settles: every one of them is a day of the calendar in the order that is forced, and no year
+            has two digits, which could be a day.
+    """
+
+    count: int
+    present: int
+    day_first: int
+    month_first: int
+    settles: bool
+
+    @property
+    def too_many(self) -> bool:
+        """Whether a reader that is not told the order would ask for it."""
+        return self.count > ROW_FAULT_SHARE * self.present
+
+
+def cells_with_slashes(values: pd.Series) -> SlashCells:
+    """What the cells of a column say about the order of day and month."""
+    if not (values.dtype == object or isinstance(values.dtype, pd.StringDtype)):
+        return SlashCells(0, int(values.notna().sum()), 0, 0, True)
+    # A table of moments has few days, however many rows.
+    counts = values.dropna().astype("str").str.strip().str.slice(0, 10).value_counts()
+    parts = counts.index.to_series().str.extract(_DAY)
+    parts = parts[parts[0].notna() & parts[0].str.len().ne(4)]
+    times = counts.reindex(parts.index)
+    first, second = parts[0].astype("int64"), parts[2].astype("int64")
+    return SlashCells(
+        count=int(times.sum()),
+        present=int(counts.sum()),
+        day_first=int(times[(first > 12) & (second <= 12)].sum()),
+        month_first=int(times[(second > 12) & (first <= 12)].sum()),
+        settles=bool(
+            parts[3].str.len().eq(4).all()
+            and first.between(1, 31).all()
+            and second.between(1, 31).all()
+            and ((first <= 12) | (second <= 12)).all()
+        ),
+    )
 
 
 def _as_iso(parts: pd.DataFrame, order: str) -> pd.Series:
