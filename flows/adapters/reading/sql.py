@@ -192,11 +192,10 @@ def _from_duckdb(
     ended, and then it prints forty lines about leaks to whoever gave a command."""
     import duckdb
 
-    in_file = bool(url.database) and url.database != ":memory:"
+    file = url.database or ":memory:"
+    options: dict[str, Any] = dict(url.query)
     try:
-        connection = duckdb.connect(
-            url.database if in_file else ":memory:", read_only=in_file, config=dict(url.query)
-        )
+        connection = duckdb.connect(file, read_only=file != ":memory:", config=options)
     except duckdb.Error as error:
         if not isinstance(error, duckdb.OperationalError) or _is_no_database(error):
             raise _no_database(source, url) from None
