@@ -15,6 +15,7 @@ from flows.approvals import LEAVE_IT, tag_as_waiting, wait_to_go_on
 from flows.artifacts import publish, publish_text
 from flows.reports.proposal import proposal_dossier
 from flows.run_names import of_case_type
+from flows.verbs.approve import who_approves
 
 
 @flow(name="promote_boundary", flow_run_name=of_case_type("promote"), persist_result=False)
@@ -39,7 +40,7 @@ def promote_boundary(
     desk = tasks.open_desk(profile)
     proposal, approved = tasks.find_proposal(quote(desk), policy_id, case_type)
     if not approved:
-        dossier = proposal_dossier(proposal)
+        dossier = proposal_dossier(proposal, who_approves(desk, proposal))
         publish_text(f"approve-{case_type}", dossier)
         tag_as_waiting(str(proposal.policy_id))
         # An approval since the first look found no run to tell.

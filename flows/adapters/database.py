@@ -121,7 +121,8 @@ def parsed_url(url: str | URL) -> URL:
     """
     try:
         parsed = make_url(url)
-        parsed.get_dialect()
+        if parsed.drivername != "duckdb":  # it is read by its own driver, not by a dialect
+            parsed.get_dialect()
     except NoSuchModuleError:
         raise UserError(
             f"No driver for the database {hidden(url)}; use sqlite:///FILE, "

@@ -103,7 +103,7 @@ def export_serving(case_type: str, to: Path, as_json: bool) -> None:
 
 
 def _decide_at_source(as_json: bool) -> None:
-    from flows.reports.decided import decided_table, decided_verdict
+    from flows.reports.decided import decided_table, decided_verdict, where_they_are
     from flows.verbs import live
     from flows.verbs.authority import refuse_without_authority
     from flows.verbs.decide_source import decide_new_cases
@@ -114,6 +114,8 @@ def _decide_at_source(as_json: bool) -> None:
     else:
         click.echo(decided_verdict(told))
         table(decided_table(told))
+        for sentence in where_they_are(told):
+            click.echo(sentence)
     refuse_without_authority([one.get("overrides", {}) for one in told.values()])
 
 

@@ -16,16 +16,24 @@ from flows.reports.stamps import to_the_second
 
 
 @click.command()
+@click.option("--ids", is_flag=True, help="Print the policies' ids alone, one a line.")
 @click.option("--json", "as_json", is_flag=True)
-def proposals(as_json: bool) -> None:
+def proposals(ids: bool, as_json: bool) -> None:
     """List the boundaries that wait: for an approval, for their A/B test, or to be promoted."""
     from flows.reports.proposal import beside_lines
     from flows.verbs import live
     from flows.verbs.approve import pending
 
+    if ids and as_json:
+        raise click.UsageError("--ids and --json were asked for; give one of them.")
     rows = pending(live.open_desk())
     if as_json:
         click.echo(json.dumps(rows, indent=1))
+    elif ids:
+        for row in rows:
+            click.echo(row["policy_id"][:12])
+        if not rows:
+            click.echo("Nothing waits.", err=True)
     elif rows:
         table([_waiting_row(row) for row in rows])
         for row in rows:
@@ -51,14 +59,14 @@ def approve(policy_id: str, note: str, yes: bool, actor: str | None, as_json: bo
     from flows.reports.proposal import proposal_dossier
     from flows.verbs import live
     from flows.verbs.approve import approve as agree
-    from flows.verbs.approve import find_waiting
+    from flows.verbs.approve import find_waiting, who_approves
     from flows.verbs.beside_the_proof import may_approve
     from models.hub import EntryKind, approvers_of
 
     desk = live.open_desk()
     proposal = find_waiting(desk, policy_id)
     person = asked_by(desk, actor)
-    click.echo(proposal_dossier(proposal), err=as_json)
+    click.echo(proposal_dossier(proposal, who_approves(desk, proposal)), err=as_json)
     if not yes and _at_terminal():
         click.confirm(f"Approve it as {person.name}?", abort=True, err=True)
     entry = agree(desk, proposal, person.name, datetime.now(UTC), note)

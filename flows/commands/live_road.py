@@ -14,7 +14,10 @@ from flows.commands.options import FILE, UTC_STAMP
 from flows.commands.output import certificate_row, refuse_outputs, say_note, table
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from flows.verbs.import_history import Imported
+    from models.vocabulary import CaseType
 
 
 @click.command(name="export-policy")
@@ -80,7 +83,7 @@ def import_history(
     if as_json:
         click.echo(json.dumps(told.plain(), indent=1, default=str))
     else:
-        _say_import(told)
+        _say_import(told, desk.case_types)
     if path is not None:
         click.echo(f"Dossier: {path}", err=as_json)
     fitted = all(one.filed for one in told.models)
@@ -93,8 +96,9 @@ def _step(what: str) -> None:
     click.echo(f"import-history: {what}", err=True)
 
 
-def _say_import(told: Imported) -> None:
+def _say_import(told: Imported, case_types: Mapping[str, CaseType]) -> None:
     """What came in, what learned, what certified, and what to do next."""
+    from flows.verbs.import_history import what_to_do_now
     from flows.verbs.night_results import not_done
 
     for note in told.told:
@@ -145,6 +149,12 @@ def _say_import(told: Imported) -> None:
     for one in certificates:
         if one["case_type"] not in [each["case_type"] for each in waiting]:
             click.echo(f"{one['case_type']}: no proposal. {' '.join(one['reasons'])}")
+            past = next(each for each in told.past if each.case_type == one["case_type"])
+            levers = what_to_do_now(past, one, case_types[past.case_type].targets)
+            if levers:
+                click.echo("What you can do now:")
+            for sentence in levers:
+                click.echo(f"  - {sentence}")
 
 
 COMMANDS = (import_history, export_policy)

@@ -46,9 +46,16 @@ def people() -> None:
               help="What they may do; several are possible.")  # fmt: skip
 @click.option("--password", is_flag=True, help="Let them type a password in place of a token.")
 @ACTOR
+@click.option("--token-only", is_flag=True,
+              help="Print the token alone, for a shell's variable; the sentences go to the error output.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True)
 def add(
-    name: str, roles: tuple[str, ...], password: bool, actor: str | None, as_json: bool
+    name: str,
+    roles: tuple[str, ...],
+    password: bool,
+    actor: str | None,
+    token_only: bool,
+    as_json: bool,
 ) -> None:
     """Enrol NAME and print their token, once; only its hash is kept."""
     from datetime import UTC, datetime
@@ -57,6 +64,9 @@ def add(
     from flows.verbs.people import NAME, TOKEN, enrol, listed
     from models.hub import Role
 
+    if token_only and (password or as_json):
+        other = "--password" if password else "--json"
+        raise click.UsageError(f"--token-only and {other} were asked for; give one of them.")
     desk = live.open_desk()
     by = asked_by(desk, actor) if listed(desk) else None
     typed = _new_password(name) if password else None
@@ -65,7 +75,11 @@ def add(
     if as_json:
         click.echo(json.dumps({"name": name.strip(), "roles": sorted(set(roles)), "token": shown}))
         return
-    click.echo(f"{name.strip()} is enrolled as {', '.join(sorted(set(roles)))}.")
+    click.echo(f"{name.strip()} is enrolled as {', '.join(sorted(set(roles)))}.", err=token_only)
+    if token_only:
+        click.echo("The token is shown only this once: keep it.", err=True)
+        click.echo(shown)
+        return
     if shown is not None:
         click.echo(f"Their token, shown only this once:\n\n  {shown}\n")
     click.echo(f"They give it as {TOKEN}, with {NAME}, or are asked for it after --as.")

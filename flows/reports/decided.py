@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from models.vocabulary import Action
+
+_ACTIONS = tuple(sorted(action.value for action in Action))
 _COLUMNS = ("rows_in", "decided", "late", "already_decided", "copies", "refused")
 
 
@@ -26,13 +30,26 @@ def decided_verdict(told: Mapping[str, Mapping[str, Any]]) -> str:
     )
 
 
+def where_they_are(told: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Where the decisions are and how one is looked at, in sentences; none where none was made now."""
+    examples = [str(one["example"]) for one in told.values() if one.get("example") is not None]
+    if not examples:
+        return []
+    return [
+        "The decisions are stored (table `decisions` of the home's evidence). An agent or a desk fetches "
+        "them as a file by `ratchet decide FILE --case-type NAME --to DECISIONS`: a case keeps the "
+        "decision that it has.",
+        f"Why one was decided so: `ratchet explain {shlex.quote(examples[0])}`.",
+    ]
+
+
 def decided_table(told: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     """A row a case type: what became of its rows, the actions, and what stands in quarantine."""
     return [
         {
             "case_type": name,
             **{column: int(one.get(column, 0)) for column in _COLUMNS},
-            **{f"{action}": count for action, count in sorted(one.get("actions", {}).items())},
+            **{action: int(one.get("actions", {}).get(action, 0)) for action in _ACTIONS},
             "by_rule": _listed({**one.get("overrides", {}), **one.get("rejections", {})}),
         }
         for name, one in told.items()

@@ -12,9 +12,14 @@ from models.vocabulary.finding_words import NOT_TOLD
 _RISKS = {"false_omission_rate": "false omission"}
 
 
-def proposal_dossier(proposal: Entry) -> str:
+def proposal_dossier(proposal: Entry, who: Mapping[str, Any] | None = None) -> str:
     """A proposal's dossier as markdown: what would change, what is proven, on what, and the digest
-    that the approval binds to."""
+    that the approval binds to.
+
+    Args:
+        who: who may approve it by now (`may_approve`, `approvers_needed`, `approved_by`), in place of
+            who was enrolled when it was proposed.
+    """
     said = proposal.dossier
     lines = [
         f"# {proposal.case_type}: policy {str(proposal.policy_id)[:12]}",
@@ -30,7 +35,7 @@ def proposal_dossier(proposal: Entry) -> str:
         lines += ["", *(f"- {reason}" for reason in reasons)]
     lines += _segments(said.get("segments", ()))
     if "may_approve" in said:
-        lines += ["", *(f"- {line}" for line in beside_lines(said))]
+        lines += ["", *(f"- {line}" for line in beside_lines({**said, **(who or {})}))]
     lines += ["", f"Dossier: {dossier_digest(proposal)}"]
     return "\n".join(lines)
 
@@ -94,8 +99,12 @@ def _segments(figures: Any) -> list[str]:
         f"{one['automation_rate']:.1%} | {_figure(one['precision'])} | {_figure(one['recall'])} |"
         for one in figures
     ]
+    apart = (
+        "Each figure below is an estimate with its own 95 % interval. The proven limits above hold "
+        "at the confidence spent, for whichever boundary is proposed and at every look, so they promise less."
+    )
     head = "| segment | value | cases | bad | automatic | precision | recall |"
-    return ["", head, "|---|---|---|---|---|---|---|", *rows]
+    return ["", apart, "", head, "|---|---|---|---|---|---|---|", *rows]
 
 
 def _figure(estimate: Any) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from configs.errors import UserError
-from flows.verbs.beside_the_proof import beside_the_proof
+from flows.verbs.beside_the_proof import beside_the_proof, may_approve
 from flows.verbs.desk import Desk
 from flows.verbs.generation import last_version
 from flows.verbs.model_files import check_policy_files
@@ -117,6 +117,18 @@ def pending(desk: Desk) -> list[dict[str, Any]]:
             words = () if approval is None else approvers_of(approval)
             rows.append(_row(desk, entry, _next_step(history, entry), words))
     return rows
+
+
+def who_approves(desk: Desk, proposal: Entry) -> dict[str, Any]:
+    """Who may approve a waiting proposal, by who is enrolled now: `may_approve`, how many it takes
+    (`approvers_needed`), and who did so already (`approved_by`), as plain values."""
+    first = first_approval_of(desk.ledger.history(), proposal.case_type, str(proposal.policy_id))
+    words = () if first is None else approvers_of(first)
+    return {
+        "may_approve": may_approve(desk, proposal.actor, *words),
+        "approvers_needed": approvers_needed(proposal, desk.approvers_needed(proposal.case_type)),
+        "approved_by": list(words),
+    }
 
 
 def find_policy(desk: Desk, policy_id: str) -> Policy:

@@ -24,6 +24,7 @@ from flows.adapters.sources import asks_since, read_delivery
 from flows.verbs.decide_once import REPEATED, clock, decide_once, quarantine_cases
 from flows.verbs.desk import Desk
 from flows.verbs.live import configured_source
+from models.vocabulary import Action
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -81,7 +82,7 @@ def decide_new_cases(
     Returns:
         By case type what became of its rows (`rows_in` = `decided` + `already_decided` + `refused` +
         `copies`; `late` of the decided came behind the overlap; the rest as
-        `DecidedOnce.counts()`, of what was decided now), and under `UNKNOWN` what no case type
+        `DecidedOnce.counts()`, of what was decided now; `example` the id of one of these, or None), and under `UNKNOWN` what no case type
         claims; empty where the source has no rows.
 
     Raises:
@@ -166,12 +167,14 @@ def _decide_type(run: _Run, case_type: str, rows: pd.DataFrame) -> dict[str, Any
         to_seniors=0,
     )
     by_name = {name: Counter[str]() for name in ("rejections", "actions", "overrides")}
+    example: str | None = None
     try:
         for piece, repeated in _pieces(run, case_type, new, counts, by_name["rejections"]):
             told = decide_once(
                 run.desk, case_type, piece, run.now, source=run.source.name, repeated=repeated
             )
             run.put_aside.update(told.put_aside)
+            example = _example(told.decisions) if example is None else example
             counts["late"] += _late(run, piece, told.decisions["case_id"])
             for name, said in told.counts().items():
                 if name in by_name:
@@ -181,7 +184,16 @@ def _decide_type(run: _Run, case_type: str, rows: pd.DataFrame) -> dict[str, Any
     except (UserError, GateRefused) as refused:
         # It holds up no other case type, and the watermark stays before these rows.
         run.failed[case_type] = refused
-    return {**counts, **{name: dict(said) for name, said in by_name.items()}}
+    named = {name: dict(said) for name, said in by_name.items()}
+    return {**counts, **named, "example": example}
+
+
+def _example(decisions: pd.DataFrame) -> str | None:
+    """One case to look at: an automatic one where there is any, as it is what a policy changed."""
+    if decisions.empty:
+        return None
+    automatic = decisions[(decisions["action"] != Action.ESCALATE.value).to_numpy(dtype=np.bool_)]
+    return str((automatic if len(automatic) else decisions)["case_id"].iloc[0])
 
 
 def _copies(rows: pd.DataFrame) -> BoolArray:

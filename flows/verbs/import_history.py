@@ -31,7 +31,7 @@ from flows.verbs.told import told_of_history
 from flows.verbs.train import retrain
 from flows.verbs.truth import load_book
 from models.truth import matured_before
-from models.vocabulary import Action, CaseType, Recommendation
+from models.vocabulary import Action, CaseType, CertificateVerdict, Recommendation, Targets
 from models.vocabulary.names import SCORED_HISTORY, name_of
 
 HOLD_BACK = 0.7
@@ -106,6 +106,40 @@ class Imported:
         }
 
 
+def what_to_do_now(past: PastOf, certificate: Mapping[str, Any], targets: Targets) -> list[str]:
+    """What would bring a proof nearer where an import brought too little evidence, in sentences.
+
+    Args:
+        certificate: of the night after the import, as the dossier has it.
+        targets: the promises of the case type.
+    """
+    if certificate["verdict"] != CertificateVerdict.INSUFFICIENT_EVIDENCE.value:
+        return []
+    found = [
+        "Import a longer past: the same command takes in what is new of a table that has grown."
+    ]
+    if past.young:
+        found.append(
+            f"Wait, or see whether `maturity_days` is right: {past.young:,} cases are younger, and come in "
+            "by a later import. Lower it only if no case turned out bad after fewer days."
+        )
+    if past.held_back_from is not None and past.held_back < 0.9:
+        found.append(
+            f"Give the proof more of the past: `--hold-back` above {past.held_back:g}, in a RATCHET_HOME "
+            "of its own, as a model that is there stays. The model then learns from fewer cases."
+        )
+    if targets.recall is not None:
+        found.append(
+            "Promise otherwise in `targets`: recall is proven by bad cases alone; a `false_omission_rate` "
+            "(the share of bad cases among those passed) counts every passed case. Both are yours to set, "
+            "before the next look."
+        )
+    found.append(
+        "Name your reviewers' answers (sources/reviews.yaml): each night then counts the new ones."
+    )
+    return found
+
+
 def import_history(
     desk: Desk,
     source_file: Path,
@@ -156,7 +190,8 @@ def import_history(
     deliveries = [one for _, delivered in parts for one in delivered]
     if not deliveries and not models_missing:
         return told
-    step(f"storing {sum(len(one.rows) for one in deliveries):,} decisions and outcomes")
+    counts = {name: sum(len(one.rows) for one in deliveries if one.table == name) for name in KEYS}
+    step(f"storing {counts['decisions']:,} decisions and {counts['outcomes']:,} outcomes")
     batches, moment = _stored(desk, deliveries, now, at_commit=at_commit)
     step("fitting the first model" if models_missing else "no model is to be fitted")
     share = HOLD_BACK if hold_back is None else hold_back

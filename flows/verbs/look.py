@@ -163,13 +163,19 @@ def _worth_it(
     proven = evidence.automation_rate(certificate.choices.get("widest", certificate.boundary))
     if proven >= WORTHWHILE_SHARE * within_reach:
         return certificate, True
-    shown = f"{proven:.1%} automation is proven; the labels suggest {within_reach:.1%}."
+    shown = f"{proven:.1%} automation is proven; the labels suggest up to {within_reach:.1%}."
     if not given.desk.patient:
-        more = f"{shown} As long as everything is reviewed, waiting proves more of it."
+        more = f"{shown} Approve this now, or wait: more cases that are all reviewed prove more."
         return replace(certificate, reasons=(*certificate.reasons, more)), True
     why = f"{shown} Full review goes on until more of it can be proven (look {look})."
     boundary = Boundary.everything_reviewed()
-    hold = replace(certificate, verdict=CertificateVerdict.HOLD, boundary=boundary, reasons=(why,))
+    hold = replace(
+        certificate,
+        verdict=CertificateVerdict.HOLD,
+        boundary=boundary,
+        automation_rate=0.0,
+        reasons=(why,),
+    )
     return hold, False
 
 
@@ -203,6 +209,7 @@ def _reported_only(
 ) -> Certificate:
     """Between looks a certificate is shown and never acted on."""
     boundary = given.incumbent or Boundary.everything_reviewed()
+    certificate = replace(certificate, automation_rate=given.evidence.automation_rate(boundary))
     if certificate.verdict is CertificateVerdict.INSUFFICIENT_EVIDENCE:
         return replace(certificate, boundary=boundary)
     if first is None:
@@ -215,7 +222,8 @@ def _reported_only(
     passes = {"recall", "false_omission_rate"} & set(given.targets.named())
     zone = "pass" if passes else "block"
     needed = {zone: max(math.ceil(growth * float(given.evidence.labelled.sum())), 1)}
-    why = f"The first look is due at an effective sample of {first:,}; there are {effective:,.0f}."
+    counted = "bad cases" if given.targets.recall is not None else "labelled cases"
+    why = f"The first look is due at {first:,} {counted}; there are {effective:,.0f}."
     return replace(
         certificate,
         verdict=CertificateVerdict.INSUFFICIENT_EVIDENCE,

@@ -1,8 +1,9 @@
 """Sample tables of a *simulated* live source, as somebody else's systems would deliver them.
 
 Withdrawals of the simulated exchange whose truth is known to it alone. With our own model: past cases
-whose truth is known, and today's new ones. With another agent: its decisions, what people said of the
-escalated and audited ones, and what came to light by itself. The columns are not called as ours are,
+whose truth is known, and today's new ones. With another agent: its scores, what people said of the
+cases, and what came to light by itself. That agent only advises, as one should before its first proof:
+people see every case, so each label counts in full. The columns are not called as ours are,
 and some of them should not be read by any model, as in real tables.
 """
 
@@ -31,8 +32,6 @@ _THEIR_NAMES = {
     "amount_usd": "amount",
     "priority": "customer_priority",
 }
-_LOWEST, _HIGHEST = 0.002, 0.98
-_AUDIT_RATE = 0.2
 
 
 @dataclass(frozen=True)
@@ -110,38 +109,38 @@ def _of_another_agent(
 ) -> dict[str, pd.DataFrame]:
     said = exchange.agent(cases)
     score = said["score"].to_numpy(dtype=np.float64)
-    key_user = cases["priority"].ge(75).to_numpy(dtype=np.bool_)
-    action = np.select([key_user, score <= _LOWEST, score >= _HIGHEST],
-                       ["escalate", "auto_pass", "auto_block"], "escalate").astype(object)  # fmt: skip
-    automatic = action != "escalate"
-    drawn = KeyedDraws(exchange.seed, cases["case_id"]).uniform("their audit") < _AUDIT_RATE
     decisions = cases.drop(columns=[*HIDDEN_COLUMNS, "case_type"]).assign(
         decided_at=cases["opened_at"] + timedelta(seconds=2),
         score=score,
         recommendation=said["recommendation"],
-        action=action,
-        propensity=np.where(automatic, _AUDIT_RATE, 1.0),
-        audited=automatic & drawn,
+        action="escalate",
+        propensity=1.0,
+        audited=False,
         arm="control",
         policy_id=AGENT_POLICY,
         model_version=AGENT_MODEL,
     )
-    reviewed = ~automatic | drawn
-    mine = cases[reviewed].reset_index(drop=True)
-    minutes = 10.0 + 220.0 * KeyedDraws(exchange.seed, mine["case_id"]).uniform("waited")
-    queued = mine["opened_at"] + timedelta(seconds=2)
-    reviews = ReviewerPool(exchange.seed, [CASE_TYPE]).review(
-        mine,
-        recommendation=said["recommendation"].to_numpy(dtype=object)[reviewed],
-        score=score[reviewed],
-        kind=np.where(automatic, "audit", "escalation")[reviewed].astype(object),
+    minutes = 10.0 + 220.0 * KeyedDraws(exchange.seed, cases["case_id"]).uniform("waited")
+    queued = cases["opened_at"] + timedelta(seconds=2)
+    pool = ReviewerPool(exchange.seed, [CASE_TYPE])
+    first = pool.review(
+        cases,
+        recommendation=said["recommendation"].to_numpy(dtype=object),
+        score=score,
+        kind=np.full(len(cases), "escalation", dtype=object),
         queued_at=queued,
         resolved_at=queued + pd.Series((minutes * 60e6).astype(np.int64)).astype("timedelta64[us]"),
     )
-    verdicts = reviews.set_index("case_id")["verdict"].reindex(cases["case_id"])
+    # A second person looks at every block, of either: of these labels a promise of recall counts, and
+    # one that nobody confirmed counts for less (METHODS 1.6).
+    advice = said["recommendation"].to_numpy(dtype=object)
+    blocked = (first["verdict"] != "pass").to_numpy(dtype=np.bool_) | (advice == "block")
+    again = pool.second_review(cases, first, recommendation=advice, score=score, asked=blocked)
+    reviews = pd.concat([first, again], ignore_index=True)
+    verdicts = reviews.groupby("case_id")["verdict"].last().reindex(cases["case_id"])
     closed = verdicts.where(verdicts.isin(["pass", "block"])).to_numpy(dtype=object)
-    by_itself = np.where(action == "auto_pass", "pass", "block").astype(object)
-    outcomes = exchange.outcomes(cases, action, pd.Series(np.where(automatic, by_itself, closed)))
+    action = np.full(len(cases), "escalate", dtype=object)
+    outcomes = exchange.outcomes(cases, action, pd.Series(closed))
     tables = {"decisions": decisions, "reviews": reviews, "outcomes": outcomes}
     marks = {"decisions": "decided_at", "reviews": "resolved_at", "outcomes": "observed_at"}
     return {

@@ -26,6 +26,9 @@ from models.vocabulary import Boundary, Certificate, DaysNeeded, Targets
 _OTHERS = (0.5, 2.0)
 """Times today's audit rate, capped at 1."""
 
+_LONGEST = 3_650.0
+"""Days; a longer wait is no plan, so people read that it is longer, and JSON keeps the number."""
+
 
 def in_days(
     certificate: Certificate,
@@ -125,7 +128,11 @@ def _sentence(zone: str, prices: tuple[DaysNeeded, ...]) -> str:
         if now.audit_rate == 1.0
         else f"at today's audit rate of {_percent(now.audit_rate)}"
     )
-    said = f"The {zone} zone has its labels {_days(now.days)} {at_rate}"
+    said = (
+        f"The {zone} zone does not have its labels within ten years {at_rate}"
+        if now.days > _LONGEST
+        else f"The {zone} zone has its labels {_days(now.days)} {at_rate}"
+    )
     afresh = [f"{_days(price.days)} at {_percent(price.audit_rate)}" for price in others]
     return said + (f"; from a fresh start {', '.join(afresh)}." if afresh else ".")
 
@@ -135,6 +142,6 @@ def _percent(rate: float) -> str:
 
 
 def _days(days: float) -> str:
-    if math.isinf(days):
-        return "never"
+    if days > _LONGEST:
+        return "not within ten years"
     return f"after {math.ceil(days):,} day{'' if math.ceil(days) == 1 else 's'}"

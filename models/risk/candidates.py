@@ -111,7 +111,7 @@ def _chosen(candidates: Sequence[Candidate], later_rows: int) -> Choice:
     ]
     sentence = (
         f"{chosen.name.capitalize()} with {trained.trees} trees, log loss "
-        f"{trained.later_log_loss:.5f} on {later_rows:,} later cases"
+        f"{trained.later_log_loss:.5f} on the newest {later_rows:,} of them, which no tree learned from"
     )
     return Choice(
         tuple(candidates), chosen, trained, later_rows, f"{'; '.join([sentence, *others])}."

@@ -33,6 +33,7 @@ _SQLITE_READS = {
     sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE,
 }  # fmt: skip
 _CONNECT_SECONDS = 15
+_EVER = datetime(1900, 1, 1, tzinfo=UTC)
 _QUERY_AT_FAULT = ("no such", "near ", "ambiguous", "incomplete input", "unrecognized token",
                    "not authorized", "attempt to write", "wrong number of arguments",
                    "misuse of", "no tables specified", "unknown function")  # fmt: skip
@@ -55,9 +56,12 @@ def read_sql(source: SourceSettings, since: datetime | None, notes: Notes) -> Ra
             "the query does not ask for `:since`, so its whole table is read every time; add "
             "WHERE stamp > :since"
         )
-    with _connected(source, url) as connection, _clear_query_errors(source, url):
-        said, parameters = _bound(source, connection, query, since)
-        names, rows = _fetched(source, connection, said, parameters, notes)
+    if url.get_backend_name() == "duckdb":
+        names, rows = _from_duckdb(source, url, query, since)
+    else:
+        with _connected(source, url) as connection, _clear_query_errors(source, url):
+            said, parameters = _bound(source, connection, query, since)
+            names, rows = _fetched(source, connection, said, parameters, notes)
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise UserError(
@@ -85,9 +89,7 @@ def _connected(source: SourceSettings, url: URL) -> Iterator[Connection]:
             "it like postgresql+psycopg://USER@HOST/NAME."
         ) from None
     except (SQLAlchemyError, OSError) as error:
-        if url.get_backend_name() in ("sqlite", "duckdb") and not isinstance(
-            error, OperationalError
-        ):
+        if url.get_backend_name() == "sqlite" and not isinstance(error, OperationalError):
             raise _no_database(source, url) from None
         if _is_no_database(error):
             raise _no_database(source, url) from None
@@ -108,11 +110,6 @@ def _engine(url: URL) -> Engine:
         engine = create_engine(url, poolclass=NullPool)
         event.listen(engine, "connect", _sqlite_reads_only)
         return engine
-    if backend == "duckdb":
-        in_file = bool(url.database) and url.database != ":memory:"
-        return create_engine(
-            url, poolclass=NullPool, connect_args={"read_only": True} if in_file else {}
-        )
     waits = {"connect_timeout": _CONNECT_SECONDS} if url.drivername == "postgresql+psycopg" else {}
     engine = create_engine(url, poolclass=NullPool, connect_args=waits)
     if backend == "postgresql":
@@ -134,12 +131,9 @@ def _sqlite_reads_only(connection: Any, _: Any) -> None:
 def _fetched(
     source: SourceSettings, connection: Connection, query: str, parameters: Any, notes: Notes
 ) -> tuple[list[str], list[Any]]:
-    raw = connection.connection.driver_connection
     dialect = connection.dialect
     if dialect.name == "postgresql" and dialect.driver == "psycopg":
         return _from_psycopg(source, connection, query, parameters, notes)
-    if dialect.name == "duckdb":
-        _refuse_writing(source, _duckdb_writes(raw, query))
     found = connection.exec_driver_sql(query, parameters)
     if not found.returns_rows:
         raise _no_rows(source)
@@ -191,13 +185,40 @@ def _read_infinity_as_missing(raw: Any) -> list[None]:
     return met
 
 
-def _duckdb_writes(raw: Any, query: str) -> str | None:
-    """By DuckDB's own parser: a file of its own opens read-only, but COPY writes beside it."""
+def _from_duckdb(
+    source: SourceSettings, url: URL, query: str, since: datetime | None
+) -> tuple[list[str], list[Any]]:
+    """By DuckDB's own driver: SQLAlchemy's dialect keeps the module alive until the process has
+    ended, and then it prints forty lines about leaks to whoever gave a command."""
     import duckdb
 
-    statements = getattr(raw, "c", raw)
-    extract = getattr(statements, "extract_statements", None) or duckdb.connect().extract_statements
-    kinds = [str(one.type).rsplit(".", 1)[-1] for one in extract(query)]
+    file = url.database or ":memory:"
+    options: dict[str, Any] = dict(url.query)
+    try:
+        connection = duckdb.connect(file, read_only=file != ":memory:", config=options)
+    except duckdb.Error as error:
+        if not isinstance(error, duckdb.OperationalError) or _is_no_database(error):
+            raise _no_database(source, url) from None
+        raise ServiceUnreachable(
+            f"Source {source.name!r}: the database {hidden(url)} does not answer: "
+            f"{hidden(url, first_line(error))}. Check that it runs and that `url:` is right."
+        ) from None
+    with connection, _clear_query_errors(source, url):
+        said, parameters = query, None
+        if asks_since(query):
+            connection.execute(f"SET TimeZone = {_zone_literal(source)}")
+            said, parameters = bound(query, "qmark", since or _EVER)
+        _refuse_writing(source, _duckdb_writes(connection, said))
+        found = connection.execute(said, parameters)
+        if found.description is None:
+            raise _no_rows(source)
+        return [str(column[0]) for column in found.description], found.fetchall()
+
+
+def _duckdb_writes(connection: Any, query: str) -> str | None:
+    """By DuckDB's own parser: a file of its own opens read-only, but COPY writes beside it."""
+    statements = connection.extract_statements(query)
+    kinds = [str(one.type).rsplit(".", 1)[-1] for one in statements]
     strange = [kind for kind in kinds if kind != "SELECT"]
     if len(kinds) == 1 and not strange:
         return None
@@ -208,24 +229,25 @@ def _bound(
     source: SourceSettings, connection: Connection, query: str, since: datetime | None
 ) -> tuple[str, Any]:
     """`:since` such that it compares rightly with the source's own stamps, naive or not."""
-    moment = since or datetime(1900, 1, 1, tzinfo=UTC)
+    moment = since or _EVER
     dialect, zone = connection.dialect, zone_of(source)
     if not asks_since(query):
         return query, None
-    if dialect.name in ("postgresql", "duckdb"):
-        named = str(zone).replace("'", "''")
-        connection.exec_driver_sql(f"SET TimeZone = '{named}'")
+    if dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SET TimeZone = {_zone_literal(source)}")
         return bound(query, _paramstyle(dialect), moment)
     local = moment.astimezone(zone).replace(tzinfo=None)
     value: Any = local.isoformat(sep=" ") if dialect.name == "sqlite" else local
     return bound(query, _paramstyle(dialect), value)
 
 
+def _zone_literal(source: SourceSettings) -> str:
+    return "'" + str(zone_of(source)).replace("'", "''") + "'"
+
+
 def _paramstyle(dialect: Any) -> str:
     if dialect.name == "postgresql" and dialect.driver == "psycopg":
         return "pyformat"
-    if dialect.name == "duckdb":
-        return "qmark"
     return "named" if dialect.name == "sqlite" else str(dialect.paramstyle)
 
 

@@ -1,6 +1,9 @@
 """Does somebody else's table arrive under our names, in UTC, or with one clear sentence why not?"""
 
+import os
 import sqlite3
+import subprocess
+import sys
 from datetime import UTC, datetime
 
 import pandas as pd
@@ -141,6 +144,23 @@ def test_duckdb_joins_over_files(tmp_path):
     rows = read_source(source, datetime(2024, 1, 1, 9, tzinfo=UTC))
     assert rows["case_id"].tolist() == ["2"]
     assert rows["opened_at"][0] == pd.Timestamp("2024-01-01 11:00", tz="UTC")
+
+
+def test_a_command_that_read_from_duckdb_ends_silently(tmp_path):
+    """Admission's engine and DuckDB in one process: at its end nothing is said of leaked objects."""
+    a_csv(tmp_path, "1,2024-01-01 10:00:00,0,1,x")
+    (tmp_path / "desk.yaml").write_text(
+        "name: desk\nkind: outcomes\nurl: 'duckdb:///:memory:'\n"
+        "query: SELECT ID AS case_id, 'card' AS case_type, SEEN AS observed_at, FRAUD AS bad, "
+        f"'chargeback' AS source FROM '{tmp_path}/cards.csv'\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "flows.cli", "check", str(tmp_path / "desk.yaml")],
+        capture_output=True, text=True, check=False,
+        env={**os.environ, "RATCHET_HOME": str(tmp_path / "home")},
+    )  # fmt: skip
+    assert "1 rows" in done.stdout
+    assert "nanobind" not in done.stderr
 
 
 def test_all_missing_columns_are_named_with_those_that_are_there(tmp_path):

@@ -31,6 +31,10 @@ def test_the_whole_life_of_a_boundary(staffed: Staffed) -> None:
     assert line.split()[1:4] == [short, "approval", "nightly_calibration"]
     assert line.endswith("61.80%")
 
+    ids = home.ask("proposals", "--ids")
+    assert (ids.code, ids.out, ids.err) == (0, f"{short}\n", "")
+    assert home.ask("proposals", "--ids", "--json").code == 2
+
     approved = home.ask("approve", short, "--note", "read it", by="ana")
     assert approved.code == 0, approved.err
     assert "| auto-pass at or below | 0.1 |" in approved.out
@@ -69,6 +73,8 @@ def test_the_whole_life_of_a_boundary(staffed: Staffed) -> None:
     assert line.split()[1:3] == ["live", short]
     assert "rolled_back" in home.ask("history", "ato").out
     assert home.ask("proposals").out.find("ato ") == -1
+    nothing = home.ask("proposals", "--ids")
+    assert (nothing.code, nothing.out, nothing.err) == (0, "", "Nothing waits.\n")
     assert home.ask("ledger", "verify").out == "The ledger is whole.\n"
     agreed = home.ask("reconcile")
     assert agreed.code == 0, agreed.out
@@ -95,6 +101,23 @@ def test_who_may_not_approve_is_told_why(staffed: Staffed) -> None:
     assert (refused.code, refused.out.startswith("Refused by ben.")) == (0, True)
     again = home.ask("promote", short, by="ben")
     assert (again.code, "approved: none" in again.err) == (2, True)
+
+
+def test_a_token_alone_for_a_shell(manned: LiveHome) -> None:
+    """The output is the token and nothing else, and it opens what it should; a name that is taken
+    brings none."""
+    said = manned.ask("people", "add", "cem", "--role", "approver", "--token-only", by="ana")
+    assert (said.code, "cem is enrolled as approver." in said.err) == (0, True)
+    assert "shown only this once" in said.err
+    manned.tokens["cem"] = said.out.strip()
+    assert "\n" not in manned.tokens["cem"]
+    assert manned.ask("people", "revoke", "ben", by="cem").code == 0
+    again = manned.ask("people", "add", "cem", "--role", "approver", "--token-only", by="ana")
+    assert (again.code, again.out) == (3, "")
+    both = manned.ask(
+        "people", "add", "dee", "--role", "auditor", "--token-only", "--json", by="ana"
+    )
+    assert (both.code, "give one of them" in both.err) == (2, True)
 
 
 def test_a_proposer_does_not_approve_their_own(manned: LiveHome) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flows.reports.decided import decided_table, decided_verdict
+from flows.reports.decided import decided_table, decided_verdict, where_they_are
 
 TOLD = {
     "ato": {
@@ -29,4 +29,14 @@ def test_the_table_has_a_row_a_case_type() -> None:
     first, second = decided_table(TOLD)
     assert (first["case_type"], first["late"], first["auto_pass"]) == ("ato", 2, 6)
     assert first["by_rule"] == "1 cells_are_readable, 2 case_id_appears_once, 1 stamps_are_present"
+    # An action that nothing met is a nought, not a column that is gone.
+    assert (first["auto_block"], second["auto_pass"]) == (0, 0)
     assert (second["decided"], second["refused"]) == (0, 5)
+
+
+def test_where_the_decisions_are_and_one_to_look_at() -> None:
+    """A case id of now; where nothing was decided there is nothing to fetch."""
+    said = where_they_are({"ato": {**TOLD["ato"], "example": "it's"}})
+    assert "ratchet decide FILE --case-type NAME --to" in said[0]
+    assert said[1].endswith("""`ratchet explain 'it'"'"'s'`.""")
+    assert where_they_are({"ato": {**TOLD["ato"], "example": None}}) == []

@@ -68,3 +68,24 @@ def test_a_first_boundary_replaces_full_review() -> None:
     assert "| auto-pass at or below | 0.1 (today: reviewed) |" in text
     assert "| auto-block at or above | reviewed (today: reviewed) |" in text
     assert "| A/B test | none: approval is enough |" in text
+
+
+def test_who_approves_is_said_as_of_now() -> None:
+    """When it was proposed nobody was enrolled; the digest binds to the dossier all the same."""
+    said = proposal(tickets=[], newer_model=None, may_approve=[])
+    assert "- It takes an approver, and none is enrolled" in proposal_dossier(said)
+    now = proposal_dossier(said, {"may_approve": ["ana"], "approvers_needed": 1, "approved_by": []})
+    assert "- ana may approve it." in now
+    assert "none is enrolled" not in now
+    assert now.splitlines()[-1] == f"Dossier: {dossier_digest(said)}"
+
+
+def test_estimates_are_told_from_limits() -> None:
+    """Two figures of one promise: the row `all` is an estimate."""
+    row = {
+        "column": "all", "value": "all", "cases": 10, "bad": 2, "automation_rate": 0.5,
+        "precision": {"value": 0.99, "low": 0.97, "high": 1.0}, "recall": None,
+    }  # fmt: skip
+    text = proposal_dossier(proposal(limits={"precision": 0.9647}, segments=[row]))
+    assert "| precision, proven limit | 96.47% |" in text
+    assert "Each figure below is an estimate with its own 95 % interval." in text

@@ -100,6 +100,16 @@ def test_the_sentence_stands_behind_the_labels_and_names_all_three_rates() -> No
     assert "at 20%" in reasons[1]
 
 
+def test_a_wait_beyond_ten_years_is_said_in_words_and_kept_in_days() -> None:
+    """300 labels over forty years of traffic: nobody plans with a number of days like that."""
+    found = priced(few(0.1), days=40 * 365.25)
+    assert (
+        "does not have its labels within ten years at today's audit rate of 10%" in found.reasons[1]
+    )
+    assert "not within ten years at 5%" in found.reasons[1]
+    assert found.days_needed[0].plain()["days"] > 3_650
+
+
 def test_both_zones_have_their_days() -> None:
     """Precision is waited for in the blocks."""
     both = Targets(precision=0.95, recall=0.99)
