@@ -29,7 +29,7 @@ NO_TABLE_OF_CASES = {
     "promoted", "ranking_and_reliability", "reasons", "second_reviews", "slices", "steps",
     "usecols", "weight_margin", "language", "told", "PREFECT_API_DATABASE_CONNECTION_URL",
     "Date", "Subject", "RATCHET_CASE_TYPES", "profiles/local.yaml", "closed_runs", "dossiers", "error",
-    "expected_start_time", "of this process", "schedules", "restoring",
+    "expected_start_time", "of this process", "schedules", "restoring", "dates",
     # columns of the simulated sample, which is nobody's table of ours
     "closed_as", "currency", "customer_id",
     # columns of tables that hold no feature: labels, what is recomputed, what was put aside
