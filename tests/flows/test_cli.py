@@ -138,6 +138,7 @@ def test_a_failed_batch_exits_2_and_stores_nothing(ratchet_here: Ratchet, tmp_pa
     assert "15 columns are missing from reviews" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_file_of_decisions_is_admitted_once_and_its_rejects_come_back(
     ratchet_here: Ratchet, tmp_path: Path
 ) -> None:

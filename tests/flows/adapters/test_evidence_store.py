@@ -213,6 +213,7 @@ def test_two_stores_that_append_the_same_rows_store_them_once(tmp_path):
     assert len(one.read("reviews")) == 3
 
 
+@pytest.mark.slow
 def test_two_processes_that_deliver_the_same_rows_store_them_once(tmp_path):
     """Twenty rounds: one winner each, and every row is there once."""
     two_processes_race(tmp_path)
@@ -233,6 +234,7 @@ def test_a_key_stored_once_stays_as_it_is(tmp_path):
     assert not EvidenceStore(tmp_path / "new").holds("reviews", asked).any()
 
 
+@pytest.mark.slow
 def test_two_processes_that_say_different_things_store_each_key_once(tmp_path):
     """Twenty rounds: the first one's word stands, whole."""
     two_processes_race_with_other_content(tmp_path)

@@ -67,6 +67,7 @@ def read(folder: Path, secret: str | None = SECRET) -> PinnedPolicy:
     return read_pinned(folder / "pinned", {"RATCHET_AUDIT_KEY": secret} if secret else {})
 
 
+@pytest.mark.slow
 def test_the_folder_answers_on_its_own_as_the_policy_decides(
     exported: Path, pinned: PinnedPolicy, tmp_path: Path
 ) -> None:

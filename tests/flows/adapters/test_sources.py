@@ -146,6 +146,7 @@ def test_duckdb_joins_over_files(tmp_path):
     assert rows["opened_at"][0] == pd.Timestamp("2024-01-01 11:00", tz="UTC")
 
 
+@pytest.mark.slow
 def test_a_command_that_read_from_duckdb_ends_silently(tmp_path):
     """Admission's engine and DuckDB in one process: at its end nothing is said of leaked objects."""
     a_csv(tmp_path, "1,2024-01-01 10:00:00,0,1,x")

@@ -236,6 +236,7 @@ decide_in_process(Path(home), Path(file), datetime.fromisoformat(at), 0, lambda:
 """
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_finished_by_the_next_one(
     advised: Advised, desk: Desk, tmp_path: Path
 ) -> None:

@@ -103,6 +103,7 @@ def test_the_exported_policy_answers_as_the_desk_decides(
         assert answers[name].tolist() == decided[name].tolist(), name
 
 
+@pytest.mark.slow
 def test_the_command_says_how_to_serve_it_and_what_cannot_reach_it(
     advised: Advised, desk: Desk, tmp_path: Path
 ) -> None:

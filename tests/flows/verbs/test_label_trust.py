@@ -49,6 +49,7 @@ def test_nothing_is_promoted_while_nobody_answers(tmp_path: Path) -> None:
     assert any("have no second review" in reason for reason in reasons(walk))
 
 
+@pytest.mark.slow
 def test_a_careless_reviewer_holds_the_boundary_and_is_named(tmp_path: Path) -> None:
     """r3 calls a third of the bad cases near the cuts good. Nobody sees the cases that no label
     contradicts, so second reviews alone do not find it."""

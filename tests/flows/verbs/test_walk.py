@@ -135,6 +135,7 @@ def test_steps_carry_the_truth_of_their_own_day(walk: Walk, history: pd.DataFram
     assert step["true_recall"] == tally.rates()["true_recall"]
 
 
+@pytest.mark.slow
 def test_a_jump_in_the_observed_base_rate_is_held_and_said(tmp_path: Path) -> None:
     """From day 18 on half of all cases are bad: the labels are stored, wait, and teach nothing."""
     history = small_history(days=26, per_day=260)
