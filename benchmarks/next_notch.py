@@ -75,7 +75,7 @@ RESULTS = HERE / "results" / "next_notch"
 def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     if asked.table:
-        print(table())
+        print(f"Simulated figures.\n\n{table()}")
         return 0
     if asked.check:
         return check(asked.cache)
@@ -92,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     for found in pool.map(run, missing):
                         file.write(json.dumps(found) + "\n")
                         file.flush()
-    print(table())
+    print(f"Simulated figures.\n\n{table()}")
     return 0
 
 
