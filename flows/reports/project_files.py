@@ -115,7 +115,10 @@ def source_text(case_type: str, source: SourceText) -> str:
     if kind == "history":
         lines += _history_lines(source)
     lines += ["# Our name: yours. Each is told by its type and whether it may be empty."]
-    lines += ["columns:", *_column_lines(source)]
+    columns = [*_column_lines(source)]
+    # A key without a value is refused when the file is read.
+    none = all(line.lstrip().startswith("#") for line in columns)
+    lines += ["# columns:" if none else "columns:", *columns]
     return "\n".join(lines) + "\n"
 
 

@@ -12,7 +12,8 @@ import pandas as pd
 from configs.errors import ServiceUnreachable, UserError
 from configs.masking import secrets_of
 from data_contracts import CONTRACTS
-from flows.adapters.sources import file_pieces, is_table
+from flows.adapters.reading_notes import Notes
+from flows.adapters.sources import file_pieces, is_table, read_as_it_is
 from flows.reports.project_files import FeatureText, SourceText
 from flows.verbs.column_roles import Roles, matched_columns
 from flows.verbs.day_order import day_order_in
@@ -64,11 +65,19 @@ def side_tables(
         if table is None:
             found[name] = _not_there(name, main)
             continue
+        try:
+            rows = _first_rows(name, table, env)
+        except (UserError, ServiceUnreachable) as wrong:
+            if name in asked.others:
+                raise
+            # Nobody asked for a table that only lies there.
+            told.append(f"{Path(table).name}, beside the table, was left out. {wrong}")
+            found[name] = _not_there(name, main)
+            continue
         if name not in asked.others:
             told.append(
                 f"{name} are in {Path(table).name}, beside the table; --{name} says otherwise."
             )
-        rows = _first_rows(name, table, env)
         columns, guesses = matched_columns(name, [*rows.columns], main.roles.columns)
         told += guesses
         found[name] = _there(name, place_of(table, None, folder), columns, rows, main)
@@ -158,6 +167,8 @@ def _first_rows(kind: str, table: str, env: Mapping[str, str]) -> pd.DataFrame:
     source = load_named({"name": label_of(table), "kind": "outcomes", "path": absolute(table)}, env)
     try:
         first = next(file_pieces(source, _FIRST_ROWS), None)
+        if first is None:  # A table without rows yields no piece, and its columns have names all the same.
+            first = read_as_it_is(source, Notes(source.name))
     except (UserError, ServiceUnreachable) as wrong:
         raise type(wrong)(f"--{kind}: {wrong}") from None
-    return pd.DataFrame() if first is None else first.rows.rename(columns=str)
+    return first.rows.rename(columns=str)

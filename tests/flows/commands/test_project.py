@@ -98,6 +98,31 @@ def test_what_was_written_is_checked_and_admitted(ratchet_here: Ratchet, tmp_pat
     assert not home.exists()
 
 
+def test_a_table_beside_that_is_empty_is_mapped_or_left_out_by_name(
+    ratchet_here: Ratchet, tmp_path: Path
+) -> None:
+    """No outcome has come yet: a header alone is mapped; a file without even that stops nothing; and a
+    file of none of the columns is written down without a key that could not be read back."""
+    past(tmp_path)
+    (tmp_path / "outcomes.csv").write_text("ticket,observed_at,bad,source\n", encoding="utf-8")
+    (tmp_path / "reviews.csv").write_text("", encoding="utf-8")
+    (tmp_path / "decisions.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    project = tmp_path / "mine"
+    done = ratchet_here(
+        tmp_path, "init", "loan", "--from", str(tmp_path / "past.csv"), "--to", str(project)
+    )
+    assert done.returncode == 0, done.stderr
+    assert "reviews.csv, beside the table, was left out." in done.stdout
+    outcomes = load_source(project / "sources" / "outcomes.yaml", {})
+    assert outcomes.columns == {
+        "case_id": "ticket", "observed_at": "observed_at", "bad": "bad", "source": "source",
+    }  # fmt: skip
+    assert load_source(project / "sources" / "reviews.yaml", {}).columns["resolved_at"]
+    written = (project / "sources" / "decisions.yaml").read_text(encoding="utf-8")
+    assert "\n# columns:\n" in written
+    load_source(project / "sources" / "decisions.yaml", {})
+
+
 def test_nothing_is_written_over(ratchet_here: Ratchet, tmp_path: Path) -> None:
     """One file that is there stops all of them, and is named."""
     project = tmp_path / "mine"
