@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,14 +12,13 @@ import pandas as pd
 from configs.errors import GateRefused
 from flows.verbs.desk import Desk
 from flows.verbs.generation import Generation, champion_generation, current_generation
-from flows.verbs.label_trust import hoped_boundary, with_second_draws
-from flows.verbs.look import Given, look, stream
-from flows.verbs.proposed_policy import advised_policy, days_spanned, planned_audit
+from flows.verbs.given import evidence_digest, given_for
+from flows.verbs.look import look
+from flows.verbs.proposed_policy import advised_policy, planned_audit
 from flows.verbs.segment_figures import segment_figures
 from flows.verbs.truth import Book, evidence_for
-from models.boundary import Evidence, certify, delta_of_look, guard, sequential
+from models.boundary import Evidence, certify, delta_of_sequence, guard
 from models.boundary.audit_plan import PlannedAudit
-from models.boundary.waiting import in_days
 from models.hub.audit_plan import AuditPlan
 from models.hub.policy import Policy
 from models.vocabulary import Action, Boundary, Certificate, CertificateVerdict
@@ -69,51 +67,46 @@ class Judged:
 
 
 def certify_case_type(desk: Desk, book: Book, case_type: str) -> Judged:
-    """Judge the newest model of a case type on the evidence it did not learn from.
+    """Judge the newest model of a case type on its cohort, which it did not learn from.
 
-    Evidence for an exact or a stratified test is looked at when it has grown by a quarter, each look
-    with its share of delta. Evidence that only betting can judge is one stream with one share, valid
-    on every night (METHODS 1).
+    One table of looks serves the model's whole life, whatever is promoted, narrowed or rolled back in
+    between (METHODS 1.2): a night takes the looks that are due and says what stands proven.
     """
     generation = current_generation(desk, case_type)
     until = book.mature_until(desk, case_type)
     if generation is None:
-        certificate = _before_any_label(desk, case_type, None, 1)
+        certificate = _before_any_label(desk, case_type, None)
         why = ("There is no model for this case type yet.", certificate.reasons[0])
         unproven = replace(certificate, reasons=why)
         return Judged(case_type, unproven, None, "", until, 0, 0, 0, may_propose=False)
-    frame = evidence_for(desk, book, case_type, generation)
-    digest = evidence_digest(frame, generation.digest)
-    live = desk.ledger.live_policy(case_type)
-    incumbent = live.boundary if live is not None and generation.promoted else None
-    evidence = Evidence.from_frame(frame) if len(frame) else None
-    if evidence is None or not evidence.labelled.any():
-        number = generation.looks + 1
-        certificate, proposes = _before_any_label(desk, case_type, incumbent, number), False
+    given = given_for(desk, book, generation)
+    frame, live = given.frame, desk.ledger.live_policy(case_type)
+    sequence, audit = None, None
+    if frame["bad"].notna().any():
+        certificate, sequence, proposes = look(given)
+        if proposes and live is not None and not generation.promoted:
+            certificate, proposes = _against_champion(certificate, frame)
+        if proposes:
+            audit = planned_audit(desk, given, sequence, certificate)
     else:
-        hoped = hoped_boundary(desk, book, case_type)
-        labels = with_second_draws(desk, case_type, frame)
-        given = Given(desk, book, generation, evidence, labels, incumbent, hoped, digest)
-        certificate, proposes = (stream if sequential(evidence, incumbent) else look)(given)
-        targets = desk.case_types[case_type].targets
-        certificate = in_days(certificate, evidence, targets, incumbent, days_spanned(frame))
-    if proposes and live is not None and not generation.promoted:
-        certificate, proposes = _against_champion(certificate, frame)
-    audit = planned_audit(desk, generation, certificate, evidence, frame) if proposes else None
+        certificate = _before_any_label(desk, case_type, given.incumbent)
+        proposes = False
     told = proposes and certificate.verdict is CertificateVerdict.CERTIFIED
-    boundary = certificate.boundary
+    known = frame[frame["in_cohort"].to_numpy(dtype=np.bool_)]
     return Judged(
         case_type=case_type,
         certificate=certificate,
         generation=generation,
-        evidence_digest=digest,
+        evidence_digest=given.digest,
         evidence_until=until,
-        rows=len(frame),
-        labelled=int(evidence.labelled.sum()) if evidence else 0,
-        bad=int(evidence.bad.sum()) if evidence else 0,
+        rows=len(known),
+        labelled=int(known["bad"].notna().sum()),
+        bad=int((known["bad"] == 1.0).sum()),
         may_propose=proposes,
         audit=audit,
-        segments=tuple(segment_figures(desk, case_type, frame, boundary)) if told else (),
+        segments=tuple(segment_figures(desk, case_type, known, certificate.boundary))
+        if told
+        else (),
     )
 
 
@@ -146,20 +139,6 @@ def guard_champion(desk: Desk, book: Book, case_type: str) -> Judged | None:
     )
 
 
-def evidence_digest(frame: pd.DataFrame, model_digest: str) -> str:
-    """SHA-256 of what a certificate rests on: cases, scores, designs, *observed* truth, and whose
-    word it is and who confirmed it."""
-    digest = hashlib.sha256(model_digest.encode())
-    for name in (
-        "case_id", "score", "bad", "propensity", "drawn", "automatable", "surfaced", "confirmed",
-        "first_bad", "reviewer",
-    ):  # fmt: skip
-        if name in frame:
-            hashed = pd.util.hash_array(np.asarray(frame[name]), categorize=False)
-            digest.update(name.encode() + hashed.tobytes())
-    return digest.hexdigest()
-
-
 def policy_for(desk: Desk, judged: Judged) -> Policy:
     """The policy a certificate speaks for: its model, its boundary, the configured overrides, how it
     must be tried first, and when its proof expires."""
@@ -168,7 +147,7 @@ def policy_for(desk: Desk, judged: Judged) -> Policy:
         raise GateRefused(f"{judged.case_type} has no model, so there is no boundary to propose.")
     audit = None
     if (planned := judged.audit) is not None:
-        audit = AuditPlan(planned.rate, steps=planned.steps, block_rate=planned.block_rate)
+        audit = AuditPlan(planned.rate)
     advised = advised_policy(desk, generation, judged.certificate.boundary, audit)
     case_type = desk.case_types[judged.case_type]
     days = case_type.certificate_days
@@ -178,21 +157,21 @@ def policy_for(desk: Desk, judged: Judged) -> Policy:
 
 def _against_champion(certificate: Certificate, frame: pd.DataFrame) -> tuple[Certificate, bool]:
     """A challenger's boundary is worth a proposal only if it automates more than today's policy
-    did on the same cases."""
-    today = float((frame["action"] != Action.ESCALATE.value).mean())
+    did on the same cases, of those that it decided."""
+    lately = frame[frame["in_cohort"].to_numpy(dtype=np.bool_)]
+    lately = lately[(lately["policy_id"] == lately["policy_id"].iloc[-1]).to_numpy(dtype=np.bool_)]
+    today = float((lately["action"].astype("str") != Action.ESCALATE.value).mean())
     if certificate.verdict is CertificateVerdict.CERTIFIED and certificate.automation_rate <= today:
         why = (
             f"The challenger is certified for {certificate.automation_rate:.1%} automation; the live "
-            f"policy decided {today:.1%} of the same cases."
+            f"policy decided {today:.1%} of the cases it saw."
         )
         return replace(certificate, verdict=CertificateVerdict.HOLD, reasons=(why,)), False
     return certificate, True
 
 
-def _before_any_label(
-    desk: Desk, case_type: str, incumbent: Boundary | None, look_number: int
-) -> Certificate:
-    """What a first proof would take, at what the next look may spend."""
+def _before_any_label(desk: Desk, case_type: str, incumbent: Boundary | None) -> Certificate:
+    """What a first proof would take, at what the first look may spend."""
     targets = desk.case_types[case_type].targets
-    delta = delta_of_look(targets.delta, len(desk.case_types), look_number)
+    delta = delta_of_sequence(targets.delta / len(desk.case_types), 0)
     return certify(Evidence.none(), replace(targets, delta=delta), incumbent)

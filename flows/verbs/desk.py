@@ -166,12 +166,23 @@ class Desk:
             GateRefused: the secret in force is not at hand.
         """
         self.secrets.record(datetime.now(UTC))
-        purpose, epochs = f"second review|{case_type}", self.secrets.epochs()
+        found = self.case_draw(f"second review|{case_type}", case_ids)
+        return np.where(np.isnan(found), 1.0, found)
+
+    def case_draw(self, purpose: str, case_ids: pd.Series) -> npt.NDArray[np.float64]:
+        """A number in [0, 1) a case under the key of one purpose, shape (cases,): the same on every
+        night, whatever was decided. Each case by the secret that was in force when it was decided;
+        NaN where that one is lost for good.
+
+        Raises:
+            GateRefused: the secret in force is not at hand.
+        """
+        epochs = self.secrets.epochs()
         if len(epochs) < 2 or case_ids.empty:
             return keyed_uniform(case_ids, audit_key(self.secrets.in_force(), purpose))
         starts = np.array([np.datetime64(one.since.replace(tzinfo=None)) for one in epochs])
         of = np.searchsorted(starts[1:], self._decided_at(case_ids), side="right")
-        drawn = np.ones(len(case_ids))
+        drawn = np.full(len(case_ids), np.nan)
         for place in np.unique(of):
             mine, epoch = of == place, epochs[place]
             if epoch == epochs[-1] or not self.secrets.is_lost(epoch):

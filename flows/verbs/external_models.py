@@ -10,7 +10,7 @@ import pandas as pd
 
 from configs.errors import GateRefused
 from flows.verbs.desk import Desk
-from flows.verbs.generation import last_version, scored_elsewhere
+from flows.verbs.generation import CARRIES_OVER, last_version, scored_elsewhere
 from flows.verbs.night_results import NightResults
 from flows.verbs.submit import looking_again
 from models.boundary.decide import automatable
@@ -91,6 +91,7 @@ def _start(desk: Desk, case_type: str, version: str, rows: pd.DataFrame, as_of: 
                 "learned_before": begins.isoformat(),
                 "trained_before": begins.isoformat(),
                 "rows": len(rows),
+                CARRIES_OVER: True,
                 # Of the scores alone: no label has a say in where candidate cuts lie.
                 "reference_scores": np.quantile(free, ranks).tolist() if len(free) else [],
             },

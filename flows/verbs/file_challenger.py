@@ -6,13 +6,22 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from flows.adapters.evidence_erasure import without_erased
 from flows.verbs.aliases import follow_ledger
 from flows.verbs.challenge import Challenge
 from flows.verbs.challenger import Challenger, Fitted
 from flows.verbs.challenger_runs import log_challenger
 from flows.verbs.desk import Desk
-from flows.verbs.generation import last_version, scored_elsewhere
+from flows.verbs.generation import (
+    CARRIES_OVER,
+    RESERVE,
+    last_version,
+    reserve_begins,
+    scored_elsewhere,
+)
 from flows.verbs.lineage import lineage
 from flows.verbs.shadow import score_in_shadow
 from flows.verbs.training_rows import TrainingRows
@@ -87,6 +96,8 @@ def _start_generation(
                 "trained_before": rows.trained_before.isoformat(),
                 "lineage": dict(told),
                 "asked_on": asked_on(desk, rows),
+                CARRIES_OVER: True,
+                **({RESERVE: rows.reserve} if rows.reserve else {}),
                 "learned_rows": rows.digests()["learned"],
                 "rows": trained.rows,
                 "later_auc": trained.later_auc,
@@ -107,13 +118,19 @@ def _start_generation(
 
 
 def _shadow_scores(desk: Desk, book: Book, rows: TrainingRows, fitted: Fitted) -> None:
+    """What may certify it: every case opened since it was cut off, and the reserve before."""
     model = fitted.choice.trained.model
-    later = desk.store.read(
+    begins = reserve_begins(desk, rows.case_type)
+    since = rows.trained_before if begins is None else min(begins[0], rows.trained_before)
+    stored = desk.store.read(
         "decisions",
-        columns=["case_id", *model.feature_names],
+        columns=["case_id", "opened_at", *model.feature_names],
         filters={"case_type": [rows.case_type]},
-        since=rows.trained_before,
+        since=since,
         stamp="opened_at",
         as_of=book.as_of,
     )
-    score_in_shadow(desk, rows.case_type, model, without_erased(later), book.as_of, book.as_of)
+    later = (stored["opened_at"] >= pd.Timestamp(rows.trained_before)).to_numpy(dtype=np.bool_)
+    aside = stored["case_id"].isin(rows.set_aside).to_numpy(dtype=np.bool_)
+    cases = without_erased(stored[later | aside])
+    score_in_shadow(desk, rows.case_type, model, cases, book.as_of, book.as_of)

@@ -6,9 +6,10 @@ shadow beside it, and their turn comes when the case type is made internal (docs
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -20,6 +21,17 @@ from flows.verbs.desk import Desk
 from models.hub.entries import Entry, EntryKind
 from models.hub.external import SHADOW, is_external
 from models.risk import RiskModel
+
+RESERVE = "reserve"
+"""In a generation's dossier: from when on cases are set aside from all learning (METHODS 1.2)."""
+
+CARRIES_OVER = "evidence_carries_over"
+"""In a generation's dossier: its evidence does not begin again at a promotion."""
+
+SEQUENCE = "sequence"
+"""In a look's dossier: the certification sequence as it stood after the look."""
+
+_EVER = datetime(1, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +45,14 @@ class Generation:
         trained_before: cases opened since may certify it; between the two it was compared with its
             champion, on rows that therefore may not.
         evidence_since: rows opened before this instant chose today's boundary, trained the model,
-            or are of a population that has drifted away, so they cannot certify the next boundary.
-        looks: looks and betting streams spent so far; each has a share of delta.
-        last_effective_sample: at the last look at this evidence; None before the first.
-        stream_delta: the delta of the betting stream that is open on this evidence, or None.
+            or are of a population that has drifted away: the guard judges by later ones.
+        cohort_since: cohort cases opened from here on speak for it, whatever was promoted since.
+        cohort_from: no case opened before it speaks, the reserve's neither; the sequence before it
+            ended, as its law may have moved.
+        sequence: how many sequences ended before this one.
+        looks: entries about looks so far, over all sequences.
+        looked: what the ledger keeps of this sequence (`CertificationSequence.plain`), or None.
+        spent_before: of delta, what looks of the kind that METHODS 1.2 replaced have spent.
         promoted: whether the live policy rests on this model.
         started_at: when the generation was filed; the next retrain counts from it.
         external: the model is another agent's: its scores are delivered, and it has no file.
@@ -49,9 +65,12 @@ class Generation:
     learned_before: datetime
     trained_before: datetime
     evidence_since: datetime
+    cohort_since: datetime
+    cohort_from: datetime
+    sequence: int
     looks: int
-    last_effective_sample: float | None
-    stream_delta: float | None
+    looked: Mapping[str, Any] | None
+    spent_before: float
     promoted: bool
     started_at: datetime
     external: bool = False
@@ -129,6 +148,16 @@ def started_entry(desk: Desk, case_type: str) -> Entry | None:
     return _last([one for one in starts if not _is_external(one)])
 
 
+def reserve_begins(desk: Desk, case_type: str) -> tuple[datetime, datetime] | None:
+    """(from when on the reserve is set aside, until when all of it is held back); None: there was no
+    model of ours yet that left one aside. What taught a model before can never join it."""
+    for entry in _starts(desk.ledger.history(case_type)):
+        if (said := entry.dossier.get(RESERVE)) is not None:
+            since, until = (datetime.fromisoformat(said[name]) for name in ("since", "until"))
+            return since, until
+    return None
+
+
 def scored_elsewhere(desk: Desk, case_type: str) -> bool:
     """Whether another agent decides and scores this case type."""
     return desk.case_types[case_type].scorer == "external"
@@ -169,7 +198,6 @@ def _generation(
     begins = {entry.version: entry.dossier["evidence_until"] for entry in moved}
     begins |= {entry.version: entry.dossier["evidence_since"] for entry in drifted}
     evidence_since = max([trained_before, *map(datetime.fromisoformat, begins.values())])
-    restarted = max(begins, default=0)
     # Looks at earlier evidence, or at another model's, keep their share of delta but say nothing
     # about this evidence.
     mine = [
@@ -178,9 +206,12 @@ def _generation(
         if entry.version > started.version
         and entry.dossier.get("model_digest", started.evidence_digest) == started.evidence_digest
     ]
-    fresh = [entry for entry in mine if entry.version > restarted]
-    sized = [entry for entry in fresh if entry.dossier["test"] != "betting"]
-    streams = [entry for entry in fresh if entry.dossier["test"] == "betting"]
+    # A model that was filed before evidence carried over was promised that its evidence begins again
+    # at each promotion; it goes on so.
+    ends_of = drifted if started.dossier.get(CARRIES_OVER) else [*drifted, *moved]
+    ended = max((entry.version for entry in ends_of), default=0)
+    cohort_from = max((datetime.fromisoformat(begins[e.version]) for e in ends_of), default=_EVER)
+    sequenced = [e for e in mine if e.version > ended and SEQUENCE in e.dossier]
     live = desk.ledger.live_policy(case_type)
     return Generation(
         case_type=case_type,
@@ -191,9 +222,14 @@ def _generation(
         ),
         trained_before=trained_before,
         evidence_since=evidence_since,
+        cohort_since=max(trained_before, cohort_from),
+        cohort_from=cohort_from,
+        sequence=len(ends_of),
         looks=len(looks),
-        last_effective_sample=sized[-1].dossier["effective_sample"] if sized else None,
-        stream_delta=streams[-1].dossier["delta_spent"] if streams else None,
+        looked=sequenced[-1].dossier[SEQUENCE] if sequenced else None,
+        spent_before=sum(
+            float(entry.dossier["delta_spent"]) for entry in mine if SEQUENCE not in entry.dossier
+        ),
         promoted=live is not None and live.model_digest == started.evidence_digest,
         started_at=started.at,
         external=_is_external(started),

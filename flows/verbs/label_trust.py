@@ -8,38 +8,46 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from flows.verbs.cohort_rows import cohort_for
 from flows.verbs.desk import Desk
-from flows.verbs.generation import current_generation
-from flows.verbs.truth import Book, evidence_for
+from flows.verbs.generation import Generation, current_generation
+from flows.verbs.truth import Book
 from models.boundary import Evidence, judge_reviewers
 from models.boundary.hindsight import plug_in_boundary
 from models.boundary.influence import Decide
-from models.truth import credence
 from models.vocabulary import Boundary, Certificate, CertificateVerdict, Targets
 
 CREDENCE_SHARE = 0.05
 """Of a look's delta, for the limit on false bad labels where some are unconfirmed."""
 
 
-def hoped_boundary(desk: Desk, book: Book, case_type: str) -> Boundary:
+def hoped_boundary(
+    desk: Desk, book: Book, case_type: str, generation: Generation | None = None
+) -> Boundary:
     """How far the boundary in force or the present labels reach, whichever is further on each side:
-    where a label that contradicts it must be confirmed. It proves nothing."""
-    if case_type not in book.hoped:
-        book.hoped[case_type] = _hoped(desk, book, case_type)
-    return book.hoped[case_type]
+    where a label that contradicts it must be confirmed. It proves nothing.
+
+    Args:
+        generation: whose cohort; None: the newest one's.
+    """
+    generation = generation or current_generation(desk, case_type)
+    asked = (case_type, "" if generation is None else generation.digest)
+    if asked not in book.hoped:
+        book.hoped[asked] = _hoped(desk, book, case_type, generation)
+    return book.hoped[asked]
 
 
-def _hoped(desk: Desk, book: Book, case_type: str) -> Boundary:
-    generation, live = current_generation(desk, case_type), desk.ledger.live_policy(case_type)
+def _hoped(desk: Desk, book: Book, case_type: str, generation: Generation | None) -> Boundary:
+    live = desk.ledger.live_policy(case_type)
     reached = [live.boundary] if live is not None else []
-    frame = evidence_for(desk, book, case_type, generation) if generation else pd.DataFrame()
+    frame = pd.DataFrame() if generation is None else cohort_for(desk, book, case_type, generation)
     if len(frame):
-        labelled = Evidence.from_frame(frame)
-        labelled = labelled.only(labelled.labelled)
+        known = frame[(frame["in_cohort"] & frame["bad"].notna()).to_numpy(dtype=np.bool_)]
         targets = desk.case_types[case_type].targets
-        reached.append(
-            plug_in_boundary(labelled.score, labelled.bad, targets, labelled.automatable)
-        )
+        score = known["score"].to_numpy(dtype=np.float64)
+        bad = known["bad"].to_numpy(dtype=np.float64) == 1.0
+        free = known["automatable"].to_numpy(dtype=np.bool_)
+        reached.append(plug_in_boundary(score, bad, targets, free))
     lows = [one.pass_at_or_below for one in reached if one.pass_at_or_below is not None]
     highs = [one.block_at_or_above for one in reached if one.block_at_or_above is not None]
     low, high = max(lows, default=None), min(highs, default=None)
@@ -55,19 +63,6 @@ def with_second_draws(desk: Desk, case_type: str, frame: pd.DataFrame) -> pd.Dat
     uniform = desk.second_review_draw(case_type, frame["case_id"][said_bad])
     drawn[said_bad] = uniform < desk.second_review_share
     return frame.assign(second_drawn=drawn)
-
-
-def believed(
-    evidence: Evidence, labels: pd.DataFrame, hoped: Boundary, targets: Targets
-) -> tuple[Evidence, Targets]:
-    """The evidence with bad labels believed as far as they are confirmed, and the targets at what
-    that leaves of a look's delta (METHODS 1.6)."""
-    bad = labels["bad"].to_numpy(dtype=np.float64) == 1.0
-    if labels["confirmed"].to_numpy(dtype=np.bool_)[bad].all():
-        return evidence, targets
-    spent = CREDENCE_SHARE * targets.delta
-    doubted = replace(evidence, credence=credence(labels, hoped, spent))
-    return doubted, replace(targets, delta=targets.delta - spent)
 
 
 def past_the_gates(

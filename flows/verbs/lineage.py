@@ -40,6 +40,7 @@ def lineage(
         "plan": plan,
         "features": [asdict(one) for one in desk.case_types[rows.case_type].features],
         "held_back": rows.held_back,
+        "reserve": rows.reserve if rows.reserve_begun else None,
         "compare_share": desk.training.compare_share,
         "present": None
         if present is None
@@ -65,7 +66,10 @@ def reproduced(desk: Desk, case_type: str, told: Mapping[str, Any]) -> RiskModel
     """
     book = load_book(desk, datetime.fromisoformat(told["as_of"]))
     present = _present(desk, case_type, told["present"])
-    known = known_rows(desk, book, case_type, present)
+    begun = told.get("reserve")
+    if begun is not None:
+        begun = datetime.fromisoformat(begun["since"]), datetime.fromisoformat(begun["until"])
+    known, _ = known_rows(desk, book, case_type, present, begun)
     rows = cut_rows(case_type, known, present, told["held_back"], told["compare_share"])
     if rows.digests() != told["rows"]:
         data = {table: desk.store.digest(table, book.as_of) for table in TABLES}

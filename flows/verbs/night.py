@@ -13,6 +13,7 @@ from flows.verbs.admit import AdmittedBatch
 from flows.verbs.agent_watch import Watched, watch_agents
 from flows.verbs.audit_silence import hear_audits
 from flows.verbs.certify import Judged, certify_case_type
+from flows.verbs.cohort_rows import reads_from
 from flows.verbs.deliveries import Delivery, admit_deliveries, read_as_of
 from flows.verbs.desk import Desk
 from flows.verbs.drift_watch import watch_drift
@@ -59,7 +60,8 @@ def earliest_evidence(desk: Desk, as_of: datetime) -> datetime | None:
     champions = [champion_generation(desk, case_type) for case_type in desk.case_types]
     if None in generations:
         return None
-    since = [one.evidence_since for one in [*generations, *champions] if one is not None]
+    models = [one for one in [*generations, *champions] if one is not None]
+    since = [min(one.evidence_since, reads_from(desk, one)) for one in models]
     # Marks and the review desk look four weeks back whatever the evidence; a new generation moves
     # neither a hold's rows nor what they are compared with out of sight (FAULTS 42).
     return min(*since, as_of - timedelta(days=MARKS_DAYS), opened_since(desk, as_of))

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from flows.verbs.desk import Desk
-from flows.verbs.generation import Generation, current_generation
-from flows.verbs.label_trust import believed, hoped_boundary, with_second_draws
-from flows.verbs.proposed_policy import days_spanned
-from flows.verbs.truth import Book, evidence_for
-from models.boundary import Evidence, certify, delta_of_look, sequential
-from models.boundary.waiting import in_days
+from flows.verbs.generation import Generation
+from flows.verbs.given import given_for
+from flows.verbs.look import sequence_of
+from flows.verbs.truth import Book
+from models.boundary import Evidence
 from models.vocabulary import Boundary, Certificate, CertificateVerdict, Targets
 
 
@@ -21,8 +21,8 @@ class Peek:
     """A certificate that nobody may act on, and what it rests on.
 
     Attributes:
-        generation: the model under test; frame: its EVIDENCE table, row by row with `evidence`.
-        targets: the promises at the delta that the next look may spend.
+        generation: the model under test; frame: its cohort, row by row with `evidence`.
+        targets: the promises at what the whole life of the sequence may spend.
         incumbent: the boundary in force for this model; None: it decides nothing yet.
     """
 
@@ -62,31 +62,18 @@ class Peek:
 
 
 def peek(desk: Desk, book: Book, case_type: str, generation: Generation) -> Peek | None:
-    """The certificate of the next look, without taking it; None before the first label.
-
-    It has the delta, the incumbent and the test that tonight's look would have. Between looks the
-    night holds even when this is certified (METHODS 1, looks): seen more often than it is paid for,
-    a certificate proves nothing, so this one is for reading only.
-    """
-    frame = evidence_for(desk, book, case_type, generation)
-    if frame.empty:
+    """The certificate of tonight's looks, without taking them into the ledger; None before the first
+    label. Nothing rests on it: what is certified is proposed by the night."""
+    given = given_for(desk, book, generation)
+    if not given.frame["bad"].notna().any():
         return None
-    evidence = Evidence.from_frame(frame)
-    if not evidence.labelled.any():
-        return None
-    live = desk.ledger.live_policy(case_type)
-    incumbent = live.boundary if live is not None and generation.promoted else None
-    newest = current_generation(desk, case_type) == generation
-    hoped = hoped_boundary(desk, book, case_type) if newest else incumbent
-    promised = desk.case_types[case_type].targets
-    delta = delta_of_look(promised.delta, len(desk.case_types), generation.looks + 1)
-    reference = None
-    if sequential(evidence, incumbent):
-        delta = generation.stream_delta or delta
-        reference = generation.reference_scores(desk)
-    labels = with_second_draws(desk, case_type, frame)
-    given = replace(promised, delta=delta)
-    doubted, targets = believed(evidence, labels, hoped or Boundary.everything_reviewed(), given)
-    certificate = certify(doubted, targets, incumbent, reference)
-    certificate = in_days(certificate, evidence, promised, incumbent, days_spanned(frame))
-    return Peek(generation, frame, doubted, targets, incumbent, certificate)
+    sequence, _ = sequence_of(given)
+    members = given.frame[given.frame["in_cohort"].to_numpy(dtype=np.bool_)]
+    return Peek(
+        generation,
+        members.reset_index(drop=True),
+        sequence.evidence,
+        sequence.targets,
+        given.incumbent,
+        given.certificate(sequence),
+    )

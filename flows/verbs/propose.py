@@ -67,7 +67,7 @@ def _propose(desk: Desk, judged: Judged, policy: Policy, at: datetime) -> Entry 
         actor=NIGHT,
         base_version=last_version(desk, judged.case_type),
         evidence_digest=judged.evidence_digest,
-        evidence_since=None if generation is None else generation.evidence_since,
+        evidence_since=None if generation is None else generation.cohort_since,
         evidence_until=judged.evidence_until,
         approvers=desk.approvers_needed(judged.case_type),
         dossier={

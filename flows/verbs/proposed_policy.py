@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-import pandas as pd
-
 from flows.verbs.desk import Desk
 from flows.verbs.generation import Generation
-from models.boundary import Evidence, delta_of_look
+from flows.verbs.given import Given
+from models.boundary import CertificationSequence
 from models.boundary.audit_plan import PlannedAudit, plan_audit
 from models.hub.audit_plan import AuditPlan
 from models.hub.policy import Overrides, Policy
@@ -42,26 +39,12 @@ def overrides_of(case_type: CaseType) -> Overrides:
 
 
 def planned_audit(
-    desk: Desk,
-    generation: Generation,
-    certificate: Certificate,
-    evidence: Evidence | None,
-    frame: pd.DataFrame,
+    desk: Desk, given: Given, sequence: CertificationSequence, certificate: Certificate
 ) -> PlannedAudit | None:
     """The audit plan of a boundary to be proposed, where the case type has a budget for one."""
-    case_type = desk.case_types[generation.case_type]
-    certified = certificate.verdict is CertificateVerdict.CERTIFIED
-    if evidence is None or case_type.audit_budget is None or not certified:
+    budget = desk.case_types[given.case_type].audit_budget
+    if budget is None or certificate.verdict is not CertificateVerdict.CERTIFIED:
         return None
     if not certificate.automation_rate:
         return None  # a boundary that decides none of these cases leaves nothing to plan from
-    # The generation was read before today's look; the plan is for the one after it.
-    delta = delta_of_look(case_type.targets.delta, len(desk.case_types), generation.looks + 2)
-    targets, boundary = replace(case_type.targets, delta=delta), certificate.boundary
-    return plan_audit(evidence, targets, boundary, case_type.audit_budget, days_spanned(frame))
-
-
-def days_spanned(frame: pd.DataFrame) -> float:
-    """Days between the first and the last case; a day at least."""
-    opened = frame["opened_at"]
-    return max(float((opened.max() - opened.min()) / pd.Timedelta(days=1)), 1.0)
+    return plan_audit(sequence, certificate.boundary, budget, given.cases_per_day)

@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from flows.verbs.cohort_rows import cohort_for
 from flows.verbs.desk import Desk
 from flows.verbs.generation import current_generation
 from flows.verbs.label_trust import hoped_boundary
-from flows.verbs.truth import Book, evidence_for
+from flows.verbs.truth import Book
 from models.truth import blind_second_sample, contradictions
 
 WINDOW_DAYS = 28
@@ -74,7 +75,7 @@ def _evidence(desk: Desk, book: Book, case_type: str) -> pd.DataFrame:
     generation = current_generation(desk, case_type)
     if generation is None:
         return pd.DataFrame()
-    rows = evidence_for(desk, book, case_type, generation)
+    rows = cohort_for(desk, book, case_type, generation)
     return rows[rows["reviewer"].notna().to_numpy()]
 
 

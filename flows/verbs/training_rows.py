@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -12,11 +13,13 @@ import pandas as pd
 
 from configs.errors import GateRefused
 from flows.adapters.evidence_erasure import without_erased
+from flows.verbs.cohort_rows import learning_propensity, membership, reserve
 from flows.verbs.desk import Desk
 from flows.verbs.generation import (
     Generation,
     champion_generation,
     newest_of_ours,
+    reserve_begins,
     scored_elsewhere,
 )
 from flows.verbs.truth import Book
@@ -45,6 +48,9 @@ class TrainingRows:
     learning teaches, stops, calibrates and chooses; compared (opened later) does none of these.
     new_from: the first learning row that the present model did not learn from. held_back: the share
     of a first model's past that it was not shown. not_compared: why `compared` is empty, or "".
+    reserve: from when on (`since`) cases are set aside from all learning, and until when all of them
+    (`until`); reserve_begun: the same as it was for these rows, None before the first model's.
+    set_aside: the cases that are (METHODS 1.2).
     """
 
     case_type: str
@@ -55,6 +61,9 @@ class TrainingRows:
     held_back: float = 0.0
     not_compared: str = ""
     known: str = ""
+    reserve: Mapping[str, str] = field(default_factory=dict)
+    reserve_begun: tuple[datetime, datetime] | None = None
+    set_aside: frozenset[str] = field(default=frozenset(), repr=False)
 
     @property
     def learned_before(self) -> datetime:
@@ -80,12 +89,23 @@ def training_rows(desk: Desk, book: Book, case_type: str) -> TrainingRows:
     # Beside another agent's model ours certifies nothing yet, so nothing need be held back for it.
     first = first and not scored_elsewhere(desk, case_type)
     held_back = desk.training.hold_back_share if first else 0.0
-    known = known_rows(desk, book, case_type, present)
+    begun = reserve_begins(desk, case_type)
+    known, aside = known_rows(desk, book, case_type, present, begun)
     if present is not None and (gone := set(present.model.feature_names) - set(known)):
         why_none = f"no decision holds the present model's {', '.join(sorted(gone))} any more"
         present = None
     rows = cut_rows(case_type, known, present, held_back, desk.training.compare_share)
-    rows = replace(rows, known=rows_digest(known))
+    since, until = begun or (
+        rows.trained_before,
+        book.as_of if held_back else rows.trained_before,
+    )
+    rows = replace(
+        rows,
+        known=rows_digest(known),
+        reserve={"since": since.isoformat(), "until": until.isoformat()},
+        reserve_begun=begun,
+        set_aside=aside,
+    )
     return rows if present else replace(rows, not_compared=why_none)
 
 
@@ -168,13 +188,31 @@ def _present(generation: Generation, model: RiskModel) -> PresentModel:
 
 
 def known_rows(
-    desk: Desk, book: Book, case_type: str, present: PresentModel | None
-) -> pd.DataFrame:
-    """Mature, drawn and labelled cases in order of time, with the configured features, what the
-    present model reads, and the segments."""
+    desk: Desk,
+    book: Book,
+    case_type: str,
+    present: PresentModel | None,
+    begun: tuple[datetime, datetime] | None,
+) -> tuple[pd.DataFrame, frozenset[str]]:
+    """(mature, drawn and labelled cases in order of time, with the configured features, what the
+    present model reads, and the segments; the cases that are set aside from all learning).
+
+    What is set aside is in no row: no model learns from it, stops, calibrates, chooses or compares
+    on it, so that it can certify each of them (METHODS 1.2). `propensity` is that of being observed
+    and not set aside.
+
+    Args:
+        begun: from when on, see `reserve_begins`; None: nothing is set aside.
+    """
     mature = book.mature(desk, case_type)
-    known = mature[mature["bad"].notna()][_EVIDENCE]
-    return with_features(desk, book, case_type, known, present)
+    aside = np.zeros(len(mature), dtype=np.bool_)
+    if begun is not None and len(mature):
+        drawn = membership(desk, case_type, mature)
+        aside = reserve(desk, case_type, mature, drawn, begun)
+        mature = mature.assign(propensity=learning_propensity(mature, drawn, begun))
+    labelled = mature["bad"].notna().to_numpy(dtype=np.bool_)
+    known = mature[labelled & ~aside][_EVIDENCE]
+    return with_features(desk, book, case_type, known, present), frozenset(mature["case_id"][aside])
 
 
 def with_features(

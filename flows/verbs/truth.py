@@ -53,7 +53,7 @@ class Book:
     outcomes: pd.DataFrame
     truth: pd.DataFrame
     evidence: dict[tuple[object, ...], pd.DataFrame] = field(default_factory=dict, repr=False)
-    hoped: dict[str, Boundary] = field(default_factory=dict, repr=False)
+    hoped: dict[tuple[str, str], Boundary] = field(default_factory=dict, repr=False)
 
     def of_cases(self, numbers: pd.Series, values: pd.Series) -> pd.Series:
         """What the decisions' column `values` says of each of these cases (shape (rows,)); missing
@@ -175,6 +175,16 @@ class Book:
         )
         return np.asarray(by_number[numbers.to_numpy()])
 
+    def known(self, case_type: str) -> pd.DataFrame:
+        """Every decision of one type in order of time, mature or not, as `mature` gives them."""
+        rows = self._cases.get(case_type)
+        if rows is not None:
+            return rows
+        return self.decisions.iloc[:0].assign(
+            drawn=False, bad=np.nan, surfaced=False, automatable=False, confirmed=False,
+            first_bad=False, reviewer=None,
+        )  # fmt: skip
+
     def mature_until(self, desk: Desk, case_type: str) -> datetime:
         """Cases opened before this instant are mature.
 
@@ -202,12 +212,9 @@ class Book:
             refuting: for what may only refute. Else labels on hold are left out: such a case is
                 drawn and has no label.
         """
-        rows = self._cases.get(case_type)
-        if rows is None:
-            return self.decisions.iloc[:0].assign(
-                drawn=False, bad=np.nan, surfaced=False, automatable=False, confirmed=False,
-                first_bad=False, reviewer=None,
-            )  # fmt: skip
+        rows = self.known(case_type)
+        if rows.empty:
+            return rows
         until = self.mature_until(desk, case_type)
         opened = rows["opened_at"]
         first = 0 if since is None else int(opened.searchsorted(pd.Timestamp(since)))
@@ -328,11 +335,12 @@ def evidence_for(
             # What another version scored is no traffic of this one, and says nothing about it.
             mine = (rows["model_version"] == generation.version).to_numpy(dtype=np.bool_)
             rows = rows[mine].reset_index(drop=True)
-        book.evidence[asked] = _scored(desk, book, rows, generation)
+        book.evidence[asked] = scored(desk, book, rows, generation)
     return book.evidence[asked]
 
 
-def _scored(desk: Desk, book: Book, rows: pd.DataFrame, generation: Generation) -> pd.DataFrame:
+def scored(desk: Desk, book: Book, rows: pd.DataFrame, generation: Generation) -> pd.DataFrame:
+    """Rows of the book with a model's word on each: its shadow score, else what it decided by."""
     if rows.empty:
         return rows
     shadow = book.shadow_scores(desk, generation.digest, rows[CASE_NUMBER])

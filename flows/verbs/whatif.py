@@ -11,6 +11,7 @@ import pandas as pd
 
 from configs.errors import UserError
 from flows.adapters.case_numbers import CASE_NUMBER
+from flows.verbs.cohort_rows import reads_from
 from flows.verbs.decide import policy_in_force
 from flows.verbs.desk import Desk
 from flows.verbs.generation import Generation, champion_generation, current_generation
@@ -67,7 +68,7 @@ def replay_move(
         else current_generation(desk, case_type)
     )
     since = as_of - timedelta(days=days + desk.case_types[case_type].maturity_days)
-    book = load_book(desk, as_of, _earlier(since, generation))
+    book = load_book(desk, as_of, _earlier(desk, since, generation))
     seen = peek(desk, book, case_type, generation) if generation is not None else None
     if best and seen is None:
         raise UserError(
@@ -184,6 +185,6 @@ def _queue(
     return desk_figures(rows, reviewed, {case_type: desk.case_types[case_type]})[case_type]
 
 
-def _earlier(since: datetime, generation: Generation | None) -> datetime:
+def _earlier(desk: Desk, since: datetime, generation: Generation | None) -> datetime:
     """A peek needs the evidence since it began, however short the window of the replay."""
-    return since if generation is None else min(since, generation.evidence_since)
+    return since if generation is None else min(since, reads_from(desk, generation))

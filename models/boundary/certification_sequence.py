@@ -13,6 +13,7 @@ refutation's business, not the table's.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -36,7 +37,7 @@ from models.boundary.look_table import (
 from models.boundary.notch_price import NOTCH, TRICKLE, NotchPrice, Wanted, priced
 from models.boundary.price import first_labels, price_named
 from models.boundary.step_ladder import Ladder, laid_out, smallest_limit
-from models.vocabulary import Boundary, Certificate, Costs, Targets
+from models.vocabulary import Boundary, Certificate, Costs, DaysNeeded, Targets
 
 FEWEST_TO_LAY_OUT = 600
 """Scores on which the steps of a risk that is not monotone are laid out (METHODS 1.3: the second
@@ -134,7 +135,12 @@ class CertificationSequence:
         return replace(self, cohort=cohort)._advanced(None, None)
 
     def certificate(
-        self, incumbent: Boundary | None = None, cheapest_at: Costs | None = None
+        self,
+        incumbent: Boundary | None = None,
+        cheapest_at: Costs | None = None,
+        *,
+        cases_per_day: float | None = None,
+        rate: float = TRICKLE,
     ) -> Certificate:
         """What stands proven now, beside today's boundary. Asking changes nothing and spends nothing.
 
@@ -144,9 +150,10 @@ class CertificationSequence:
         Args:
             incumbent: the boundary in force for this model; None: everything is reviewed.
             cheapest_at: take the cheapest of the proven boundaries at these costs; None: the widest.
+            cases_per_day, rate: traffic of this case type and today's audit rate, for a price in days.
         """
         return _CohortJudgement(
-            self, incumbent or Boundary.everything_reviewed(), cheapest_at
+            self, incumbent or Boundary.everything_reviewed(), cheapest_at, cases_per_day, rate
         ).certificate()
 
     def price(
@@ -240,16 +247,26 @@ class CertificationSequence:
 
     @classmethod
     def from_plain(
-        cls, plain: dict[str, Any], cohort: Cohort | pd.DataFrame
+        cls,
+        plain: Mapping[str, Any],
+        cohort: Cohort | pd.DataFrame,
+        *,
+        may_have_changed: bool = False,
     ) -> CertificationSequence:
         """The stored sequence on today's cohort, after every look that is due now.
+
+        Args:
+            may_have_changed: go on where cases were taken out or scored anew since, for a reason that
+                has nothing to do with their truth (a person's data was erased). Looks that were
+                taken stay taken; the next ones count in the cohort as it is.
 
         Raises:
             ValueError: the cohort does not begin with the cases that the stored looks used.
         """
         cohort = cohort if isinstance(cohort, Cohort) else Cohort.from_frame(cohort)
         before = int(plain["cases"])
-        if len(cohort) < before or cohort.until(before).digest() != plain["cohort_sha256"]:
+        same = len(cohort) >= before and cohort.until(before).digest() == plain["cohort_sha256"]
+        if not same and not may_have_changed:
             raise ValueError(
                 f"the cohort of {len(cohort):,} cases does not begin with the {before:,} that this "
                 "sequence has looked at; give them in their order of entry, scored by the same "
@@ -455,7 +472,12 @@ class _CohortJudgement(Judgement):
     """A certificate whose proofs are the looks of a sequence."""
 
     def __init__(
-        self, sequence: CertificationSequence, incumbent: Boundary, cheapest_at: Costs | None
+        self,
+        sequence: CertificationSequence,
+        incumbent: Boundary,
+        cheapest_at: Costs | None,
+        cases_per_day: float | None = None,
+        rate: float = TRICKLE,
     ) -> None:
         tests = _CohortTests(sequence)
         nothing: FloatArray = np.empty(0)
@@ -463,6 +485,14 @@ class _CohortJudgement(Judgement):
             sequence.evidence, sequence.targets, incumbent, nothing, cheapest_at, tests, tests
         )
         self.sequence = sequence
+        self.cases_per_day = cases_per_day
+        self.rate = rate
+        self.days: tuple[DaysNeeded, ...] = ()
+
+    def certificate(self) -> Certificate:
+        """As any certificate, with its price in days where the traffic was told."""
+        found = super().certificate()
+        return replace(found, days_needed=self.days)
 
     def pass_starts(self) -> list[FloatArray]:
         return []  # the sequence laid out its steps at its start
@@ -476,7 +506,14 @@ class _CohortJudgement(Judgement):
             asked = {zones[risk] for risk in self.shares}
             needed = {zone: first_labels(self.targets, self.shares, zone) for zone in asked}
             return needed, price_named(needed)
-        prices = self.sequence.price(incumbent=self.incumbent)
+        prices = self.sequence.price(
+            cases_per_day=self.cases_per_day, incumbent=self.incumbent, rate=self.rate
+        )
+        self.days = tuple(
+            DaysNeeded(zone, at, days, afresh=False)
+            for zone, one in prices.items()
+            for at, days in one.days.items()
+        )
         needed = {
             zone: max(one.labels, 1) for zone, one in prices.items() if one.labels is not None
         }

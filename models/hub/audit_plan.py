@@ -105,6 +105,17 @@ class AuditPlan:
             found = np.where(scores >= boundary.block_at_or_above, self.block_rate, found)
         return found
 
+    def cohort_rates(self, boundary: Boundary) -> tuple[float, float]:
+        """(cohort rate, block cohort rate) of the cases decided under a boundary (METHODS 1.2, 1.3).
+
+        Below the first every automatic decision is reviewed, whatever its score; below the second
+        every automatic block is. 1 while everything is reviewed.
+        """
+        passes, blocks = boundary.pass_at_or_below, boundary.block_at_or_above
+        anywhere = min([self.rate, *(rate for _, rate in self.steps)])
+        block = 1.0 if blocks is None else anywhere if self.block_rate is None else self.block_rate
+        return min(1.0 if passes is None else anywhere, block), block
+
 
 def _rate(name: str, value: object) -> float:
     rate = number(name, value)

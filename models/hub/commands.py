@@ -300,7 +300,11 @@ class RestartEvidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakeLook:
-    """A certificate that may end in a promotion is about to be computed; its delta is spent."""
+    """A certificate that may end in a promotion is about to be computed; its delta is spent.
+
+    A certification sequence spends the delta of its whole life at its first look, and its later
+    looks spend none (METHODS 1.2).
+    """
 
     case_type: str
     actor: str
@@ -312,8 +316,8 @@ class TakeLook:
     dossier: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.delta_spent < 1.0:
-            raise ValueError(f"a look spends a delta in (0, 1), got {self.delta_spent!r}")
+        if not 0.0 <= self.delta_spent < 1.0:
+            raise ValueError(f"a look spends a delta in [0, 1), got {self.delta_spent!r}")
         if not (math.isfinite(self.effective_sample) and self.effective_sample >= 0.0):
             raise ValueError(
                 f"effective_sample must be zero or more, got {self.effective_sample!r}"

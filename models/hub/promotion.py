@@ -418,6 +418,9 @@ def _closed_until(mine: Sequence[Entry], generations: Sequence[Entry]) -> dateti
         if entry.kind is EntryKind.EVIDENCE_RESTARTED:
             stamps.append(entry.dossier["evidence_since"])
         chose = entry.kind in (EntryKind.PROMOTED, EntryKind.NARROWED)
+        # One table of looks serves a generation's whole life (METHODS 1.2): what it promotes in
+        # between spends no evidence.
+        chose &= not first.dossier.get("evidence_carries_over")
         if chose and entry.dossier.get("model_digest") == digest:
             stamps.append(entry.dossier.get("evidence_until", stamps[0]))
     if None in stamps:

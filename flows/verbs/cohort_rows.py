@@ -1,0 +1,246 @@
+"""Which stored cases are a sample of the traffic, in which order did they enter, and what is their truth? (METHODS 1.2)
+
+Membership is drawn, never read off labels: a case is in when its keyed uniform, the one that draws
+its audit, lies below the rate of the policy that decided it. What another agent decided drew its own
+audits and becomes a cohort by thinning.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from flows.adapters.case_numbers import CASE_NUMBER
+from flows.verbs.desk import Desk
+from flows.verbs.generation import Generation, reserve_begins
+from flows.verbs.truth import Book, on_hold, scored
+from models.boundary.audit import audit_purpose
+from models.boundary.thinning import (
+    RESERVE_SHARE,
+    in_cohort,
+    in_reserve,
+    reviewable_range,
+    thinned,
+)
+from models.truth import contradictions
+from models.vocabulary import Boundary
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+GIVEN_UP_AFTER = 2.0
+"""Times the maturity: a case whose truth has not come by then is taken as never coming."""
+
+
+def cohort_for(
+    desk: Desk, book: Book, case_type: str, generation: Generation, hoped: Boundary | None = None
+) -> pd.DataFrame:
+    """One model's cohort in order of entry: the reserve of all time, and every member opened since
+    the model's own rows ended.
+
+    Args:
+        hoped: bad labels below its pass cut and good ones above its block cut that nobody has
+            confirmed are waited for (METHODS 1.6); None: no label is doubted.
+
+    Returns:
+        The columns of an EVIDENCE table (DESIGN 7) with `in_cohort`, `in_block_cohort` and
+        `given_up`; `bad` is null where the truth is not in. One row a case that either cohort has.
+    """
+    asked = (
+        "cohort",
+        case_type,
+        generation.digest,
+        generation.cohort_since,
+        generation.cohort_from,
+    )
+    if asked not in book.evidence:
+        book.evidence[asked] = _entered(desk, book, case_type, generation)
+    return _with_truth(desk, book, case_type, book.evidence[asked], hoped)
+
+
+def reads_from(desk: Desk, generation: Generation) -> datetime:
+    """No case opened before this instant is in a model's cohort."""
+    begins = reserve_begins(desk, generation.case_type)
+    earliest = (
+        generation.cohort_since if begins is None else min(generation.cohort_since, begins[0])
+    )
+    return max(earliest, generation.cohort_from)
+
+
+def _entered(desk: Desk, book: Book, case_type: str, generation: Generation) -> pd.DataFrame:
+    """The cohort in order of entry with the model's scores: that of what was received first; what
+    came at one moment, as it was opened."""
+    rows = book.known(case_type)
+    if generation.external:
+        rows = rows[(rows["model_version"] == generation.version).to_numpy(dtype=np.bool_)]
+    if rows.empty:
+        return rows.assign(in_cohort=False, in_block_cohort=False)
+    drawn = membership(desk, case_type, rows, generation.digest)
+    member, blocks = drawn.member, drawn.blocks
+    later = (rows["opened_at"] >= pd.Timestamp(generation.cohort_since)).to_numpy(dtype=np.bool_)
+    aside = reserve(desk, case_type, rows, drawn, reserve_begins(desk, case_type))
+    kept = (member | blocks) & (later | aside)
+    kept &= (rows["opened_at"] >= pd.Timestamp(generation.cohort_from)).to_numpy(dtype=np.bool_)
+    rows = rows.assign(in_cohort=member, in_block_cohort=blocks)[kept]
+    rows = rows.sort_values(
+        ["received_at", "opened_at", "case_id"], kind="stable", ignore_index=True
+    )
+    return scored(desk, book, rows, generation)
+
+
+@dataclass(frozen=True, eq=False)
+class Membership:
+    """Of stored decisions, shape (cases,) each: who is in the cohort and in the block cohort, and the
+    cohort's rate for each case, the probability with which it was drawn into the cohort."""
+
+    member: BoolArray
+    blocks: BoolArray
+    rate: FloatArray
+
+
+def membership(
+    desk: Desk, case_type: str, rows: pd.DataFrame, model_digest: str | None = None
+) -> Membership:
+    """The draws of stored decisions.
+
+    Args:
+        model_digest: the model whose blocks the block cohort is about. What another one's policies
+            blocked is no sample of that beyond the cohort's own rate.
+
+    Raises:
+        GateRefused: the audit secret in force is not at hand.
+    """
+    ours = _decided_here(desk, rows)
+    uniform = desk.case_draw(audit_purpose(case_type), rows["case_id"])
+    rate, block_rate = _rates(desk, rows, ours, model_digest)
+    known = ours & ~np.isnan(uniform)
+    member = known & in_cohort(uniform, rate)
+    blocks = known & in_cohort(uniform, np.maximum(rate, block_rate))
+    if not known.all():
+        other, least = _thinned(desk, case_type, rows[~known])
+        member[~known], blocks[~known], rate[~known] = other, other, least
+    return Membership(member, blocks, rate)
+
+
+def reserve(
+    desk: Desk,
+    case_type: str,
+    rows: pd.DataFrame,
+    drawn: Membership,
+    begins: tuple[datetime, datetime] | None,
+) -> BoolArray:
+    """Of stored decisions, those that no generation learns from, stops, calibrates, chooses or
+    compares on: the slice held back from the first model, and half of the cohort since; shape
+    (cases,).
+
+    Args:
+        begins: see `reserve_begins`; None: nothing is set aside.
+    """
+    if begins is None or rows.empty:
+        return np.zeros(len(rows), dtype=np.bool_)
+    after, held_back = _since(rows, begins)
+    second = desk.case_draw(f"reserve|{case_type}", rows["case_id"])
+    second = np.where(np.isnan(second), 0.0, second)
+    return in_reserve(drawn.member & after, drawn.member & held_back, second)
+
+
+def learning_propensity(
+    rows: pd.DataFrame, drawn: Membership, begins: tuple[datetime, datetime] | None
+) -> FloatArray:
+    """With which designed probability a case is observed *and* not set aside, shape (cases,): what
+    weighs a case that a model learns from or is compared on."""
+    propensity = rows["propensity"].to_numpy(dtype=np.float64)
+    if begins is None or rows.empty:
+        return propensity
+    after, held_back = _since(rows, begins)
+    # A case of the cohort is set aside in half of the draws, whatever else it is.
+    return np.where(after & ~held_back, propensity - RESERVE_SHARE * drawn.rate, propensity)
+
+
+def _since(rows: pd.DataFrame, begins: tuple[datetime, datetime]) -> tuple[BoolArray, BoolArray]:
+    since, until = begins
+    after = (rows["opened_at"] >= pd.Timestamp(since)).to_numpy(dtype=np.bool_)
+    return after, after & (rows["opened_at"] < pd.Timestamp(until)).to_numpy(dtype=np.bool_)
+
+
+def _decided_here(desk: Desk, rows: pd.DataFrame) -> BoolArray:
+    known = desk.ledger.policy_ids()
+    ids = rows["policy_id"].astype("str")
+    return ids.isin(list(known)).to_numpy(dtype=np.bool_)
+
+
+def _rates(
+    desk: Desk, rows: pd.DataFrame, ours: BoolArray, model_digest: str | None
+) -> tuple[FloatArray, FloatArray]:
+    """By case the cohort's rate and the block cohort's, of the policy that decided it."""
+    codes, ids = pd.factorize(rows["policy_id"].astype("str"))
+    by_policy = np.ones((len(ids), 2))
+    for place in np.unique(codes[ours]):
+        policy = desk.ledger.policy(str(ids[place]))
+        rates = policy.audit.cohort_rates(policy.boundary)
+        by_policy[place] = rates if policy.model_digest == model_digest else rates[:1]
+        if policy.ab_plan is not None:
+            # The moved bands of its A/B test have rates of their own.
+            least = min(rate for _, rate in policy.ab_plan.moved_audit)
+            by_policy[place] = np.minimum(by_policy[place], least)
+    found = by_policy[codes]
+    return found[:, 0], found[:, 1]
+
+
+def _thinned(desk: Desk, case_type: str, rows: pd.DataFrame) -> tuple[BoolArray, FloatArray]:
+    """Cases whose draws are not ours: by policy each drawn one with the least rate over its own; and
+    that rate."""
+    found, rate = np.zeros(len(rows), dtype=np.bool_), np.ones(len(rows))
+    uniform = desk.case_draw(f"cohort|{case_type}", rows["case_id"])
+    uniform = np.where(np.isnan(uniform), 1.0, uniform)
+    propensity = rows["propensity"].to_numpy(dtype=np.float64)
+    score = rows["score"].to_numpy(dtype=np.float64, na_value=np.nan)
+    drawn = rows["drawn"].to_numpy(dtype=np.bool_)
+    codes, _ = pd.factorize(rows["policy_id"].astype("str"))
+    for place in np.unique(codes):
+        mine = codes == place
+        if not (propensity[mine] > 0.0).any():
+            continue
+        least, _ = reviewable_range(np.nan_to_num(score[mine], nan=1.0), propensity[mine])
+        found[mine] = thinned(propensity[mine], drawn[mine], uniform[mine], least)
+        rate[mine] = least
+    return found, rate
+
+
+def _with_truth(
+    desk: Desk, book: Book, case_type: str, rows: pd.DataFrame, hoped: Boundary | None
+) -> pd.DataFrame:
+    """The truth as far as it may speak: not before maturity, not on hold, not while a contradiction
+    is unconfirmed. Each of these delays a look, and nothing more."""
+    if rows.empty:
+        return rows.assign(given_up=False)
+    opened = rows["opened_at"]
+    until = book.mature_until(desk, case_type)
+    waits = (opened >= pd.Timestamp(until)).to_numpy(dtype=np.bool_, copy=True)
+    held = on_hold(desk, book, case_type)
+    if len(held):
+        waits |= np.isin(rows[CASE_NUMBER].to_numpy(dtype=np.int64), held)
+    if hoped is not None:
+        settled = rows[rows["automatable"].to_numpy(dtype=np.bool_) & ~waits]
+        doubted = contradictions(settled, hoped).rows["case_id"]
+        waits |= rows["case_id"].isin(doubted).to_numpy(dtype=np.bool_)
+    bad = rows["bad"].to_numpy(dtype=np.float64)
+    patience = _patience(desk, case_type)
+    old = (opened < pd.Timestamp(book.as_of - patience)).to_numpy(dtype=np.bool_)
+    told: pd.DataFrame = rows.assign(
+        bad=np.where(waits, np.nan, bad), given_up=old & ~waits & np.isnan(bad)
+    )
+    return told
+
+
+def _patience(desk: Desk, case_type: str) -> timedelta:
+    """From its opening, how long a case's truth is waited for."""
+    days = desk.case_types[case_type].maturity_days
+    return max(
+        timedelta(days=GIVEN_UP_AFTER * days),
+        timedelta(days=days) + desk.audit_grace + desk.second_review_takes,
+    )
