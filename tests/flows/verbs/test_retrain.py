@@ -19,6 +19,7 @@ from scipy.special import expit
 from configs.errors import GateRefused, UserError
 from flows.verbs import live
 from flows.verbs.challenger import Challenger
+from flows.verbs.cohort_rows import cohort_for
 from flows.verbs.decide import decide_cases
 from flows.verbs.desk import Desk
 from flows.verbs.generation import current_generation, last_version
@@ -39,7 +40,9 @@ from models.vocabulary import Boundary, CaseType
 from tests.builders import small_case_type, small_history, small_settings, with_mlflow
 from tests.findings import a_finding
 
-DAYS, PER_DAY = 40, 150
+DAYS, PER_DAY = 60, 150
+FIRST_DAYS = 20
+"""What the first model learned from; of what came since, the half that is not set aside is new."""
 NAME = "small_case"
 FOUND = a_finding("signal", case_type=NAME)
 Changed: TypeAlias = tuple[Desk, datetime, Challenger, Challenger]
@@ -51,32 +54,54 @@ def kind_of(features: int = 2) -> CaseType:
 
 
 def changing_history() -> pd.DataFrame:
-    """Simulated: `channel=web` is risky in the first half and `signal` weighs 3; from then on the
+    """Simulated: `channel=web` is risky in the first third and `signal` weighs 3; from then on the
     channel says nothing and `signal` weighs 2."""
     cases = small_history(DAYS, PER_DAY)
-    later = np.arange(len(cases)) >= len(cases) // 2
+    later = np.arange(len(cases)) >= FIRST_DAYS * PER_DAY
     weight = np.where(later, 2.0, 3.0)
     web = np.where(later, 0.0, 2.0) * (cases["channel"] == "web")
     chance = expit(-2.8 + weight * cases["signal"] + web)
     return cases.assign(bad=np.random.default_rng(6).random(len(cases)) < chance)
 
 
-def opened(home: Path, cases: pd.DataFrame, hold_back: float = 0.5) -> tuple[Desk, datetime]:
-    """A desk that holds a fully reviewed past and no model, and the moment it is known at."""
-    kinds = {NAME: kind_of()}
+def opened(home: Path, cases: pd.DataFrame, days: int = FIRST_DAYS) -> tuple[Desk, datetime]:
+    """A desk that holds a fully reviewed past of so many days and no model, and the moment it is
+    known at; a first model learns from all of it."""
     settings = small_settings()
-    training = settings.training.model_copy(update={"hold_back_share": hold_back})
+    training = settings.training.model_copy(update={"hold_back_share": 0.0})
     settings = settings.model_copy(update={"training": training})
-    desk = Desk.at(with_mlflow(home), settings, kinds, seed=3)
-    upstream = RevealedHistory(cases, kinds, DAYS - 1, step_days=1)
+    desk = Desk.at(with_mlflow(home), settings, {NAME: kind_of()}, seed=3)
+    return desk, arrived(desk, cases, days)
+
+
+def arrived(desk: Desk, cases: pd.DataFrame, days: int = DAYS - 1) -> datetime:
+    """Store what came up to a day and is not stored yet, all of it reviewed; the moment after it."""
+    upstream = RevealedHistory(cases, desk.case_types, days, step_days=1)
     now = upstream.start
     for rows in upstream.warm_up():
-        decided = decide_cases(desk, NAME, rows, now)
-        upstream.note(decided)
+        new = rows[~known(desk, "decisions", rows)].reset_index(drop=True)
+        decided = decide_cases(desk, NAME, new, now)
         stored(desk, "decisions", decided, ["case_id"], now)
+        upstream.note(decide_cases(desk, NAME, rows, now))
     outcomes = upstream.deliveries(now)["outcomes"]
+    outcomes = outcomes[~known(desk, "outcomes", outcomes)].reset_index(drop=True)
     stored(desk, "outcomes", outcomes, ["case_id", "observed_at"], now)
-    return desk, now
+    return now
+
+
+def known(desk: Desk, table: str, rows: pd.DataFrame) -> np.ndarray:
+    if not desk.store.counts(table)[0]:
+        return np.zeros(len(rows), dtype=np.bool_)
+    return rows["case_id"].isin(desk.store.read(table, columns=["case_id"])["case_id"]).to_numpy()
+
+
+def opened_and_grown(
+    home: Path, cases: pd.DataFrame, days: int = FIRST_DAYS
+) -> tuple[Desk, datetime, Challenger]:
+    """A desk with a first model, and what came since; and that model."""
+    desk, then = opened(home, cases, days)
+    first = again(desk, then)
+    return desk, arrived(desk, cases), first
 
 
 def stored(desk: Desk, table: str, rows: pd.DataFrame, key: list[str], now: datetime) -> None:
@@ -92,8 +117,7 @@ def again(desk: Desk, now: datetime, **asked: Any) -> Challenger:
 @pytest.fixture(scope="module")
 def changed(tmp_path_factory: pytest.TempPathFactory) -> Changed:
     """A first model of the first half, and the retrain that answers the change."""
-    desk, now = opened(tmp_path_factory.mktemp("changed"), changing_history())
-    first = again(desk, now)
+    desk, now, first = opened_and_grown(tmp_path_factory.mktemp("changed"), changing_history())
     file_findings(desk, [FOUND], now)
     second = again(desk, now, answers=[FOUND.pattern_id], features=["channel", "signal"])
     return desk, now, first, second
@@ -134,17 +158,36 @@ def test_the_compared_rows_are_the_newest_and_lie_before_any_certificate(
     changed: Changed,
 ) -> None:
     """A fifth of the rows new to the first model; learning ends before them, evidence begins after."""
-    desk, _, first, second = changed
+    desk, _, _, second = changed
     before, after = dossiers(desk)
-    new = second.rows
-    assert second.comparison["cases"] == pytest.approx(0.2 * first.rows, abs=2)
+    new = second.rows + second.comparison["cases"]  # a warm start learns from what is new
+    assert second.comparison["cases"] == pytest.approx(0.2 * new, abs=2)
     assert before["learned_before"] == before["trained_before"]
     assert after["learned_before"] < after["trained_before"]
     generation = current_generation(desk, NAME)
     assert generation.trained_before.isoformat() == after["trained_before"]
     assert generation.learned_before.isoformat() == after["learned_before"]
     assert generation.evidence_since >= generation.trained_before
-    assert new <= 2 * first.rows - second.comparison["cases"]
+
+
+def test_what_is_set_aside_teaches_no_model_and_certifies_the_next(changed: Changed) -> None:
+    """Of what came since the first model half is in the reserve, by a keyed draw: the second model
+    saw none of it, and its cohort begins with it."""
+    desk, now, first, second = changed
+    book = load_book(desk, now)
+    rows = training_rows(desk, book, NAME)
+    seen = set(rows.learning["case_id"]) | set(rows.compared["case_id"])
+    assert len(seen) == first.rows + second.rows + second.comparison["cases"]
+    generation = current_generation(desk, NAME)
+    cohort = cohort_for(desk, book, NAME, generation)
+    assert not seen & set(cohort["case_id"])
+    before = cohort[cohort["opened_at"] < generation.trained_before]
+    opened = book.known(NAME)["opened_at"]
+    first_cut = datetime.fromisoformat(dossiers(desk)[0]["trained_before"])
+    between = (opened >= first_cut) & (opened < generation.trained_before)
+    # A fair coin a case: five standard deviations of 5,000 tosses are .035.
+    assert len(before) / between.sum() == pytest.approx(0.5, abs=0.035)
+    assert (before["score"][before["automatable"]] < 1.0).all()
 
 
 def test_rows_once_compared_on_are_never_compared_on_again(
@@ -166,8 +209,7 @@ def test_the_truth_of_the_compared_rows_reaches_no_model(changed: Changed, tmp_p
     compared = rows.learning["case_id"].iloc[rows.new_from :]
     history = changing_history()
     flips = history["case_id"].isin(compared.iloc[::3])
-    other, then = opened(tmp_path, history.assign(bad=history["bad"] ^ flips))
-    again(other, then)
+    other, then, _ = opened_and_grown(tmp_path, history.assign(bad=history["bad"] ^ flips))
     told = again(other, then)
     assert [one["digest"] for one in told.candidates] == [
         one["digest"] for one in second.candidates
@@ -223,8 +265,7 @@ def test_a_significantly_worse_challenger_is_registered_and_not_filed(
 ) -> None:
     """It may not look at `signal` any more, so no warm start is possible and the fresh fit is worse:
     a version in the registry, no entry in the ledger, no shadow score."""
-    desk, now = opened(tmp_path, small_history(DAYS, PER_DAY))
-    again(desk, now)
+    desk, now, _ = opened_and_grown(tmp_path, small_history(DAYS, PER_DAY))
     blind = replace(desk, case_types={NAME: kind_of(features=1)})
     head, scored = desk.ledger.head(), desk.store.counts("shadow_scores")
     told = again(blind, now)
@@ -239,17 +280,15 @@ def test_a_significantly_worse_challenger_is_registered_and_not_filed(
 
 def test_a_retrain_without_cause_is_no_difference_and_filed(tmp_path: Path) -> None:
     """Nothing changed in the world (simulated), so nothing is proven, and a newer model may serve. (A
-    quarter of the past is new; twice as many rows would be a cause.)"""
-    desk, now = opened(tmp_path, small_history(DAYS, PER_DAY), hold_back=0.25)
-    again(desk, now)
+    quarter of what it learns from is new; twice as many rows would be a cause.)"""
+    desk, now, _ = opened_and_grown(tmp_path, small_history(DAYS, PER_DAY), 40)
     told = again(desk, now)
     assert (told.filed, told.verdict) == (True, "no_difference")
 
 
 def test_too_few_new_rows_are_learned_from_and_not_compared_on(tmp_path: Path) -> None:
-    """A tenth of the past is new: some 100 rows to compare on are too few, so all teach."""
-    desk, now = opened(tmp_path, small_history(DAYS, PER_DAY), hold_back=0.1)
-    again(desk, now)
+    """A week is new: some 100 rows to compare on are too few, so all teach."""
+    desk, now, _ = opened_and_grown(tmp_path, small_history(DAYS, PER_DAY), 52)
     known = len(training_rows(desk, load_book(desk, now), NAME).learning)
     told = again(desk, now)
     assert told.filed
@@ -262,8 +301,7 @@ def test_too_few_new_rows_are_learned_from_and_not_compared_on(tmp_path: Path) -
 
 def test_a_champion_whose_file_is_damaged_does_not_stop_a_retrain(tmp_path: Path) -> None:
     """A new model is just what helps then; it is not compared, and says why."""
-    desk, now = opened(tmp_path, small_history(DAYS, PER_DAY))
-    again(desk, now)
+    desk, now, _ = opened_and_grown(tmp_path, small_history(DAYS, PER_DAY))
     for file in (*tmp_path.rglob("model.ubj"), *desk.registry.copies.folder.iterdir()):
         file.write_bytes(b"not a model")
     reopened = replace(desk, registry=type(desk.registry).in_home(tmp_path))
@@ -290,8 +328,7 @@ def test_a_retrain_moves_no_live_decision(tmp_path: Path) -> None:
     """A live boundary decides the same cases the same way before and after; the new generation
     only adds shadow scores."""
     cases = small_history(DAYS, PER_DAY)
-    desk, now = opened(tmp_path, cases)
-    again(desk, now)
+    desk, now, _ = opened_and_grown(tmp_path, cases)
     promoted(desk, now, Boundary(0.02, 0.9))
     live = desk.ledger.live_policy(NAME)
     new = cases.tail(600).drop(columns=["bad"])
@@ -320,7 +357,7 @@ def promoted(desk: Desk, now: datetime, boundary: Boundary) -> None:
         Propose(
             case_type=NAME, policy=policy, actor="somebody",
             base_version=last_version(desk, NAME), evidence_digest="0" * 64,
-            evidence_since=generation.evidence_since, evidence_until=now,
+            evidence_since=generation.cohort_since, evidence_until=now,
         ),
         now,
     )  # fmt: skip
@@ -329,8 +366,7 @@ def promoted(desk: Desk, now: datetime, boundary: Boundary) -> None:
 
 def test_a_walk_does_not_try_a_refused_challenger_again_the_next_night(tmp_path: Path) -> None:
     """The gate left no generation behind, so the walk itself remembers when it last tried."""
-    desk, now = opened(tmp_path, small_history(DAYS, PER_DAY))
-    again(desk, now)
+    desk, now, _ = opened_and_grown(tmp_path, small_history(DAYS, PER_DAY))
     walk = Walk(desk, RevealedHistory(small_history(DAYS, PER_DAY), desk.case_types, 20, 1), 14)
     promoted(desk, now, Boundary(0.02, 0.9))
     later = now + timedelta(days=14)
