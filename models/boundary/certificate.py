@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -93,6 +94,34 @@ def delta_shares(targets: Targets, delta: float) -> dict[str, float]:
     if set(named) == {"recall", "precision"}:
         return {"recall": RECALL_SHARE * delta, "precision": (1.0 - RECALL_SHARE) * delta}
     return {name: delta / len(named) for name in named}
+
+
+def surfaced_refutes(
+    evidence: Evidence, targets: Targets, shares: Mapping[str, float], cut: float
+) -> bool:
+    """Whether bad cases that came to light by themselves are already more than is allowed.
+
+    They are some of the misses, so their number alone is a lower limit: under the promise it is
+    at most Poisson with the misses allowed.
+
+    Args:
+        shares: of delta, by promise; see `delta_shares`.
+        cut: the pass cut in force.
+    """
+    passed = evidence.automatable & (evidence.score <= cut)
+    surfaced = int((passed & evidence.surfaced).sum())
+    if not surfaced:
+        return False
+    allowed = []
+    if targets.false_omission_rate is not None:
+        limit = targets.false_omission_rate * float(passed.sum())
+        allowed.append((limit, shares["false_omission_rate"]))
+    if targets.recall is not None:
+        caught = (evidence.bad | evidence.missing) & ~passed
+        seen = float((1.0 / evidence.propensity[caught]).sum())
+        odds = (1.0 - targets.recall) / targets.recall
+        allowed.append((odds * seen, shares["recall"]))
+    return any(stats.poisson.sf(surfaced - 1, limit) <= delta for limit, delta in allowed)
 
 
 @dataclass(frozen=True)
@@ -224,7 +253,7 @@ class Judgement:
     ) -> Certificate:
         """The cheapest of the boundaries proven up to `widest`; today's, where nothing is cheaper."""
         choice = cheapest(
-            self.evidence,
+            self.settled(),
             costs,
             self.incumbent,
             widest,
@@ -286,25 +315,7 @@ class Judgement:
         return block_sequences(self.grid, high, low, first)
 
     def _surfaced_refutes(self, cut: float) -> bool:
-        """Whether bad cases that came to light by themselves are already more than is allowed.
-
-        They are some of the misses, so their number alone is a lower limit: under the promise it is
-        at most Poisson with the misses allowed.
-        """
-        passed = self.evidence.automatable & (self.evidence.score <= cut)
-        surfaced = int((passed & self.evidence.surfaced).sum())
-        if not surfaced:
-            return False
-        allowed = []
-        if self.targets.false_omission_rate is not None:
-            limit = self.targets.false_omission_rate * float(passed.sum())
-            allowed.append((limit, self.shares["false_omission_rate"]))
-        if self.targets.recall is not None:
-            caught = (self.evidence.bad | self.evidence.missing) & ~passed
-            seen = float((1.0 / self.evidence.propensity[caught]).sum())
-            odds = (1.0 - self.targets.recall) / self.targets.recall
-            allowed.append((odds * seen, self.shares["recall"]))
-        return any(stats.poisson.sf(surfaced - 1, limit) <= delta for limit, delta in allowed)
+        return surfaced_refutes(self.evidence, self.targets, self.shares, cut)
 
     def _insufficient(
         self, needed: dict[str, int], sentence: str, reasons: list[str]
@@ -336,6 +347,10 @@ class Judgement:
             tests["block"] = self.blocking.name
         needed = labels_needed(self.evidence, self.targets, self.shares, self.incumbent, tests)
         return needed, price_named(needed) if needed else ""
+
+    def settled(self) -> Evidence:
+        """The evidence that tells what a boundary costs."""
+        return self.evidence
 
     def waiting(self) -> str:
         """What is said of drawn cases without a label; "": nothing."""

@@ -519,6 +519,11 @@ class _CohortJudgement(Judgement):
         }
         return needed, " ".join(price.sentence for price in prices.values())
 
+    def settled(self) -> Evidence:
+        """Without the cases whose truth will come: a look waits for them, and so does a cost."""
+        cohort = self.sequence.cohort
+        return self.evidence.only(~cohort.waiting[cohort.member])
+
     def waiting(self) -> str:
         cohort = self.sequence.cohort
         waiting = int((cohort.member & cohort.waiting).sum())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from models.boundary import restarted_bets
-from models.boundary.certificate import certify, delta_shares
+from models.boundary.certificate import certify, delta_shares, surfaced_refutes
 from models.boundary.evidence import Evidence
 from models.vocabulary import Boundary, Certificate, CertificateVerdict, Targets
 
@@ -14,7 +14,8 @@ def guard(evidence: Evidence, targets: Targets, boundary: Boundary) -> Certifica
     """An alarm with the narrower boundary to fall back to, or None while nothing is refuted.
 
     The bets against its promises (METHODS 5; `restarted_bets`) are valid on every night, so a sound
-    boundary is called refuted with a probability of at most `targets.delta`, ever.
+    boundary is called refuted with a probability of at most `targets.delta`, ever. So is one whose
+    misses that came to light by themselves are alone too many (METHODS 1).
 
     Args:
         evidence: cases opened since the boundary's own evidence ended, scored by its model. With
@@ -32,6 +33,8 @@ def guard(evidence: Evidence, targets: Targets, boundary: Boundary) -> Certifica
         if targets.false_omission_rate is not None:
             capital = restarted_bets.pass_refuted(evidence, targets.false_omission_rate, low)
             refuted |= {"pass"} if capital >= 1.0 / shares["false_omission_rate"] else set()
+        if surfaced_refutes(evidence, targets, shares, low):
+            refuted.add("pass")
     if high is not None and targets.precision is not None:
         capital = restarted_bets.block_refuted(evidence, targets.precision, high)
         refuted |= {"block"} if capital >= 1.0 / shares["precision"] else set()

@@ -6,19 +6,24 @@ Injected: proposals whose evidence begins an hour too early or ends an hour too 
 The hub's rule alone is tested in tests/models/hub/test_evidence.py.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
-from flows.verbs.certify import certify_case_type, evidence_digest, policy_for
+from flows.verbs.certify import certify_case_type, policy_for
 from flows.verbs.generation import current_generation, last_version
+from flows.verbs.given import evidence_digest, given_for
 from flows.verbs.promote import approve_and_promote
-from flows.verbs.truth import evidence_for, load_book
+from flows.verbs.truth import load_book
 from models.hub import Entry, EntryKind, Propose
+from models.vocabulary import Boundary
 from tests.builders import small_history, small_walk
 from tests.hub import rule
 
 NAME = "small_case"
+NARROW = Boundary(0.001, None)
+"""Not the boundary that is live by then, which the hub would refuse to propose again."""
 NIGHTS = 6
 
 
@@ -35,10 +40,10 @@ def at_night(walk, number):
     return datetime.fromisoformat(walk.nights[number]["as_of"])
 
 
-def evidence_at(walk, as_of):
-    """The evidence of that night, read now."""
+def cohort_at(walk, as_of):
+    """What certifies, read as of that night."""
     generation = current_generation(walk.desk, NAME)
-    return evidence_for(walk.desk, load_book(walk.desk, as_of), NAME, generation)
+    return given_for(walk.desk, load_book(walk.desk, as_of), generation).frame
 
 
 def started(walk):
@@ -46,13 +51,12 @@ def started(walk):
     return next(one for one in history if one.kind is EntryKind.GENERATION_STARTED)
 
 
-def ask(walk, since, until, at):
+def ask(walk, since, until, at, boundary=NARROW):
     """A proposal of the newest model on evidence from `since` to `until`."""
     judged = certify_case_type(walk.desk, load_book(walk.desk, at), NAME)
-    policy = policy_for(walk.desk, judged)
     command = Propose(
         case_type=NAME,
-        policy=policy,
+        policy=replace(policy_for(walk.desk, judged), boundary=boundary),
         actor="ana",
         base_version=last_version(walk.desk, NAME),
         evidence_digest=judged.evidence_digest,
@@ -62,26 +66,26 @@ def ask(walk, since, until, at):
     return walk.desk.ledger.submit(command, at)
 
 
-def test_a_nights_evidence_begins_where_the_model_stopped_learning(walk):
-    """Not one row that it learned from or was compared on, and not one that is not mature."""
+def test_a_nights_cohort_begins_where_the_model_stopped_learning(walk):
+    """Not one row that it learned from or was compared on, and no truth of one that is not mature."""
     as_of = at_night(walk, -1)
-    frame = evidence_at(walk, as_of)
+    frame = cohort_at(walk, as_of)
     trained_before = datetime.fromisoformat(started(walk).dossier["trained_before"])
     assert len(frame) > 100
     assert frame["opened_at"].min() >= trained_before
-    assert frame["opened_at"].max() < as_of - timedelta(days=3)  # the case type's maturity
+    known = frame[frame["bad"].notna()]
+    assert known["opened_at"].max() < as_of - timedelta(days=3)  # the case type's maturity
     older = load_book(walk.desk, as_of).decisions
     learned = set(older["case_id"][older["opened_at"] < trained_before])
     assert len(learned) >= started(walk).dossier["rows"]
     assert not learned & set(frame["case_id"])
 
 
-def test_a_nights_evidence_ends_with_the_night(walk):
+def test_a_nights_truth_ends_with_the_night(walk):
     """Labels that came later change nothing about an earlier night's certificate."""
     early, late = at_night(walk, 2), at_night(walk, -1)
-    then, now = evidence_at(walk, early), evidence_at(walk, late)
-    assert then["opened_at"].max() < early - timedelta(days=3)
-    assert len(now) > len(then)
+    then, now = cohort_at(walk, early), cohort_at(walk, late)
+    assert then["bad"].notna().sum() < now["bad"].notna().sum()
     told = next(one for one in walk.nights[2]["certificates"] if one["case_type"] == NAME)
     digest = current_generation(walk.desk, NAME).digest
     assert told["evidence_digest"] == evidence_digest(then, digest)
@@ -93,35 +97,21 @@ def test_a_proposal_on_such_rows_is_refused_and_the_refusal_kept(walk, hours):
     """One hour too early or too late is enough."""
     generation, now = current_generation(walk.desk, NAME), at_night(walk, -1)
     early, late = (timedelta(hours=one) for one in hours)
-    said = ask(walk, generation.evidence_since + early, now + late, now)
+    said = ask(walk, generation.cohort_since + early, now + late, now)
     assert rule(said) == "evidence_is_unseen"
     assert walk.desk.ledger.refusals(NAME)[-1].rule == "evidence_is_unseen"
 
 
-def test_the_rows_that_chose_a_boundary_are_spent(walk):
-    """Once promoted, the night itself reads later cases only, and the hub refuses the earlier ones."""
+def test_a_promotion_spends_no_evidence_and_opens_no_row_the_model_saw(walk):
+    """One table of looks serves a model's whole life (METHODS 1.2): after a promotion its cohort
+    begins with the same cases, and the hub refuses the earlier ones still."""
     desk, now = walk.desk, at_night(walk, -1)
-    since = current_generation(desk, NAME).evidence_since
-    cut = now - timedelta(days=4)
+    since, cut = current_generation(desk, NAME).cohort_since, now - timedelta(days=4)
     proposal = ask(walk, since, cut, now)
     assert isinstance(proposal, Entry), proposal
-    before = evidence_at(walk, now)
+    before = cohort_at(walk, now)
     approve_and_promote(desk, NAME, str(proposal.policy_id), "ben", now)
-    generation = current_generation(desk, NAME)
-    assert generation.evidence_since == cut
-    after = evidence_at(walk, now)
-    assert after["opened_at"].min() >= cut
-    assert set(after["case_id"]) == set(before["case_id"][before["opened_at"] >= cut])
-    again = desk.ledger.submit(
-        Propose(
-            case_type=NAME,
-            policy=policy_for(desk, certify_case_type(desk, load_book(desk, now), NAME)),
-            actor="ana",
-            base_version=last_version(desk, NAME),
-            evidence_digest="0" * 64,
-            evidence_since=cut - timedelta(hours=1),
-            evidence_until=now,
-        ),
-        now,
-    )
+    assert current_generation(desk, NAME).cohort_since == since
+    assert list(cohort_at(walk, now)["case_id"]) == list(before["case_id"])
+    again = ask(walk, since - timedelta(hours=1), now, now, Boundary(0.002, None))
     assert rule(again) == "evidence_is_unseen"

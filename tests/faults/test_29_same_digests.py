@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from flows.verbs.certify import evidence_digest
+from flows.verbs.given import evidence_digest
 from flows.verbs.decide import decide_cases
 from flows.verbs.desk import Desk
 from flows.verbs.generation import current_generation

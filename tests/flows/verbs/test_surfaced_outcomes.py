@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from flows.verbs.certify import certify_case_type
 from flows.verbs.desk import Desk
-from flows.verbs.propose import act_on
+from flows.verbs.guardrail import guard_live_policy
 from flows.verbs.truth import load_book
 from models.hub import EntryKind
 from models.vocabulary import CertificateVerdict
@@ -69,11 +68,11 @@ def test_many_of_them_refute_the_live_boundary_and_it_narrows(
 ) -> None:
     """Some 1,400 bad cases were caught, so a recall of .9 allows 1,400 / 9 = 156 misses; 300 came."""
     charged_back(desk, undrawn(passing).iloc[:300])
-    judged = certify_case_type(desk, load_book(desk, LATER), NAME)
-    assert judged.certificate.verdict is CertificateVerdict.INCUMBENT_UNCERTIFIED
-    entry = act_on(desk, judged, LATER)
-    assert entry is not None
-    assert entry.kind is EntryKind.NARROWED
+    (tripped,) = guard_live_policy(desk, load_book(desk, LATER), NAME)
+    assert tripped.alarm.certificate.verdict is CertificateVerdict.INCUMBENT_UNCERTIFIED
+    assert [entry.kind for entry in tripped.entries] == [
+        EntryKind.GUARDRAIL_TRIPPED, EntryKind.NARROWED,
+    ]  # fmt: skip
     live = desk.ledger.live_policy(NAME).boundary
     assert live.pass_at_or_below is None or live.pass_at_or_below < WIDE.pass_at_or_below
     assert live.block_at_or_above == WIDE.block_at_or_above
@@ -81,6 +80,4 @@ def test_many_of_them_refute_the_live_boundary_and_it_narrows(
 
 def test_a_few_of_them_leave_it_alone(desk: Desk, passing: pd.DataFrame) -> None:
     charged_back(desk, undrawn(passing).iloc[:20])
-    judged = certify_case_type(desk, load_book(desk, LATER), NAME)
-    assert judged.certificate.verdict is not CertificateVerdict.INCUMBENT_UNCERTIFIED
-    assert "refuted" not in " ".join(judged.certificate.reasons)
+    assert guard_live_policy(desk, load_book(desk, LATER), NAME) == []

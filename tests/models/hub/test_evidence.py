@@ -142,7 +142,7 @@ def test_another_models_training_does_not_spend_this_ones_evidence():
 
 
 @pytest.mark.parametrize(
-    ("delta", "sample"), [(0.0, 1.0), (1.0, 1.0), (0.1, -1.0), (0.1, float("nan"))]
+    ("delta", "sample"), [(-0.1, 1.0), (1.0, 1.0), (0.1, -1.0), (0.1, float("nan"))]
 )
 def test_a_look_spends_a_share_on_a_sample(delta, sample):
     """What is not a share of delta, or not a number of cases, is refused where it is made."""
