@@ -10,7 +10,44 @@ import click
 
 from flows.commands.exit_codes import EXIT_GATE
 from flows.commands.options import FILE, SHARE, UTC_STAMP
-from flows.commands.output import refuse_outputs
+from flows.commands.output import refuse_outputs, table
+
+
+@click.command("look-back")
+@click.argument("case_type")
+@click.option(
+    "--to", type=FILE, help="Write the cases to review here, most harm first (.csv or .parquet)."
+)
+@click.option("--json", "as_json", is_flag=True)
+def look_back(case_type: str, to: Path | None, as_json: bool) -> None:
+    """Say what the fallen boundaries of CASE_TYPE passed above what is left, what of it is worth a look,
+    and what looks at it have shown.
+
+    A boundary falls when it is refuted or rolled back. Its unlabelled cases whose expected harm is above
+    the cost of a review wait, most harm first; what a review finds may refute a boundary, and proves none.
+    """
+    from flows.reports.look_back import look_back_row, look_back_sentences
+    from flows.verbs import live
+    from flows.verbs.hand_out import hand_out, refuse_suffix
+    from flows.verbs.look_back import look_backs, waiting_cases, within_sla
+
+    if to is not None:
+        refuse_suffix(to)
+        refuse_outputs([], {"--to": to})
+    desk, now = live.open_desk(), datetime.now(UTC)
+    found = look_backs(desk, case_type, now)
+    cases = waiting_cases(found)
+    fits = within_sla(desk, case_type, found, now)
+    if to is not None:
+        hand_out(cases, to)
+    if as_json:
+        told = {"case_type": case_type, "waiting": len(cases), "sla": fits, "to": to and str(to)}
+        click.echo(json.dumps({**told, "falls": [one.plain() for one in found]}, indent=1))
+        return
+    click.echo("\n".join(look_back_sentences(case_type, found, fits)))
+    table([look_back_row(one) for one in found])
+    if to is not None:
+        click.echo(f"Written: {to}")
 
 
 @click.command("audit-period")
@@ -68,4 +105,4 @@ def audit_period(
         raise SystemExit(EXIT_GATE)
 
 
-COMMANDS = (audit_period,)
+COMMANDS = (look_back, audit_period)

@@ -63,7 +63,9 @@ def test_a_refuted_boundary_is_rolled_back_and_people_are_told(desk: Desk) -> No
     (alert,) = desk.alerts.recent(5)
     assert alert["kind"] == "guardrail_tripped"
     assert alert["sentence"].startswith(f"{NAME}: Today's pass side is refuted")
-    assert alert["sentence"].endswith("Answer: rolled back.")
+    assert "Answer: rolled back. A look-back waits: " in alert["sentence"]
+    assert alert["sentence"].endswith(f"`ratchet look-back {NAME} --to FILE`.")
+    assert alert["look_back"] > 0
     assert (alert["left"], alert["live"]) == (wide.policy_id, answer.policy_id)
     assert desk.registry.aliases(NAME)["champion"] == "1"
     assert guarded(desk) == []
@@ -89,7 +91,7 @@ def test_with_nothing_before_it_the_refuted_side_goes_back_to_people(desk: Desk)
     assert live.boundary.block_at_or_above == WIDE.block_at_or_above
     low = live.boundary.pass_at_or_below
     assert low is None or low < 0.3
-    assert desk.alerts.recent(1)[0]["sentence"].endswith("Answer: narrowed.")
+    assert "Answer: narrowed. A look-back waits: " in desk.alerts.recent(1)[0]["sentence"]
 
 
 def test_a_wider_policy_before_it_is_no_way_back(desk: Desk) -> None:
