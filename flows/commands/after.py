@@ -105,4 +105,72 @@ def audit_period(
         raise SystemExit(EXIT_GATE)
 
 
-COMMANDS = (look_back, audit_period)
+@click.group()
+def certificate() -> None:
+    """Show another party what is proven: a signed, expiring file, and the verifier that needs Python
+    alone."""
+
+
+@certificate.command("export")
+@click.argument("case_type")
+@click.option("--to", type=FILE, required=True, help="Write the certificate here (JSON).")
+@click.option("--verifier", type=FILE, help="Copy the verifier (one Python file) here, too.")
+def export_certificate(case_type: str, to: Path, verifier: Path | None) -> None:
+    """Write what is proven of CASE_TYPE's live boundary: policy, promises, every look with its counts and
+    limits, digests of the evidence, the ledger's entry and head; signed, and valid for 90 days at most.
+
+    It takes no look and spends nothing. What the labels as they are now do not prove is refused (exit
+    code 3).
+    """
+    from flows import certificate_verifier
+    from flows.adapters.files import write_atomically
+    from flows.verbs import live
+    from flows.verbs.certificate import export_certificate as export
+
+    refuse_outputs([], {"--to": to, "--verifier": verifier})
+    told = export(live.open_desk(), case_type, datetime.now(UTC))
+    text = json.dumps(told, indent=1) + "\n"
+    write_atomically(to, lambda file: file.write(text.encode("ascii")))
+    click.echo(
+        f"{case_type}: {len(told['proofs'])} promises proven, valid until {told['valid_until']}."
+    )
+    click.echo(f"Written: {to}")
+    if verifier is not None:
+        source = Path(certificate_verifier.__file__).read_bytes()
+        write_atomically(verifier, lambda file: file.write(source))
+        click.echo(f"Verifier: {verifier} (python {verifier.name} {to.name} --key KEY)")
+    click.echo(
+        f"Public key, to be told by another way than the file: {told['signature']['public_key']}"
+    )
+
+
+@certificate.command("verify")
+@click.argument("file", type=FILE)
+@click.option("--key", metavar="HEX", help="The issuer's public key, got by another way.")
+@click.option("--at", type=UTC_STAMP, help="The moment it is relied on (default: now).")
+def verify_certificate(file: Path, key: str | None, at: datetime | None) -> None:
+    """Compute a certificate's table again, hold its counts against it, and check its digests, expiry,
+    policy and signature.
+
+    The same as `python certificate_verifier.py FILE`, which needs nothing of ours. The exit code is 0
+    when it holds, else 3 with a sentence for each reason.
+    """
+    from configs.errors import UserError
+    from flows.certificate_verifier import summary, verify
+
+    if at is not None and at.tzinfo is None:
+        raise UserError(f"{at.isoformat()} has no time zone; write it as {at.isoformat()}Z.")
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as wrong:
+        raise UserError(f"{file} cannot be read as a certificate: {wrong}.") from None
+    wrongs = verify(text, at or datetime.now(UTC), key)
+    if wrongs:
+        click.echo("\n".join(f"Not to be relied on: {why}" for why in wrongs))
+        raise SystemExit(EXIT_GATE)
+    click.echo("\n".join(["It holds.", *summary(text)]))
+    if key is None:
+        click.echo("No --key was given: compare that key with the issuer's, got by another way.")
+
+
+COMMANDS = (look_back, audit_period, certificate)
