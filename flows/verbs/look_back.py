@@ -27,6 +27,8 @@ from models.hub import Policy
 from models.hub.falls import Fall, falls_of
 from models.vocabulary import Action
 
+OPENED_BEFORE = timedelta(days=30)
+"""A case may have been opened so long before the policy that decided it was live."""
 SPREADS = (1, 2, 4, 7, 14, 28)
 """Over so many days the reviews may be spread."""
 WINDOW_DAYS = 28
@@ -121,7 +123,7 @@ def look_backs(desk: Desk, case_type: str, now: datetime) -> list[LookBack]:
     bands = [band for fall in falls if (band := _band(desk, fall)) is not None]
     if not bands:
         return []
-    book = load_book(desk, now, min(band.since for band in bands) - timedelta(days=1))
+    book = load_book(desk, now, min(band.since for band in bands) - OPENED_BEFORE)
     found: list[LookBack] = []
     named: set[str] = set()
     for band in reversed(bands):

@@ -192,6 +192,9 @@ def decided_cases(
             "opened_at": pd.date_range(opened, periods=count, freq="min").astype(
                 "datetime64[us, UTC]"
             ),
+            "decided_at": pd.date_range(opened, periods=count, freq="min").astype(
+                "datetime64[us, UTC]"
+            ),
             "score": score,
             "recommendation": np.where(score > 0.5, "block", "pass"),
             "action": action,

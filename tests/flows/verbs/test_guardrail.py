@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from configs.errors import GateRefused
 from flows.verbs import guardrail
 from flows.verbs.desk import Desk
 from flows.verbs.guardrail import guard_live_policy
@@ -199,3 +200,22 @@ def test_only_the_side_that_decides_is_guarded(desk: Desk) -> None:
     made_live(desk, policy(Boundary.everything_reviewed()), NOW)
     decided_cases(desk, policy(Boundary.everything_reviewed()), NOW, 500, bad_passed=0.6)
     assert guarded(desk) == []
+
+
+def test_a_look_back_that_cannot_be_sized_keeps_no_alarm_from_people(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The boundary fell, and that is told; so is what went wrong beside it."""
+    made_live(desk, policy(NARROW), NOW - DAY)
+    made_live(desk, policy(WIDE), NOW)
+    decided_cases(desk, policy(WIDE), NOW, 3_000, bad_passed=0.6)
+
+    def breaks(*_: object) -> None:
+        raise GateRefused("the store is not to be read.")
+
+    monkeypatch.setattr(guardrail, "look_backs", breaks)
+    assert guarded(desk) == [TRIPPED, ROLLED_BACK]
+    (alert,) = desk.alerts.recent(5)
+    assert alert["sentence"].endswith(
+        "Answer: rolled back. The look-back was not sized: the store is not to be read."
+    )

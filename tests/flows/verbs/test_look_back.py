@@ -16,6 +16,8 @@ from flows.verbs.expiry import expire_policy
 from flows.verbs.generation import champion_generation
 from flows.verbs.given import evidence_digest
 from flows.verbs.guardrail import guard_live_policy
+from flows.verbs.last_night import last_night
+from flows.verbs.live import file_dossier
 from flows.verbs.look_back import LookBack, look_backs, waiting_cases, within_sla
 from flows.verbs.promote import roll_back
 from flows.verbs.truth import evidence_for, load_book
@@ -34,6 +36,7 @@ from tests.flows.verbs.hub_desk import (
     store,
     with_model,
 )
+from tests.nights import quiet_night
 
 LATER = NOW + 10 * DAY
 
@@ -216,3 +219,19 @@ def test_the_reviews_fit_the_sla_over_more_days_where_there_are_more_of_them(des
     assert 0.0 <= fits["today"] <= 1.0
     assert fits["spread_days"] is None or fits["then"] >= fits["today"] - 0.01
     assert within_sla(desk, NAME, [], LATER)["spread_days"] is None
+
+
+def test_the_morning_after_names_what_waits_and_by_which_command(desk: Desk) -> None:
+    """With its size; once all of it is judged, no more."""
+    cases = fallen(desk, policy(NARROW)).set_index("case_id")["bad"]
+    file_dossier(desk, quiet_night(LATER))
+    one = only(desk)
+    (wait,) = [w for w in last_night(desk, LATER)["waits"] if "look back" in w["what"]]
+    assert (wait["count"], wait["command"]) == (
+        len(one.waiting),
+        f"ratchet look-back {NAME} --to FILE",
+    )
+    assert f"{one.hours:,.1f} reviewer hours" in wait["what"]
+    reviewed(desk, one.waiting, cases[one.waiting["case_id"]].to_numpy(dtype=bool))
+    waits = last_night(desk, LATER + 2 * DAY)["waits"]
+    assert not [w for w in waits if "look back" in w["what"]]
