@@ -47,7 +47,8 @@ _SIDES = {
     "precision": ("block", "block_at_or_above"),
 }
 _TINY = 1e-9
-_MOST_LOOKS, _MOST_CASES = 400, 10_000_000
+_MOST_LOOKS, _MOST_CASES, _MOST_WORK = 400, 10_000_000, 100_000_000
+"""Beyond it, which no honest certificate comes near, a file is refused rather than computed for hours."""
 _DEVIATIONS, _COUNTS = 9.0, 30
 """Errors farther from their mean, in standard deviations and counts, together have a probability below 1e-17."""
 
@@ -204,7 +205,8 @@ def _proofs(told: dict[str, Any]) -> list[str]:
         if told["boundary"][cut] is not None and not about & set(told["targets"]):
             wrong.append(f"Nothing is promised of {cut}, and it decides there.")
     wrong += _deltas(told)
-    return [*wrong, *(why for one in told["proofs"] for why in _proof(told, one))]
+    left = [_MOST_WORK]
+    return [*wrong, *(why for one in told["proofs"] for why in _proof(told, one, left))]
 
 
 def _deltas(told: dict[str, Any]) -> list[str]:
@@ -218,7 +220,7 @@ def _deltas(told: dict[str, Any]) -> list[str]:
     return [] if fits else ["Its proofs spend more error probability than it promises."]
 
 
-def _proof(told: dict[str, Any], one: dict[str, Any]) -> list[str]:
+def _proof(told: dict[str, Any], one: dict[str, Any], left: list[int]) -> list[str]:
     risk = one["risk"]
     side, cut = _SIDES[risk]
     target = told["targets"][risk]
@@ -236,16 +238,18 @@ def _proof(told: dict[str, Any], one: dict[str, Any]) -> list[str]:
         or len(set(cuts)) < len(cuts)
     ):
         return [f"{risk}: its proof is not of the boundary's cut {told['boundary'][cut]}."]
-    return [why for step in one["steps"] for why in _step(told, one, step)]
+    return [why for step in one["steps"] for why in _step(told, one, step, left)]
 
 
-def _step(told: dict[str, Any], one: dict[str, Any], step: dict[str, Any]) -> list[str]:
+def _step(
+    told: dict[str, Any], one: dict[str, Any], step: dict[str, Any], left: list[int]
+) -> list[str]:
     named = f"{one['risk']} at {step['cut']}"
     looks = step["looks"]
     if not 0 < len(looks) <= _MOST_LOOKS or not 1 <= step["first"] <= _MOST_CASES:
         raise NotOne(f"{named} has {len(looks)} looks from {step['first']} cases on")
     sizes, allowed, spent = look_table(
-        step["first"], one["limit"], one["delta"], told["growth"], step["phi"], len(looks)
+        step["first"], one["limit"], one["delta"], told["growth"], step["phi"], len(looks), left
     )
     for place, (size, most, so_far, errors) in enumerate(looks):
         if (size, most) != (sizes[place], allowed[place]) or not math.isclose(
@@ -255,8 +259,8 @@ def _step(told: dict[str, Any], one: dict[str, Any], step: dict[str, Any]) -> li
                 f"{named}: look {place + 1} says {most} errors of {size} at {so_far:.6g} spent; computed "
                 f"again it allows {allowed[place]} of {sizes[place]} at {spent[place]:.6g}."
             ]
-        before = looks[place - 1] if place else (0, 0, 0.0, 0)
-        if isinstance(errors, bool) or not 0 <= errors - before[3] <= size - before[0]:
+        before = looks[place - 1][3] if place else 0
+        if isinstance(errors, bool) or not isinstance(errors, int) or errors < before:
             return [f"{named}: look {place + 1} counts {errors} errors, which cannot be."]
     if _passed(looks) is None:
         return [f"{named}: no look shows as few errors as it may, so it is not proven."]
@@ -297,19 +301,32 @@ def _moment(text: str) -> datetime:
 
 
 def look_table(
-    first: int, share: float, delta: float, growth: float, phi: float, looks: int
+    first: int,
+    share: float,
+    delta: float,
+    growth: float,
+    phi: float,
+    looks: int,
+    left: list[int] | None = None,
 ) -> tuple[list[int], list[int], list[float]]:
     """The exact group-sequential table: cases of each look, errors allowed (-1: none), and the
     probability of having passed by then where the true error share is `share` (METHODS 1.2).
 
     Up to look i it may spend `delta * (1 - (1 - phi) * first / size_i)`.
+
+    Args:
+        left: one number, how many multiplications may still be made; it is counted down.
     """
+    left = [_MOST_WORK] if left is None else left
     if not (0.0 < share < 1.0 and 0.0 < delta < 1.0 and 1.0 < growth < 10.0 and 0.0 < phi <= 1.0):
         raise NotOne("a number of its table is out of range")
     sizes, allowed, by_look = _sizes(first, growth, looks), [], []
     start, law, spent, before = 0, [1.0], 0.0, 0
     for size in sizes:
         low, more = _binomial(size - before, share)
+        left[0] -= len(law) * len(more) + len(more)
+        if left[0] < 0:
+            raise NotOne("its looks are too large to be computed again")
         start, law = start + low, _convolved(law, more)
         may_spend, least = delta * (1.0 - (1.0 - phi) * first / size), 0
         passing = spent

@@ -33,13 +33,18 @@ CASE = ["case_id", "case_type", "opened_at", "priority", "amount_usd"]
 
 @dataclass(frozen=True, eq=False)
 class PeriodTold:
-    """A period's verdict and the cases that come next in its order, by the time they were opened."""
+    """A period's verdict and the cases that come next in its order, by the time they were opened.
+
+    confidence: 1 minus the case type's delta, of which a part is set aside for false bad labels.
+    planned: length of the prefix that the audit is to have.
+    """
 
     case_type: str
     since: datetime
     until: datetime
     period: Period
     audit: PeriodAudit
+    confidence: float
     planned: int
     next_cases: pd.DataFrame
 
@@ -52,6 +57,7 @@ class PeriodTold:
             "to": self.until.isoformat(),
             "verdict": audit.verdict.value,
             "miss_share": self.period.miss_share,
+            "confidence": self.confidence,
             "alpha": self.period.alpha,
             "auto_passed": audit.cases,
             "caught": self.period.caught,
@@ -79,7 +85,7 @@ class PeriodTold:
         span = f"{self.since:%Y-%m-%d} to {self.until:%Y-%m-%d}"
         promise = (
             f"at most {period.miss_share:.2%} of the bad cases of {span} were auto-passed "
-            f"({1.0 - period.alpha:.0%})"
+            f"({self.confidence:.0%})"
         )
         verdict = {
             PeriodVerdict.PROVEN: f"Proven: {promise}.",
@@ -90,7 +96,7 @@ class PeriodTold:
             f"{self.case_type}: {verdict} It speaks of that period's cases only.",
             f"{period.caught:,} bad cases were caught, so {audit.breaks_at:,} misses would break it; "
             f"{audit.misses:,} are among the first {audit.reviewed:,} of {audit.cases:,} auto-passed cases "
-            f"in the audit's order (capital {audit.capital:.3g}, proven at {1.0 / period.alpha:g}).",
+            f"in the audit's order (capital {audit.capital:.3g}, proven at {1.0 / period.alpha:.3g}).",
         ]
         if self._doubted:
             told.append(
@@ -173,7 +179,14 @@ def audit_period(
     unknown = np.isnan(period.missed[:planned])
     ids = rows["case_id"].to_numpy(dtype=object)[ordered[:planned][unknown]]
     return PeriodTold(
-        case_type, since, until, period, audit, planned, cases_to_review(desk, ids, now)
+        case_type,
+        since,
+        until,
+        period,
+        audit,
+        1.0 - alpha,
+        planned,
+        cases_to_review(desk, ids, now),
     )
 
 

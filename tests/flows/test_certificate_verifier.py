@@ -145,6 +145,8 @@ TAMPERED: list[tuple[str, Change, str]] = [
     ("a promise given up", lambda t: (t["proofs"].pop(), t["targets"].pop("precision")),
      "Nothing is promised of block_at_or_above"),
     ("a proof twice", lambda t: t["proofs"].append(t["proofs"][0]), "recall is proven twice"),
+    ("a step beyond the last one", lambda t: t["proofs"][1]["steps"][0].update(cut=0.85),
+     "precision: its proof is not of the boundary's cut"),
     ("steps out of order", lambda t: t["proofs"][1]["steps"].reverse(), "not of the boundary's cut"),
     ("no look at all", lambda t: t["proofs"][0]["steps"][0].update(looks=[]), "has 0 looks"),
     ("a digest of nothing", lambda t: t["evidence"].update(cohort_sha256="none"), "cohort_sha256 is no SHA-256"),
@@ -233,6 +235,13 @@ def test_any_one_value_changed_is_refused_and_nothing_crashes(
         return
     inner[place] = odd
     assert verify(signed(document, FORGER), NOW, KEY)
+
+
+def test_looks_too_large_to_compute_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file may ask for hours of work; here for more than a hundred multiplications."""
+    monkeypatch.setattr(verifier, "_MOST_WORK", 100)
+    (why,) = verify(signed(certificate()), NOW, KEY)
+    assert why.endswith("its looks are too large to be computed again.")
 
 
 def test_it_imports_the_standard_library_alone() -> None:

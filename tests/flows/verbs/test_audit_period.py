@@ -80,6 +80,11 @@ def test_a_broken_promise_is_refuted(desk: Desk) -> None:
         reviewed(desk, cases, told)
         told = asked(desk, rate=0.5)
     assert told.audit.verdict.value == "refuted"
+    passed = cases["action"] == "auto_pass"
+    known = cases["bad"] & ~passed & ((cases["action"] == "escalate") | cases["audited"])
+    open_ = ~passed & ~known & ~((cases["action"] == "escalate") | cases["audited"])
+    assert told.period.caught == int(known.sum())
+    assert told.period.caught_at_most == int(known.sum() + open_.sum())
     assert "Refuted" in told.sentences()[0]
     assert asked(desk, miss_share=0.5, rate=1.0).audit.verdict.value == "proven"
 
@@ -98,6 +103,16 @@ def test_the_prefix_is_as_long_as_the_rate_says(desk: Desk) -> None:
         "amount_usd",
     ]
     assert quarter.next_cases["opened_at"].is_monotonic_increasing
+
+
+def test_the_order_is_not_that_of_the_ordinary_audit(desk: Desk) -> None:
+    """Half of the passed cases were audited, by the draw that makes the cohort. What those audits showed
+    decided which cases were passed later, so they must not all stand first; half of a prefix is theirs."""
+    made_live(desk, policy(WIDE), NOW)
+    decided_cases(desk, policy(WIDE), NOW, 3_000, bad_passed=0.0, keyed=True)
+    told = asked(desk, rate=0.4)
+    # 368 cases, each unlabelled with probability .5: three standard deviations are 29.
+    assert abs(len(told.next_cases) - 0.5 * told.planned) < 3 * np.sqrt(0.25 * told.planned)
 
 
 def test_that_no_chargeback_came_is_no_word_on_a_case(desk: Desk) -> None:

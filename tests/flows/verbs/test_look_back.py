@@ -101,6 +101,19 @@ def test_the_undrawn_cases_of_the_band_wait_most_harm_first(desk: Desk) -> None:
     assert one.unlabelled == len(hidden)
 
 
+def test_an_audit_draw_without_a_label_waits_for_its_audit(desk: Desk) -> None:
+    """It is drawn by design and named by `ratchet open-draws`; it is passed in the band all the same."""
+    cases = fallen(desk, policy(NARROW)).drop(columns="bad")
+    before = only(desk)
+    drawn = cases[(cases["action"] == "auto_pass") & cases["audited"]].head(50)
+    late = drawn.assign(case_id="late-" + drawn["case_id"], score=0.29)
+    store(desk, "decisions", late, ["case_id"], NOW + DAY)
+    after = only(desk)
+    assert after.passed == before.passed + 50
+    assert after.audited == before.audited
+    assert after.waiting.equals(before.waiting)
+
+
 def test_with_nothing_left_in_force_all_that_it_passed_is_in_the_band(desk: Desk) -> None:
     """The pass side goes back to people as a whole, or to where the narrowed one ends."""
     cases = fallen(desk)

@@ -137,6 +137,11 @@ def test_doubt_is_held_against_a_proof_and_against_a_refutation() -> None:
     # Escalated cases without a word yet may be bad, and caught.
     later = replace(sure, caught_at_most=1_200)
     assert audited_period(later).verdict is not PeriodVerdict.REFUTED
+    # Ten in a row are no accident where ten of 500 are allowed, once somebody has confirmed them.
+    ten = np.where(np.arange(500) < 10, 1.0, NAN)
+    row = Period(ten, np.zeros(500, dtype=np.bool_), 1_000, 1_000)
+    assert audited_period(row).verdict is PeriodVerdict.NOT_YET
+    assert audited_period(replace(row, surely_missed=ten == 1.0)).verdict is PeriodVerdict.REFUTED
 
 
 def test_as_many_more_cases_as_were_said_prove_it() -> None:

@@ -105,3 +105,20 @@ def test_labels_that_were_corrected_since_count_as_they_are_now(
     assert later.proven_by_recall == low
     with pytest.raises(ValueError, match="by the labels as they are now"):
         shown_proofs(later, Boundary(low, None), 1)
+
+
+def test_blocked_cases_that_turned_out_good_since_count_as_they_are_now(
+    sequence: CertificationSequence,
+) -> None:
+    """The first step was proven long ago; half of what it blocks is good by now."""
+    high = sequence.proven.block_at_or_above
+    assert high is not None
+    before = sequence.cohort
+    first = next(one for one in sequence.ladders if high in one.proven_cuts).steps[0]
+    turned = np.flatnonzero(before.bad & (before.score >= first.cut))[::2]
+    bad = before.bad.copy()
+    bad[turned] = False
+    later = replace(sequence, cohort=replace(before, bad=bad))
+    assert later.proven.block_at_or_above == high
+    with pytest.raises(ValueError, match="is not proven by the labels as they are now"):
+        shown_proofs(later, Boundary(None, high), 1)
