@@ -66,6 +66,7 @@ class PeriodTold:
             "reviewed": audit.reviewed,
             "misses": audit.misses,
             "misses_doubted": self._doubted,
+            "misses_certain": int(self.period.surely_missed.sum()),
             "capital": audit.capital,
             "capital_against": audit.capital_against,
             "least_more": audit.least_more,
@@ -98,6 +99,9 @@ class PeriodTold:
             f"{audit.misses:,} are among the first {audit.reviewed:,} of {audit.cases:,} auto-passed cases "
             f"in the audit's order (capital {audit.capital:.3g}, proven at {1.0 / period.alpha:.3g}).",
         ]
+        certain = int(self.period.surely_missed.sum())
+        if audit.verdict is PeriodVerdict.REFUTED and certain > audit.misses:
+            told.append(f"{certain:,} misses are certain among all of them, wherever they stand.")
         if self._doubted:
             told.append(
                 f"{self._doubted:,} of the misses are one person's word: a second review confirms or "

@@ -36,6 +36,9 @@ WINDOW_DAYS = 28
 LOST_AT_MOST = 0.01
 """They fit where the share within the SLA falls by no more than this."""
 
+KEPT_FROM = 0.9
+"""Where fewer reviews than that are within the SLA without them, there is no room for more."""
+
 
 @dataclass(frozen=True, eq=False)
 class LookBack:
@@ -161,7 +164,7 @@ def within_sla(
     today = None if work.empty else _share_within(desk, case_type, work)
     if today is None:
         return nothing
-    for days in SPREADS:
+    for days in SPREADS if today >= KEPT_FROM else ():
         then = _share_within(desk, case_type, _with(work, case_type, waiting, days))
         if then is not None and then >= today - LOST_AT_MOST:
             return {"today": today, "spread_days": days, "then": then}
@@ -304,16 +307,17 @@ def _amounts(desk: Desk, case_ids: pd.Series, now: datetime) -> pd.DataFrame:
 
 
 def _with(work: pd.DataFrame, case_type: str, waiting: int, days: int) -> pd.DataFrame:
-    """The work of four weeks with as many more reviews, evenly over each day, as clear the look-back in
-    so many days."""
-    more = max(round(waiting * WINDOW_DAYS / days), 1)
+    """The work with as many more reviews a day, evenly, as clear the look-back in so many days."""
     first, last = work["opened_at"].min(), work["opened_at"].max()
-    span = (last - first) * np.linspace(0.0, 1.0, more)
+    span = max((last - first) / pd.Timedelta(days=1), 1.0)
+    more = max(round(waiting * span / days), 1)
     added = pd.DataFrame(
         {
             "case_id": [f"look-back {place}" for place in range(more)],
             "case_type": case_type,
-            "opened_at": pd.Series(first + span).astype(work["opened_at"].dtype),
+            "opened_at": pd.Series(first + (last - first) * np.linspace(0.0, 1.0, more)).astype(
+                work["opened_at"].dtype
+            ),
             "priority": 0,
         }
     )
