@@ -36,6 +36,7 @@ class PeriodTold:
     """A period's verdict and the cases that come next in its order, by the time they were opened.
 
     confidence: 1 minus the case type's delta, of which a part is set aside for false bad labels.
+    left_out: bad cases that people caught and that do not count, as that many may be false.
     planned: length of the prefix that the audit is to have.
     """
 
@@ -45,6 +46,7 @@ class PeriodTold:
     period: Period
     audit: PeriodAudit
     confidence: float
+    left_out: int
     planned: int
     next_cases: pd.DataFrame
 
@@ -61,6 +63,7 @@ class PeriodTold:
             "alpha": self.period.alpha,
             "auto_passed": audit.cases,
             "caught": self.period.caught,
+            "caught_left_out": self.left_out,
             "caught_at_most": self.period.caught_at_most,
             "breaks_at": audit.breaks_at,
             "reviewed": audit.reviewed,
@@ -95,7 +98,8 @@ class PeriodTold:
         }[audit.verdict]
         told = [
             f"{self.case_type}: {verdict} It speaks of that period's cases only.",
-            f"{period.caught:,} bad cases were caught, so {audit.breaks_at:,} misses would break it; "
+            f"{period.caught:,} bad cases were caught{self._less}, so {audit.breaks_at:,} misses would "
+            "break it; "
             f"{audit.misses:,} are among the first {audit.reviewed:,} of {audit.cases:,} auto-passed cases "
             f"in the audit's order (capital {audit.capital:.3g}, proven at {1.0 / period.alpha:.3g}).",
         ]
@@ -108,6 +112,14 @@ class PeriodTold:
                 "clears them (kind `second`)."
             )
         return [*told, *self._what_helps()]
+
+    @property
+    def _less(self) -> str:
+        if not self.left_out:
+            return ""
+        return (
+            f" (of {self.left_out:,} more nobody has confirmed the word, and so many may be false)"
+        )
 
     def _what_helps(self) -> list[str]:
         audit = self.audit
@@ -169,7 +181,9 @@ def audit_period(
     alpha = desk.case_types[case_type].targets.delta
     truth = _truth(desk, book, case_type, rows)
     ordered = np.flatnonzero(passed)[_order(desk, case_type, rows["case_id"][passed])]
-    caught, at_most = _caught(desk, case_type, rows, passed, truth, alpha * CREDENCE_SHARE)
+    caught, left_out, at_most = _caught(
+        desk, case_type, rows, passed, truth, alpha * CREDENCE_SHARE
+    )
     period = Period(
         missed=truth["proving"].to_numpy(dtype=np.float64)[ordered],
         surely_missed=truth["sure"].to_numpy(dtype=np.bool_)[ordered],
@@ -189,6 +203,7 @@ def audit_period(
         period,
         audit,
         1.0 - alpha,
+        left_out,
         planned,
         cases_to_review(desk, ids, now),
     )
@@ -265,21 +280,23 @@ def _caught(
     passed: npt.NDArray[np.bool_],
     truth: pd.DataFrame,
     delta: float,
-) -> tuple[int, int]:
-    """Bad cases that were not auto-passed: those that count, less as many as may be false (METHODS 1.6),
-    and those that may yet turn out to be bad."""
+) -> tuple[int, int, int]:
+    """Bad cases that were not auto-passed: those that count, those that are left out as so many may be
+    false (METHODS 1.6), and all that may yet turn out to be bad."""
     others = ~passed
     refuting = truth["refuting"].to_numpy(dtype=np.float64)[others]
     at_most = int((refuting != 0.0).sum())
     rows = rows[others].reset_index(drop=True)
     if rows.empty:
-        return 0, 0
+        return 0, 0, 0
     bad = truth["proving"].to_numpy(dtype=np.float64)[others]
     # Nothing that was not passed contradicts a pass cut.
     labels = rows.assign(bad=bad, score=rows["score"].fillna(1.0))
     doubt = with_doubt(desk, case_type, labels, Boundary.everything_reviewed(), delta)
-    counts = doubt["credence_uniform"] < doubt["credence"]
-    return min(int(((bad == 1.0) & counts.to_numpy(dtype=np.bool_)).sum()), at_most), at_most
+    counts = (doubt["credence_uniform"] < doubt["credence"]).to_numpy(dtype=np.bool_)
+    known = int((bad == 1.0).sum())
+    counted = min(int(((bad == 1.0) & counts).sum()), at_most)
+    return counted, known - counted, at_most
 
 
 def _planned(audit: PeriodAudit, rate: float | None) -> int:

@@ -89,6 +89,21 @@ def test_a_broken_promise_is_refuted(desk: Desk) -> None:
     assert asked(desk, miss_share=0.5, rate=1.0).audit.verdict.value == "proven"
 
 
+def test_caught_cases_that_nobody_confirmed_do_not_all_count(desk: Desk) -> None:
+    """Reviewers' word alone, and no second review drawn among them by then: nothing is known of how many
+    are false, so none counts, one miss breaks the promise, and the answer says why."""
+    cases = lived(desk, bad_passed=0.0)
+    escalated = cases[(cases["action"] == "escalate") & cases["bad"]]
+    rows = escalated.assign(opened_at=escalated["opened_at"]).drop(columns="bad")
+    late = rows.assign(case_id="word-" + rows["case_id"].astype("str"))
+    store(desk, "decisions", late, ["case_id"], NOW + DAY)
+    before = asked(desk).period.caught
+    store(desk, "reviews", words(late), ["review_id", "revision"], NOW + 2 * DAY)
+    told = asked(desk)
+    assert (told.period.caught, told.left_out) == (before, len(late))
+    assert f"(of {len(late)} more nobody has confirmed the word" in told.sentences()[1]
+
+
 def test_the_prefix_is_as_long_as_the_rate_says(desk: Desk) -> None:
     """A quarter of the passed cases, less those whose truth is there; a longer one begins with it."""
     lived(desk, bad_passed=0.0)
@@ -147,6 +162,28 @@ def test_its_reviews_enter_no_cohort_and_no_weighted_estimate(desk: Desk) -> Non
         same = evidence_digest(kept.drop(columns="confirmed"), "m")
         assert same == evidence_digest(now.drop(columns="confirmed"), "m")
     assert int(again[0]["surfaced"].sum()) > int(frames[0]["surfaced"].sum()) == 0
+
+
+def words(cases: pd.DataFrame) -> pd.DataFrame:
+    """One reviewer calls each of these cases bad."""
+    stamp = cases["opened_at"] + pd.Timedelta(hours=1)
+    words = ("label", "feedback_path", "root_cause", "feature_ref", "sop_clause", "annotation")
+    return pd.DataFrame(
+        {
+            "review_id": "r-" + cases["case_id"].astype("str"),
+            "case_id": cases["case_id"].astype("str"),
+            "revision": 1,
+            "reviewer_id": "rita",
+            "team": "in_house",
+            "kind": "escalation",
+            "blind": True,
+            "queued_at": stamp,
+            "resolved_at": stamp,
+            "verdict": "block",
+            **dict.fromkeys(words, "none"),
+            "language": "en",
+        }
+    )
 
 
 @pytest.mark.parametrize(
