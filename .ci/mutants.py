@@ -385,6 +385,41 @@ MUTANTS = (
         "shares = np.full(len(chances), errors / trials)",
         f"{BOUNDARY}/test_notch_price.py",
     ),
+    Mutant(
+        "misses found are not taken off what is to come",
+        "models/boundary/period_audit.py",
+        "to_come = breaks_at - errors",
+        "to_come = breaks_at - 0.0 * errors",
+        f"{BOUNDARY}/test_period_audit.py",
+    ),
+    Mutant(
+        "a period audited in the order of the ordinary audit",
+        "flows/verbs/audit_period.py",
+        'f"period|{case_type}"',
+        'f"audit|{case_type}"',
+        "tests/flows/verbs/test_audit_period.py",
+    ),
+    Mutant(
+        "a look-back's labels as if they were drawn",
+        "flows/verbs/truth.py",
+        'return (escalated | decisions["audited"])',
+        "return (escalated | True)",
+        "tests/flows/verbs/test_look_back.py",
+    ),
+    Mutant(
+        "a certificate's counts are not held against its table",
+        "flows/certificate_verifier.py",
+        "if look[3] <= look[1]",
+        "if look[3] <= look[0]",
+        "tests/flows/test_certificate_verifier.py",
+    ),
+    Mutant(
+        "a certificate shows looks as they were before labels were corrected",
+        "models/boundary/shown_proof.py",
+        "or not step.passes",
+        "",
+        f"{BOUNDARY}/test_shown_proof.py",
+    ),
 )
 
 

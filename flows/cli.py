@@ -28,6 +28,7 @@ from typing import NoReturn
 import click
 
 from flows.commands import (
+    after,
     audit_key,
     backups,
     brakes,
@@ -73,7 +74,7 @@ def cli(context: click.Context) -> None:
 
 _THEMES = (
     project, live_road, loop, evidence, hub, brakes, holds, waiting, record, people, cases, audit_key,
-    servers, doctor, backups, erase, metrics, team,
+    servers, doctor, backups, erase, metrics, team, after,
 )  # fmt: skip
 for _theme in _THEMES:
     for _command in _theme.COMMANDS:

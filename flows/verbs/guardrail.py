@@ -9,7 +9,9 @@ from functools import partial
 from flows.verbs.certify import Judged, guard_champion
 from flows.verbs.desk import Desk
 from flows.verbs.generation import champion_generation, last_version
+from flows.verbs.look_back import LookBack, look_backs
 from flows.verbs.model_files import why_it_does_not_load
+from flows.verbs.night_results import why_failed
 from flows.verbs.promote import roll_back
 from flows.verbs.propose import narrow_to
 from flows.verbs.submit import looking_again, submitted
@@ -120,12 +122,27 @@ def _rollback_target(desk: Desk, live: Policy, at: datetime) -> Policy | None:
 
 def _tell(desk: Desk, alarm: Judged, live: Policy, answer: Entry | None, at: datetime) -> None:
     done = "nothing narrower was left" if answer is None else answer.kind.value.replace("_", " ")
+    one, size = _look_back(desk, answer, at)
     desk.alerts.send(
         "guardrail_tripped",
         alarm.case_type,
-        f"{alarm.case_type}: {' '.join(alarm.certificate.reasons)} Answer: {done}.",
+        f"{alarm.case_type}: {' '.join(alarm.certificate.reasons)} Answer: {done}.{size}",
         at,
         left=live.policy_id,
         live=None if answer is None else answer.policy_id,
         evidence_digest=alarm.evidence_digest,
+        look_back=None if one is None else len(one.waiting),
     )
+
+
+def _look_back(desk: Desk, answer: Entry | None, at: datetime) -> tuple[LookBack | None, str]:
+    """What the answer leaves to be looked at, and a sentence on it. Whatever goes wrong here, people are
+    told that the boundary fell."""
+    if answer is None:
+        return None, ""
+    try:
+        found = look_backs(desk, answer.case_type, at)
+    except Exception as error:
+        return None, f" The look-back was not sized: {why_failed(error)}"
+    one = next((one for one in found if one.fall.seq == answer.seq), None)
+    return one, "" if one is None else f" {one.size()}"

@@ -12,6 +12,7 @@ from flows.verbs.approve import pending
 from flows.verbs.desk import Desk
 from flows.verbs.generation import champion_generation, current_generation
 from flows.verbs.live import filed_dossiers
+from flows.verbs.look_back import look_backs
 from flows.verbs.night_results import not_done
 from flows.verbs.population_watch import holds_that_wait
 from flows.verbs.waiting_rows import open_draws
@@ -203,6 +204,14 @@ def _work(desk: Desk, night: dict[str, Any], now: datetime) -> list[dict[str, An
             what = f"audit draws without a label, the oldest {oldest:g} days old"
             command = f"ratchet open-draws --case-type {name} --to FILE"
             waits.append(_wait(name, what, len(ages[name]), command))
+        for one in look_backs(desk, name, now):
+            if len(one.waiting):
+                what = (
+                    f"cases to look back at since its boundary fell on {one.fall.at:%Y-%m-%d}, "
+                    f"{one.hours:,.1f} reviewer hours, ${one.harm_usd:,.0f} of expected harm"
+                )
+                command = f"ratchet look-back {name} --to FILE"
+                waits.append(_wait(name, what, len(one.waiting), command))
         mine = [one for one in still_open if one["case_type"] == name]
         if mine:
             money = sum(one["money_usd"] for one in mine)

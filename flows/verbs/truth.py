@@ -73,8 +73,8 @@ class Book:
     @cached_property
     def labels(self) -> pd.DataFrame:
         """Every label as it was received: `case_number`, `case_type`, `table` (reviews, outcomes),
-        `received_at`, `bad`, `first` (a first review or a verified outcome, whose share of bad is a
-        level) and `reviewer_id`. What comes to light by itself is no label."""
+        `received_at`, `bad`, `first` (a first review or a verified outcome of a case drawn by design,
+        whose share of bad is a level) and `reviewer_id`. What comes to light by itself is no label."""
         said = self.reviews[(self.reviews["verdict"] != "escalate").to_numpy(dtype=np.bool_)]
         told = self.outcomes[(self.outcomes["source"] == VERIFIED).to_numpy(dtype=np.bool_)]
         reviewed = said[[CASE_NUMBER, "received_at", "reviewer_id"]].assign(
@@ -89,6 +89,9 @@ class Book:
         rows = pd.concat(parts, ignore_index=True)
         known = self._places[rows[CASE_NUMBER].to_numpy(dtype=np.int64)] >= 0
         rows = rows[known].reset_index(drop=True)
+        # A look-back and a period's audit review what nobody drew: their share of bad is no level.
+        drawn = _drawn(self.decisions)[self._places[rows[CASE_NUMBER].to_numpy(dtype=np.int64)]]
+        rows["first"] = rows["first"].to_numpy(dtype=np.bool_) & drawn
         case_type = self.of_cases(rows[CASE_NUMBER], self.decisions["case_type"]).astype("str")
         labels: pd.DataFrame = rows.assign(case_type=case_type)
         return labels
@@ -101,9 +104,7 @@ class Book:
         the case was bad (METHODS 1). It is kept apart, as `surfaced`.
         """
         rows = self.decisions
-        drawn = ((rows["action"] == Action.ESCALATE.value) | rows["audited"]).to_numpy(
-            dtype=np.bool_
-        )
+        drawn = _drawn(rows)
         at = self._places[self.truth[CASE_NUMBER].to_numpy()]
         settled = self.truth[at >= 0]
         at = at[at >= 0]
@@ -240,6 +241,12 @@ def on_hold(
     ]
     numbers = [_numbers_of(desk, book, hold) for hold in holds]
     return np.unique(np.concatenate(numbers)) if numbers else np.empty(0, dtype=np.int64)
+
+
+def _drawn(decisions: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """By row: whether the case was designed to be observed."""
+    escalated = decisions["action"] == Action.ESCALATE.value
+    return (escalated | decisions["audited"]).to_numpy(dtype=np.bool_)
 
 
 def received_in(hold: Hold, received_at: pd.Series) -> npt.NDArray[np.bool_]:

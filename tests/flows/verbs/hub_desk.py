@@ -19,6 +19,7 @@ from flows.verbs.approve import approve
 from flows.verbs.desk import Desk
 from flows.verbs.generation import last_version
 from flows.verbs.promote import promote
+from models.boundary.audit import audit_purpose
 from models.hub import AuditPlan, Enrol, Entry, Policy, Propose, Role, StartGeneration
 from models.hub.people import NIGHT, RETRAIN
 from models.vocabulary import AbPlan, Boundary, Targets
@@ -91,7 +92,9 @@ def copied_desk(desk: Desk, home: Path) -> Desk:
     return opened_desk(home, copy.deepcopy(desk.registry))
 
 
-def with_model(desk: Desk, version: str, at: datetime, case_type: str = NAME) -> None:
+def with_model(
+    desk: Desk, version: str, at: datetime, case_type: str = NAME, **dossier: Any
+) -> None:
     """Another version is registered and under test: what was opened since `at` may certify it."""
     digest = digest_of(version)
     desk.registry.digests[case_type, version] = digest
@@ -100,7 +103,7 @@ def with_model(desk: Desk, version: str, at: datetime, case_type: str = NAME) ->
         model_digest=digest,
         actor=RETRAIN,
         base_version=last_version(desk, case_type),
-        dossier={"model_version": version, "trained_before": at.isoformat()},
+        dossier={"model_version": version, "trained_before": at.isoformat(), **dossier},
     )
     assert isinstance(desk.ledger.submit(started, at), Entry)
 
@@ -156,15 +159,26 @@ def made_live(desk: Desk, proposed: Policy, at: datetime = NOW, approver: str = 
 
 
 def decided_cases(
-    desk: Desk, live: Policy, opened: datetime, count: int, bad_passed: float, seed: int = 1
+    desk: Desk,
+    live: Policy,
+    opened: datetime,
+    count: int,
+    bad_passed: float,
+    seed: int = 1,
+    *,
+    keyed: bool = False,
 ) -> pd.DataFrame:
     """`count` cases a minute apart, decided by a policy and verified where drawn; stored.
 
     Scores are uniform. Of what it passes the share `bad_passed` is bad, of what it blocks all, of
-    the rest half. Audits follow the policy's rate.
+    the rest half. Audits follow the policy's rate; `keyed`: by the draw that makes the cohort, too.
     """
     draw = np.random.default_rng(seed)
     score, audit = draw.random(count), draw.random(count) < live.audit.rate
+    ids = [f"{seed}-{opened:%m%d}-{number:05d}" for number in range(count)]
+    if keyed:
+        purpose = audit_purpose(live.case_type)
+        audit = desk.case_draw(purpose, pd.Series(ids)) < live.audit.rate
     low, high = live.boundary.pass_at_or_below, live.boundary.block_at_or_above
     passed = score <= (-1.0 if low is None else low)
     blocked = score >= (2.0 if high is None else high)
@@ -173,9 +187,12 @@ def decided_cases(
     automatic = action != "escalate"
     rows = pd.DataFrame(
         {
-            "case_id": [f"{seed}-{opened:%m%d}-{number:05d}" for number in range(count)],
+            "case_id": ids,
             "case_type": live.case_type,
             "opened_at": pd.date_range(opened, periods=count, freq="min").astype(
+                "datetime64[us, UTC]"
+            ),
+            "decided_at": pd.date_range(opened, periods=count, freq="min").astype(
                 "datetime64[us, UTC]"
             ),
             "score": score,

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from configs.errors import GateRefused
 from flows.verbs import guardrail
 from flows.verbs.desk import Desk
 from flows.verbs.guardrail import guard_live_policy
@@ -63,7 +64,9 @@ def test_a_refuted_boundary_is_rolled_back_and_people_are_told(desk: Desk) -> No
     (alert,) = desk.alerts.recent(5)
     assert alert["kind"] == "guardrail_tripped"
     assert alert["sentence"].startswith(f"{NAME}: Today's pass side is refuted")
-    assert alert["sentence"].endswith("Answer: rolled back.")
+    assert "Answer: rolled back. A look-back waits: " in alert["sentence"]
+    assert alert["sentence"].endswith(f"`ratchet look-back {NAME} --to FILE`.")
+    assert alert["look_back"] > 0
     assert (alert["left"], alert["live"]) == (wide.policy_id, answer.policy_id)
     assert desk.registry.aliases(NAME)["champion"] == "1"
     assert guarded(desk) == []
@@ -89,7 +92,7 @@ def test_with_nothing_before_it_the_refuted_side_goes_back_to_people(desk: Desk)
     assert live.boundary.block_at_or_above == WIDE.block_at_or_above
     low = live.boundary.pass_at_or_below
     assert low is None or low < 0.3
-    assert desk.alerts.recent(1)[0]["sentence"].endswith("Answer: narrowed.")
+    assert "Answer: narrowed. A look-back waits: " in desk.alerts.recent(1)[0]["sentence"]
 
 
 def test_a_wider_policy_before_it_is_no_way_back(desk: Desk) -> None:
@@ -197,3 +200,22 @@ def test_only_the_side_that_decides_is_guarded(desk: Desk) -> None:
     made_live(desk, policy(Boundary.everything_reviewed()), NOW)
     decided_cases(desk, policy(Boundary.everything_reviewed()), NOW, 500, bad_passed=0.6)
     assert guarded(desk) == []
+
+
+def test_a_look_back_that_cannot_be_sized_keeps_no_alarm_from_people(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The boundary fell, and that is told; so is what went wrong beside it."""
+    made_live(desk, policy(NARROW), NOW - DAY)
+    made_live(desk, policy(WIDE), NOW)
+    decided_cases(desk, policy(WIDE), NOW, 3_000, bad_passed=0.6)
+
+    def breaks(*_: object) -> None:
+        raise GateRefused("the store is not to be read.")
+
+    monkeypatch.setattr(guardrail, "look_backs", breaks)
+    assert guarded(desk) == [TRIPPED, ROLLED_BACK]
+    (alert,) = desk.alerts.recent(5)
+    assert alert["sentence"].endswith(
+        "Answer: rolled back. The look-back was not sized: the store is not to be read."
+    )

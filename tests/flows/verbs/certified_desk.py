@@ -1,0 +1,63 @@
+"""A home whose live boundary was proven on its cohort, proposed, approved and promoted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+
+from flows.verbs.approve import approve
+from flows.verbs.certify import certify_case_type
+from flows.verbs.desk import Desk
+from flows.verbs.generation import CARRIES_OVER
+from flows.verbs.promote import promote
+from flows.verbs.propose import act_on
+from flows.verbs.truth import load_book
+from models.hub import Policy
+from tests.flows.verbs.hub_desk import (
+    ANA,
+    DAY,
+    NAME,
+    NOW,
+    WIDE,
+    decided_cases,
+    hub_desk,
+    made_live,
+    policy,
+    with_model,
+)
+
+LATER = NOW + 10 * DAY
+
+
+@dataclass(frozen=True)
+class Certified:
+    """The desk, its live policy, and the moment after its promotion."""
+
+    desk: Desk
+    live: Policy
+    now: datetime
+
+
+def certified_desk(home: Path) -> Certified:
+    """3,000 cases decided by a narrower boundary prove one that both passes and blocks more."""
+    desk = hub_desk(home)
+    model = SimpleNamespace(
+        reference_scores=np.linspace(0.0, 1.0, 1_000),
+        calibration=SimpleNamespace(slope=1.0, intercept=0.0),
+    )
+    desk.registry.load = lambda *_, **__: model  # type: ignore[method-assign, assignment, return-value]
+    with_model(desk, "2", NOW - DAY, **{CARRIES_OVER: True})
+    made_live(desk, policy(WIDE, "2"), NOW)
+    decided_cases(desk, policy(WIDE, "2"), NOW, 3_000, bad_passed=0.0, keyed=True)
+    judged = certify_case_type(desk, load_book(desk, LATER), NAME)
+    proposal = act_on(desk, judged, LATER)
+    assert proposal is not None, judged.certificate.reasons
+    approve(desk, proposal, ANA, LATER)
+    promote(desk, proposal, ANA, LATER)
+    live = desk.ledger.live_policy(NAME)
+    assert live is not None
+    return Certified(desk, live, LATER + timedelta(hours=1))
