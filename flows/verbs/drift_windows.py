@@ -79,7 +79,9 @@ def whole_windows(
         return None
     opened = frame["opened_at"]
     until = pd.Timestamp(book.mature_until(desk, case_type))
-    waits = frame["bad"].isna() & ~frame["given_up"].astype("bool")
+    # Of the block cohort's cases that passed, nobody was ever to say anything.
+    due = frame["in_cohort"].astype("bool") | frame["drawn"].astype("bool")
+    waits = due & frame["bad"].isna() & ~frame["given_up"].astype("bool")
     if waits.any():
         until = min(until, opened[waits].min())
     begins = max(pd.Timestamp(generation.cohort_from), opened.min())
