@@ -14,7 +14,8 @@ the world moves (METHODS 1.2, "Drift"):
 Two rules say when the evidence starts again: `certified` watches what is certified, here the scores
 of the cohort's bad cases, and starts again where evidence is older than a year (`certified_laws`,
 `first_change`); `former`, kept here alone, is the one it replaced: scores, features and the risk in
-each zone of the boundary in force, with a new alpha after each restart. Either way the next sequence
+each zone of a boundary, with a new alpha after each restart, on the cohort with every truth (the loop
+had one more feature to alarm for each one it reads; here is one). Labels come at once. Either way the next sequence
 begins with the window that moved and spends `delta_of_sequence`. A cut is promoted from two points
 more automation on. A live cut goes back to people when the guard refutes it (its bets on all bad
 cases that were seen, those passed at weight 10, asked at each week's end); only another
@@ -218,8 +219,10 @@ def restarts_of_the_certified(cases: Cases, hoped: float) -> list[Restart]:
         laws = certified_laws(windows, ["recall"], hoped, None)
         moved, after = first_change(laws, windows.sizes, made=made)
         aged = max(int(np.ceil(first + EVIDENCE_WEEKS)), asked_from)
-        if moved is not None and first + moved.found <= aged:
-            found.append(Restart(first + moved.found, first + moved.window, "moved"))
+        # What shows in weeks that a new sequence took over is found on its first night.
+        shown = WEEKS if moved is None else max(first + moved.found, asked_from)
+        if moved is not None and shown <= aged:
+            found.append(Restart(shown, first + moved.window, "moved"))
             made = after
         elif aged < WEEKS:
             found.append(Restart(aged, int(aged - EVIDENCE_WEEKS / 2.0), "aged"))
@@ -337,7 +340,7 @@ class Life:
         broken = [
             one for one in self.lives if np.mean([missed for _, missed in one]) > 1.0 - RECALL
         ]
-        # As many bad cases come each week but for the base rate, which moves in between lives.
+        # Weeks count alike: where a promise breaks, as many bad cases come in each.
         end = WEEKS - 1
         nights = None
         if self.first_above is not None and self.tripped is not None:

@@ -52,7 +52,7 @@ def told_tonight(desk: Desk, book: Book, case_type: str, windows: WholeWindows) 
     asked = (case_type, windows.begins, windows.number)
     quiet = _QUIET.setdefault(desk.ledger, set())
     if asked not in quiet:
-        found = _changes(desk, book, case_type, windows)
+        found = changes_in(desk, book, case_type, windows)
         new = _without_known(found, known, desk)
         if new:
             _keep(desk, book, case_type, new)
@@ -62,7 +62,8 @@ def told_tonight(desk: Desk, book: Book, case_type: str, windows: WholeWindows) 
     return [f"{case_type}: {sentence}" for sentence in tonight["sentence"]]
 
 
-def _changes(desk: Desk, book: Book, case_type: str, windows: WholeWindows) -> list[Change]:
+def changes_in(desk: Desk, book: Book, case_type: str, windows: WholeWindows) -> list[Change]:
+    """All that moved between the windows of a sequence and is no restart, told before or not."""
     if windows.number < 2:
         return []
     cases, hoped = windows.cases, windows.hoped

@@ -64,9 +64,7 @@ class Moved:
             "bad_share": (f"The share of bad cases {self._moved}", "cases are bad"),
         }
         subject, among = said[self.law]
-        return (
-            f"{subject}: {self.later:.2%} of {since} {among}, {self.earlier:.2%} of {before} before."
-        )
+        return f"{subject}: {self.later:.2%} of {since} {among}, {self.earlier:.2%} of {before} before."
 
     @property
     def _moved(self) -> str:
