@@ -51,7 +51,7 @@ from scipy.special import expit
 from scipy.stats import norm
 
 from models.boundary import CertificationSequence, delta_of_sequence
-from models.boundary.restarted_bets import Counted, refuting_capital
+from models.boundary.restarted_bets import TIMES_THE_LIMIT, start_shares
 from models.drift import (
     CohortWindows,
     Sample,
@@ -321,20 +321,18 @@ class Life:
         return 0.0 if cut is None else self.world.passed(x_of(cut), week)
 
     def _refuted(self, cut: float, since: int, week: int) -> bool:
-        cases = self.cases
+        cases, size = self.cases, week - since + 1
         lately = cases.bad & (cases.week >= since) & (cases.week <= week)
         beside = (cases.seen_week >= since) & (cases.seen_week <= week) & (cases.seen_x > cut)
-        missed = cases.x[lately] <= cut
-        counted = Counted(
-            error=np.concatenate([missed, np.zeros(int(beside.sum()), dtype=np.bool_)]),
-            weights=np.concatenate([np.where(missed, 1.0 / RATE, 1.0), np.ones(int(beside.sum()))]),
-            week=np.concatenate([cases.week[lately], cases.seen_week[beside]]) - since,
-            limit=1.0 - RECALL,
-            heaviest_error=1.0 / RATE,
-            heaviest=1.0 / RATE,
-            weeks=week - since + 1,
+        missed = cases.x <= cut
+        caught = np.bincount(cases.week[lately & ~missed] - since, minlength=size)
+        return (
+            capital_against_recall(
+                np.bincount(cases.week[lately & missed] - since, minlength=size),
+                caught + np.bincount(cases.seen_week[beside] - since, minlength=size),
+            )
+            >= 1.0 / DELTA
         )
-        return refuting_capital(counted) >= 1.0 / DELTA
 
     def _told(self, live: float | None) -> dict[str, Any]:
         broken = [
@@ -357,6 +355,18 @@ class Life:
             "ever_above": self.first_above is not None,
             "automation": self._passed(live, end) / self.world.oracle(end),
         }
+
+
+def capital_against_recall(missed: IntArray, caught: IntArray) -> float:
+    """What the guard's bets have won (`restarted_bets.refuting_capital`), from the bad cases that were
+    seen in each week, shape (weeks,): every missed one weighs 1 / RATE and every caught one 1."""
+    limit, weight = 1.0 - RECALL, 1.0 / RATE
+    stakes = (TIMES_THE_LIMIT - 1.0) / ((1.0 - limit) * weight)
+    won = np.outer(np.log1p(stakes * (1.0 - limit) * weight), missed)
+    won += np.outer(np.log1p(-stakes * limit), caught)
+    since = np.cumsum(won[:, ::-1], axis=1)[:, ::-1]
+    shares = start_shares(len(missed))
+    return float((np.exp(since) @ shares).mean() + 1.0 - shares.sum())
 
 
 def run(name: str, rule: str, number: int) -> dict[str, Any]:

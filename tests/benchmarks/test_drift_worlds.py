@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks import drift_worlds as bench
 from models.boundary import CertificationSequence, delta_of_sequence
+from models.boundary.restarted_bets import Counted, refuting_capital
 from models.vocabulary import Targets
 
 
@@ -64,6 +65,25 @@ def test_looks_taken_at_once_are_those_of_extending_week_by_week() -> None:
             sequence = sequence.extend(frame)
         assert proven.by(week) == sequence.proven_by_recall
     assert proven.by(bench.WEEKS - 1) is not None
+
+
+def test_the_guards_capital_from_counts_is_its_capital_from_rows() -> None:
+    """Second road: the guard's own function, a row a bad case."""
+    missed, caught = np.array([3, 5, 0, 9]), np.array([800, 820, 790, 805])
+    week = np.repeat(np.arange(4), missed + caught)
+    error = np.concatenate([np.arange(m + c) < m for m, c in zip(missed, caught, strict=True)])
+    rows = Counted(
+        error=error,
+        weights=np.where(error, 1.0 / bench.RATE, 1.0),
+        week=week,
+        limit=1.0 - bench.RECALL,
+        heaviest_error=1.0 / bench.RATE,
+        heaviest=1.0 / bench.RATE,
+        weeks=4,
+    )
+    found = bench.capital_against_recall(missed, caught)
+    assert found == pytest.approx(refuting_capital(rows), rel=1e-9)
+    assert found > 1.0
 
 
 def test_evidence_that_is_a_year_old_starts_again_with_its_newer_half() -> None:
