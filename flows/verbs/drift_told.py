@@ -1,4 +1,8 @@
-"""What else moved that ends no evidence: good cases, features, the base rate, the volume? Told once. (METHODS 1.2, "Drift")"""
+"""What else moved, and ends no evidence? (METHODS 1.2, "Drift")
+
+Good cases, features, the base rate, the volume, and what is certified where it became better: each
+change is told once, with the day since when.
+"""
 
 from __future__ import annotations
 

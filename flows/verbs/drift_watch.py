@@ -1,4 +1,7 @@
-"""Has the law that is certified become worse, or is its evidence too old? Then it starts again. (METHODS 1.2, "Drift")"""
+"""Has what is certified become worse, or is its evidence too old? (METHODS 1.2, "Drift")
+
+Then the evidence starts again, by an entry in the ledger that says why.
+"""
 
 from __future__ import annotations
 

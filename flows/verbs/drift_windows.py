@@ -1,4 +1,4 @@
-"""Which windows of a model's cohort are whole, so that they can be compared? (METHODS 1.2, "Drift")"""
+"""Which windows of a model's cohort are whole, so that they can be compared?"""
 
 from __future__ import annotations
 

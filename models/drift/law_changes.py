@@ -85,13 +85,14 @@ def first_change(
 
     At each window the newest 1, 2, 4, ... windows are compared with all before them: a change too
     small for one window shows over several. Of the spans that found one the newest counts. Small
-    windows wait until they have enough cohort cases together (`judged_together`). Given the errors of both sides,
-    those of the later one are binomial with its part of the trials (Przyborowski and Wilenski 1940),
-    which for shares that are not rare errs on the quiet side. Comparison i spends
-    alpha * 6 / (pi^2 i^2), split evenly over spans, cuts and laws, so all comparisons together raise
-    a false alarm with a probability of at most alpha; `made` goes on with the number, so that it is
-    one alpha for the life of a generation, however many sequences it has. A change must also be
-    large: the 95 % interval of the ratio of shares lies beyond `factor`.
+    windows wait until they have enough cohort cases together (`judged_together`).
+
+    Given the errors of both sides, those of the later one are binomial with its part of the trials
+    (Przyborowski and Wilenski 1940), which for shares that are not rare errs on the quiet side.
+    Comparison i spends alpha * 6 / (pi^2 i^2), split evenly over spans, cuts and laws, so all of
+    them together raise a false alarm with a probability of at most alpha; `made` goes on with the
+    number, so that it is one alpha for the life of a generation, however many sequences it has. A
+    change must also be large: the 95 % interval of the ratio of shares lies beyond `factor`.
 
     Args:
         sizes: cohort cases in each window, shape (windows,).

@@ -1,9 +1,9 @@
-"""Which shares are promises about, and how many errors did each window bring? (METHODS 1.2, "Drift")
+"""Which shares are promises about, and how many errors did each window bring?
 
 What is certified decides what is watched. A proof pools cases over time, so it is about today's
 traffic only while the share under test has not become worse: for recall the share of the bad cases
 that score low, for false omission the bad share of the cases that score low, for precision the good
-share of those that score high. Nothing else makes a proof too wide.
+share of those that score high (METHODS 1.2, "Drift"). Nothing else makes a proof too wide.
 """
 
 from __future__ import annotations
