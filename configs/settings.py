@@ -71,6 +71,7 @@ class Night(_Frozen):
     second_review_share: Annotated[float, Field(ge=0, le=1)]
     second_review_days: Annotated[float, Field(ge=0, le=36_525)]
     drift_window_days: Days
+    evidence_days: Days
     quiet_nights: Annotated[int, Field(ge=1, le=36_525)]
     hold_days: Days
     hold_rows: Annotated[int, Field(ge=1)]

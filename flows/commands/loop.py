@@ -72,7 +72,7 @@ def night(as_of: datetime | None, as_json: bool) -> None:
     machine runs it at a time: who comes second hears who does, and since when (exit code 3).
     """
     from flows.verbs import live
-    from flows.verbs.night_results import all_done, not_done
+    from flows.verbs.night_results import all_done, moved, not_done
     from flows.verbs.one_night import one_night
 
     live.night_of(as_of)  # a moment that is none is refused before anything is opened
@@ -105,6 +105,8 @@ def night(as_of: datetime | None, as_json: bool) -> None:
         click.echo(f"Ledger: {entry['case_type']} {kind} {str(entry['policy_id'])[:12]}")
     for drifted in dossier["drift"]:
         click.echo(f"{drifted['case_type']}: {drifted['why']}")
+    for sentence in moved(dossier["results"]):
+        click.echo(f"Moved, and no evidence ended: {sentence}")
     for one in dossier["triage"]:
         click.echo(f"{one['case_type']}: cause of errors {one['cause']}.")
         click.echo(

@@ -17,6 +17,7 @@ def last_night_lines(told: Mapping[str, Any], now: datetime) -> list[str]:
     """The whole screen, a line each; what the verb `last_night` tells."""
     lines = [f"Night of {to_the_second(told['as_of'])}: {told['verdict']}"]
     lines += [f"  {sentence}" for sentence in told["not_done"]]
+    lines += _titled("Moved, and no evidence ended", told["moved"]) if told["moved"] else []
     late = how_late(told["as_of"], now)
     lines += [late] if late else []
     lines += _titled("Rows", [_rows(one) for one in told["tables"]] or ["No table was read."])

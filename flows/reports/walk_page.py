@@ -88,6 +88,10 @@ def walk_page(
             _second_reviews(reckoning),
             table=_held_back(reckoning) or None,
         ),
+        Section(
+            "What moved and ended no evidence",
+            "\n\n".join(reckoning.summary["moved"]) or "Nothing.",
+        ),
         *_reliabilities(reckoning),
         Section(
             "Why the agent erred",
@@ -190,7 +194,11 @@ def _second_reviews(reckoning: Reckoning) -> str:
     }
     asked = reckoning.summary["second_reviews_asked"]
     told = ", ".join(f"{asked[why]:,} {words[why]}" for why in words if asked.get(why))
-    held = "" if _held_back(reckoning) else " No evidence drifted and no reviewer held a boundary."
+    held = (
+        ""
+        if _held_back(reckoning)
+        else " No evidence started again and no reviewer held a boundary."
+    )
     return (
         f"Second reviews were asked for of {told}." if told else "All labels are outcomes."
     ) + held

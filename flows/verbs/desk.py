@@ -55,6 +55,7 @@ class Desk:
     second_review_share: float
     second_review_takes: timedelta
     drift_window: timedelta
+    evidence_age: timedelta
     quiet_nights: int
     hold_plan: HoldPlan
     audit_grace: timedelta
@@ -118,6 +119,7 @@ class Desk:
             second_review_share=settings.night.second_review_share,
             second_review_takes=timedelta(days=settings.night.second_review_days),
             drift_window=timedelta(days=settings.night.drift_window_days),
+            evidence_age=timedelta(days=settings.night.evidence_days),
             quiet_nights=settings.night.quiet_nights,
             hold_plan=HoldPlan(timedelta(days=settings.night.hold_days), settings.night.hold_rows),
             audit_grace=timedelta(days=settings.night.audit_grace_days),

@@ -1,115 +1,119 @@
-"""Are the cases still the ones the evidence was collected on? If not, it starts again."""
+"""Has what is certified become worse, or is its evidence too old? (METHODS 1.2, "Drift")
+
+Then the evidence starts again, by an entry in the ledger that says why.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 from weakref import WeakKeyDictionary
 
-import numpy as np
-import pandas as pd
-
 from configs.errors import GateRefused
-from flows.adapters.case_numbers import CASE_NUMBER
 from flows.adapters.ledger import Ledger
 from flows.verbs.desk import Desk
-from flows.verbs.generation import Generation, current_generation, last_version
-from flows.verbs.truth import Book, evidence_for
-from models.drift import evidence_to_pool
+from flows.verbs.drift_told import told_tonight
+from flows.verbs.drift_windows import WholeWindows, whole_windows
+from flows.verbs.generation import COMPARISONS, Generation, current_generation, last_version
+from flows.verbs.truth import Book
+from models.drift import certified_laws, first_change
 from models.hub import Refusal, RestartEvidence
 from models.hub.entries import Entry
 from models.hub.people import NIGHT
-from models.vocabulary import Boundary
+
+KEPT_OF_OLD = 0.5
+"""Of `evidence_days`: how old the evidence may be that goes on where all of it became too old. Its
+beginning is chosen by the clock and by no outcome, so it may speak again, in a new sequence."""
 
 
-def watch_drift(desk: Desk, book: Book, case_type: str) -> Entry | None:
-    """Compare windows of a case type's evidence; a ledger entry where it must start again.
+@dataclass(frozen=True)
+class Drift:
+    """What moved, of one case type on one night: the ledger's entry where the evidence starts again,
+    and a sentence for each change that is told and ends nothing."""
 
-    Scores, features and the risk in each zone of the boundary in force are compared over whole,
-    mature windows of `night.drift_window_days`. While all is quiet the evidence pools.
+    entry: Entry | None = None
+    told: tuple[str, ...] = ()
 
-    Returns:
-        The entry, whose dossier has the sentence for the report; None: nothing has moved.
+
+def watch_drift(desk: Desk, book: Book, case_type: str) -> Drift:
+    """Compare the whole windows of a case type's cohort, one with what came before it.
+
+    Evidence starts again where a promise's own share has become worse (`certified_laws`), with one
+    alpha for the model's whole life, or where it is older than `night.evidence_days`. Whatever else
+    moved is told once.
     """
     generation = current_generation(desk, case_type)
-    if generation is None:
-        return None
-    whole = (book.mature_until(desk, case_type) - generation.evidence_since) // desk.drift_window
-    asked = (case_type, generation.digest, generation.evidence_since, whole)
+    windows = None if generation is None else whole_windows(desk, book, case_type, generation)
+    if generation is None or windows is None:
+        return Drift()
+    # Before a restart, or the same change would be told of what is left and not of what was.
+    told = told_tonight(desk, book, case_type, windows)
+    found = _moved(desk, case_type, generation, windows) or _aged(desk, book, generation, windows)
+    return Drift(None if found is None else _restart(desk, book, generation, *found), tuple(told))
+
+
+def _moved(
+    desk: Desk, case_type: str, generation: Generation, windows: WholeWindows
+) -> tuple[datetime, dict[str, Any]] | None:
+    """Where the evidence starts again as the law under test moved, and what the ledger is told."""
+    hoped = windows.hoped
+    low, high = hoped.pass_at_or_below, hoped.block_at_or_above
+    asked = (case_type, generation.digest, generation.cohort_from, windows.number, low, high)
     quiet = _QUIET.setdefault(desk.ledger, set())
-    if whole < 2 or asked in quiet:
+    if asked in quiet:
         return None
-    rows = _in_windows(desk, book, case_type, generation, whole)
-    if rows["window"].nunique() < 2:
-        return None
-    # What turns with the calendar would end every month's evidence with the month.
-    judged = [one for one in desk.case_types[case_type].features if not one.turns_with_calendar]
-    features = [one.name for one in judged]
-    live = desk.ledger.live_policy(case_type)
-    pooled = evidence_to_pool(
-        _with_features(desk, book, case_type, generation, rows, features),
-        features,
-        live.boundary if live is not None else Boundary.everything_reviewed(),
-        falls_pool=_certifies_shares(desk, case_type),
-    )
-    if not pooled.restarts:
+    cases = windows.cases
+    laws = certified_laws(cases, desk.case_types[case_type].targets.named(), low, high)
+    moved, made = first_change(laws, cases.sizes, made=generation.comparisons)
+    if moved is None:
         quiet.add(asked)
         return None
-    begins = rows["window"].iloc[pooled.first_row].to_pydatetime()
+    begins = windows.start_of(moved.window)
+    why = (
+        f"Evidence starts again at {begins:%Y-%m-%d}, as what is certified became worse. "
+        f"{moved.sentence}"
+    )
+    return begins, {"why": why, "reason_code": moved.law, COMPARISONS: made}
+
+
+def _aged(
+    desk: Desk, book: Book, generation: Generation, windows: WholeWindows
+) -> tuple[datetime, dict[str, Any]] | None:
+    """The same, where the oldest evidence is older than evidence may be."""
+    if book.as_of - windows.oldest <= desk.evidence_age:
+        return None
+    begins = book.as_of - KEPT_OF_OLD * desk.evidence_age
+    cases = windows.cases
+    laws = certified_laws(cases, desk.case_types[generation.case_type].targets.named(), None, None)
+    _, made = first_change(laws, cases.sizes, made=generation.comparisons)
+    why = (
+        f"Evidence starts again at {begins:%Y-%m-%d}: its oldest case was opened on "
+        f"{windows.oldest:%Y-%m-%d}, more than {desk.evidence_age.days} days ago "
+        "(night.evidence_days)."
+    )
+    return begins, {"why": why, "reason_code": "age", COMPARISONS: made}
+
+
+def _restart(
+    desk: Desk, book: Book, generation: Generation, begins: datetime, dossier: dict[str, Any]
+) -> Entry:
     said = desk.ledger.submit(
         RestartEvidence(
-            case_type=case_type,
+            case_type=generation.case_type,
             actor=NIGHT,
-            base_version=last_version(desk, case_type),
+            base_version=last_version(desk, generation.case_type),
             evidence_since=begins,
-            dossier={"why": pooled.sentence},
+            dossier=dossier,
         ),
         book.as_of,
     )
     if isinstance(said, Refusal):
-        raise GateRefused(f"The evidence of {case_type} was not restarted: {said.reason}")
+        raise GateRefused(
+            f"The evidence of {generation.case_type} was not restarted: {said.reason}"
+        )
     return said
-
-
-def _certifies_shares(desk: Desk, case_type: str) -> bool:
-    """Whether no promise is about which part of the bad cases is missed: then evidence of worse
-    times than today's only makes a proof harder, and is kept (ADR 24)."""
-    targets = desk.case_types[case_type].targets
-    return targets.false_omission_rate is not None and targets.recall is None
 
 
 # Whole windows stay what they are, so a comparison that found nothing need not be made again.
 _QUIET: WeakKeyDictionary[Ledger, set[tuple[object, ...]]] = WeakKeyDictionary()
-
-
-def _in_windows(
-    desk: Desk, book: Book, case_type: str, generation: Generation, whole: int
-) -> pd.DataFrame:
-    """The evidence in windows counted from its own beginning, so that the first one is whole too
-    (half a week is not like a week); the one that still fills is left out. `window` is the instant
-    at which each begins."""
-    rows = evidence_for(desk, book, case_type, generation)
-    first = pd.Timestamp(generation.evidence_since)
-    number = (rows["opened_at"] - first) // desk.drift_window
-    begins = first + number * desk.drift_window
-    return rows.assign(window=begins)[(number < whole).to_numpy(dtype=np.bool_)]
-
-
-def _with_features(
-    desk: Desk,
-    book: Book,
-    case_type: str,
-    generation: Generation,
-    rows: pd.DataFrame,
-    features: list[str],
-) -> pd.DataFrame:
-    stored = desk.store.read(
-        "decisions",
-        columns=features,
-        filters={"case_type": [case_type]},
-        since=generation.evidence_since,
-        stamp="opened_at",
-        as_of=book.as_of,
-        numbered=True,
-    )
-    place = pd.Index(stored[CASE_NUMBER]).get_indexer(pd.Index(rows[CASE_NUMBER]))
-    found = stored[features].take(place).set_index(rows.index)
-    return pd.concat([rows, found], axis="columns")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -28,6 +29,10 @@ RESERVE = "reserve"
 CARRIES_OVER = "evidence_carries_over"
 """In a generation's dossier: its evidence does not begin again at a promotion."""
 
+COMPARISONS = "comparisons"
+"""In the dossier of evidence that started again: comparisons with which this model's drift was
+watched so far."""
+
 SEQUENCE = "sequence"
 """In a look's dossier: the certification sequence as it stood after the look."""
 
@@ -45,11 +50,13 @@ class Generation:
         trained_before: cases opened since may certify it; between the two it was compared with its
             champion, on rows that therefore may not.
         evidence_since: rows opened before this instant chose today's boundary, trained the model,
-            or are of a population that has drifted away: the guard judges by later ones.
+            or are from before what is certified became worse: the guard judges by later ones.
         cohort_since: cohort cases opened from here on speak for it, whatever was promoted since.
         cohort_from: no case opened before it speaks, the reserve's neither; the sequence before it
-            ended, as its law may have moved.
-        sequence: how many sequences ended before this one.
+            ended, as its law may have moved or its evidence was too old.
+        sequence: how many sequences ended before this one after a look; without one they spent
+            nothing.
+        comparisons: with which drift was watched before this sequence.
         looks: entries about looks so far, over all sequences.
         looked: what the ledger keeps of this sequence (`CertificationSequence.plain`), or None.
         spent_before: of delta, what looks of the kind that METHODS 1.2 replaced have spent.
@@ -68,6 +75,7 @@ class Generation:
     cohort_since: datetime
     cohort_from: datetime
     sequence: int
+    comparisons: int
     looks: int
     looked: Mapping[str, Any] | None
     spent_before: float
@@ -224,7 +232,8 @@ def _generation(
         evidence_since=evidence_since,
         cohort_since=max(trained_before, cohort_from),
         cohort_from=cohort_from,
-        sequence=len(ends_of),
+        sequence=_ended_after_a_look(ends_of, mine),
+        comparisons=int(drifted[-1].dossier.get(COMPARISONS, 0)) if drifted else 0,
         looks=len(looks),
         looked=sequenced[-1].dossier[SEQUENCE] if sequenced else None,
         spent_before=sum(
@@ -234,6 +243,15 @@ def _generation(
         started_at=started.at,
         external=_is_external(started),
         reference=tuple(started.dossier.get("reference_scores", ())),
+    )
+
+
+def _ended_after_a_look(ends_of: Sequence[Entry], looks: Sequence[Entry]) -> int:
+    looked = [one.version for one in looks if SEQUENCE in one.dossier]
+    ends = sorted(one.version for one in ends_of)
+    return sum(
+        any(begins < version < ends_at for version in looked)
+        for begins, ends_at in pairwise([0, *ends])
     )
 
 

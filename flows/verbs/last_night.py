@@ -13,7 +13,7 @@ from flows.verbs.desk import Desk
 from flows.verbs.generation import champion_generation, current_generation
 from flows.verbs.live import filed_dossiers
 from flows.verbs.look_back import look_backs
-from flows.verbs.night_results import not_done
+from flows.verbs.night_results import moved, not_done
 from flows.verbs.population_watch import holds_that_wait
 from flows.verbs.waiting_rows import open_draws
 from models.hub import (
@@ -36,7 +36,7 @@ def last_night(desk: Desk, now: datetime) -> dict[str, Any]:
     """The newest night's dossier in short, and what the ledger says today, as plain values.
 
     Returns:
-        `as_of`, `verdict`, `not_done` (sentences); `tables` (new rows, rows read again, quarantined by
+        `as_of`, `verdict`, `not_done`, `moved` (sentences; what moved and ended nothing); `tables` (new rows, rows read again, quarantined by
         rule, waiting); `holds`, each with what ends it; `shadow` (models that score and decide
         nothing); `changed` (ledger entries since the night before); `waits` (what a person can do,
         with the command); `expires` (certificates of live policies); `ledger` ("" or why it is not to
@@ -57,6 +57,7 @@ def last_night(desk: Desk, now: datetime) -> dict[str, Any]:
         "before": None if before is None else before["as_of"],
         "verdict": night["verdict"],
         "not_done": not_done(night["results"]),
+        "moved": moved(night["results"]),
         "tables": _tables(night),
     }
     since = None if before is None else datetime.fromisoformat(before["as_of"])

@@ -37,21 +37,27 @@ from flows.verbs.shadow import InShadow, read_after, score_delivered
 from flows.verbs.tickets import file_findings, last_triage, open_tickets
 from flows.verbs.triage import Triaged, triage_case_type
 from flows.verbs.truth import Book, load_book
-from models.hub.entries import Entry, EntryKind
+from models.hub.entries import Entry
 
 
 @dataclass(frozen=True)
 class Guarded:
-    """What the guard found and did: the alarms, and the ledger entries that answered."""
+    """What the guard found and did: the alarms, the ledger entries that answered, and those by which
+    evidence started again."""
 
     alarms: tuple[Judged, ...] = ()
     entries: tuple[Entry, ...] = ()
+    restarts: tuple[Entry, ...] = ()
 
     def after(self, earlier: Guarded | None) -> Guarded:
         """Together with what was found and done earlier in the night."""
         if earlier is None:
             return self
-        return Guarded((*earlier.alarms, *self.alarms), (*earlier.entries, *self.entries))
+        return Guarded(
+            (*earlier.alarms, *self.alarms),
+            (*earlier.entries, *self.entries),
+            (*earlier.restarts, *self.restarts),
+        )
 
 
 def earliest_evidence(desk: Desk, as_of: datetime) -> datetime | None:
@@ -85,18 +91,21 @@ def protect(desk: Desk, as_of: datetime) -> Guarded:
 
 def guard(desk: Desk, book: Book, results: NightResults) -> Guarded:
     """What protects the live policies, before anything is widened, one case type at a time: evidence
-    starts again where it drifted, an expired certificate narrows, a refuted boundary is rolled back,
-    and so is one whose audits bring no labels."""
+    starts again where what is certified became worse, an expired certificate narrows, a refuted
+    boundary is rolled back, and so is one whose audits bring no labels."""
     alarms: list[Judged] = []
     entries: list[Entry] = []
+    restarts: list[Entry] = []
     for name in desk.case_types:
-        entries += _narrowed(desk, book, name, results)
+        restarts += _drifted(desk, book, name, results)
+        expired = partial(expire_policy, desk, name, book.as_of)
+        entries += results.attempt(name, "the expiry", expired) or []
         tripped = results.attempt(name, "the guard", partial(guard_live_policy, desk, book, name))
         alarms += [one.alarm for one in tripped or ()]
         entries += [entry for one in tripped or () for entry in one.entries]
         entries += _unheard(desk, book, name, results)
         _say_guarded(desk, book, name, results, tripped is None, bool(tripped))
-    return Guarded(tuple(alarms), tuple(entries))
+    return Guarded(tuple(alarms), tuple(entries), tuple(restarts))
 
 
 def say_tripped(guarded: Guarded, results: NightResults) -> None:
@@ -251,9 +260,7 @@ def dossier(
                 "since": e.dossier["evidence_since"],
                 "why": e.dossier["why"],
             }
-            for case_type in desk.case_types
-            for e in desk.ledger.history(case_type)
-            if e.kind is EntryKind.EVIDENCE_RESTARTED and e.at == book.as_of
+            for e in guarded.restarts
         ],
         "second_reviews": second_reviews(desk, book).to_dict("records"),
         "waiting": [
@@ -270,9 +277,12 @@ def dossier(
     }
 
 
-def _narrowed(desk: Desk, book: Book, name: str, results: NightResults) -> list[Entry]:
-    results.attempt(name, "the watch for drift", lambda: watch_drift(desk, book, name))
-    return results.attempt(name, "the expiry", lambda: expire_policy(desk, name, book.as_of)) or []
+def _drifted(desk: Desk, book: Book, name: str, results: NightResults) -> list[Entry]:
+    drift = results.attempt(name, "the watch for drift", partial(watch_drift, desk, book, name))
+    if drift is None:
+        return []
+    results.case_type(name).told.extend(drift.told)
+    return [] if drift.entry is None else [drift.entry]
 
 
 def _unheard(desk: Desk, book: Book, name: str, results: NightResults) -> list[Entry]:

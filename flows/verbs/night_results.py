@@ -29,10 +29,12 @@ class State(StrEnum):
 
 @dataclass(slots=True)
 class Result:
-    """What became of one table or case type: sentences by how bad they are."""
+    """What became of one table or case type: sentences by how bad they are; what is `told` changes
+    nothing (cases that moved, and no promise with them)."""
 
     held: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
     guard: str | None = None
 
     @property
@@ -68,7 +70,10 @@ class NightResults:
     def plain(self) -> dict[str, dict[str, Any]]:
         return {
             "tables": {name: one.plain() for name, one in self.tables.items()},
-            "case_types": {name: one.plain() for name, one in self.case_types.items()},
+            "case_types": {
+                name: {**one.plain(), "told": list(one.told)}
+                for name, one in self.case_types.items()
+            },
         }
 
 
@@ -87,6 +92,12 @@ def not_done(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
     each = [one for group in results.values() for one in group.values()]
     ranked = sorted(each, key=lambda one: one["state"] != State.FAILED.value)
     return list(dict.fromkeys(why for one in ranked for why in one["why"]))
+
+
+def moved(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Every sentence about what moved and ended nothing, of plain results; a night of before has none."""
+    each = results.get("case_types", {}).values()
+    return [sentence for one in each for sentence in one.get("told", [])]
 
 
 def states(results: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:

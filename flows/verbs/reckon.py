@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from flows.verbs.night_results import State, not_done, states
+from flows.verbs.night_results import State, moved, not_done, states
 from flows.verbs.queue_replay import desk_figures
 from flows.verbs.walk import Walk
 from models.boundary.decide import automatable
@@ -75,6 +75,7 @@ def reckon(walk: Walk, wall_seconds: float, *, staffed: bool) -> Reckoning:
         "rows_quarantined": sum(night["rows_quarantined"] for night in walk.nights),
         "second_reviews_asked": _second_reviews(walk),
         "evidence_restarts": [one for night in walk.nights for one in night["drift"]],
+        "moved": [one for night in walk.nights for one in moved(night["results"])],
         "reviewers_held": _reviewers_held(walk),
         "wall_seconds": round(wall_seconds, 1),
         "peak_mib": round(peak_mib(), 1),

@@ -25,15 +25,15 @@ def delta_of_look(delta: float, case_types: int, look: int) -> float:
 
 
 FIRST_SEQUENCE_SHARE = 0.8
-"""Of delta, where a case type expects drift; the sequences after it share the rest."""
+"""Of delta, for the first sequence; those after it share the rest."""
 
 
 def delta_of_sequence(delta: float, sequence: int) -> float:
     """What sequence 0, 1, 2, ... of one generation may spend where its law may move (METHODS 1.2).
 
     `.8 delta` for the first and `.2 delta * 6 / (pi^2 j^2)` for the j-th after it: a sequence ends
-    where the law under test may have moved, the next one starts from empty, and all of them
-    together spend at most delta. Where no drift is expected the one sequence spends all of it.
+    where the law under test may have moved or its evidence is too old, and all of them together
+    spend at most delta. Where no drift is expected the one sequence spends all of it.
 
     Raises:
         ValueError: `sequence` is below 0.

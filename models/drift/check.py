@@ -34,7 +34,6 @@ class DriftFinding:
         p_value: adjusted by Holm over everything tested.
         size: population stability index, or for a risk its rate ratio (later by earlier).
         sentence: for people.
-        is_fall: a share of bad cases that became smaller.
     """
 
     kind: Literal["score", "feature", "risk"]
@@ -42,7 +41,6 @@ class DriftFinding:
     p_value: float
     size: float
     sentence: str
-    is_fall: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +58,6 @@ class DriftVerdict:
     findings: tuple[DriftFinding, ...] = ()
     too_few_to_judge: bool = False
     tested: int = 0
-
-    @property
-    def only_fell(self) -> bool:
-        """Whether all that moved is a share of bad cases, downwards."""
-        return bool(self.findings) and all(one.is_fall for one in self.findings)
 
 
 def check_drift(earlier: Sample, later: Sample, alpha: float = 0.01) -> DriftVerdict:
@@ -212,5 +205,4 @@ def _changed(zone: str, change: RateChange, p_value: float) -> DriftFinding:
         f"The share of {change.of} cases in the {zone} zone {moved} from {change.earlier:.2%} to "
         f"{change.later:.2%} (factor {change.ratio:.2f}, 95 % interval {change.low:.2f} to {change.high:.2f})."
     )
-    fall = (change.later < change.earlier) == (change.of == "bad")
-    return DriftFinding("risk", zone, p_value, change.ratio, sentence, is_fall=fall)
+    return DriftFinding("risk", zone, p_value, change.ratio, sentence)

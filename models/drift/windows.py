@@ -1,4 +1,4 @@
-"""From which window on may the evidence be pooled?"""
+"""From which window on are the cases one population?"""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ from models.drift.tally import Ruler, Tally
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """Evidence starts again at a window, and why. window: its index; verdict: what had moved."""
+    """The cases changed at a window. window: its index; found: that of the window with which it
+    showed; verdict: what had moved."""
 
     window: int
+    found: int
     verdict: DriftVerdict
 
 
@@ -38,9 +40,7 @@ class Pool:
     comparisons: int = 0
 
 
-def windows_to_pool(
-    windows: Sequence[Sample], alpha: float = 0.01, *, falls_pool: bool = False
-) -> Pool:
+def windows_to_pool(windows: Sequence[Sample], alpha: float = 0.01) -> Pool:
     """Walk consecutive windows, oldest first, and start again wherever the population changed.
 
     At each window the newest 1, 2, 4, ... windows are compared with everything pooled before them
@@ -51,17 +51,13 @@ def windows_to_pool(
     all, however many windows there are. Later windows never change what was found at earlier ones:
     a nightly re-run with complete windows spends nothing twice.
 
-    Args:
-        falls_pool: a share of bad cases that fell, and nothing else, is no restart: the evidence
-            before it speaks against the boundary, and what is certified is a share of bad cases.
-
     Raises:
         ValueError: the windows have different features, column types or boundaries.
     """
     first = 0
     restarts: list[Restart] = []
     while True:
-        found, comparisons = _next_restart(windows, first, alpha, falls_pool)
+        found, comparisons = _next_restart(windows, first, alpha)
         if found is None:
             return Pool(first, tuple(restarts), comparisons)
         restarts.append(found)
@@ -86,7 +82,7 @@ class _Group:
 
 
 def _next_restart(
-    windows: Sequence[Sample], first: int, alpha: float, falls_pool: bool
+    windows: Sequence[Sample], first: int, alpha: float
 ) -> tuple[Restart | None, int]:
     """(the first restart after window `first`, comparisons made)."""
     base = _base(windows, first)
@@ -109,7 +105,7 @@ def _next_restart(
         waiting = None
         comparisons = len(groups) - 1
         spent = alpha * 6.0 / (math.pi**2 * comparisons**2)
-        found = _newest_change(ruler, groups, spent, falls_pool)
+        found = _newest_change(ruler, groups, index, spent)
         if found is not None:
             return found, comparisons
     return None, len(groups) - 1
@@ -126,15 +122,15 @@ def _base(windows: Sequence[Sample], first: int) -> tuple[int, Sample] | None:
 
 
 def _newest_change(
-    ruler: Ruler, groups: Sequence[_Group], alpha: float, falls_pool: bool
+    ruler: Ruler, groups: Sequence[_Group], index: int, alpha: float
 ) -> Restart | None:
     spans = [2**power for power in range(len(groups).bit_length()) if 2**power < len(groups)]
     for span in spans:
         earlier = Tally.total([group.tally for group in groups[:-span]])
         later = Tally.total([group.tally for group in groups[-span:]])
         verdict = compare(ruler, earlier, later, alpha / len(spans))
-        if not verdict.quiet and not (falls_pool and verdict.only_fell):
-            return Restart(groups[-span].window, verdict)
+        if not verdict.quiet:
+            return Restart(groups[-span].window, index, verdict)
     return None
 
 

@@ -286,9 +286,13 @@ class StartGeneration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestartEvidence:
-    """The cases changed: those opened before `evidence_since` no longer speak for today's model.
+    """What is certified became worse, or the evidence is too old: cases opened before `evidence_since`
+    no longer speak for today's model.
 
-    Looks and their shares of delta stay spent; only a new model counts them anew (METHODS 1).
+    Looks and their shares of delta stay spent; the next sequence spends what was set aside for it
+    (METHODS 1.2). The dossier's `why` says it to people, its `reason_code` is "recall",
+    "false_omission_rate", "precision" or "age", and `comparisons` goes on with what the watch has
+    spent.
     """
 
     case_type: str

@@ -403,8 +403,8 @@ def _seen_before(history: Sequence[Entry], command: Propose, at: datetime) -> Re
         return None
     return _seen(
         f"The evidence begins at {since.isoformat()}, but cases opened before {closed.isoformat()} "
-        "trained the model, were compared with it, chose today's boundary or are of a population "
-        "that has drifted away. The same rows never both choose and certify."
+        "trained the model, were compared with it, chose today's boundary or are from before the "
+        "evidence started again. The same rows never both choose and certify."
     )
 
 

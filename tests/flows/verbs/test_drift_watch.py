@@ -1,46 +1,57 @@
-"""Does evidence start again when the cases change, and only then?"""
+"""Does evidence start again when what is certified became worse, and only then? Is the rest told?"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from configs.settings import Settings
 from flows.verbs.desk import Desk
+from flows.verbs.drift_told import Change, changes_in
+from flows.verbs.drift_watch import watch_drift
+from flows.verbs.drift_windows import whole_windows
 from flows.verbs.generation import current_generation
+from flows.verbs.night_results import moved
+from flows.verbs.truth import load_book
 from flows.verbs.walk import Walk
 from models.hub.entries import Entry, EntryKind
 from models.simulation import RevealedHistory
 from tests.builders import small_case_type, small_history, walk_settings, with_mlflow
+
+MOVES_ON = 30
 
 
 def walked_with(
     home: Path,
     history: pd.DataFrame,
     *,
-    channel_turns: bool = False,
-    nights_after: int | None = None,
+    enough: Callable[[Walk], bool] = lambda _: False,
+    **night: float,
 ) -> Walk:
-    """One model throughout, so that its evidence grows over all weeks after the warm-up; to the
-    end, or until so many nights after evidence started again for the first time."""
-    kind = small_case_type()
-    signal, channel = kind.features
-    features = (signal, replace(channel, turns_with_calendar=channel_turns))
-    kinds = {"small_case": replace(kind, features=features)}
+    """One model throughout, so that its evidence grows over all weeks; to the end, or until it is
+    enough. `night` are settings of the night."""
+    kinds = {"small_case": small_case_type(audit_rate=0.3)}
     upstream = RevealedHistory(history, kinds, warm_up_days=15, step_days=1)
     walk = Walk(
-        Desk.at(with_mlflow(home), walk_settings(60), kinds, seed=3), upstream, retrain_days=60
+        Desk.at(with_mlflow(home), _settings(**night), kinds, seed=3), upstream, retrain_days=60
     )
     walk.warm_up()
-    since = 0
     for step in range(upstream.steps):
         walk.night_and_day(step)
-        since += bool(restarts(walk))
-        if nights_after is not None and since > nights_after:
+        if enough(walk):
             break
     return walk
+
+
+def _settings(**night: float) -> Settings:
+    settings = walk_settings(60)
+    return settings.model_copy(update={"night": settings.night.model_copy(update=night)})
 
 
 def restarts(walk: Walk) -> list[Entry]:
@@ -48,40 +59,105 @@ def restarts(walk: Walk) -> list[Entry]:
     return [entry for entry in entries if entry.kind is EntryKind.EVIDENCE_RESTARTED]
 
 
-@pytest.mark.slow
-def test_evidence_starts_again_where_a_feature_moved_and_the_dossier_says_so(
-    tmp_path: Path,
-) -> None:
-    """From day 30 on `signal` is one standard deviation higher."""
-    history = small_history(days=60, per_day=120)
-    moved_at = history["opened_at"].iloc[0] + pd.Timedelta(days=30)
-    history["signal"] += (history["opened_at"] >= moved_at).astype(float)
-    walk = walked_with(tmp_path, history, nights_after=7)
+def told(walk: Walk) -> list[str]:
+    return [sentence for night in walk.nights for sentence in moved(night["results"])]
 
-    first = restarts(walk)[0]
+
+def later(history: pd.DataFrame) -> pd.Series:
+    return history["opened_at"] >= history["opened_at"].iloc[0] + pd.Timedelta(days=MOVES_ON)
+
+
+def moved_on(history: pd.DataFrame) -> pd.Timestamp:
+    return history["opened_at"].iloc[0] + pd.Timedelta(days=MOVES_ON)
+
+
+@pytest.mark.slow
+def test_evidence_starts_again_where_bad_cases_moved_towards_the_pass_side(tmp_path: Path) -> None:
+    """From day 30 on bad cases look two standard deviations better; the next sequence has no looks
+    and goes on with the number of comparisons."""
+    history = small_history(days=60, per_day=150)
+    history["signal"] -= 2.0 * (later(history) & history["bad"])
+    walk = walked_with(tmp_path, history, enough=lambda walk: bool(restarts(walk)))
+
+    (first,) = restarts(walk)
     since = pd.Timestamp(first.dossier["evidence_since"])
-    assert abs(since - moved_at) <= walk.desk.drift_window
-    assert "'signal'" in first.dossier["why"]
-    told = [one for night in walk.nights for one in night["drift"]]
-    assert [one["why"] for one in told] == [entry.dossier["why"] for entry in restarts(walk)]
+    assert abs(since - moved_on(history)) <= walk.desk.drift_window
+    assert first.dossier["reason_code"] == "recall"
+    assert "Bad cases moved towards the pass side: " in first.dossier["why"]
+    (drift,) = walk.nights[-1]["drift"]
+    assert drift["why"] == first.dossier["why"]
     generation = current_generation(walk.desk, "small_case")
-    assert generation.evidence_since >= since.to_pydatetime()
+    assert generation is not None
+    assert generation.cohort_from == since.to_pydatetime()
+    assert generation.sequence == 1
+    assert generation.comparisons == first.dossier["comparisons"] > 0
 
 
 @pytest.mark.slow
-def test_a_quiet_history_pools_all_its_windows(tmp_path: Path) -> None:
+def test_a_feature_that_moved_is_told_once_and_ends_nothing(tmp_path: Path) -> None:
+    """On day 30 one of two channels that mean the same is given up."""
+    history = small_history(days=48, per_day=200)
+    gone = later(history) & (history["channel"] == "desk")
+    history["channel"] = history["channel"].where(~gone, "app")
+    walk = walked_with(tmp_path / "moved", history)
+    assert restarts(walk) == []
+    (sentence,) = [one for one in told(walk) if "'channel'" in one]
+    assert sentence.startswith("small_case: among good cases, since ")
+    day = pd.Timestamp(sentence.partition("since ")[2][:10], tz="UTC")
+    assert abs(day - moved_on(history)) <= walk.desk.drift_window
+
+    # The same night run again tells the same, and a later one does not.
+    night = next(one for one in walk.nights if sentence in moved(one["results"]))
+    again = told_again(walk, pd.Timestamp(night["as_of"]))
+    assert sentence in again
+    assert sentence not in told_again(walk, pd.Timestamp(night["as_of"]) + timedelta(days=1))
+    assert any("'channel'" in change.sentence for change in changes(walk, walk.desk))
+    assert not any("'channel'" in change.sentence for change in changes(walk, turning(walk.desk)))
+
+
+def told_again(walk: Walk, as_of: pd.Timestamp) -> tuple[str, ...]:
+    book = load_book(walk.desk, as_of.to_pydatetime())
+    return watch_drift(walk.desk, book, "small_case").told
+
+
+def changes(walk: Walk, desk: Desk) -> list[Change]:
+    """All that moved by the last night, told before or not."""
+    book = load_book(desk, datetime.fromisoformat(walk.nights[-1]["as_of"]))
+    generation = current_generation(desk, "small_case")
+    assert generation is not None
+    windows = whole_windows(desk, book, "small_case", generation)
+    assert windows is not None
+    return changes_in(desk, book, "small_case", windows)
+
+
+def turning(desk: Desk) -> Desk:
+    """The same desk, told that `channel` follows the calendar."""
+    kind = desk.case_types["small_case"]
+    signal, channel = kind.features
+    turns = replace(channel, turns_with_calendar=True)
+    return replace(desk, case_types={"small_case": replace(kind, features=(signal, turns))})
+
+
+@pytest.mark.slow
+def test_a_quiet_history_pools_all_its_windows_and_tells_nothing(tmp_path: Path) -> None:
     walk = walked_with(tmp_path, small_history(days=45, per_day=120))
     assert restarts(walk) == []
     assert all(night["drift"] == [] for night in walk.nights)
+    assert told(walk) == []
 
 
 @pytest.mark.slow
-def test_a_feature_that_turns_with_the_calendar_ends_no_evidence(tmp_path: Path) -> None:
-    """`channel` becomes another word on day 30; said to turn with the calendar, it may."""
-    history = small_history(days=45, per_day=120)
-    later = history["opened_at"] >= history["opened_at"].iloc[0] + pd.Timedelta(days=30)
-    history["channel"] = history["channel"].where(~later, "desk")
-    moved = restarts(walked_with(tmp_path / "moved", history, nights_after=0))
-    assert any("'channel'" in entry.dossier["why"] for entry in moved)
-    turned = restarts(walked_with(tmp_path / "turned", history, channel_turns=True))
-    assert not any("'channel'" in entry.dossier["why"] for entry in turned)
+def test_evidence_that_is_too_old_starts_again_with_its_newer_half(tmp_path: Path) -> None:
+    """Evidence may be 20 days old: on the first night that it is older, ten days of it go on."""
+    walk = walked_with(
+        tmp_path,
+        small_history(days=45, per_day=120),
+        evidence_days=20.0,
+        enough=lambda walk: bool(restarts(walk)),
+    )
+    (first,) = restarts(walk)
+    since = pd.Timestamp(first.dossier["evidence_since"])
+    assert first.at - since.to_pydatetime() == timedelta(days=10)
+    assert first.dossier["reason_code"] == "age"
+    assert "more than 20 days ago (night.evidence_days)" in first.dossier["why"]
+    assert np.isfinite(first.dossier["comparisons"])
