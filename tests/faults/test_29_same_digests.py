@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from flows.verbs.given import evidence_digest
 from flows.verbs.decide import decide_cases
 from flows.verbs.desk import Desk
 from flows.verbs.generation import current_generation
+from flows.verbs.given import evidence_digest
 from flows.verbs.lineage import changed_inputs
 from flows.verbs.truth import evidence_for, load_book
 from tests.builders import small_case_type, small_history
