@@ -302,7 +302,7 @@ def _label_levels(book: Book, since: datetime) -> list[Level]:
 
 def _recent(labels: pd.DataFrame, since: datetime) -> npt.NDArray[np.bool_]:
     """Those received since, and of a case type that has too few of them its newest ones."""
-    recent = (labels["received_at"] >= pd.Timestamp(since)).to_numpy(dtype=np.bool_)
+    recent = (labels["received_at"] >= pd.Timestamp(since)).to_numpy(dtype=np.bool_, copy=True)
     if recent.all():
         return recent
     kinds = [labels["case_type"], labels["table"]]
