@@ -185,6 +185,10 @@ def _promises(bad_share: float | None) -> list[str]:
         "# TO DO: days from when a case is new until its truth is settled. 14 suits what shows soon; card",
         "# chargebacks take 60 to 120, a loan as long as it may default. Younger cases prove nothing.",
         "maturity_days: 14",
+        "# How long a proof is believed, counted from the end of its evidence. That lies maturity_days back, so",
+        "# the proof of tonight has certificate_days minus maturity_days left: it must be the longer of the",
+        "# two by far (maturity_days: 365 needs some 545), and by the horizon of an ab_plan, too.",
+        "certificate_days: 180",
         "",
     ]
 
@@ -209,7 +213,6 @@ def _rest(features: Sequence[FeatureText]) -> list[str]:
         "# TO DO: the share of automatic decisions that is drawn for a review all the same. A higher rate costs",
         "# reviews and brings proofs sooner.",
         "audit_rate: 0.05",
-        "certificate_days: 180  # a proof is believed so long",
         "# never_auto_pass_above_usd: 10000",
         f"segments: {_list(levels[:3])}  # every report breaks its figures down by these",
         "",
