@@ -36,21 +36,27 @@ from flows.verbs.shadow import InShadow, read_after, score_delivered
 from flows.verbs.tickets import file_findings, last_triage, open_tickets
 from flows.verbs.triage import Triaged, triage_case_type
 from flows.verbs.truth import Book, load_book
-from models.hub.entries import Entry, EntryKind
+from models.hub.entries import Entry
 
 
 @dataclass(frozen=True)
 class Guarded:
-    """What the guard found and did: the alarms, and the ledger entries that answered."""
+    """What the guard found and did: the alarms, the ledger entries that answered, and those by which
+    evidence started again."""
 
     alarms: tuple[Judged, ...] = ()
     entries: tuple[Entry, ...] = ()
+    restarts: tuple[Entry, ...] = ()
 
     def after(self, earlier: Guarded | None) -> Guarded:
         """Together with what was found and done earlier in the night."""
         if earlier is None:
             return self
-        return Guarded((*earlier.alarms, *self.alarms), (*earlier.entries, *self.entries))
+        return Guarded(
+            (*earlier.alarms, *self.alarms),
+            (*earlier.entries, *self.entries),
+            (*earlier.restarts, *self.restarts),
+        )
 
 
 def earliest_evidence(desk: Desk, as_of: datetime) -> datetime | None:
@@ -87,14 +93,20 @@ def guard(desk: Desk, book: Book, results: NightResults) -> Guarded:
     and so is one whose audits bring no labels."""
     alarms: list[Judged] = []
     entries: list[Entry] = []
+    restarts: list[Entry] = []
     for name in desk.case_types:
-        entries += _narrowed(desk, book, name, results)
+        drifted = results.attempt(
+            name, "the watch for drift", partial(watch_drift, desk, book, name)
+        )
+        restarts += [] if drifted is None else [drifted]
+        expire = partial(expire_policy, desk, name, book.as_of)
+        entries += results.attempt(name, "the expiry", expire) or []
         tripped = results.attempt(name, "the guard", partial(guard_live_policy, desk, book, name))
         alarms += [one.alarm for one in tripped or ()]
         entries += [entry for one in tripped or () for entry in one.entries]
         entries += _unheard(desk, book, name, results)
         _say_guarded(desk, book, name, results, tripped is None, bool(tripped))
-    return Guarded(tuple(alarms), tuple(entries))
+    return Guarded(tuple(alarms), tuple(entries), tuple(restarts))
 
 
 def say_tripped(guarded: Guarded, results: NightResults) -> None:
@@ -249,9 +261,8 @@ def dossier(
                 "since": e.dossier["evidence_since"],
                 "why": e.dossier["why"],
             }
-            for case_type in desk.case_types
-            for e in desk.ledger.history(case_type)
-            if e.kind is EntryKind.EVIDENCE_RESTARTED and e.at == book.as_of
+            # Also what the guard found before anything was read, some seconds earlier.
+            for e in guarded.restarts
         ],
         "second_reviews": second_reviews(desk, book).to_dict("records"),
         "waiting": [
@@ -266,11 +277,6 @@ def dossier(
         "shadow": [one.plain() for one in shadows],
         "reviews": review_desk(desk, book),
     }
-
-
-def _narrowed(desk: Desk, book: Book, name: str, results: NightResults) -> list[Entry]:
-    results.attempt(name, "the watch for drift", lambda: watch_drift(desk, book, name))
-    return results.attempt(name, "the expiry", lambda: expire_policy(desk, name, book.as_of)) or []
 
 
 def _unheard(desk: Desk, book: Book, name: str, results: NightResults) -> list[Entry]:

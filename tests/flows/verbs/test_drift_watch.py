@@ -9,11 +9,15 @@ import pandas as pd
 import pytest
 
 from flows.verbs.desk import Desk
-from flows.verbs.generation import current_generation
+from flows.verbs.generation import current_generation, last_version
+from flows.verbs.night import protect, run_night
 from flows.verbs.walk import Walk
+from models.hub import RestartEvidence
 from models.hub.entries import Entry, EntryKind
+from models.hub.people import NIGHT
 from models.simulation import RevealedHistory
 from tests.builders import small_case_type, small_history, walk_settings, with_mlflow
+from tests.flows.verbs.hub_desk import DAY, NAME, NOW, hub_desk
 
 
 def walked_with(
@@ -85,3 +89,28 @@ def test_a_feature_that_turns_with_the_calendar_ends_no_evidence(tmp_path: Path)
     assert any("'channel'" in entry.dossier["why"] for entry in moved)
     turned = restarts(walked_with(tmp_path / "turned", history, channel_turns=True))
     assert not any("'channel'" in entry.dossier["why"] for entry in turned)
+
+
+def test_the_nights_dossier_says_what_the_guard_found_before_anything_was_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its entry is some seconds older than the moment that the night is as of."""
+    desk = hub_desk(tmp_path)
+    since = NOW - 10 * DAY
+    restart = RestartEvidence(
+        case_type=NAME,
+        actor=NIGHT,
+        base_version=last_version(desk, NAME),
+        evidence_since=since,
+        dossier={"why": "Evidence starts again, and pools 215 of 2,100 cases."},
+    )
+    entry = desk.ledger.submit(restart, NOW)
+    found = {NAME: entry}
+    monkeypatch.setattr("flows.verbs.night.watch_drift", lambda _, __, name: found.pop(name, None))
+    monkeypatch.setattr("flows.verbs.night.judge_case_types", lambda *_: [])
+    monkeypatch.setattr("flows.verbs.night.find_causes", lambda *_: [])
+    protected = protect(desk, NOW)
+    night = run_night(desk, [], NOW + pd.Timedelta(seconds=5), protected=protected)
+    assert [(one["case_type"], one["why"]) for one in night["drift"]] == [
+        (NAME, "Evidence starts again, and pools 215 of 2,100 cases.")
+    ]
