@@ -85,7 +85,7 @@ def import_history(
     else:
         _say_import(told, desk.case_types)
     if path is not None:
-        click.echo(f"Dossier: {path}", err=as_json)
+        click.echo(f"The night's dossier is the file {path}", err=as_json)
     fitted = all(one.filed for one in told.models)
     if not fitted or (told.night is not None and not all_done(told.night["results"])):
         raise SystemExit(EXIT_GATE)

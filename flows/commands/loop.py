@@ -131,7 +131,7 @@ def night(as_of: datetime | None, as_json: bool) -> None:
         )
     for proposal in dossier["waiting"]:
         click.echo(f"Waiting for approval: {proposal['case_type']} {proposal['policy_id'][:12]}")
-    click.echo(f"Dossier: {path}")
+    click.echo(f"The night's dossier is the file {path}")
     if not done:
         raise SystemExit(EXIT_GATE)
 

@@ -36,7 +36,7 @@ def proposal_dossier(proposal: Entry, who: Mapping[str, Any] | None = None) -> s
     lines += _segments(said.get("segments", ()))
     if "may_approve" in said:
         lines += ["", *(f"- {line}" for line in beside_lines({**said, **(who or {})}))]
-    lines += ["", f"Dossier: {dossier_digest(proposal)}"]
+    lines += ["", f"Digest that an approval binds to: {dossier_digest(proposal)}"]
     return "\n".join(lines)
 
 

@@ -58,7 +58,7 @@ def test_a_dossier_says_what_would_change_and_what_is_proven() -> None:
         "",
         "- The pass side widens.",
         "",
-        f"Dossier: {dossier_digest(said)}",
+        f"Digest that an approval binds to: {dossier_digest(said)}",
     ]
 
 
@@ -77,7 +77,7 @@ def test_who_approves_is_said_as_of_now() -> None:
     now = proposal_dossier(said, {"may_approve": ["ana"], "approvers_needed": 1, "approved_by": []})
     assert "- ana may approve it." in now
     assert "none is enrolled" not in now
-    assert now.splitlines()[-1] == f"Dossier: {dossier_digest(said)}"
+    assert now.splitlines()[-1] == f"Digest that an approval binds to: {dossier_digest(said)}"
 
 
 def test_estimates_are_told_from_limits() -> None:
