@@ -71,6 +71,7 @@ def night(as_of: datetime | None, as_json: bool) -> None:
     on hold is said first, holds back only what rests on it, and makes the exit code 3. Of a team one
     machine runs it at a time: who comes second hears who does, and since when (exit code 3).
     """
+    from flows.reports.live_boundaries import live_lines
     from flows.verbs import live
     from flows.verbs.night_results import all_done, not_done
     from flows.verbs.one_night import one_night
@@ -89,6 +90,8 @@ def night(as_of: datetime | None, as_json: bool) -> None:
     click.echo(dossier["verdict"])
     for sentence in not_done(dossier["results"]):
         click.echo(f"  {sentence}")
+    for line in live_lines(dossier["live"]):
+        click.echo(line)
     for hold in dossier["holds"]:
         click.echo(f"  End it by: ratchet release {hold['hold_id']} --reason R, or discard.")
     click.echo(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from flows.reports.live_boundaries import live_lines
 from flows.reports.stamps import to_the_second
 
 MOST = 12
@@ -19,6 +20,8 @@ def last_night_lines(told: Mapping[str, Any], now: datetime) -> list[str]:
     lines += [f"  {sentence}" for sentence in told["not_done"]]
     late = how_late(told["as_of"], now)
     lines += [late] if late else []
+    if told["live"]:
+        lines += _titled("Live", live_lines(told["live"]))
     lines += _titled("Rows", [_rows(one) for one in told["tables"]] or ["No table was read."])
     if told["ledger"]:
         lines += ["", f"The ledger is not to be trusted, so nothing rests on it: {told['ledger']}"]

@@ -20,6 +20,7 @@ from flows.verbs.segment_figures import segment_figures
 from flows.verbs.truth import Book, evidence_for
 from models.boundary import Evidence, certify, delta_of_look, guard, sequential
 from models.boundary.audit_plan import PlannedAudit
+from models.boundary.certificate import NO_CASE_YET
 from models.boundary.waiting import in_days
 from models.hub.audit_plan import AuditPlan
 from models.hub.policy import Policy
@@ -90,6 +91,8 @@ def certify_case_type(desk: Desk, book: Book, case_type: str) -> Judged:
     if evidence is None or not evidence.labelled.any():
         number = generation.looks + 1
         certificate, proposes = _before_any_label(desk, case_type, incumbent, number), False
+        if incumbent is not None:
+            certificate = _since_the_promotion(certificate, generation)
     else:
         hoped = hoped_boundary(desk, book, case_type)
         labels = with_second_draws(desk, case_type, frame)
@@ -187,6 +190,16 @@ def _against_champion(certificate: Certificate, frame: pd.DataFrame) -> tuple[Ce
         )
         return replace(certificate, verdict=CertificateVerdict.HOLD, reasons=(why,)), False
     return certificate, True
+
+
+def _since_the_promotion(certificate: Certificate, generation: Generation) -> Certificate:
+    """A live model has scored many cases: none of them may prove what comes after its boundary."""
+    why = (
+        f"No case opened since {generation.evidence_since:%Y-%m-%d %H:%M} is mature yet: evidence counts "
+        "anew from where the live boundary's ended, and that boundary stays as it is."
+    )
+    reasons = tuple(why if one == NO_CASE_YET else one for one in certificate.reasons)
+    return replace(certificate, reasons=reasons)
 
 
 def _before_any_label(

@@ -35,7 +35,8 @@ def last_night(desk: Desk, now: datetime) -> dict[str, Any]:
     """The newest night's dossier in short, and what the ledger says today, as plain values.
 
     Returns:
-        `as_of`, `verdict`, `not_done` (sentences); `tables` (new rows, rows read again, quarantined by
+        `as_of`, `verdict`, `not_done` (sentences); `live` (how each live boundary
+        stands); `tables` (new rows, rows read again, quarantined by
         rule, waiting); `holds`, each with what ends it; `shadow` (models that score and decide
         nothing); `changed` (ledger entries since the night before); `waits` (what a person can do,
         with the command); `expires` (certificates of live policies); `ledger` ("" or why it is not to
@@ -56,6 +57,7 @@ def last_night(desk: Desk, now: datetime) -> dict[str, Any]:
         "before": None if before is None else before["as_of"],
         "verdict": night["verdict"],
         "not_done": not_done(night["results"]),
+        "live": night.get("live", []),  # dossiers of before say nothing of it
         "tables": _tables(night),
     }
     since = None if before is None else datetime.fromisoformat(before["as_of"])

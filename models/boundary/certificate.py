@@ -18,6 +18,8 @@ from models.boundary.risks import certifiable, without_certificate
 from models.boundary.side_tests import SideTests, block_tests, pass_tests
 from models.vocabulary import Boundary, Certificate, CertificateVerdict, Costs, Targets
 
+NO_CASE_YET = "No mature case has been scored by this model yet."
+"""Why nothing is proven where there is no evidence at all."""
 RECALL_SHARE = 0.7
 """Of delta, when recall and precision are promised together; any other set is split equally."""
 
@@ -171,9 +173,7 @@ class Judgement:
     def certificate(self) -> Certificate:
         reasons = list(without_certificate(self.targets))
         if len(self.evidence) == 0:
-            return self._insufficient(
-                *self.price(), ["No mature case has been scored by this model yet.", *reasons]
-            )
+            return self._insufficient(*self.price(), [NO_CASE_YET, *reasons])
         passing, blocking = self._pass_side(), self._block_side()
         wider_pass = _further(passing.proven, passing.today, np.greater)
         wider_block = _further(blocking.proven, blocking.today, np.less)
