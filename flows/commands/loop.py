@@ -72,6 +72,7 @@ def night(as_of: datetime | None, as_json: bool) -> None:
     machine runs it at a time: who comes second hears who does, and since when (exit code 3).
     """
     from flows.reports.live_boundaries import live_lines
+    from flows.reports.night_told import agent_line, cause_line, shadow_line
     from flows.verbs import live
     from flows.verbs.night_results import all_done, not_done
     from flows.verbs.one_night import one_night
@@ -109,7 +110,7 @@ def night(as_of: datetime | None, as_json: bool) -> None:
     for drifted in dossier["drift"]:
         click.echo(f"{drifted['case_type']}: {drifted['why']}")
     for one in dossier["triage"]:
-        click.echo(f"{one['case_type']}: cause of errors {one['cause']}.")
+        click.echo(cause_line(one))
         click.echo(
             "\n".join(f"  {sentence}" for sentence in one["findings"]), nl=bool(one["findings"])
         )
@@ -117,16 +118,9 @@ def night(as_of: datetime | None, as_json: bool) -> None:
             if "not estimable" in sentence:
                 click.echo(f"  Not judged: {sentence}.")
     for one in dossier["shadow"]:
-        click.echo(
-            f"{one['case_type']}: version {one['model_version']} has scored {one['scored']:,} of "
-            f"{one['decisions']:,} delivered decisions in shadow, {one['new']:,} of them tonight."
-        )
+        click.echo(shadow_line(one))
     for one in dossier["agents"]:
-        click.echo(
-            f"{one['case_type']}: its agent decided {one['automatic']:,} of {one['decided']:,} cases "
-            f"automatically since {one['since'][:16].replace('T', ' ')}, {one['beyond']:,} of them beyond "
-            "the live boundary."
-        )
+        click.echo(agent_line(one, dossier["as_of"]))
     if dossier["second_reviews"]:
         click.echo(
             f"{len(dossier['second_reviews']):,} second reviews are needed; the dossier names the "

@@ -12,6 +12,7 @@ from flows.reports.stamps import to_the_second
 MOST = 12
 """So many changes are shown, the newest; the others are counted."""
 LATE_HOURS = 36
+_NO_SHADOW = "No model: each one of ours decides, or there is none."
 
 
 def last_night_lines(told: Mapping[str, Any], now: datetime) -> list[str]:
@@ -27,7 +28,7 @@ def last_night_lines(told: Mapping[str, Any], now: datetime) -> list[str]:
         lines += ["", f"The ledger is not to be trusted, so nothing rests on it: {told['ledger']}"]
         return lines
     lines += _titled("On hold", [_hold(one) for one in told["holds"]] or ["Nothing."])
-    lines += _titled("In shadow", [_shadow(one) for one in told["shadow"]] or ["No model."])
+    lines += _titled("In shadow", [_shadow(one) for one in told["shadow"]] or [_NO_SHADOW])
     since = to_the_second(told["before"])
     title = f"Changed since the night of {since}" if since else "Changed so far"
     lines += _titled(title, _changes(told["changed"]) or ["Nothing."])

@@ -10,7 +10,12 @@ from typing import Any
 from configs.errors import GateRefused, UserError
 from flows.verbs.approve import pending
 from flows.verbs.desk import Desk
-from flows.verbs.generation import champion_generation, current_generation
+from flows.verbs.generation import (
+    champion_generation,
+    current_generation,
+    newest_of_ours,
+    scored_elsewhere,
+)
 from flows.verbs.live import filed_dossiers
 from flows.verbs.night_results import not_done
 from flows.verbs.population_watch import holds_that_wait
@@ -132,9 +137,10 @@ def _hold(desk: Desk, hold: Hold, now: datetime) -> dict[str, Any]:
 
 
 def _shadow(desk: Desk, case_type: str, since: datetime | None) -> list[dict[str, Any]]:
-    """The newest model of a case type, while another one decides or nobody does; how many cases it
-    scored in all, and since the night before."""
-    newest = current_generation(desk, case_type)
+    """The newest model of ours of a case type, while another one decides (also another agent's) or
+    nobody does; how many cases it scored in all, and since the night before."""
+    elsewhere = scored_elsewhere(desk, case_type)
+    newest = newest_of_ours(desk, case_type) if elsewhere else current_generation(desk, case_type)
     if newest is None or newest.promoted:
         return []
     sizes = desk.store.sizes("shadow_scores", "model_version")

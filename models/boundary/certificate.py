@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,11 +14,16 @@ from models.boundary.bounds import trials_for_power
 from models.boundary.candidates import FIRST_BLOCKS, SideTest, block_sequences, pass_sequences
 from models.boundary.cost_choice import cheapest
 from models.boundary.evidence import Evidence, FloatArray
-from models.boundary.price import labels_needed, price_named
+from models.boundary.price import first_block_floor, labels_needed, price_named
 from models.boundary.risks import certifiable, without_certificate
 from models.boundary.side_tests import SideTests, block_tests, pass_tests
 from models.vocabulary import Boundary, Certificate, CertificateVerdict, Costs, Targets
 
+RISKS_OF: Mapping[str, frozenset[str]] = {
+    "pass": frozenset({"recall", "false_omission_rate"}),
+    "block": frozenset({"precision"}),
+}
+"""By side the promises that are about it."""
 NO_CASE_YET = "No mature case has been scored by this model yet."
 """Why nothing is proven where there is no evidence at all."""
 RECALL_SHARE = 0.7
@@ -202,12 +208,23 @@ class Judgement:
             return self._answer(CertificateVerdict.CERTIFIED, boundary, [proof, *reasons])
         needed, sentence = self.price()
         if needed:
-            return self._insufficient(needed, sentence, reasons)
+            return self._insufficient(needed, sentence, [*self._unproven(needed), *reasons])
         return self._answer(
             CertificateVerdict.HOLD,
             self.incumbent,
             ["No wider boundary qualifies.", *([sentence] if sentence else []), *reasons],
         )
+
+    def _unproven(self, needed: Mapping[str, int]) -> list[str]:
+        """A sentence for a promised side that lacks no labels and is not proven all the same: only the
+        other side's price would be named."""
+        return [
+            f"The {side} side lacks no labels and is not proven: more errors were seen there than a proof of "
+            "any cut that decides more than today's allows at this look's confidence. A better model or "
+            "another promise helps; more labels alone may not."
+            for side, risks in RISKS_OF.items()
+            if risks & set(self.shares) and side not in needed
+        ]
 
     def widest(self) -> Boundary:
         """What is proven on each side, whatever is in force."""
@@ -330,12 +347,16 @@ class Judgement:
     def price(self) -> tuple[dict[str, int], str]:
         """(labels still needed by zone, the sentence that names them)."""
         tests = {}
-        if {"recall", "false_omission_rate"} & set(self.shares):
+        if RISKS_OF["pass"] & set(self.shares):
             tests["pass"] = self.passing.name
-        if "precision" in self.shares:
+        if RISKS_OF["block"] & set(self.shares):
             tests["block"] = self.blocking.name
         needed = labels_needed(self.evidence, self.targets, self.shares, self.incumbent, tests)
-        return needed, price_named(needed) if needed else ""
+        if not needed:
+            return needed, ""
+        floor = first_block_floor(self.targets, self.shares, self.incumbent)
+        explained = floor if "block" in needed and self.evidence.labelled.any() else ""
+        return needed, " ".join(filter(None, (price_named(needed), explained)))
 
     def waiting(self) -> str:
         """What is said of drawn cases without a label; "": nothing."""
