@@ -10,6 +10,7 @@ import yaml
 
 from data_contracts import CONTRACTS
 from data_contracts.meanings import MEANINGS, PURPOSES, presence, type_words
+from flows.verbs.since_advice import since_advice
 from flows.verbs.table_columns import Column, words_of
 
 WATERMARKS: Mapping[str, str] = {
@@ -237,7 +238,8 @@ def _place_lines(case_type: str, source: SourceText) -> Iterator[str]:
     if "url" in source.place:
         return
     mark = WATERMARKS.get(source.kind)
-    where = f" WHERE {mark} > :since" if mark else ""
+    theirs = source.columns.get(mark, mark) if mark else None
+    where = f" WHERE {_shown(theirs)} > :since" if theirs else ""
     yield "# Or a query, in place of `path`; keep passwords in the environment:"
     yield "# url: postgresql+psycopg://${DB_USER}:${DB_PASSWORD}@HOST/NAME"
     yield f"# query: SELECT * FROM {source.kind}{where}"
@@ -257,8 +259,10 @@ def _stamp_lines(source: SourceText) -> Iterator[str]:
         yield "# How far the table was read; each night looks on from there, and 48 hours behind it. Without"
         yield "# it the whole table is judged every night; a query needs `WHERE ... > :since`, too."
         yield f"{'' if found else '# '}watermark: {mark}"
-        if not asks:
-            yield f"# The query has no :since, so all of it is read each time: add WHERE ... > :since ({mark})."
+        theirs = source.columns.get(mark)
+        if not asks and theirs is not None:
+            advice = since_advice(theirs, source.place["url"], source.said.get("dates"))
+            yield f"# The query has no :since, so all of it is read each time: {_shown(advice)}."
     for key, value in said.items():
         yield f"{key}: {_flow(value)}"
     if source.codes:

@@ -30,6 +30,7 @@ from flows.verbs.desk import Desk
 from flows.verbs.live import source_of
 from flows.verbs.open_walk import _with_text_as_categories
 from flows.verbs.past_truths import PastTruths, past_truths
+from flows.verbs.since_advice import since_advice
 from models.truth import matured_before
 from models.vocabulary import CaseType
 
@@ -218,11 +219,13 @@ def _reads_whole(source: SourceSettings) -> str:
         return ""
     often = "each time cases are decided" if source.kind == "cases" else "every night"
     if source.url is not None and not asks_since(source):
-        return (
-            f"its query does not ask for `:since`, so the database hands over the whole table {often}; "
-            f"add WHERE {source.watermark or 'STAMP'} > :since"
-            + ("." if source.watermark else ", and say `watermark:`.")
-        )
+        whole = f"its query does not ask for `:since`, so the database hands over the whole table {often}"
+        if source.watermark is None:
+            return (
+                f"{whole}; say `watermark:`, and let the query ask for what is later than `:since`."
+            )
+        theirs = source.columns.get(source.watermark, source.watermark)
+        return f"{whole}; {since_advice(theirs, source.url, source.dates)}."
     if source.watermark is None:
         return f"it has no `watermark:`, so its whole table is read and judged {often}."
     return ""
