@@ -122,7 +122,7 @@ def _facts(said: Mapping[str, Any]) -> list[tuple[str, str | None]]:
             (f"{_RISKS.get(name, name)}, proven limit", _share(value, 2))
             for name, value in said.get("limits", {}).items()
         ),
-        ("confidence spent (delta)", _number(said.get("delta"))),
+        ("delta of this look, of what the promise may spend in all", _number(said.get("delta"))),
         ("cases", _count(said.get("rows"))),
         ("labelled", _count(said.get("labelled"))),
         ("bad", _count(said.get("bad"))),

@@ -162,6 +162,8 @@ def _shadow(desk: Desk, case_type: str, since: datetime | None) -> list[dict[str
 def _change(entry: Entry) -> dict[str, Any]:
     said = entry.dossier
     why = said.get("reason") or said.get("note") or " ".join(said.get("reasons", []))
+    if entry.kind is EntryKind.GENERATION_STARTED:
+        why = f"model version {said['model_version']} is under test from now on"
     return {
         "seq": entry.seq,
         "at": entry.at.isoformat(),

@@ -51,7 +51,7 @@ def test_a_dossier_says_what_would_change_and_what_is_proven() -> None:
         "| would decide by itself | 61.8% |",
         "| precision, proven limit | 96.12% |",
         "| false omission, proven limit | 0.12% |",
-        "| confidence spent (delta) | 0.00304 |",
+        "| delta of this look, of what the promise may spend in all | 0.00304 |",
         "| cases | 20,000 |",
         "| expires | 2026-08-02T00:00:00Z |",
         "| A/B test | betting, 28 days, 50% treated |",
