@@ -91,10 +91,10 @@ def night(as_of: datetime | None, as_json: bool) -> None:
     click.echo(dossier["verdict"])
     for sentence in not_done(dossier["results"]):
         click.echo(f"  {sentence}")
-    for line in live_lines(dossier["live"]):
-        click.echo(line)
     for hold in dossier["holds"]:
         click.echo(f"  End it by: ratchet release {hold['hold_id']} --reason R, or discard.")
+    for line in live_lines(dossier["live"]):
+        click.echo(line)
     click.echo(
         f"{dossier['rows_new']:,} new rows admitted, {dossier['rows_quarantined']:,} quarantined, "
         f"{dossier['rows_waiting']:,} wait for their decisions."
