@@ -24,18 +24,19 @@ demo: setup
 up: setup
 	@exec $(BIN)/ratchet up
 
-# Everything but what needs databases, servers or a live schedule, or walks half a minute; under ten
-# minutes on two cores. In the folders' order: by default the files with the fewest tests come last, and those are
-# the long walks, one of which would keep one core busy while the other waits.
+# Everything but the faults (below) and what needs databases, servers or a live schedule, or walks half a
+# minute; under ten minutes on two cores. In the folders' order: by default the files with the fewest
+# tests come last, and those are the long walks, one of which would keep one core busy while the other waits.
 test: setup
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -m "not slow" --ignore tests/faults -n 2 --dist loadfile --no-loadscope-reorder
 
+# The faults come last, as the table that says what became of each (`make faults`).
 test-all: setup
-	$(BIN)/python -m pytest -m slow --ignore tests/faults --ignore tests/fuzz
-	$(BIN)/python -m pytest -m slow tests/faults tests/fuzz -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m slow --ignore tests/faults
+	$(BIN)/python -m tests.faults.table
 
 # Injects every fault that the project must survive, on both databases, and prints a line a fault: what
-# was claimed, pass or fail, how it was injected. Exit code 1 unless all that are due pass; a few minutes.
+# was claimed, pass or fail, how it was injected. Exit code 1 unless all that are due pass; half an hour.
 faults: setup
 	$(BIN)/python -m tests.faults.table
 

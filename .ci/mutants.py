@@ -119,6 +119,13 @@ MUTANTS = (
         "tests/models/hub/test_promotion.py",
     ),
     Mutant(
+        "a proof that has ended is proposed and promoted",
+        "models/hub/lasting.py",
+        "valid_until > at + timedelta(days=days)",
+        "True",
+        "tests/models/hub/test_lasting.py",
+    ),
+    Mutant(
         "an approval on another dossier counts",
         "models/hub/promotion.py",
         "dossier_digest(proposal) != command.dossier_digest",

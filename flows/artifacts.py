@@ -9,6 +9,7 @@ from typing import Any
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
 from configs.masking import masked, masked_leaves
+from flows.reports.live_boundaries import live_lines
 from flows.reports.page import Section, markdown
 from flows.reports.tickets import tickets_sentence, tickets_table
 from flows.verbs.challenger import Challenger, challenger_table, correction_table
@@ -62,6 +63,7 @@ def night_lines(night: dict[str, Any]) -> list[str]:
     certified = [c["case_type"] for c in night["certificates"] if c["verdict"] == "certified"]
     lines = [
         *not_done(night["results"]),
+        *live_lines(night.get("live", [])),
         f"{night['rows_new']:,} new rows admitted, {night['rows_quarantined']:,} quarantined, "
         f"{night['rows_waiting']:,} wait for their decisions.",
         f"Certified: {', '.join(certified) or 'none'}. {len(night['waiting'])} proposals wait for approval.",

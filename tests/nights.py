@@ -7,7 +7,7 @@ from typing import Any
 
 _LISTS = (
     "holds", "batches", "certificates", "entries", "drift", "second_reviews", "waiting", "marks",
-    "triage", "tickets", "reviews", "shadow", "agents",
+    "triage", "tickets", "reviews", "shadow", "agents", "live",
 )  # fmt: skip
 _COUNTS = ("rows_admitted", "rows_new", "rows_quarantined", "rows_waiting")
 

@@ -12,6 +12,7 @@ import pandas as pd
 from configs.errors import UserError
 from configs.sources import SourceSettings
 from data_contracts.digests import UInts, row_digests
+from flows.adapters.reading.columns import MissingColumns
 from flows.adapters.reading_notes import Notes
 from flows.adapters.sources import file_pieces, is_table, read_pieces, rows_in_all
 from models.vocabulary import CaseType
@@ -63,19 +64,36 @@ class CaseFile:
             ServiceUnreachable: the file system does not answer.
         """
         some = False
-        for piece in read_pieces(self.source, rows, notes):
-            some = True
-            yield piece
+        try:
+            for piece in read_pieces(self.source, rows, notes):
+                some = True
+                yield piece
+        except MissingColumns as lacking:
+            raise UserError(self._whose_names(lacking)) from None
         if not some:
             raise UserError(f"{self.path.name} is empty: it has columns and no rows.")
+
+    def _whose_names(self, lacking: MissingColumns) -> str:
+        """No source file maps the columns of a file that is given by name."""
+        return (
+            f"{self.path.name}: {lacking.what} A file that is decided by name has our column names (`ratchet "
+            "contracts cases`). Under other names, say where it is and what its columns are called in "
+            "sources/cases.yaml, and give `ratchet decide --to DECISIONS` without the file."
+        )
 
     def repeated_ids(self) -> UInts:
         """The digests of the case ids that stand on more than one row of the file, sorted.
 
         Eight bytes a row are held, whatever else the rows hold.
+
+        Raises:
+            UserError, ServiceUnreachable: as `pieces`.
         """
         pieces = file_pieces(self.source, PIECE_ROWS, ["case_id"])
-        digests = [_id_digests(piece.rows["case_id"]) for piece in pieces]
+        try:
+            digests = [_id_digests(piece.rows["case_id"]) for piece in pieces]
+        except MissingColumns as lacking:
+            raise UserError(self._whose_names(lacking)) from None
         whole = np.sort(np.concatenate(digests)) if digests else np.empty(0, np.uint64)
         return np.unique(whole[1:][whole[1:] == whole[:-1]])
 

@@ -23,6 +23,9 @@ _SCHEMA = pa.schema([pa.field(name, SCHEMA.field(name).type) for name in COLUMNS
 
 
 class Writer(Protocol):
+    is_nowhere: bool
+    """Whether nobody asked for a file, so that nothing need be gathered for it."""
+
     def write(self, rows: pd.DataFrame) -> None: ...
 
 
@@ -63,11 +66,15 @@ def decisions_file(path: Path | None) -> Iterator[Writer]:
 
 
 class _Nowhere:
+    is_nowhere = True
+
     def write(self, rows: pd.DataFrame) -> None:
         """Nobody asked for a file."""
 
 
 class _Parquet:
+    is_nowhere = False
+
     def __init__(self, path: Path) -> None:
         self._writer = pq.ParquetWriter(path, _SCHEMA, compression="zstd")
 
@@ -83,6 +90,8 @@ class _Parquet:
 
 
 class _Csv:
+    is_nowhere = False
+
     def __init__(self, path: Path) -> None:
         self._file = path.open("w", encoding="utf-8", newline="")
         self._file.write(",".join(COLUMNS) + "\n")

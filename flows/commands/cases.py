@@ -37,7 +37,8 @@ def decide(file: Path | None, case_type: str | None, out: Path | None, as_json: 
     """Decide the cases in FILE (Parquet or CSV) by what is live, each exactly once, and store it.
 
     Without FILE what is new at the configured source of cases is decided, whatever its columns are
-    called. A case that was decided before keeps its decision, so the same file again changes nothing. Rows
+    called; those of FILE have our names (`ratchet contracts cases`). --to writes the stored decision of
+    every case that was read, decided now or before. A case that was decided before keeps its decision, so the same file again changes nothing. Rows
     that are no sound case are quarantined by name; one that cannot be scored, or has a cell that
     cannot be read, goes to a person. So does every case where the ledger or the audit secret cannot
     be trusted, and the exit code is 3.
@@ -48,11 +49,11 @@ def decide(file: Path | None, case_type: str | None, out: Path | None, as_json: 
     from flows.verbs.decide_file import decide_file
 
     if file is None:
-        if case_type is not None or out is not None:
+        if case_type is not None:
             raise click.UsageError(
-                "--case-type and --to go with a FILE; without one the configured source of cases is read."
+                "--case-type goes with a FILE; without one the configured source of cases is read."
             )
-        _decide_at_source(as_json)
+        _decide_at_source(as_json, out)
         return
     if case_type is None:
         raise click.UsageError("say what kind of cases FILE holds: --case-type NAME.")
@@ -102,13 +103,13 @@ def export_serving(case_type: str, to: Path, as_json: bool) -> None:
     click.echo(f"Serve it: {told.command}")
 
 
-def _decide_at_source(as_json: bool) -> None:
+def _decide_at_source(as_json: bool, out: Path | None) -> None:
     from flows.reports.decided import decided_table, decided_verdict, where_they_are
     from flows.verbs import live
     from flows.verbs.authority import refuse_without_authority
     from flows.verbs.decide_source import decide_new_cases
 
-    told = decide_new_cases(live.open_desk(), None, tell=say_note)
+    told = decide_new_cases(live.open_desk(), None, tell=say_note, out=out)
     if as_json:
         click.echo(json.dumps(told, indent=1))
     else:

@@ -16,17 +16,31 @@ from flows.reports.stamps import to_the_second
 
 
 @click.command()
+@click.argument("which", required=False, metavar="[CASE_TYPE|ID]")
+@click.option(
+    "--dossier", is_flag=True, help="Print what an approval is given on; nothing is signed."
+)
 @click.option("--ids", is_flag=True, help="Print the policies' ids alone, one a line.")
 @click.option("--json", "as_json", is_flag=True)
-def proposals(ids: bool, as_json: bool) -> None:
-    """List the boundaries that wait: for an approval, for their A/B test, or to be promoted."""
-    from flows.reports.proposal import beside_lines
-    from flows.verbs import live
-    from flows.verbs.approve import pending
+def proposals(which: str | None, dossier: bool, ids: bool, as_json: bool) -> None:
+    """List the boundaries that wait: for an approval, for their A/B test, or to be promoted.
 
-    if ids and as_json:
-        raise click.UsageError("--ids and --json were asked for; give one of them.")
-    rows = pending(live.open_desk())
+    With CASE_TYPE or ID (a policy's, or its first characters) only those. --dossier prints what
+    `ratchet approve` shows: the proven limits, the evidence, every segment, and its reasons.
+    """
+    from flows.reports.proposal import beside_lines, proposal_dossier
+    from flows.verbs import live
+    from flows.verbs.approve import pending, proposals_of, who_approves
+
+    if ids + as_json + dossier > 1:
+        raise click.UsageError("--dossier, --ids and --json were asked for together; give one.")
+    desk = live.open_desk()
+    entries = proposals_of(desk, which)
+    if dossier and entries:
+        click.echo("\n\n".join(proposal_dossier(one, who_approves(desk, one)) for one in entries))
+        return
+    named = {one.policy_id for one in entries}
+    rows = [row for row in pending(desk) if row["policy_id"] in named]
     if as_json:
         click.echo(json.dumps(rows, indent=1))
     elif ids:
@@ -39,6 +53,7 @@ def proposals(ids: bool, as_json: bool) -> None:
         for row in rows:
             click.echo(f"\n{row['policy_id'][:12]} ({row['case_type']}):")
             click.echo("\n".join(f"  {line}" for line in beside_lines(row, row["waits_for"])))
+        click.echo("\nWhat each rests on: `ratchet proposals ID --dossier`.")
     else:
         click.echo("Nothing waits.")
 
@@ -52,7 +67,8 @@ def proposals(ids: bool, as_json: bool) -> None:
 def approve(policy_id: str, note: str, yes: bool, actor: str | None, as_json: bool) -> None:
     """Read the dossier of a waiting proposal and agree to it, as a second person.
 
-    ID is the policy's, or its first characters. The approval binds to the dossier as shown. A run of
+    ID is the policy's, or its first characters. A terminal is asked once more after the dossier; where
+    nobody can be asked, say --yes (`ratchet proposals ID --dossier` shows it beforehand). The approval binds to the dossier as shown. A run of
     the flow `promote_boundary` that waits for it goes on. Where `four_eyes: two_people` is set, a
     second approver gives the same command; until then the exit code is 3.
     """
@@ -67,7 +83,8 @@ def approve(policy_id: str, note: str, yes: bool, actor: str | None, as_json: bo
     proposal = find_waiting(desk, policy_id)
     person = asked_by(desk, actor)
     click.echo(proposal_dossier(proposal, who_approves(desk, proposal)), err=as_json)
-    if not yes and _at_terminal():
+    if not yes:
+        _refuse_unasked(str(proposal.policy_id))
         click.confirm(f"Approve it as {person.name}?", abort=True, err=True)
     entry = agree(desk, proposal, person.name, datetime.now(UTC), note)
     if entry.kind is EntryKind.FIRST_APPROVED:
@@ -217,10 +234,18 @@ def _waiting_row(row: dict[str, Any]) -> dict[str, Any]:
     return {name: shown.get(name, row[name]) for name in _IN_THE_TABLE}
 
 
-def _at_terminal() -> bool:
+def _refuse_unasked(policy_id: str) -> None:
+    """Nothing at a terminal; elsewhere nobody can be asked, and silence is no approval."""
     import sys
 
-    return sys.stdin.isatty()
+    from configs.errors import UserError
+
+    if not sys.stdin.isatty():
+        raise UserError(
+            "an approval was asked for where nobody can be asked back, as the input is no terminal, so "
+            f"nothing was approved. Read the dossier (`ratchet proposals {policy_id[:12]} --dossier`), then "
+            "say that you did: the same command with --yes."
+        )
 
 
 def _tell_paused_run(policy_id: str) -> None:

@@ -85,7 +85,7 @@ def import_history(
     else:
         _say_import(told, desk.case_types)
     if path is not None:
-        click.echo(f"Dossier: {path}", err=as_json)
+        click.echo(f"The night's dossier is the file {path}", err=as_json)
     fitted = all(one.filed for one in told.models)
     if not fitted or (told.night is not None and not all_done(told.night["results"])):
         raise SystemExit(EXIT_GATE)
@@ -98,7 +98,7 @@ def _step(what: str) -> None:
 
 def _say_import(told: Imported, case_types: Mapping[str, CaseType]) -> None:
     """What came in, what learned, what certified, and what to do next."""
-    from flows.verbs.import_history import what_to_do_now
+    from flows.verbs.import_advice import what_to_do_now
     from flows.verbs.night_results import not_done
 
     for note in told.told:
@@ -121,6 +121,8 @@ def _say_import(told: Imported, case_types: Mapping[str, CaseType]) -> None:
             for one in told.past
         ]
     )
+    for one in told.past:
+        click.echo(one.truths.sentence(one.case_type))
     if told.night is None:
         click.echo("Nothing is new in it, so nothing changed.")
         return
@@ -138,6 +140,10 @@ def _say_import(told: Imported, case_types: Mapping[str, CaseType]) -> None:
         click.echo(f"  {sentence}")
     mine = [one.case_type for one in told.past]
     certificates = [one for one in told.night["certificates"] if one["case_type"] in mine]
+    restarted = {one["case_type"]: one["why"] for one in told.night["drift"]}
+    for name in mine:
+        if name in restarted:
+            click.echo(f"{name}: {restarted[name]}")
     table([certificate_row(one) for one in certificates])
     waiting = [one for one in told.night["waiting"] if one["case_type"] in mine]
     for proposal in waiting:
@@ -150,7 +156,16 @@ def _say_import(told: Imported, case_types: Mapping[str, CaseType]) -> None:
         if one["case_type"] not in [each["case_type"] for each in waiting]:
             click.echo(f"{one['case_type']}: no proposal. {' '.join(one['reasons'])}")
             past = next(each for each in told.past if each.case_type == one["case_type"])
-            levers = what_to_do_now(past, one, case_types[past.case_type].targets)
+            levers = what_to_do_now(
+                past,
+                one,
+                case_types[past.case_type].targets,
+                not_fitted=next(
+                    (m.note for m in told.models if m.case_type == past.case_type and not m.filed),
+                    "",
+                ),
+                restarted=restarted.get(past.case_type, ""),
+            )
             if levers:
                 click.echo("What you can do now:")
             for sentence in levers:

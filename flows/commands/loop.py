@@ -71,6 +71,8 @@ def night(as_of: datetime | None, as_json: bool) -> None:
     on hold is said first, holds back only what rests on it, and makes the exit code 3. Of a team one
     machine runs it at a time: who comes second hears who does, and since when (exit code 3).
     """
+    from flows.reports.live_boundaries import live_lines
+    from flows.reports.night_told import agent_line, cause_line, shadow_line
     from flows.verbs import live
     from flows.verbs.night_results import all_done, moved, not_done
     from flows.verbs.one_night import one_night
@@ -91,6 +93,8 @@ def night(as_of: datetime | None, as_json: bool) -> None:
         click.echo(f"  {sentence}")
     for hold in dossier["holds"]:
         click.echo(f"  End it by: ratchet release {hold['hold_id']} --reason R, or discard.")
+    for line in live_lines(dossier["live"]):
+        click.echo(line)
     click.echo(
         f"{dossier['rows_new']:,} new rows admitted, {dossier['rows_quarantined']:,} quarantined, "
         f"{dossier['rows_waiting']:,} wait for their decisions."
@@ -108,7 +112,7 @@ def night(as_of: datetime | None, as_json: bool) -> None:
     for sentence in moved(dossier["results"]):
         click.echo(f"Moved, and no evidence ended: {sentence}")
     for one in dossier["triage"]:
-        click.echo(f"{one['case_type']}: cause of errors {one['cause']}.")
+        click.echo(cause_line(one))
         click.echo(
             "\n".join(f"  {sentence}" for sentence in one["findings"]), nl=bool(one["findings"])
         )
@@ -116,16 +120,9 @@ def night(as_of: datetime | None, as_json: bool) -> None:
             if "not estimable" in sentence:
                 click.echo(f"  Not judged: {sentence}.")
     for one in dossier["shadow"]:
-        click.echo(
-            f"{one['case_type']}: version {one['model_version']} has scored {one['scored']:,} of "
-            f"{one['decisions']:,} delivered decisions in shadow, {one['new']:,} of them tonight."
-        )
+        click.echo(shadow_line(one))
     for one in dossier["agents"]:
-        click.echo(
-            f"{one['case_type']}: its agent decided {one['automatic']:,} of {one['decided']:,} cases "
-            f"automatically since {one['since'][:16].replace('T', ' ')}, {one['beyond']:,} of them beyond "
-            "the live boundary."
-        )
+        click.echo(agent_line(one, dossier["as_of"]))
     if dossier["second_reviews"]:
         click.echo(
             f"{len(dossier['second_reviews']):,} second reviews are needed; the dossier names the "
@@ -133,7 +130,7 @@ def night(as_of: datetime | None, as_json: bool) -> None:
         )
     for proposal in dossier["waiting"]:
         click.echo(f"Waiting for approval: {proposal['case_type']} {proposal['policy_id'][:12]}")
-    click.echo(f"Dossier: {path}")
+    click.echo(f"The night's dossier is the file {path}")
     if not done:
         raise SystemExit(EXIT_GATE)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from configs.masking import masked
+from flows.reports.live_boundaries import FEWEST_FOR_A_SHARE
 
 if TYPE_CHECKING:
     from models.hub import Entry
@@ -124,14 +125,19 @@ def refuse_outputs(inputs: Sequence[Path], outputs: Mapping[str, Path | None]) -
 
 def certificate_row(one: dict[str, Any]) -> dict[str, Any]:
     """A certificate, as `plain()` tells it, as a line of a table. Automation is named where a boundary
-    holds by it: what the labels suggest before anything is proven decides nothing."""
+    holds by it: what the labels suggest before anything is proven decides nothing. Of fewer than
+    30 cases it is named with their number, and of none it is not."""
     cuts = (one["pass_at_or_below"], one["block_at_or_above"])
+    rate, rows = one["automation_rate"], one.get("rows")
+    automation = None if cuts == (None, None) or rows == 0 else rate
+    if automation is not None and rows is not None and rows < FEWEST_FOR_A_SHARE:
+        automation = f"{rate:.0%} of {rows} cases"
     return {
         "case_type": one["case_type"],
         "verdict": one["verdict"],
         "pass <=": one["pass_at_or_below"],
         "block >=": one["block_at_or_above"],
-        "automation": None if cuts == (None, None) else one["automation_rate"],
+        "automation": automation,
         "why": " ".join(one["reasons"]),
     }
 

@@ -34,6 +34,8 @@ CONTRACT_NAMES = ("decisions", "reviews", "outcomes", "history", "cases")
 @click.option("--label", metavar="COLUMN", help="Whether it was bad; '-': the table does not know.")
 @click.option("--bad-value", "bad_values", multiple=True, metavar="VALUE",
               help="A value of the label that means bad, where it is not yes or no.")  # fmt: skip
+@click.option("--unknown-value", "unknown_values", multiple=True, metavar="VALUE",
+              help="A value of the label whose cases are still open: neither bad nor good.")  # fmt: skip
 @click.option("--amount", metavar="COLUMN", help="The money at stake, in US dollars; '-': none.")
 @click.option("--priority", metavar="COLUMN", help="0 to 100, key users from 75 on; '-': none.")
 @click.option("--numbers", multiple=True, metavar="COLUMN=EXAMPLE",
@@ -63,6 +65,7 @@ def init(
     opened_at: str | None,
     label: str | None,
     bad_values: tuple[str, ...],
+    unknown_values: tuple[str, ...],
     amount: str | None,
     priority: str | None,
     numbers: tuple[str, ...],
@@ -100,6 +103,7 @@ def init(
         to=to,
         roles=roles,
         bad_values=bad_values,
+        unknown_values=unknown_values,
         numbers=numbers,
         others={name: one for name, one in others.items() if one is not None},
         said={name: one for name, one in said.items() if one is not None},

@@ -37,8 +37,8 @@ def where_they_are(told: Mapping[str, Mapping[str, Any]]) -> list[str]:
         return []
     return [
         "The decisions are stored (table `decisions` of the home's evidence). An agent or a desk fetches "
-        "them as a file by `ratchet decide FILE --case-type NAME --to DECISIONS`: a case keeps the "
-        "decision that it has.",
+        "them as a file by `ratchet decide --to DECISIONS` (.csv or .parquet): a case keeps the decision "
+        "that it has.",
         f"Why one was decided so: `ratchet explain {shlex.quote(examples[0])}`.",
     ]
 

@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from flows.reports.live_boundaries import live_lines
 from flows.reports.stamps import to_the_second
 
 MOST = 12
 """So many changes are shown, the newest; the others are counted."""
 LATE_HOURS = 36
+_NO_SHADOW = "No model: each one of ours decides, or there is none."
 
 
 def last_night_lines(told: Mapping[str, Any], now: datetime) -> list[str]:
@@ -20,12 +22,14 @@ def last_night_lines(told: Mapping[str, Any], now: datetime) -> list[str]:
     lines += _titled("Moved, and no evidence ended", told["moved"]) if told["moved"] else []
     late = how_late(told["as_of"], now)
     lines += [late] if late else []
+    if told["live"]:
+        lines += _titled("Live", live_lines(told["live"]))
     lines += _titled("Rows", [_rows(one) for one in told["tables"]] or ["No table was read."])
     if told["ledger"]:
         lines += ["", f"The ledger is not to be trusted, so nothing rests on it: {told['ledger']}"]
         return lines
     lines += _titled("On hold", [_hold(one) for one in told["holds"]] or ["Nothing."])
-    lines += _titled("In shadow", [_shadow(one) for one in told["shadow"]] or ["No model."])
+    lines += _titled("In shadow", [_shadow(one) for one in told["shadow"]] or [_NO_SHADOW])
     since = to_the_second(told["before"])
     title = f"Changed since the night of {since}" if since else "Changed so far"
     lines += _titled(title, _changes(told["changed"]) or ["Nothing."])

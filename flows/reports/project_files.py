@@ -10,6 +10,7 @@ import yaml
 
 from data_contracts import CONTRACTS
 from data_contracts.meanings import MEANINGS, PURPOSES, presence, type_words
+from flows.verbs.since_advice import since_advice
 from flows.verbs.table_columns import Column, words_of
 
 WATERMARKS: Mapping[str, str] = {
@@ -185,6 +186,10 @@ def _promises(bad_share: float | None) -> list[str]:
         "# TO DO: days from when a case is new until its truth is settled. 14 suits what shows soon; card",
         "# chargebacks take 60 to 120, a loan as long as it may default. Younger cases prove nothing.",
         "maturity_days: 14",
+        "# How long a proof is believed, counted from the end of its evidence. That lies maturity_days back, so",
+        "# the proof of tonight has certificate_days minus maturity_days left: it must be the longer of the",
+        "# two by far (maturity_days: 365 needs some 545), and by the horizon of an ab_plan, too.",
+        "certificate_days: 180",
         "",
     ]
 
@@ -209,7 +214,6 @@ def _rest(features: Sequence[FeatureText]) -> list[str]:
         "# TO DO: the share of automatic decisions that is drawn for a review all the same. A higher rate costs",
         "# reviews and brings proofs sooner.",
         "audit_rate: 0.05",
-        "certificate_days: 180  # a proof is believed so long",
         "# never_auto_pass_above_usd: 10000",
         f"segments: {_list(levels[:3])}  # every report breaks its figures down by these",
         "",
@@ -234,7 +238,8 @@ def _place_lines(case_type: str, source: SourceText) -> Iterator[str]:
     if "url" in source.place:
         return
     mark = WATERMARKS.get(source.kind)
-    where = f" WHERE {mark} > :since" if mark else ""
+    theirs = source.columns.get(mark, mark) if mark else None
+    where = f" WHERE {_shown(theirs)} > :since" if theirs else ""
     yield "# Or a query, in place of `path`; keep passwords in the environment:"
     yield "# url: postgresql+psycopg://${DB_USER}:${DB_PASSWORD}@HOST/NAME"
     yield f"# query: SELECT * FROM {source.kind}{where}"
@@ -254,8 +259,10 @@ def _stamp_lines(source: SourceText) -> Iterator[str]:
         yield "# How far the table was read; each night looks on from there, and 48 hours behind it. Without"
         yield "# it the whole table is judged every night; a query needs `WHERE ... > :since`, too."
         yield f"{'' if found else '# '}watermark: {mark}"
-        if not asks:
-            yield f"# The query has no :since, so all of it is read each time: add WHERE ... > :since ({mark})."
+        theirs = source.columns.get(mark)
+        if not asks and theirs is not None:
+            advice = since_advice(theirs, source.place["url"], source.said.get("dates"))
+            yield f"# The query has no :since, so all of it is read each time: {_shown(advice)}."
     for key, value in said.items():
         yield f"{key}: {_flow(value)}"
     if source.codes:

@@ -19,6 +19,9 @@ def told_of(project: Project) -> Iterator[str]:
     if project.told:
         yield "\nGuessed, or told while reading:"
         yield from (f"  {_plain(sentence)}" for sentence in project.told)
+    if project.label:
+        yield ""
+        yield from map(_plain, project.label)
     kinds = Counter(str(one.column.kind) for one in project.features)
     counted = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
     many = "feature" if len(project.features) == 1 else "features"
@@ -52,7 +55,13 @@ def next_commands(project: Project) -> list[str]:
             f"# read {name}, then add it to `case_types:` in {folder}/profiles/local.yaml",
             "ratchet check",
         ]
-    commands = [f"export RATCHET_CONFIG={folder}", f"# read {name}, then:", "ratchet check"]
+    home = shlex.quote(str(project.folder.parent / "home"))
+    commands = [
+        f"export RATCHET_CONFIG={folder}",
+        f"export RATCHET_HOME={home}  # what is stored; another folder for each thing you try",
+        f"# read {name}, then:",
+        "ratchet check",
+    ]
     if project.kind == "history" and not project.external:
         commands.append(f"ratchet import-history {folder}/sources/history.yaml")
     if {"decisions", "reviews"} & set(project.named):
@@ -72,6 +81,10 @@ def as_plain(project: Project) -> dict[str, Any]:
         "kind": project.kind,
         "rows": project.rows,
         "bad_share": project.bad_share,
+        "label": [
+            {"word": one.word, "rows": one.rows, "read_as": one.read_as}
+            for one in project.label_words
+        ],
         "told": list(project.told),
         "features": [
             {"name": one.name, "column": one.column.name, "kind": one.column.kind,

@@ -36,7 +36,7 @@ def proposal_dossier(proposal: Entry, who: Mapping[str, Any] | None = None) -> s
     lines += _segments(said.get("segments", ()))
     if "may_approve" in said:
         lines += ["", *(f"- {line}" for line in beside_lines({**said, **(who or {})}))]
-    lines += ["", f"Dossier: {dossier_digest(proposal)}"]
+    lines += ["", f"Digest that an approval binds to: {dossier_digest(proposal)}"]
     return "\n".join(lines)
 
 
@@ -122,7 +122,7 @@ def _facts(said: Mapping[str, Any]) -> list[tuple[str, str | None]]:
             (f"{_RISKS.get(name, name)}, proven limit", _share(value, 2))
             for name, value in said.get("limits", {}).items()
         ),
-        ("confidence spent (delta)", _number(said.get("delta"))),
+        ("delta of this look, of what the promise may spend in all", _number(said.get("delta"))),
         ("cases", _count(said.get("rows"))),
         ("labelled", _count(said.get("labelled"))),
         ("bad", _count(said.get("bad"))),

@@ -102,6 +102,25 @@ def find_proposal(
     return found, found in approved
 
 
+def proposals_of(desk: Desk, which: str | None) -> list[Entry]:
+    """The proposals that wait for an approval, their A/B test or their promotion.
+
+    Args:
+        which: a case type, or a policy's id or its first characters; None: all.
+
+    Raises:
+        UserError: none waits under that id, or several fit.
+    """
+    history = desk.ledger.history()
+    of_a_type = which is not None and which in desk.case_types
+    names = [str(which)] if of_a_type else list(desk.case_types)
+    waits = [entry for name in names for entry in open_proposals(history, name)]
+    found = [*waits, *_approved(history, names)]
+    if which is None or of_a_type:
+        return found
+    return [_only(found, which, "waiting or approved", None)]
+
+
 def pending(desk: Desk) -> list[dict[str, Any]]:
     """What waits, as plain values: for an approval, for its A/B test, or to be promoted; with what to
     know beside the proof (`beside_the_proof`), as of now."""

@@ -7,7 +7,7 @@ against what is stored and what the other sources deliver along with it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from dataclasses import replace as with_
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +29,9 @@ from flows.verbs.deliveries import not_stored, waits_for
 from flows.verbs.desk import Desk
 from flows.verbs.live import source_of
 from flows.verbs.open_walk import _with_text_as_categories
+from flows.verbs.past_truths import PastTruths, past_truths
+from flows.verbs.since_advice import since_advice
+from models.truth import matured_before
 from models.vocabulary import CaseType
 
 ORDER = ("decisions", "reviews", "outcomes", "cases", "history")
@@ -65,6 +68,7 @@ class Checked:
         held: why their labels would be on hold. notes: what was altered while it was read.
         wrong: what is wrong with its configuration, or "".
         unreachable: who does not answer, or "".
+        truths: of past cases by case type, how many are bad, good, and not known.
         reads_whole: why every night reads or judges its whole table, or "".
     """
 
@@ -83,6 +87,7 @@ class Checked:
     wrong: str = ""
     unreachable: str = ""
     reads_whole: str = ""
+    truths: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     @property
     def empty(self) -> bool:
@@ -214,11 +219,13 @@ def _reads_whole(source: SourceSettings) -> str:
         return ""
     often = "each time cases are decided" if source.kind == "cases" else "every night"
     if source.url is not None and not asks_since(source):
-        return (
-            f"its query does not ask for `:since`, so the database hands over the whole table {often}; "
-            f"add WHERE {source.watermark or 'STAMP'} > :since"
-            + ("." if source.watermark else ", and say `watermark:`.")
-        )
+        whole = f"its query does not ask for `:since`, so the database hands over the whole table {often}"
+        if source.watermark is None:
+            return (
+                f"{whole}; say `watermark:`, and let the query ask for what is later than `:since`."
+            )
+        theirs = source.columns.get(source.watermark, source.watermark)
+        return f"{whole}; {since_advice(theirs, source.url, source.dates)}."
     if source.watermark is None:
         return f"it has no `watermark:`, so its whole table is read and judged {often}."
     return ""
@@ -267,8 +274,11 @@ def _told(check: _Check, found: Checked, judged: Admission) -> Checked:
         unknown = judged.rejected[BROKEN_RULES].eq(UNKNOWN_CASE).to_numpy(dtype=np.bool_)
         waiting[unknown] = waits(judged.rejected[unknown])
     rejected = judged.rejected[~waiting]
+    truths = _truths(check, judged.rows) if table == "history" else {}
     return with_(
         found,
+        truths={name: asdict(one) for name, one in truths.items()},
+        notes=(*found.notes, *(one.sentence(name) for name, one in truths.items())),
         admitted=judged.admitted,
         stored_already=_stored_already(check.desk, table, judged.rows),
         rejected=len(rejected),
@@ -276,6 +286,17 @@ def _told(check: _Check, found: Checked, judged: Admission) -> Checked:
         rules=tuple(_broken(judged, rejected)),
         held=judged.held,
     )
+
+
+def _truths(check: _Check, rows: pd.DataFrame) -> dict[str, PastTruths]:
+    """Of past cases, by configured case type: how many are bad, good, and not known."""
+    return {
+        str(name): past_truths(
+            mine, matured_before(check.now, check.case_types[str(name)].maturity_days)
+        )
+        for name, mine in rows.groupby("case_type", sort=True, observed=True)
+        if str(name) in check.case_types
+    }
 
 
 def _stored_already(desk: Desk | None, table: str, rows: pd.DataFrame) -> int:

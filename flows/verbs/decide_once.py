@@ -124,7 +124,7 @@ def decide_once(
         decided=stored,
         already_decided=len(sound) - stored,
         refused=len(rejected),
-        decisions=_standing(desk, sound, decided if stored == len(sound) else None),
+        decisions=standing_decisions(desk, sound, decided if stored == len(sound) else None),
         rejected=rejected,
         rejections=rejections,
         put_aside=put_aside,
@@ -282,7 +282,9 @@ def _moment(desk: Desk, case_type: str, now: datetime) -> datetime:
     return max(now, last)
 
 
-def _standing(desk: Desk, cases: pd.DataFrame, decided: pd.DataFrame | None) -> pd.DataFrame:
+def standing_decisions(
+    desk: Desk, cases: pd.DataFrame, decided: pd.DataFrame | None
+) -> pd.DataFrame:
     """The stored decisions in the cases' order; those just stored need no reading."""
     if decided is not None:
         return decided[list(COLUMNS)] if len(decided) else pd.DataFrame(columns=list(COLUMNS))

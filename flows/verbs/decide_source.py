@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,16 @@ from data_contracts.admission import BROKEN_RULES
 from data_contracts.digests import row_digests
 from data_contracts.row_rules import known_case_type
 from flows.adapters.case_pieces import PIECE_ROWS
+from flows.adapters.decisions_file import Writer, decisions_file
 from flows.adapters.reading_notes import Tell, nobody
 from flows.adapters.sources import asks_since, read_delivery
-from flows.verbs.decide_once import REPEATED, clock, decide_once, quarantine_cases
+from flows.verbs.decide_once import (
+    REPEATED,
+    clock,
+    decide_once,
+    quarantine_cases,
+    standing_decisions,
+)
 from flows.verbs.desk import Desk
 from flows.verbs.live import configured_source
 from models.vocabulary import Action
@@ -55,6 +63,7 @@ class _Run:
     overlap: timedelta
     now: datetime | None
     tell: Tell
+    writer: Writer
     told: dict[str, Any] = field(default_factory=dict)
     put_aside: Counter[str] = field(default_factory=Counter)
     failed: dict[str, Exception] = field(default_factory=dict)
@@ -62,7 +71,12 @@ class _Run:
 
 
 def decide_new_cases(
-    desk: Desk, now: datetime | None, profile: str | None = None, tell: Tell = nobody
+    desk: Desk,
+    now: datetime | None,
+    profile: str | None = None,
+    tell: Tell = nobody,
+    *,
+    out: Path | None = None,
 ) -> dict[str, Any]:
     """Pull new cases, decide them under what is live, store the decisions, move the watermark.
 
@@ -78,6 +92,8 @@ def decide_new_cases(
     Args:
         now: None: the clock tells; given where it is simulated.
         tell: is given each note on what was lost, altered or guessed while the source was read.
+        out: where to write the stored decision of every case that was read, decided now or before
+            (.parquet or .csv), or None.
 
     Returns:
         By case type what became of its rows (`rows_in` = `decided` + `already_decided` + `refused` +
@@ -88,11 +104,19 @@ def decide_new_cases(
     Raises:
         UserError: no source of cases is configured, it cannot be read, not one of its rows is of
             a configured case type (then the source is mapped wrongly, and nothing is stored), or
-            the cases of a type cannot be read (those of the others are decided).
+            the cases of a type cannot be read (those of the others are decided); or `out` holds the
+            cases, or is neither .parquet nor .csv.
     """
     source = configured_source("cases", profile)
+    if out is not None and source.path is not None and out.resolve() == Path(source.path).resolve():
+        raise UserError(f"{out} holds the cases; name another file for the decisions.")
     overlap = timedelta(hours=load_settings(profile).night.overlap_hours)
-    run = _Run(desk, source, desk.store.watermark(source.name), overlap, now, tell)
+    with decisions_file(out) as writer:
+        run = _Run(desk, source, desk.store.watermark(source.name), overlap, now, tell, writer)
+        return _decide_all(run)
+
+
+def _decide_all(run: _Run) -> dict[str, Any]:
     rows, whole = _rows(run)
     if len(rows):
         known = _of_known_type(run, rows)
@@ -184,8 +208,21 @@ def _decide_type(run: _Run, case_type: str, rows: pd.DataFrame) -> dict[str, Any
     except (UserError, GateRefused) as refused:
         # It holds up no other case type, and the watermark stays before these rows.
         run.failed[case_type] = refused
+    _hand_back(run, found)
     named = {name: dict(said) for name, said in by_name.items()}
     return {**counts, **named, "example": example}
+
+
+def _hand_back(run: _Run, cases: pd.DataFrame) -> None:
+    """The stored decisions of these cases, into the file that was asked for; what was put aside has
+    none."""
+    if run.writer.is_nowhere:
+        return
+    for start in range(0, len(cases), PIECE_ROWS):
+        piece = cases.iloc[start : start + PIECE_ROWS]
+        piece = piece[(piece["case_id"].notna() & ~piece["case_id"].duplicated()).to_numpy()]
+        stored = run.desk.store.holds("decisions", piece[["case_id"]], decided_here=True)
+        run.writer.write(standing_decisions(run.desk, piece[stored].reset_index(drop=True), None))
 
 
 def _example(decisions: pd.DataFrame) -> str | None:

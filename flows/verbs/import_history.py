@@ -7,7 +7,7 @@ people made (probability of review 1) and their outcomes, through the same contr
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,11 +27,12 @@ from flows.verbs.desk import Desk
 from flows.verbs.generation import newest_of_ours, scored_elsewhere
 from flows.verbs.night import run_night
 from flows.verbs.night_results import NightResults, not_done
+from flows.verbs.past_truths import PastTruths, past_truths
 from flows.verbs.told import told_of_history
 from flows.verbs.train import retrain
 from flows.verbs.truth import load_book
 from models.truth import matured_before
-from models.vocabulary import Action, CaseType, CertificateVerdict, Recommendation, Targets
+from models.vocabulary import Action, CaseType, Recommendation
 from models.vocabulary.names import SCORED_HISTORY, name_of
 
 HOLD_BACK = 0.7
@@ -50,7 +51,9 @@ class PastOf:
             another road, so they keep that decision and take no part.
         labels: truths stored now; `young` cases are not yet mature and were left out, `unknown` have
             no truth.
-        held_back_from: cases opened since certify the first model; None: there is none to hold back for.
+        truths: of all admitted cases of the type, how many are bad, good and not known.
+        held_back_from: cases opened since certify the first model; None: there is no first model.
+        held_back: the share that was held back, or would have been for a model that could not be fitted.
     """
 
     case_type: str
@@ -60,13 +63,18 @@ class PastOf:
     labels: int
     young: int
     unknown: int
+    truths: PastTruths
     held_back_from: datetime | None = None
     held_back: float = 0.0
 
     def plain(self) -> dict[str, Any]:
         """As JSON has it."""
         since = self.held_back_from
-        return {**vars(self), "held_back_from": None if since is None else since.isoformat()}
+        return {
+            **vars(self),
+            "truths": asdict(self.truths),
+            "held_back_from": None if since is None else since.isoformat(),
+        }
 
 
 @dataclass(frozen=True)
@@ -104,40 +112,6 @@ class Imported:
             "models": [one.plain() for one in self.models],
             "night": None if self.night is None else dict(self.night),
         }
-
-
-def what_to_do_now(past: PastOf, certificate: Mapping[str, Any], targets: Targets) -> list[str]:
-    """What would bring a proof nearer where an import brought too little evidence, in sentences.
-
-    Args:
-        certificate: of the night after the import, as the dossier has it.
-        targets: the promises of the case type.
-    """
-    if certificate["verdict"] != CertificateVerdict.INSUFFICIENT_EVIDENCE.value:
-        return []
-    found = [
-        "Import a longer past: the same command takes in what is new of a table that has grown."
-    ]
-    if past.young:
-        found.append(
-            f"Wait, or see whether `maturity_days` is right: {past.young:,} cases are younger, and come in "
-            "by a later import. Lower it only if no case turned out bad after fewer days."
-        )
-    if past.held_back_from is not None and past.held_back < 0.9:
-        found.append(
-            f"Give the proof more of the past: `--hold-back` above {past.held_back:g}, in a RATCHET_HOME "
-            "of its own, as a model that is there stays. The model then learns from fewer cases."
-        )
-    if targets.recall is not None:
-        found.append(
-            "Promise otherwise in `targets`: recall is proven by bad cases alone; a `false_omission_rate` "
-            "(the share of bad cases among those passed) counts every passed case. Both are yours to set, "
-            "before the next look."
-        )
-    found.append(
-        "Name your reviewers' answers (sources/reviews.yaml): each night then counts the new ones."
-    )
-    return found
 
 
 def import_history(
@@ -281,6 +255,7 @@ def _past(
         labels=len(outcomes),
         young=int((~mature & ~others).sum()),
         unknown=int((unknown & ~others).sum()),
+        truths=past_truths(mine, until),
     )
     delivered = []
     if len(decisions):
@@ -378,8 +353,10 @@ def _first_models(
     models = {name: retrain(held, load_book(desk, moment), name) for name in names}
     found = []
     for one in past:
+        if one.case_type in models:
+            one = replace(one, held_back=hold_back)
         generation = newest_of_ours(desk, one.case_type) if one.case_type in models else None
         if generation is not None:
-            one = replace(one, held_back_from=generation.trained_before, held_back=hold_back)
+            one = replace(one, held_back_from=generation.trained_before)
         found.append(one)
     return tuple(found), tuple(models.values())

@@ -20,6 +20,7 @@ class Asked:
         to: the project folder; None: the one RATCHET_CONFIG names.
         roles: by our name the column that was named; None: guess, "-": there is none.
         bad_values: the label's values that mean bad, where it does not hold yes and no.
+        unknown_values: its values that say that the truth is not known yet.
         numbers: `COLUMN=EXAMPLE` for columns whose way of writing numbers is told.
         others: by table name the files of other tables of the same source.
         said: what holds for the source: `timezone`, `dates`, `epoch`, `encoding`.
@@ -33,6 +34,7 @@ class Asked:
     to: Path | None = None
     roles: Mapping[str, str | None] = field(default_factory=dict)
     bad_values: Sequence[str] = ()
+    unknown_values: Sequence[str] = ()
     numbers: Sequence[str] = ()
     others: Mapping[str, str] = field(default_factory=dict)
     said: Mapping[str, str] = field(default_factory=dict)

@@ -36,6 +36,13 @@ from flows.reports.project_files import (
 from flows.verbs.column_roles import Roles, matched_columns, roles_in, yes_no_columns
 from flows.verbs.day_order import DayOrder, day_order_in, refuse_unsettled
 from flows.verbs.init_asked import LIVE, Asked
+from flows.verbs.label_words import (
+    LabelWord,
+    ReadLabel,
+    label_candidates,
+    read_label,
+    told_of_label,
+)
 from flows.verbs.named_tables import label_of, source_of
 from flows.verbs.number_notation import (
     Notations,
@@ -44,7 +51,7 @@ from flows.verbs.number_notation import (
     stated_notations,
 )
 from flows.verbs.side_tables import MainTable, side_tables, to_map
-from flows.verbs.table_columns import Column, flags_of, look_at
+from flows.verbs.table_columns import Column, look_at
 from models.vocabulary.names import is_reserved, same_spelling, why_mistakable
 
 Progress = Callable[[int, int | None], object]
@@ -54,7 +61,6 @@ def _untold(_: int, __: int | None) -> None:
     """Tells nobody how far it is."""
 
 
-_MOST_LABELS = 20
 _DECIDED = ("score", "action")
 
 
@@ -68,6 +74,7 @@ class Project:
         told: guesses and notes, a sentence each.
         features, left_out: the looks at the columns that are features, and at the others.
         rows, columns: the table's size. bad_share: of the rows whose truth is known.
+        label: how each word of the label is read, a line each; label_words: the same as values.
         named: the tables that the profile names. to_do: those for which a table has yet to be named.
         external: another agent brings the score.
     """
@@ -81,6 +88,8 @@ class Project:
     rows: int
     columns: int
     bad_share: float | None
+    label: tuple[str, ...]
+    label_words: tuple[LabelWord, ...]
     named: tuple[str, ...]
     to_do: tuple[str, ...]
     external: bool
@@ -121,7 +130,9 @@ def init_project(
     roles = roles_in(table, asked.roles, asked.case_type)
     if "dates" not in said:
         refuse_unsettled(table[roles.columns["opened_at"]], roles.columns["opened_at"])
-    bad, meanings = _truth(table, roles.columns.get("bad"), asked)
+    label = _truth(table, roles.columns.get("bad"), asked)
+    bad = None if label is None else label.bad
+    meanings = {} if label is None else label.meanings
     kind = _kind(table, roles)
     looks, given, left_out = _features(table, roles.columns, kind, bad, progress)
     if not looks and not asked.external:
@@ -191,6 +202,10 @@ def init_project(
         rows=len(table),
         columns=len(table.columns),
         bad_share=_share(bad),
+        label=()
+        if label is None
+        else tuple(told_of_label(roles.columns["bad"], label.words, bool(asked.bad_values))),
+        label_words=() if label is None else label.words,
         named=tuple(one.kind for one in sources if one.there and one.kind in LIVE),
         to_do=tuple(
             one.kind
@@ -242,32 +257,15 @@ def _refuse_existing(folder: Path, files: Sequence[str]) -> None:
 # What the table is.
 
 
-def _truth(
-    table: pd.DataFrame, label: str | None, asked: Asked
-) -> tuple[npt.NDArray[np.float64] | None, dict[str, Any]]:
-    """The label as 1, 0 or NaN a row, and the `values:` that a source file needs to read it so."""
-    if label is None:
-        if asked.bad_values:
-            raise UserError("--bad-value says what the label's values mean; name it by --label.")
-        return None, {}
-    values = table[label]
-    if not asked.bad_values:
-        flags = flags_of(values)
-        if flags is None:
-            raise UserError(
-                f"the label {label!r} does not hold yes and no; say which of its values mean bad: "
-                "--bad-value VALUE (once for each; all others are good)."
-            )
-        return flags.values.to_numpy(dtype="float64", na_value=np.nan), {}
-    text = values.astype("str").where(values.notna()).str.strip()
-    words = sorted(text.dropna().unique())
-    lost = sorted(set(asked.bad_values) - set(words))
-    if lost or len(words) > _MOST_LABELS:
-        why = f"holds no {', '.join(map(repr, lost))}" if lost else f"holds {len(words):,} values"
-        raise UserError(f"the label {label!r} {why}; name its values that mean bad by --bad-value.")
-    bad = text.isin(list(asked.bad_values)).astype("float64").where(text.notna())
-    meaning = {word: word in asked.bad_values for word in words}
-    return np.asarray(bad, dtype=np.float64), {"values": {"bad": meaning}}
+def _truth(table: pd.DataFrame, label: str | None, asked: Asked) -> ReadLabel | None:
+    """The label as it was read; None: the table has none."""
+    if label is not None:
+        return read_label(table, label, asked)
+    if asked.bad_values or asked.unknown_values:
+        raise UserError(
+            "--bad-value and --unknown-value say what the label's values mean; name it by --label."
+        )
+    return None
 
 
 def _kind(table: pd.DataFrame, roles: Roles) -> str:
@@ -414,10 +412,12 @@ def _no_label(asked: Asked, table: pd.DataFrame, roles: Roles, kind: str) -> lis
         return []
     flags = yes_no_columns(table, set(roles.columns.values()))
     listed = f" Yes/no columns: {', '.join(flags)}." if flags else ""
+    maybe = label_candidates(table, {*roles.columns.values(), *flags})
+    listed += f" Of few words: {'; '.join(maybe)}." if maybe else ""
     return [
         f"No label was found, so these are taken for new cases and nothing can be learned from them."
         f"{listed} If a column says whether the case was bad, remove what was written and say --label "
-        "COLUMN (with --bad-value where it is not yes or no); --label - says that there is none."
+        "COLUMN (with --bad-value and --unknown-value where it is not yes or no); --label - says that there is none."
     ]
 
 

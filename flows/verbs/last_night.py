@@ -10,7 +10,12 @@ from typing import Any
 from configs.errors import GateRefused, UserError
 from flows.verbs.approve import pending
 from flows.verbs.desk import Desk
-from flows.verbs.generation import champion_generation, current_generation
+from flows.verbs.generation import (
+    champion_generation,
+    current_generation,
+    newest_of_ours,
+    scored_elsewhere,
+)
 from flows.verbs.live import filed_dossiers
 from flows.verbs.look_back import look_backs
 from flows.verbs.night_results import moved, not_done
@@ -36,7 +41,8 @@ def last_night(desk: Desk, now: datetime) -> dict[str, Any]:
     """The newest night's dossier in short, and what the ledger says today, as plain values.
 
     Returns:
-        `as_of`, `verdict`, `not_done`, `moved` (sentences; what moved and ended nothing); `tables` (new rows, rows read again, quarantined by
+        `as_of`, `verdict`, `not_done`, `moved` (sentences; what moved and ended nothing); `live` (how
+        each live boundary stands); `tables` (new rows, rows read again, quarantined by
         rule, waiting); `holds`, each with what ends it; `shadow` (models that score and decide
         nothing); `changed` (ledger entries since the night before); `waits` (what a person can do,
         with the command); `expires` (certificates of live policies); `ledger` ("" or why it is not to
@@ -58,6 +64,7 @@ def last_night(desk: Desk, now: datetime) -> dict[str, Any]:
         "verdict": night["verdict"],
         "not_done": not_done(night["results"]),
         "moved": moved(night["results"]),
+        "live": night.get("live", []),  # dossiers of before say nothing of it
         "tables": _tables(night),
     }
     since = None if before is None else datetime.fromisoformat(before["as_of"])
@@ -132,9 +139,10 @@ def _hold(desk: Desk, hold: Hold, now: datetime) -> dict[str, Any]:
 
 
 def _shadow(desk: Desk, case_type: str, since: datetime | None) -> list[dict[str, Any]]:
-    """The newest model of a case type, while another one decides or nobody does; how many cases it
-    scored in all, and since the night before."""
-    newest = current_generation(desk, case_type)
+    """The newest model of ours of a case type, while another one decides (also another agent's) or
+    nobody does; how many cases it scored in all, and since the night before."""
+    elsewhere = scored_elsewhere(desk, case_type)
+    newest = newest_of_ours(desk, case_type) if elsewhere else current_generation(desk, case_type)
     if newest is None or newest.promoted:
         return []
     sizes = desk.store.sizes("shadow_scores", "model_version")
@@ -156,6 +164,8 @@ def _shadow(desk: Desk, case_type: str, since: datetime | None) -> list[dict[str
 def _change(entry: Entry) -> dict[str, Any]:
     said = entry.dossier
     why = said.get("reason") or said.get("note") or " ".join(said.get("reasons", []))
+    if entry.kind is EntryKind.GENERATION_STARTED:
+        why = f"model version {said['model_version']} is under test from now on"
     return {
         "seq": entry.seq,
         "at": entry.at.isoformat(),

@@ -21,6 +21,7 @@ from flows.verbs.expiry import expire_policy
 from flows.verbs.external_models import start_external_generations
 from flows.verbs.generation import champion_generation, current_generation
 from flows.verbs.guardrail import guard_live_policy, why_not_guarded
+from flows.verbs.live_boundaries import live_boundaries
 from flows.verbs.night_results import NightResults, verdict
 from flows.verbs.population_watch import (
     holds_that_wait,
@@ -218,7 +219,7 @@ def dossier(
     shadows: Sequence[InShadow] = (),
     agents: Sequence[Watched] = (),
 ) -> dict[str, Any]:
-    """The night's result as plain values: what was done, held and failed, counts, certificates,
+    """The night's result as plain values: what was done, held and failed, what is live, counts, certificates,
     findings, proposals, what our models scored in shadow, and whether other agents act by the
     boundaries that are live."""
     told = results.plain()
@@ -240,6 +241,7 @@ def dossier(
             for case_type in desk.case_types
             for hold in holds_that_wait(desk, case_type)
         ],
+        "live": live_boundaries(desk, book, judged, results),
         "rows_admitted": sum(batch.admitted for batch in batches),
         "rows_new": sum(batch.admitted - batch.already_stored for batch in batches),
         # Of a delivery that failed nothing is kept, so nothing of it is in quarantine either.
@@ -260,6 +262,7 @@ def dossier(
                 "since": e.dossier["evidence_since"],
                 "why": e.dossier["why"],
             }
+            # Also what the guard found before anything was read, some seconds earlier.
             for e in guarded.restarts
         ],
         "second_reviews": second_reviews(desk, book).to_dict("records"),

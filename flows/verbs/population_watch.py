@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from flows.adapters.case_numbers import CASE_NUMBER
@@ -278,28 +279,40 @@ def _label_levels(book: Book, since: datetime) -> list[Level]:
     """
     labels = book.labels
     labels = labels[labels["first"].to_numpy(dtype=np.bool_)]
-    younger = labels.groupby(["case_type", "table"])["received_at"].rank(
-        method="min", ascending=False
-    )
-    recent = (labels["received_at"] >= pd.Timestamp(since)) | (younger <= FEWEST_COMPARED)
-    labels = labels[recent.to_numpy(dtype=np.bool_)]
+    labels = labels[_recent(labels, since)]
     if labels.empty:
         return []
     rows = pd.DataFrame(
         {
-            "case_type": labels["case_type"],
-            "table": labels["table"],
-            "epoch": book.of_cases(labels[CASE_NUMBER], _epochs(book)).astype("str"),
+            "case_type": labels["case_type"].astype("category"),
+            "table": labels["table"].astype("category"),
+            "epoch": _epochs(book, labels[CASE_NUMBER]),
             "received_at": labels["received_at"],
             "bad": labels["bad"].astype("int64"),
         }
     )
     keys = ["case_type", "table", "epoch", "received_at"]
-    tallies = rows.groupby(keys, sort=True)["bad"].agg(["size", "sum"]).reset_index()
+    counted = rows.groupby(keys, sort=True, observed=True)["bad"].agg(["size", "sum"])
+    tallies = counted.reset_index()
     return [
         Level(str(name), str(table), BASE_RATE, _delivered(mine, str(epoch)), far_rate, True)
-        for (name, table, epoch), mine in tallies.groupby(["case_type", "table", "epoch"])
+        for (name, table, epoch), mine in tallies.groupby(keys[:3], observed=True)
     ]
+
+
+def _recent(labels: pd.DataFrame, since: datetime) -> npt.NDArray[np.bool_]:
+    """Those received since, and of a case type that has too few of them its newest ones."""
+    recent = (labels["received_at"] >= pd.Timestamp(since)).to_numpy(dtype=np.bool_, copy=True)
+    if recent.all():
+        return recent
+    kinds = [labels["case_type"], labels["table"]]
+    number = labels.groupby(kinds, sort=False).ngroup().to_numpy()
+    fewer = np.bincount(number[recent], minlength=number.max() + 1) < FEWEST_COMPARED
+    few = fewer[number]
+    if few.any():
+        younger = labels["received_at"][few].groupby(number[few]).rank("min", ascending=False)
+        recent[few] |= (younger <= FEWEST_COMPARED).to_numpy(dtype=np.bool_)
+    return recent
 
 
 def _delivered(tallies: pd.DataFrame, epoch: str) -> list[Delivered]:
@@ -312,11 +325,17 @@ def _delivered(tallies: pd.DataFrame, epoch: str) -> list[Delivered]:
 _EVERYTHING = "everything reviewed"
 
 
-def _epochs(book: Book) -> pd.Series:
-    """By decision: the policy it was drawn under, where that leaves cases unseen."""
-    policies = book.decisions["policy_id"].astype("str")
-    selective = policies[(book.decisions["propensity"] < 1.0).to_numpy(dtype=np.bool_)].unique()
-    return policies.where(policies.isin(selective), _EVERYTHING)
+def _epochs(book: Book, numbers: pd.Series) -> pd.Series:
+    """By label: the policy that its case was drawn under, where that leaves cases unseen."""
+    policies = book.decisions["policy_id"].astype("category").cat
+    codes = policies.codes.to_numpy()
+    unseen = (book.decisions["propensity"] < 1.0).to_numpy(dtype=np.bool_)
+    every = [str(name) for name in policies.categories]
+    selective = np.isin(np.arange(len(every)), codes[unseen])
+    words = [one if told else _EVERYTHING for one, told in zip(every, selective, strict=True)]
+    found = book.of_cases(numbers, pd.Series(codes)).to_numpy(dtype=np.int64)
+    named = pd.array(words, dtype="str").take(found)
+    return pd.Series(named, index=numbers.index).astype("category")
 
 
 def _volume_levels(desk: Desk, book: Book, source: str, since: datetime) -> list[Level]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from datetime import datetime
 
+from configs.errors import GateRefused
 from flows.verbs.beside_the_proof import beside_the_proof
 from flows.verbs.certify import Judged, policy_for
 from flows.verbs.desk import Desk
@@ -13,6 +14,7 @@ from flows.verbs.generation import last_version
 from flows.verbs.submit import looking_again, submitted
 from models.hub import Entry, Narrow, Policy, Propose, Refusal, is_narrower, open_proposals
 from models.hub.people import NIGHT
+from models.hub.refusal import Rule
 from models.vocabulary import CertificateVerdict
 
 
@@ -21,6 +23,9 @@ def act_on(desk: Desk, judged: Judged, at: datetime) -> Entry | None:
     narrow a refuted one; otherwise nothing.
 
     Widening waits for a second person; narrowing does not (METHODS 1).
+
+    Raises:
+        GateRefused: a proposal's certificate would end before it could be live.
     """
     if not judged.may_propose:
         return None
@@ -78,7 +83,12 @@ def _propose(desk: Desk, judged: Judged, policy: Policy, at: datetime) -> Entry 
         },
     )
     said = desk.ledger.submit(command, at)
-    return None if isinstance(said, Refusal) else said
+    if not isinstance(said, Refusal):
+        return said
+    if said.rule is Rule.CERTIFICATE_LASTS:
+        # Proven, and of no use: the night is not green until somebody has set the days right.
+        raise GateRefused(said.reason)
+    return None
 
 
 def _sides(live: Policy | None) -> dict[str, float | None] | None:

@@ -75,6 +75,7 @@ class InShadow:
         decisions: delivered ones of cases opened since it was fitted.
         scored: of them, how many have its score; the others lack what it reads.
         new: scored tonight.
+        decides: whether the live policy rests on it by now.
         received_at: the stamp of tonight's scores; None: there were none.
     """
 
@@ -83,6 +84,7 @@ class InShadow:
     decisions: int
     scored: int
     new: int
+    decides: bool
     received_at: datetime | None = None
 
     def plain(self) -> dict[str, Any]:
@@ -93,6 +95,7 @@ class InShadow:
             "decisions": self.decisions,
             "scored": self.scored,
             "new": self.new,
+            "decides": self.decides,
         }
 
 
@@ -149,7 +152,7 @@ def _score_new(
             desk, one.case_type, model, cases, as_of, received_at, read_until=until
         )
     scored = int(_scored(desk, one, ids).sum())
-    return InShadow(one.case_type, one.version, len(ids), scored, len(fresh), stamp)
+    return InShadow(one.case_type, one.version, len(ids), scored, len(fresh), one.promoted, stamp)
 
 
 def _delivered(desk: Desk, one: Generation, as_of: datetime) -> pd.DataFrame:

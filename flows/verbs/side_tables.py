@@ -167,9 +167,8 @@ def _first_rows(kind: str, table: str, env: Mapping[str, str]) -> pd.DataFrame:
     source = load_named({"name": label_of(table), "kind": "outcomes", "path": absolute(table)}, env)
     try:
         first = next(file_pieces(source, _FIRST_ROWS), None)
-        if (
-            first is None
-        ):  # A table without rows yields no piece, and its columns have names all the same.
+        if first is None:
+            # A table without rows yields no piece, and its columns have names all the same.
             first = read_as_it_is(source, Notes(source.name))
     except (UserError, ServiceUnreachable) as wrong:
         raise type(wrong)(f"--{kind}: {wrong}") from None

@@ -14,11 +14,18 @@ from models.boundary.bounds import trials_for_power
 from models.boundary.candidates import FIRST_BLOCKS, SideTest, block_sequences, pass_sequences
 from models.boundary.cost_choice import cheapest
 from models.boundary.evidence import Evidence, FloatArray
-from models.boundary.price import labels_needed, price_named
+from models.boundary.price import first_block_floor, labels_needed, price_named
 from models.boundary.risks import certifiable, without_certificate
 from models.boundary.side_tests import SideTests, block_tests, pass_tests
 from models.vocabulary import Boundary, Certificate, CertificateVerdict, Costs, Targets
 
+RISKS_OF: Mapping[str, frozenset[str]] = {
+    "pass": frozenset({"recall", "false_omission_rate"}),
+    "block": frozenset({"precision"}),
+}
+"""By side the promises that are about it."""
+NO_CASE_YET = "No mature case has been scored by this model yet."
+"""Why nothing is proven where there is no evidence at all."""
 RECALL_SHARE = 0.7
 """Of delta, when recall and precision are promised together; any other set is split equally."""
 
@@ -200,9 +207,7 @@ class Judgement:
     def certificate(self) -> Certificate:
         reasons = list(without_certificate(self.targets))
         if len(self.evidence) == 0:
-            return self._insufficient(
-                *self.price(), ["No mature case has been scored by this model yet.", *reasons]
-            )
+            return self._insufficient(*self.price(), [NO_CASE_YET, *reasons])
         passing, blocking = self._pass_side(), self._block_side()
         wider_pass = _further(passing.proven, passing.today, np.greater)
         wider_block = _further(blocking.proven, blocking.today, np.less)
@@ -231,12 +236,23 @@ class Judgement:
             return self._answer(CertificateVerdict.CERTIFIED, boundary, [proof, *reasons])
         needed, sentence = self.price()
         if needed:
-            return self._insufficient(needed, sentence, reasons)
+            return self._insufficient(needed, sentence, [*self._unproven(needed), *reasons])
         return self._answer(
             CertificateVerdict.HOLD,
             self.incumbent,
             ["No wider boundary qualifies.", *([sentence] if sentence else []), *reasons],
         )
+
+    def _unproven(self, needed: Mapping[str, int]) -> list[str]:
+        """A sentence for a promised side that lacks no labels and is not proven all the same: only the
+        other side's price would be named."""
+        return [
+            f"The {side} side lacks no labels and is not proven: more errors were seen there than a proof of "
+            "any cut that decides more than today's allows at this look's confidence. A better model or "
+            "another promise helps; more labels alone may not."
+            for side, risks in RISKS_OF.items()
+            if risks & set(self.shares) and side not in needed
+        ]
 
     def widest(self) -> Boundary:
         """What is proven on each side, whatever is in force."""
@@ -341,12 +357,16 @@ class Judgement:
     def price(self) -> tuple[dict[str, int], str]:
         """(labels still needed by zone, the sentence that names them)."""
         tests = {}
-        if {"recall", "false_omission_rate"} & set(self.shares):
+        if RISKS_OF["pass"] & set(self.shares):
             tests["pass"] = self.passing.name
-        if "precision" in self.shares:
+        if RISKS_OF["block"] & set(self.shares):
             tests["block"] = self.blocking.name
         needed = labels_needed(self.evidence, self.targets, self.shares, self.incumbent, tests)
-        return needed, price_named(needed) if needed else ""
+        if not needed:
+            return needed, ""
+        floor = first_block_floor(self.targets, self.shares, self.incumbent)
+        explained = floor if "block" in needed and self.evidence.labelled.any() else ""
+        return needed, " ".join(filter(None, (price_named(needed), explained)))
 
     def settled(self) -> Evidence:
         """The evidence that tells what a boundary costs."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from models.boundary.bounds import trials_for_power
+from models.boundary.candidates import FIRST_BLOCKS
 from models.boundary.evidence import Evidence
 from models.boundary.power import POWER, TRUE_SHARE, Design, outlooks
 from models.boundary.risks import RISKS
@@ -42,6 +43,22 @@ def first_labels(targets: Targets, shares: Mapping[str, float], zone: str) -> in
         trials_for_power(RISKS[name].error_limit(promised[name]), shares[name], TRUE_SHARE, POWER)
         for name in (("precision",) if zone == "block" else ("recall", "false_omission_rate"))
         if name in promised
+    )
+
+
+def first_block_floor(targets: Targets, shares: Mapping[str, float], incumbent: Boundary) -> str:
+    """Why a first block side costs the same whatever precision is promised, in a sentence, or "".
+
+    Its candidate cuts are laid out before any outcome is seen, and the later of their starts blocks the
+    600 highest scores (`candidates.FIRST_BLOCKS`): a price below that is not planned for.
+    """
+    if targets.precision is None or incumbent.block_at_or_above is not None:
+        return ""
+    if first_labels(targets, shares, "block") >= max(FIRST_BLOCKS):
+        return ""
+    return (
+        f"(A first block side is planned from {max(FIRST_BLOCKS):,} cases on whose score is at least the "
+        f"promised precision, here {targets.precision:g}; a lower promise makes it no cheaper than that.)"
     )
 
 

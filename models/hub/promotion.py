@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 
-from models.hub.canonical import in_utc, plain_document
+from models.hub.canonical import in_utc, plain_document, utc_stamp
 from models.hub.commands import (
     Approve,
     ConcludeAb,
@@ -21,6 +21,7 @@ from models.hub.commands import (
     StartAb,
 )
 from models.hub.entries import Entry, EntryKind
+from models.hub.lasting import lasts_until_live, still_lasts
 from models.hub.narrower import is_narrower, why_wider
 from models.hub.people import is_a_flow
 from models.hub.policy import Policy
@@ -49,7 +50,11 @@ def propose(history: Sequence[Entry], command: Propose, at: datetime) -> Said | 
     policy = command.policy
     if not command.evidence_digest:
         return Refusal("The proposal names no evidence.", Rule.EVIDENCE_IS_NAMED)
-    refusal = _not_for(command.case_type, policy) or _seen_before(history, command, at)
+    refusal = (
+        _not_for(command.case_type, policy)
+        or lasts_until_live(policy.policy_id, policy.valid_until, policy.ab_plan, at)
+        or _seen_before(history, command, at)
+    )
     if refusal is not None:
         return refusal
     if live_policy_id(history, command.case_type) == policy.policy_id:
@@ -82,17 +87,21 @@ def propose(history: Sequence[Entry], command: Propose, at: datetime) -> Said | 
         "model_version": policy.model_version,
         "model_digest": policy.model_digest,
         "ab_plan": None if policy.ab_plan is None else policy.ab_plan.document(),
+        "valid_until": None if policy.valid_until is None else utc_stamp(policy.valid_until),
         "approvers_needed": command.approvers,
     }
     return Said(EntryKind.PROPOSED, policy.policy_id, command.evidence_digest, {**asked, **stamps})
 
 
-def approve(history: Sequence[Entry], command: Approve, _: datetime) -> Said | Refusal:
+def approve(history: Sequence[Entry], command: Approve, at: datetime) -> Said | Refusal:
     """Where two must agree, the first one's word is kept and a second person's completes it: both on
     the same proposal, evidence and dossier."""
     proposal = _open_proposal(history, command.case_type, command.proposal_policy_id)
     if isinstance(proposal, Refusal):
         return proposal
+    ended = still_lasts(proposal, at)
+    if ended is not None:
+        return ended
     if same_person(proposal.actor, command.actor):
         return Refusal(
             f"{command.actor} proposed {short(command.proposal_policy_id)}; somebody else must "
@@ -144,8 +153,10 @@ def refuse(history: Sequence[Entry], command: Refuse, _: datetime) -> Said | Ref
     return Said(EntryKind.REFUSED, command.proposal_policy_id, proposal.evidence_digest)
 
 
-def start_ab(history: Sequence[Entry], command: StartAb, _: datetime) -> Said | Refusal:
-    stopped = _halted(history, command.case_type)
+def start_ab(history: Sequence[Entry], command: StartAb, at: datetime) -> Said | Refusal:
+    stopped = _halted(history, command.case_type) or still_lasts(
+        proposal_of(history, command.case_type, command.policy_id), at
+    )
     if stopped is not None:
         return stopped
     approval = approval_of(history, command.case_type, command.policy_id)
@@ -191,7 +202,7 @@ def conclude_ab(history: Sequence[Entry], command: ConcludeAb, _: datetime) -> S
     return Said(EntryKind.AB_CONCLUDED, command.policy_id, command.evidence_digest, told)
 
 
-def promote(history: Sequence[Entry], command: Promote, _: datetime) -> Said | Refusal:
+def promote(history: Sequence[Entry], command: Promote, at: datetime) -> Said | Refusal:
     if live_policy_id(history, command.case_type) == command.policy_id:
         return _already_live(command.case_type, command.policy_id)
     stopped = _halted(history, command.case_type)
@@ -212,6 +223,9 @@ def promote(history: Sequence[Entry], command: Promote, _: datetime) -> Said | R
             Rule.PROMOTE_NEEDS_AB,
         )
     proposal = proposal_of(history, command.case_type, command.policy_id)
+    ended = still_lasts(proposal, at)
+    if ended is not None:
+        return ended
     rests_on = {} if proposal is None else _rests_on(proposal)
     return Said(EntryKind.PROMOTED, command.policy_id, approval.evidence_digest, rests_on)
 

@@ -20,6 +20,7 @@ class Rule(StrEnum):
     REASON_IS_GIVEN = "reason_is_given"
     EVIDENCE_IS_NAMED = "evidence_is_named"
     EVIDENCE_IS_UNSEEN = "evidence_is_unseen"
+    CERTIFICATE_LASTS = "certificate_lasts"
     ALREADY_PROPOSED = "already_proposed"
     PROPOSER_IS_NOT_APPROVER = "proposer_is_not_approver"
     APPROVAL_BINDS_TO_EVIDENCE = "approval_binds_to_evidence"

@@ -140,8 +140,8 @@ class CaseType:
     is proposed: the widest, or the one that costs least at `costs`. `segments` are columns every dossier
     breaks its figures down by. `ab_plan` is how a proposed boundary is tried before it is promoted
     (None: approval is enough), `four_eyes` who must approve it (None: as `four_eyes` of the settings
-    says), `certificate_days` how long a proof is believed (None: until it is
-    refuted), and `senior_patterns` are the high-risk patterns that go to a senior.
+    says), `certificate_days` how long a proof is believed from the end of its
+    evidence, which lies `maturity_days` back, so it must exceed them (None: until it is refuted), and `senior_patterns` are the high-risk patterns that go to a senior.
     """
 
     name: str
@@ -185,6 +185,21 @@ class CaseType:
             )
         if self.certificate_days is not None and not self.certificate_days > 0.0:
             raise ValueError(f"certificate_days must be positive, got {self.certificate_days!r}")
+        self._refuse_expired_proofs()
+
+    def _refuse_expired_proofs(self) -> None:
+        """A proof that has ended before its policy may decide would send every case to people."""
+        trial = 0.0 if self.ab_plan is None else self.ab_plan.horizon_days
+        if self.certificate_days is None or self.certificate_days > self.maturity_days + trial:
+            return
+        tried = f" and the {trial:g} days of the A/B test" if trial else ""
+        raise ValueError(
+            f"certificate_days ({self.certificate_days:g}) must exceed maturity_days "
+            f"({self.maturity_days:g}){tried}: a proof is believed from the end of its evidence, and the "
+            f"newest mature case is {self.maturity_days:g} days old, so every proof of {self.name!r} would "
+            f"have ended before it could decide anything. {self.maturity_days + trial + 180.0:g} leaves "
+            "half a year; without certificate_days a proof holds until it is refuted"
+        )
 
     @property
     def feature_names(self) -> tuple[str, ...]:

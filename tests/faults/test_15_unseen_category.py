@@ -34,7 +34,7 @@ def upstream(upstream_template: Upstream, tmp_path_factory: pytest.TempPathFacto
     upstream.home.people()
     desk = upstream.desk()
     policy = proposed(desk, with_a_model(desk, NAME), NAME, EVERYTHING)
-    approved = upstream.home.ask("approve", policy.policy_id, by="ana")
+    approved = upstream.home.ask("approve", "--yes", policy.policy_id, by="ana")
     assert approved.code == 0, approved.err
     promoted = upstream.home.ask("promote", policy.policy_id, by="ana")
     assert promoted.code == 0, promoted.err

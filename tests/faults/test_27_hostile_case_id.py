@@ -87,7 +87,7 @@ def test_a_new_case_of_such_a_name_is_not_decided(upstream: Upstream, tmp_path: 
     upstream.home.people()
     desk = upstream.desk()
     policy = proposed(desk, with_a_model(desk, "ato"), "ato", NARROW)
-    approved = upstream.home.ask("approve", policy.policy_id, by="ana")
+    approved = upstream.home.ask("approve", "--yes", policy.policy_id, by="ana")
     assert approved.code == 0, approved.err
     assert upstream.home.ask("promote", policy.policy_id, by="ana").code == 0
     rows = upstream.read("decisions")

@@ -104,15 +104,15 @@ def test_an_approval_by_a_proven_name_lets_the_waiting_run_go_on(waiting: Waitin
     assert waits_for(waiting.policy_id) in run["tags"]
     dossier = waiting.input_of(run, "description")
     assert dossier.startswith(f"# ato: policy {waiting.policy_id[:12]}")
-    assert "Dossier: " in dossier
+    assert "Digest that an approval binds to: " in dossier
     schema = waiting.input_of(run, "schema")
     assert "leave it" in schema
     assert "go on" in schema
 
-    stranger = waiting.ratchet("approve", waiting.policy_id[:12], by="ola")
+    stranger = waiting.ratchet("approve", "--yes", waiting.policy_id[:12], by="ola")
     assert stranger.returncode == 3
     assert waiting.run("waits")["state_type"] == "PAUSED"
-    approved = waiting.ratchet("approve", waiting.policy_id[:12])
+    approved = waiting.ratchet("approve", "--yes", waiting.policy_id[:12])
     assert approved.returncode == 0, approved.stderr
     assert approved.stderr == "ratchet: the flow run waits goes on.\n"
     assert waiting.ended("waits", process).startswith("COMPLETED")
@@ -139,7 +139,7 @@ def test_going_on_in_prefects_own_form_promotes_nothing_unapproved(waiting: Wait
 
 def test_an_approval_in_the_ledger_is_not_waited_for(waiting: Waiting) -> None:
     """It stands there since before the run."""
-    approved = waiting.ratchet("approve", waiting.policy_id[:12])
+    approved = waiting.ratchet("approve", "--yes", waiting.policy_id[:12])
     assert (approved.returncode, approved.stderr) == (0, "")
     process = waiting.start("at once")
     assert waiting.ended("at once", process).startswith("COMPLETED")
@@ -151,7 +151,7 @@ def test_an_approval_while_the_run_is_about_to_pause_is_not_missed(waiting: Wait
     """Given as soon as the run is known by its tag, paused or not."""
     process = waiting.start("soon")
     wait_for(lambda: waits_for(waiting.policy_id) in waiting.run("soon")["tags"], 120)
-    approved = waiting.ratchet("approve", waiting.policy_id[:12])
+    approved = waiting.ratchet("approve", "--yes", waiting.policy_id[:12])
     assert approved.returncode == 0, approved.stderr
     assert waiting.ended("soon", process).startswith("COMPLETED")
     assert waiting.kinds() == ["proposed", "approved", "promoted"]

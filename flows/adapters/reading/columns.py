@@ -10,6 +10,16 @@ from configs.errors import UserError
 from configs.sources import SourceSettings
 
 
+class MissingColumns(UserError):
+    """A table lacks columns that its source file names; `what` says which, without what would work."""
+
+    def __init__(self, what: str, source: str) -> None:
+        self.what = what
+        super().__init__(
+            f"Source {source!r}: {what} Map them under `columns:` or correct `features:` in the source file."
+        )
+
+
 def mapping(source: SourceSettings, names: Sequence[str]) -> dict[str, str]:
     """Our names to theirs for every column of the result.
 
@@ -25,10 +35,10 @@ def mapping(source: SourceSettings, names: Sequence[str]) -> dict[str, str]:
     missing = sorted({theirs for theirs in wanted.values() if theirs not in names})
     if missing:
         many = len(missing) > 1
-        raise UserError(
-            f"Source {source.name!r}: {len(missing)} column{'s are' if many else ' is'} missing: "
-            f"{', '.join(map(repr, missing))}. There are: {', '.join(map(str, names))}. Map them "
-            "under `columns:` or correct `features:` in the source file."
+        raise MissingColumns(
+            f"{len(missing)} column{'s are' if many else ' is'} missing: "
+            f"{', '.join(map(repr, missing))}. There are: {', '.join(map(str, names))}.",
+            source.name,
         )
     if source.kind != "history":
         taken = {*wanted.values(), *wanted}

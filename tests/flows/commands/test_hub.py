@@ -35,7 +35,7 @@ def test_the_whole_life_of_a_boundary(staffed: Staffed) -> None:
     assert (ids.code, ids.out, ids.err) == (0, f"{short}\n", "")
     assert home.ask("proposals", "--ids", "--json").code == 2
 
-    approved = home.ask("approve", short, "--note", "read it", by="ana")
+    approved = home.ask("approve", "--yes", short, "--note", "read it", by="ana")
     assert approved.code == 0, approved.err
     assert "| auto-pass at or below | 0.1 |" in approved.out
     assert "| cases | 20,000 |" in approved.out
@@ -50,7 +50,7 @@ def test_the_whole_life_of_a_boundary(staffed: Staffed) -> None:
     time.sleep(1.05)  # a stamp is asked for by the second
 
     second = proposed(desk, staffed.models["ato"], "ato", WIDE)
-    assert home.ask("approve", second.policy_id, "--json", by="ben").code == 0
+    assert home.ask("approve", "--yes", second.policy_id, "--json", by="ben").code == 0
     told = json.loads(home.ask("promote", second.policy_id, "--json", by="ben").out)
     assert (told["kind"], told["actor"], told["policy_id"]) == ("promoted", "ben", second.policy_id)
 
@@ -81,6 +81,32 @@ def test_the_whole_life_of_a_boundary(staffed: Staffed) -> None:
     assert agreed.out.startswith("The ledger verifies, and MLflow agrees with it.")
 
 
+def test_silence_is_no_approval(staffed: Staffed) -> None:
+    """Where nobody can be asked back the word --yes is asked for (exit code 2), and nothing is kept."""
+    home = staffed.home
+    policy = proposed(home.desk(), staffed.models["reset_2fa"], "reset_2fa")
+    short = policy.policy_id[:12]
+    before = len(home.desk().ledger.history())
+    unasked = home.ask("approve", short, by="ana")
+    assert (unasked.code, "say that you did: the same command with --yes" in unasked.err) == (
+        2,
+        True,
+    )
+    assert len(home.desk().ledger.history()) == before
+
+    # What approve shows can be read beforehand, by the policy's id or its case type.
+    for named in (short, "reset_2fa"):
+        read = home.ask("proposals", named, "--dossier")
+        assert (read.code, read.err) == (0, "")
+        assert read.out.strip() == unasked.out.strip()
+        assert "Digest that an approval binds to: " in read.out
+    assert home.ask("proposals", "reset_2fa", "--ids").out == f"{short}\n"
+    none = home.ask("proposals", "zzz", "--dossier")
+    assert (none.code, "waiting or approved" in none.err) == (2, True)
+    assert home.ask("proposals", "--dossier", "--json").code == 2
+    assert home.ask("refuse", short, "--reason", "only read", by="ben").code == 0
+
+
 def test_who_may_not_approve_is_told_why(staffed: Staffed) -> None:
     """A wrong token and one's own proposal are refused (3); an unknown id is answered with what
     waits (2), and so is a command without a token."""
@@ -94,7 +120,7 @@ def test_who_may_not_approve_is_told_why(staffed: Staffed) -> None:
         ((short,), "ola", None, 3, "to approve takes the role approver"),
         (("zzz",), "ana", None, 2, f"and none fits; waiting for approval: reset_2fa {short}"),
     ]:
-        answer = home.ask("approve", *arguments, by=by, token=token)
+        answer = home.ask("approve", "--yes", *arguments, by=by, token=token)
         assert (answer.code, said in answer.err) == (code, True), answer.err
         assert len(answer.err.splitlines()) == 1
     refused = home.ask("refuse", short, "--reason", "not now", by="ben")
@@ -126,9 +152,9 @@ def test_a_proposer_does_not_approve_their_own(manned: LiveHome) -> None:
     said = home.ask("people", "add", "pia", "--role", "proposer", "--role", "approver", by="ana")
     home.tokens["pia"] = said.out.split("\n\n  ")[1].split("\n")[0]
     policy = home.proposal_without_a_model("ato", "pia")
-    answer = home.ask("approve", policy, by="pia")
+    answer = home.ask("approve", "--yes", policy, by="pia")
     assert (answer.code, "somebody else must approve it" in answer.err) == (3, True)
-    assert home.ask("approve", policy, by="ana").code == 0
+    assert home.ask("approve", "--yes", policy, by="ana").code == 0
 
 
 def test_forcing_takes_two_and_is_marked_for_ever(staffed: Staffed) -> None:
@@ -160,7 +186,7 @@ def test_a_policy_with_a_plan_is_tried_and_the_test_is_judged(
     home = staffed.home
     plan = AbPlan(targets=Targets(precision=0.9, recall=0.9))
     policy = proposed(home.desk(), staffed.models["kyc_audit"], "kyc_audit", NARROW, plan)
-    shown = home.ask("approve", policy.policy_id[:12], by="ana").out
+    shown = home.ask("approve", "--yes", policy.policy_id[:12], by="ana").out
     assert "| A/B test | betting, 28 days, 50% treated |" in shown
     started = home.ask("promote", policy.policy_id[:12], by="ana")
     assert started.out.startswith("Its A/B test runs from now on; `ratchet validate-ab` judges it")
@@ -198,17 +224,17 @@ def test_two_people_approve_where_that_is_set(
     policy = home.proposal_without_a_model("ato")
     monkeypatch.setenv("RATCHET_FOUR_EYES", "one_person")
     one = home.proposal_without_a_model("kyc_audit")  # filed by hand: it asks for one
-    assert home.ask("approve", one, by="ana").code == 0
+    assert home.ask("approve", "--yes", one, by="ana").code == 0
     monkeypatch.setenv("RATCHET_FOUR_EYES", "two_people")
     waits = home.ask("proposals").out
     assert f"{policy[:12]} (ato):" in waits
     assert (
         "  No ticket is open for this case type.\n  It takes two people: two of ana, ben." in waits
     )
-    first = home.ask("approve", policy, "--note", "read it", by="ana")
+    first = home.ask("approve", "--yes", policy, "--note", "read it", by="ana")
     assert first.code == 3
     assert "Approved by ana; one more is needed: ben, by the same command." in first.out
-    again = home.ask("approve", policy, by="ana")
+    again = home.ask("approve", "--yes", policy, by="ana")
     assert (again.code, "another person must agree" in again.err) == (3, True)
     early = home.ask("promote", policy, by="ana")
     assert (early.code, "approved: kyc_audit" in early.err) == (2, True)
@@ -222,7 +248,7 @@ def test_two_people_approve_where_that_is_set(
         ["ben"],
         2,
     )
-    second = home.ask("approve", policy, by="ben")
+    second = home.ask("approve", "--yes", policy, by="ben")
     assert second.code == 0, second.err
     assert "Approved by ana and ben. It decides nothing yet" in second.out
 
@@ -237,9 +263,9 @@ def test_a_case_type_may_ask_for_two_by_itself(
     (own / "ato.yaml").write_text(f"{here}\nfour_eyes: two_people\n", encoding="utf-8")
     monkeypatch.setenv("RATCHET_CONFIG", str(tmp_path / "config"))
     policy = manned.proposal_without_a_model("ato")
-    assert manned.ask("approve", policy, by="ana").code == 3
+    assert manned.ask("approve", "--yes", policy, by="ana").code == 3
     other = manned.proposal_without_a_model("kyc_audit")
-    assert manned.ask("approve", other, by="ana").code == 0
+    assert manned.ask("approve", "--yes", other, by="ana").code == 0
     other_folder = tmp_path / "wrong" / "case_types"
     other_folder.mkdir(parents=True)
     (other_folder / "ato.yaml").write_text(f"{here}\nfour_eyes: three\n", encoding="utf-8")
@@ -278,5 +304,5 @@ def test_an_empty_home_has_nothing_to_say_and_says_so(bare: LiveHome) -> None:
     told = bare.ask("history").out
     assert told.startswith("The ledger has no entry.\n\nLive now:\n")
     assert told.count(" shadow ") == 5
-    early = bare.ask("approve", "abc", by="ana")
+    early = bare.ask("approve", "--yes", "abc", by="ana")
     assert (early.code, "waiting for approval: none" in early.err) == (2, True)

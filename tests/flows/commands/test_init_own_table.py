@@ -231,3 +231,37 @@ def test_what_is_a_matter_of_business_is_marked_and_explained(
     ):
         (block,) = [one for one in blocks if f"\n{key}" in f"\n{one}"]
         assert said in block
+
+
+def test_cases_that_are_still_open_are_neither_bad_nor_good(
+    ratchet_here: Ratchet, tmp_path: Path
+) -> None:
+    """By --unknown-value: init, the check and the source file agree on every count."""
+    rows = loans().drop(columns=["recovery_status"])
+    status = np.where(rows.pop("defaulted") == "yes", "default", "paid").astype(object)
+    status[-30:] = "running"
+    rows["Status"] = status
+    bad, good = int((status == "default").sum()), int((status == "paid").sum())
+    table = written(tmp_path, rows)
+    env = {"RATCHET_CONFIG": str(tmp_path / "mine")}
+    done = ratchet_here(tmp_path / "home", "init", "loan", "--from", table, **env)
+    assert "--label Status --bad-value default" in done.stdout
+
+    env = {"RATCHET_CONFIG": str(tmp_path / "labelled")}
+    asked = ("--label", "Status", "--bad-value", "default", "--unknown-value", "running")
+    done = ratchet_here(tmp_path / "home", "init", "loan", "--from", table, *asked, **env)
+    assert done.returncode == 0, done.stderr
+    for sentence in (
+        f"default: {bad} rows, bad", f"paid: {good} rows, good", "running: 30 rows, not known",
+        "export RATCHET_HOME=",
+    ):  # fmt: skip
+        assert sentence in done.stdout
+
+    done = ratchet_here(tmp_path / "home", "check", "--json", **env)
+    assert done.returncode == 0, done.stdout
+    (history,) = json.loads(done.stdout)["sources"]
+    assert history["admitted"] == COUNT
+    assert history["truths"]["loan"] == {
+        "bad": bad, "good": good, "unknown": 30, "unknown_and_mature": 30,
+    }  # fmt: skip
+    assert "30 are older" in " ".join(history["notes"])

@@ -89,8 +89,8 @@ def nights(manned: LiveHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setenv(f"RATCHET_{name}_DAYS", str(days))
     desk = manned.desk()
     policy = proposed(desk, with_a_model(desk, CASE_TYPE["name"]), CASE_TYPE["name"])
-    for command, by in (("approve", "ana"), ("promote", "ben")):
-        said = manned.ask(command, policy.policy_id, by=by)
+    for command, by in ((("approve", "--yes"), "ana"), (("promote",), "ben")):
+        said = manned.ask(*command, policy.policy_id, by=by)
         assert said.code == 0, said.err
     found = Nights(manned, small_feed(), {}, {})
     for day in NIGHTS:

@@ -392,7 +392,21 @@ def test_decide_without_a_file_reads_the_configured_cases(
     assert json.loads(done.stdout)["loan"]["already_decided"] == COUNT
     done = ratchet_here(home, "decide", "--case-type", "loan", **env)
     assert done.returncode == 2
-    assert "go with a FILE" in done.stderr
+    assert "goes with a FILE" in done.stderr
+
+    # The stored decision of every case, whenever it was made, without a file of our names.
+    done = ratchet_here(home, "decide", "--to", str(tmp_path / "decided.csv"), **env)
+    assert done.returncode == 0, done.stderr
+    decided = pd.read_csv(tmp_path / "decided.csv")
+    assert list(decided["case_id"]) == list(cases["ticket"])
+    assert set(decided["action"]) == {"escalate"}
+    done = ratchet_here(home, "decide", "--to", str(tmp_path / "new.csv"), **env)
+    assert (done.returncode, "holds the cases" in done.stderr) == (2, True)
+    asked = ("decide", str(tmp_path / "new.csv"), "--case-type", "loan")
+    done = ratchet_here(home, *asked, **env)
+    assert done.returncode == 2
+    assert "give `ratchet decide --to DECISIONS` without the file" in done.stderr
+    assert "source file" not in done.stderr
 
 
 def test_a_query_is_read_by_an_address_from_the_environment(

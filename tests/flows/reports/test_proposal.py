@@ -51,14 +51,14 @@ def test_a_dossier_says_what_would_change_and_what_is_proven() -> None:
         "| would decide by itself | 61.8% |",
         "| precision, proven limit | 96.12% |",
         "| false omission, proven limit | 0.12% |",
-        "| confidence spent (delta) | 0.00304 |",
+        "| delta of this look, of what the promise may spend in all | 0.00304 |",
         "| cases | 20,000 |",
         "| expires | 2026-08-02T00:00:00Z |",
         "| A/B test | betting, 28 days, 50% treated |",
         "",
         "- The pass side widens.",
         "",
-        f"Dossier: {dossier_digest(said)}",
+        f"Digest that an approval binds to: {dossier_digest(said)}",
     ]
 
 
@@ -77,7 +77,7 @@ def test_who_approves_is_said_as_of_now() -> None:
     now = proposal_dossier(said, {"may_approve": ["ana"], "approvers_needed": 1, "approved_by": []})
     assert "- ana may approve it." in now
     assert "none is enrolled" not in now
-    assert now.splitlines()[-1] == f"Dossier: {dossier_digest(said)}"
+    assert now.splitlines()[-1] == f"Digest that an approval binds to: {dossier_digest(said)}"
 
 
 def test_estimates_are_told_from_limits() -> None:

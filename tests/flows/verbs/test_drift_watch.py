@@ -14,15 +14,19 @@ import pytest
 from configs.settings import Settings
 from flows.verbs.desk import Desk
 from flows.verbs.drift_told import Change, changes_in
-from flows.verbs.drift_watch import watch_drift
+from flows.verbs.drift_watch import Drift, watch_drift
 from flows.verbs.drift_windows import whole_windows
-from flows.verbs.generation import current_generation
+from flows.verbs.generation import current_generation, last_version
+from flows.verbs.night import protect, run_night
 from flows.verbs.night_results import moved
 from flows.verbs.truth import load_book
 from flows.verbs.walk import Walk
+from models.hub import RestartEvidence
 from models.hub.entries import Entry, EntryKind
+from models.hub.people import NIGHT
 from models.simulation import RevealedHistory
 from tests.builders import small_case_type, small_history, walk_settings, with_mlflow
+from tests.flows.verbs.hub_desk import DAY, NAME, NOW, hub_desk
 
 MOVES_ON = 30
 
@@ -161,3 +165,30 @@ def test_evidence_that_is_too_old_starts_again_with_its_newer_half(tmp_path: Pat
     assert first.dossier["reason_code"] == "age"
     assert "more than 20 days ago (night.evidence_days)" in first.dossier["why"]
     assert np.isfinite(first.dossier["comparisons"])
+
+
+def test_the_nights_dossier_says_what_the_guard_found_before_anything_was_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its entry is some seconds older than the moment that the night is as of."""
+    desk = hub_desk(tmp_path)
+    since = NOW - 10 * DAY
+    restart = RestartEvidence(
+        case_type=NAME,
+        actor=NIGHT,
+        base_version=last_version(desk, NAME),
+        evidence_since=since,
+        dossier={"why": "Evidence starts again, and pools 215 of 2,100 cases."},
+    )
+    entry = desk.ledger.submit(restart, NOW)
+    found = {NAME: Drift(entry, ())}
+    monkeypatch.setattr(
+        "flows.verbs.night.watch_drift", lambda _, __, name: found.pop(name, Drift(None, ()))
+    )
+    monkeypatch.setattr("flows.verbs.night.judge_case_types", lambda *_: [])
+    monkeypatch.setattr("flows.verbs.night.find_causes", lambda *_: [])
+    protected = protect(desk, NOW)
+    night = run_night(desk, [], NOW + pd.Timedelta(seconds=5), protected=protected)
+    assert [(one["case_type"], one["why"]) for one in night["drift"]] == [
+        (NAME, "Evidence starts again, and pools 215 of 2,100 cases.")
+    ]

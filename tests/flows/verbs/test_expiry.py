@@ -12,7 +12,8 @@ from flows.verbs.certify import Judged, certify_case_type
 from flows.verbs.desk import Desk
 from flows.verbs.expiry import expire_policy, proves, renewal
 from flows.verbs.generation import current_generation
-from flows.verbs.night import run_night
+from flows.verbs.night import change, run_night
+from flows.verbs.night_results import NightResults, not_done, verdict
 from flows.verbs.propose import act_on, waiting
 from flows.verbs.truth import load_book
 from models.hub import EntryKind
@@ -128,6 +129,22 @@ def test_a_proof_of_every_night_does_not_file_a_proposal_every_night(desk: Desk)
     filed = [act_on(desk, judged(desk, at, evidence_digest=f"{at:%d%m}" * 16), at) for at in nights]
     assert [entry is not None for entry in filed] == [True, False, False, True, False]
     assert len(waiting(desk, NAME)) == 2
+
+
+def test_a_proof_that_has_ended_is_not_proposed_and_the_night_says_so(
+    desk: Desk, monkeypatch
+) -> None:
+    """Certified on evidence of a year ago: the night is not green, and says what to set."""
+    at = NOW + 21 * DAY
+    ended = policy(Boundary(0.4, 0.6), valid_until=at - 185 * DAY)
+    monkeypatch.setattr("flows.verbs.propose.policy_for", lambda *_: ended)
+    results = NightResults()
+    proven = judged(desk, at, CERTIFIED, boundary=ended.boundary)
+    assert change(desk, [proven], at, results) == []
+    assert waiting(desk, NAME) == ()
+    told = results.plain()
+    assert verdict(told).startswith(f"Failed: {NAME}.")
+    assert "must be longer than `maturity_days`" in not_done(told)[0]
 
 
 def test_another_boundary_is_proposed_beside_the_one_that_waits(desk: Desk, monkeypatch) -> None:

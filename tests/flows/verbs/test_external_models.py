@@ -20,6 +20,8 @@ from flows.verbs.desk import Desk
 from flows.verbs.export_policy import export_policy
 from flows.verbs.export_serving import export_serving
 from flows.verbs.generation import champion_generation, current_generation, newest_of_ours
+from flows.verbs.last_night import last_night
+from flows.verbs.live import file_dossier
 from flows.verbs.night import run_night
 from flows.verbs.promote import approve_and_promote
 from flows.verbs.propose import waiting
@@ -198,6 +200,9 @@ def test_our_challenger_scores_every_delivered_decision_and_ends_no_trial(
     assert shadow["new"] == 4 * 120
     again = night(desk, 25, decided(cases, 20, 24), decided(cases, 24, 25))
     assert again["shadow"][0]["new"] == 120
+    file_dossier(desk, again)
+    (beside,) = last_night(desk, START + 25 * DAY)["shadow"]
+    assert (beside["model_version"], beside["scored"]) == (fitted.version, shadow["scored"] + 120)
     after = current_generation(desk, NAME)
     assert after.digest == before.digest
     assert after.looks >= before.looks

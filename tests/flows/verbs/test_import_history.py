@@ -14,11 +14,10 @@ from flows.adapters.ledger import Ledger
 from flows.verbs.decide_once import decide_once
 from flows.verbs.desk import Desk
 from flows.verbs.generation import current_generation, newest_of_ours
-from flows.verbs.import_history import IMPORTED, PastOf, import_history, what_to_do_now
+from flows.verbs.import_history import IMPORTED, import_history
 from flows.verbs.promote import approve_and_promote
 from flows.verbs.propose import waiting
 from flows.verbs.whatif import replay_move
-from models.vocabulary import Targets
 from tests.builders import START, small_case_type, small_history, small_settings, with_mlflow
 
 pytestmark = pytest.mark.slow
@@ -136,19 +135,3 @@ def test_too_small_a_past_names_what_is_missing(tmp_path: Path) -> None:
     grown = import_history(desk, a_source(tmp_path, small_history(days=30)), NOW)
     assert grown.models[0].filed
     assert grown.past[0].stored_before == 120
-
-
-def test_what_can_be_done_where_too_little_came_in() -> None:
-    """Only what is true of this past: no promise of recall, no word on bad cases; a proof, no word."""
-    past = PastOf(NAME, 500, 0, 0, 500, 40, 0, START, 0.7)
-    too_little = {"verdict": "insufficient_evidence"}
-    said = " ".join(what_to_do_now(past, too_little, Targets(precision=0.95, recall=0.99)))
-    assert "40 cases are younger" in said
-    assert "`--hold-back` above 0.7" in said
-    assert "recall is proven by bad cases alone" in said
-    bare = replace(past, young=0, held_back_from=None)
-    said = " ".join(what_to_do_now(bare, too_little, Targets(precision=0.95)))
-    assert "younger" not in said
-    assert "hold-back" not in said
-    assert "recall" not in said
-    assert what_to_do_now(past, {"verdict": "certified"}, Targets(precision=0.95)) == []

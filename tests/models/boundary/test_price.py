@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.optimize import brentq
 
-from models.boundary import certify
+from models.boundary import Evidence, certify
 from models.boundary.bounds import trials_for_power
 from models.boundary.price import POWER
 from models.vocabulary import Boundary, CertificateVerdict, Targets
@@ -89,3 +89,33 @@ def seen(generator: np.random.Generator, cases: int, cut: float, rate: float) ->
     return frame.assign(
         propensity=propensity, drawn=drawn, bad=np.where(drawn, frame["bad"], np.nan)
     )
+
+
+def coin_tosses(count: int = 5_000) -> Evidence:
+    """Eleven scores that say nothing: half of the cases are bad at each."""
+    draw = np.random.default_rng(5)
+    frame = pd.DataFrame(
+        {"score": draw.random(count).round(1), "bad": draw.random(count) < 0.5, "propensity": 1.0}
+    )
+    return Evidence.from_frame(frame)
+
+
+def test_a_side_that_lacks_no_labels_and_is_not_proven_is_named_beside_the_others_price() -> None:
+    """2,500 bad cases are more than enough to prove a recall that holds; this one does not."""
+    found = certify(coin_tosses(), Targets(precision=0.95, recall=0.99), None)
+    assert set(found.labels_needed) == {"block"}
+    assert "The pass side lacks no labels and is not proven" in " ".join(found.reasons)
+    alone = certify(coin_tosses(), Targets(precision=0.95), None)
+    assert "pass side" not in " ".join(alone.reasons)
+
+
+@pytest.mark.parametrize("precision", [0.98, 0.95, 0.92])
+def test_a_first_block_side_names_its_floor(precision: float) -> None:
+    """600 cases whose score is at least the promise, whatever is promised; the price says so."""
+    evidence = coin_tosses()
+    found = certify(evidence, Targets(precision=precision), None)
+    there = int((evidence.score >= precision).sum())
+    assert found.labels_needed == {"block": 600 - there}
+    assert "planned from 600 cases on whose score is at least" in found.reasons[0]
+    live = certify(evidence, Targets(precision=precision), Boundary(None, 0.99))
+    assert "planned from 600" not in " ".join(live.reasons)

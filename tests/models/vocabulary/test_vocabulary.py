@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from models.vocabulary import (
+    AbPlan,
     AuditBudget,
     Boundary,
     CaseType,
@@ -16,6 +19,7 @@ from models.vocabulary import (
     Shift,
     Targets,
 )
+from tests.builders import small_case_type
 
 
 @pytest.mark.parametrize("side", [math.nan, math.inf, -0.1, 1.1])
@@ -85,3 +89,27 @@ def test_an_audit_budget_that_buys_nothing_is_refused(wrong: dict[str, float]) -
     """No reviews, no end, or more levels than the test covers."""
     with pytest.raises(ValueError, match=next(iter(wrong))):
         AuditBudget(**{"reviews_per_day": 20.0, **wrong})
+
+
+@pytest.mark.parametrize(
+    ("days", "trial", "refused"),
+    [
+        (180.0, None, True),  # a year until a truth is settled, half a year of belief
+        (365.0, None, True),
+        (366.0, None, False),
+        (None, None, False),
+        (366.0, 400.0, True),
+        (766.0, 400.0, False),
+    ],
+)
+def test_a_proof_must_outlive_the_time_until_a_truth_is_settled(days, trial, refused):
+    """Evidence ends `maturity_days` back, and belief counts from there: 180 < 365 has always ended."""
+    plan = None if trial is None else AbPlan(horizon_days=trial)
+    made = partial(
+        replace, small_case_type(), maturity_days=365.0, certificate_days=days, ab_plan=plan
+    )
+    if not refused:
+        assert made().certificate_days == days
+        return
+    with pytest.raises(ValueError, match=r"must exceed maturity_days \(365\)"):
+        made()

@@ -1,0 +1,83 @@
+"""How does each live boundary stand tonight: does it hold, what did it decide, and what counts anew?
+
+After a promotion the next proof begins at nothing, as cases that chose a boundary cannot prove the next
+one. Without this a reader takes an empty certificate for a boundary that has failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from flows.verbs.certify import Judged
+from flows.verbs.desk import Desk
+from flows.verbs.generation import scored_elsewhere
+from flows.verbs.night_results import NightResults
+from flows.verbs.truth import Book
+from models.hub.entries import Entry
+from models.hub.provenance import provenance
+from models.vocabulary import Action
+
+
+def live_boundaries(
+    desk: Desk, book: Book, judged: Sequence[Judged], results: NightResults
+) -> list[dict[str, Any]]:
+    """Each case type whose live boundary automates something, as plain values.
+
+    Returns:
+        `case_type`, `policy_id`, `since` (when it was made live), `pass_at_or_below`,
+        `block_at_or_above`, `guard` (what the guard said tonight: `holds`, `no mature case yet`,
+        `tripped`, `not judged`), `decided` and `automatic` (cases decided under it, or
+        opened since where another agent decides), `proven_automation` (what its proof promised, or None), `evidence_since` and
+        `evidence_cases` (what the next proof may count so far; None: another model is under test).
+    """
+    certificates = {one.case_type: one for one in judged}
+    found = []
+    for name in desk.case_types:
+        live = desk.ledger.live_policy(name)
+        if live is None or live.boundary.automates_nothing:
+            continue
+        behind = provenance(desk.ledger.history(), name, live.policy_id)
+        if behind.made_live is None:
+            continue
+        mine = book.decisions[(book.decisions["case_type"] == name).to_numpy(dtype=np.bool_)]
+        since = mine[
+            _decided_by(mine, live.policy_id, behind.made_live, scored_elsewhere(desk, name))
+        ]
+        said = {} if behind.proposal is None else behind.proposal.dossier
+        found.append(
+            {
+                "case_type": name,
+                "policy_id": live.policy_id,
+                "since": behind.made_live.at.isoformat(),
+                "pass_at_or_below": live.boundary.pass_at_or_below,
+                "block_at_or_above": live.boundary.block_at_or_above,
+                "guard": results.case_type(name).guard,
+                "decided": len(since),
+                "automatic": int((since["action"] != Action.ESCALATE.value).sum()),
+                "proven_automation": said.get("automation_rate"),
+                **_counted_anew(certificates.get(name)),
+            }
+        )
+    return found
+
+
+def _decided_by(
+    cases: pd.DataFrame, policy_id: str, made_live: Entry, elsewhere: bool
+) -> npt.NDArray[np.bool_]:
+    """Which cases were decided under it; another agent's bear its own ids, so by the time of the case."""
+    if elsewhere:
+        return (cases["opened_at"] >= pd.Timestamp(made_live.at)).to_numpy(dtype=np.bool_)
+    return (cases["policy_id"] == policy_id).to_numpy(dtype=np.bool_)
+
+
+def _counted_anew(judged: Judged | None) -> dict[str, Any]:
+    """From when on cases count for the next proof of the live model, and how many do by now."""
+    generation = None if judged is None else judged.generation
+    if judged is None or generation is None or not generation.promoted:
+        return {"evidence_since": None, "evidence_cases": None}
+    return {"evidence_since": generation.evidence_since.isoformat(), "evidence_cases": judged.rows}

@@ -1,0 +1,94 @@
+"""How does each live boundary stand tonight, and what counts anew?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from flows.commands.output import certificate_row
+from flows.reports.live_boundaries import live_lines, share_of
+from flows.verbs.certify import certify_case_type
+from flows.verbs.live_boundaries import live_boundaries
+from flows.verbs.night import run_night
+from flows.verbs.night_results import NightResults
+from flows.verbs.truth import load_book
+from models.vocabulary import Boundary
+from tests.flows.verbs.hub_desk import (
+    DAY,
+    NAME,
+    NOW,
+    OTHER,
+    WIDE,
+    decided_cases,
+    hub_desk,
+    made_live,
+    policy,
+)
+
+
+def test_the_night_after_a_promotion_is_no_collapse(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing counts for the next proof yet: the boundary is in force, and that is said first."""
+    monkeypatch.setattr("flows.verbs.night.find_causes", lambda *_: [])
+    desk = hub_desk(tmp_path)
+    made_live(desk, policy(WIDE))
+    night = run_night(desk, [], NOW + DAY)
+    (one,) = night["live"]
+    assert (one["case_type"], one["guard"]) == (NAME, "no mature case yet")
+    assert (one["decided"], one["automatic"], one["proven_automation"]) == (0, 0, 0.5)
+    assert (one["evidence_since"], one["evidence_cases"]) == (NOW.isoformat(), 0)
+    (said,) = live_lines(night["live"])
+    assert "is in force; none of its cases is mature yet" in said
+    assert (
+        "Decided automatically since then: 0 of 0 cases; 50.0% of the cases that proved it." in said
+    )
+    assert "counts anew from cases opened since 2026-05-04T02:00:00Z" in said
+    mine, other = (
+        next(c for c in night["certificates"] if c["case_type"] == name) for name in (NAME, OTHER)
+    )
+    assert "that boundary stays as it is" in " ".join(mine["reasons"])
+    assert "No mature case has been scored by this model yet." in other["reasons"]
+
+
+def test_what_it_decided_is_counted_and_the_guard_named(tmp_path: Path) -> None:
+    """Of 200 cases those beyond a cut, and no case of another policy."""
+    desk = hub_desk(tmp_path)
+    live = policy(WIDE)
+    made_live(desk, live)
+    rows = decided_cases(desk, live, NOW + DAY, 200, bad_passed=0.0)
+    decided_cases(desk, policy(Boundary(0.05, None)), NOW + 2 * DAY, 50, bad_passed=0.0, seed=2)
+    at = NOW + 30 * DAY
+    book = load_book(desk, at)
+    results = NightResults()
+    results.case_type(NAME).guard = "holds"
+    (one,) = live_boundaries(desk, book, [certify_case_type(desk, book, NAME)], results)
+    automatic = int((rows["action"] != "escalate").sum())
+    assert (one["decided"], one["automatic"]) == (200, automatic)
+    assert one["evidence_cases"] == 200 + 50
+    (said,) = live_lines([one])
+    assert "holds: the guard has nothing against it" in said
+    assert f"{automatic} of 200 ({automatic / 200:.1%}) cases" in said
+
+
+def test_where_nothing_is_automated_there_is_nothing_to_say(tmp_path: Path) -> None:
+    desk = hub_desk(tmp_path)
+    made_live(desk, policy(Boundary.everything_reviewed()))
+    assert live_boundaries(desk, load_book(desk, NOW), [], NightResults()) == []
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "said"), [(1, 3, "1 of 3"), (0, 0, "0 of 0"), (15, 30, "15 of 30 (50.0%)")]
+)
+def test_few_cases_make_no_percentage(part: int, whole: int, said: str) -> None:
+    assert share_of(part, whole) == said
+
+
+@pytest.mark.parametrize(("rows", "said"), [(0, None), (3, "33% of 3 cases"), (30, 1 / 3)])
+def test_a_certificates_automation_of_few_cases_names_their_number(rows: int, said: object) -> None:
+    one = {
+        "case_type": NAME, "verdict": "hold", "pass_at_or_below": 0.3, "block_at_or_above": None,
+        "automation_rate": 1 / 3, "reasons": [], "rows": rows,
+    }  # fmt: skip
+    assert certificate_row(one)["automation"] == said
