@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -46,6 +46,13 @@ class SideTest:
         if not self.steps:
             return ceiling
         return max((step for step in self.steps if step <= ceiling), default=None)
+
+    def above(self, floor: float) -> SideTest:
+        """What is left of a *block* side above a floor: the widest proven cut there, if any."""
+        if self.cut is None or self.cut > floor:
+            return self
+        steps = tuple(step for step in self.steps if step > floor)
+        return replace(self, cut=min(steps, default=None), steps=steps)
 
 
 def just_below(score: float) -> float | None:

@@ -208,7 +208,8 @@ class Judgement:
         reasons = list(without_certificate(self.targets))
         if len(self.evidence) == 0:
             return self._insufficient(*self.price(), [NO_CASE_YET, *reasons])
-        passing, blocking = self._pass_side(), self._block_side()
+        passing = self._pass_side()
+        blocking = _above_what_passes(self._block_side(), passing)
         wider_pass = _further(passing.proven, passing.today, np.greater)
         wider_block = _further(blocking.proven, blocking.today, np.less)
         boundary = _without_crossing(
@@ -420,6 +421,18 @@ class Judgement:
 
 def _further(cut: float | None, today: float | None, beyond: np.ufunc) -> bool:
     return cut is not None and (today is None or bool(beyond(cut, today)))
+
+
+def _above_what_passes(blocking: _Side, passing: _Side) -> _Side:
+    """The block side with the cuts that lie above today's pass cut, which stays until it is refuted.
+
+    A proof that outlives a boundary may reach below what has been passed since: it was laid out
+    before that cut was in force.
+    """
+    floor = None if passing.refuted else passing.today
+    if floor is None:
+        return blocking
+    return replace(blocking, tests=tuple(test.above(floor) for test in blocking.tests))
 
 
 def _without_crossing(passing: _Side, low: float | None, high: float | None) -> Boundary:

@@ -575,3 +575,24 @@ def test_sequences_after_drift_spend_what_was_set_aside() -> None:
     assert 0.0499 < shares.sum() <= 0.05
     with pytest.raises(ValueError, match="from 0"):
         delta_of_sequence(0.05, -1)
+
+
+# ---- beside today's boundary
+
+
+def test_a_block_proof_that_reaches_below_what_passes_today_keeps_its_cuts_above() -> None:
+    """Steps are laid out once; a boundary promoted since may pass what the lowest of them block."""
+    rng = np.random.default_rng(5)
+    scores = rng.random(20_000)
+    frame = pd.DataFrame({"score": scores, "bad": rng.random(20_000) < scores})
+    sequence = CertificationSequence.start(Targets(precision=0.6, delta=0.05), frame)
+    lowest = sequence.proven.block_at_or_above
+    assert lowest is not None
+    assert lowest < 0.4
+    passes_today = Boundary(lowest + 0.1, None)
+    found = sequence.certificate(passes_today)
+    assert found.verdict is CertificateVerdict.CERTIFIED
+    assert found.boundary.pass_at_or_below == passes_today.pass_at_or_below
+    assert found.boundary.block_at_or_above is not None
+    assert lowest + 0.1 < found.boundary.block_at_or_above < lowest + 0.2
+    assert sequence.certificate(Boundary(0.9, 0.999)).boundary.pass_at_or_below == 0.9
