@@ -109,7 +109,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(128 + signal.SIGTERM)
     except tuple(codes) as said:
         say(str(said))
-        sys.exit(codes[type(said)])
+        # A kind of one of these ends as it does.
+        sys.exit(next(code for kind, code in codes.items() if isinstance(said, kind)))
     except OSError as wrong:
         if wrong.errno not in _NOT_WRITABLE:
             _say_our_bug(masked)

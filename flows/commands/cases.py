@@ -117,6 +117,8 @@ def _decide_at_source(as_json: bool, out: Path | None) -> None:
         table(decided_table(told))
         for sentence in where_they_are(told):
             click.echo(sentence)
+        if out is not None:
+            click.echo(f"The stored decision of every case that was read is in {out}.")
     refuse_without_authority([one.get("overrides", {}) for one in told.values()])
 
 

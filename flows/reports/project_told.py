@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from flows.verbs.init_project import Project
@@ -46,6 +47,13 @@ def told_of(project: Project) -> Iterator[str]:
         )
 
 
+def _home_of(folder: Path) -> Path:
+    """A home beside the project, named after it: two projects must not store into one."""
+    name = folder.name
+    stem = name.removesuffix("project").rstrip("-_.") if name.endswith("project") else name
+    return folder.with_name(f"{stem}-home" if stem else "home")
+
+
 def next_commands(project: Project) -> list[str]:
     """What to run next, in order."""
     folder = shlex.quote(str(project.folder))
@@ -55,10 +63,10 @@ def next_commands(project: Project) -> list[str]:
             f"# read {name}, then add it to `case_types:` in {folder}/profiles/local.yaml",
             "ratchet check",
         ]
-    home = shlex.quote(str(project.folder.parent / "home"))
+    home = shlex.quote(str(_home_of(project.folder)))
     commands = [
         f"export RATCHET_CONFIG={folder}",
-        f"export RATCHET_HOME={home}  # what is stored; another folder for each thing you try",
+        f"export RATCHET_HOME={home}  # what is stored; a project has its own",
         f"# read {name}, then:",
         "ratchet check",
     ]

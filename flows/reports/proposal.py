@@ -10,6 +10,7 @@ from models.hub import Entry, dossier_digest
 from models.vocabulary.finding_words import NOT_TOLD
 
 _RISKS = {"false_omission_rate": "false omission"}
+_SMALL_IS_GOOD = ("false_omission_rate", "expected_loss")
 
 
 def proposal_dossier(proposal: Entry, who: Mapping[str, Any] | None = None) -> str:
@@ -119,7 +120,7 @@ def _facts(said: Mapping[str, Any]) -> list[tuple[str, str | None]]:
         ("auto-block at or above", _side(said, "block_at_or_above")),
         ("would decide by itself", _share(said.get("automation_rate"), 1)),
         *(
-            (f"{_RISKS.get(name, name)}, proven limit", _share(value, 2))
+            (f"{_RISKS.get(name, name)}, proven limit", _proven(said, name, value))
             for name, value in said.get("limits", {}).items()
         ),
         ("delta of this look, of what the promise may spend in all", _number(said.get("delta"))),
@@ -133,6 +134,15 @@ def _facts(said: Mapping[str, Any]) -> list[tuple[str, str | None]]:
         ("expires", to_the_second(said.get("valid_until"))),
         ("A/B test", _trial(said.get("ab_plan"))),
     ]
+
+
+def _proven(said: Mapping[str, Any], name: str, value: float) -> str | None:
+    """A limit, and beside it what was promised, where the dossier says so."""
+    promised = said.get("promised", {}).get(name)
+    if promised is None:
+        return _share(value, 2)
+    bound = "at most" if name in _SMALL_IS_GOOD else "at least"
+    return f"{_share(value, 2)} (promised: {bound} {_share(promised, 2)})"
 
 
 def _side(said: Mapping[str, Any], side: str) -> str:

@@ -80,6 +80,7 @@ def _propose(desk: Desk, judged: Judged, policy: Policy, at: datetime) -> Entry 
             **beside_the_proof(desk, policy, NIGHT, as_of=at),
             "today": _sides(desk.ledger.live_policy(judged.case_type)),
             "valid_until": policy.valid_until,
+            "promised": desk.case_types[judged.case_type].targets.named(),
         },
     )
     said = desk.ledger.submit(command, at)

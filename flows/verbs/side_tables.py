@@ -171,5 +171,6 @@ def _first_rows(kind: str, table: str, env: Mapping[str, str]) -> pd.DataFrame:
             # A table without rows yields no piece, and its columns have names all the same.
             first = read_as_it_is(source, Notes(source.name))
     except (UserError, ServiceUnreachable) as wrong:
-        raise type(wrong)(f"--{kind}: {wrong}") from None
+        away = isinstance(wrong, ServiceUnreachable)
+        raise (ServiceUnreachable if away else UserError)(f"--{kind}: {wrong}") from None
     return first.rows.rename(columns=str)

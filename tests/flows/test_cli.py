@@ -12,9 +12,13 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
+from configs.errors import ServiceUnreachable
 from configs.settings import load_settings
-from flows.cli import cli
+from flows.adapters.model_registry import ModelElsewhere
+from flows.adapters.reading.columns import MissingColumns
+from flows.cli import cli, main
 from flows.verbs.open_walk import open_backtest
+from flows.verbs.submit import StaleBase
 from tests.flows.command_line import RATCHET, ROOT, Ratchet, ratchet
 from tests.live_sources import write_live_sources
 
@@ -33,6 +37,34 @@ def test_help_is_instant() -> None:
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         used.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     assert min(used) < 0.5
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        (MissingColumns("1 column is missing.", "mine"), 2),
+        (StaleBase("somebody was quicker"), 3),
+        (ModelElsewhere("the file is on another machine"), 3),
+        (ServiceUnreachable("nobody answers"), 4),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+def test_a_kind_of_an_error_ends_with_its_code(
+    said: Exception, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line on the error output and no traceback, also of a class that is made from another."""
+
+    def fail(**_: object) -> None:
+        raise said
+
+    monkeypatch.setattr(cli, "main", fail)
+    # What is meant for a whole process must not stay in this one.
+    monkeypatch.setattr("flows.cli._heed_sigterm", lambda: None)
+    monkeypatch.setattr("flows.adapters.private_home.be_private", lambda: None)
+    with pytest.raises(SystemExit) as ended:
+        main([])
+    assert ended.value.code == code
+    assert capsys.readouterr().err == f"ratchet: {said}\n"
 
 
 def test_every_command_is_documented() -> None:

@@ -253,7 +253,7 @@ def test_cases_that_are_still_open_are_neither_bad_nor_good(
     assert done.returncode == 0, done.stderr
     for sentence in (
         f"default: {bad} rows, bad", f"paid: {good} rows, good", "running: 30 rows, not known",
-        "export RATCHET_HOME=",
+        f"export RATCHET_HOME={tmp_path}/labelled-home ",
     ):  # fmt: skip
         assert sentence in done.stdout
 

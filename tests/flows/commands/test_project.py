@@ -397,6 +397,7 @@ def test_decide_without_a_file_reads_the_configured_cases(
     # The stored decision of every case, whenever it was made, without a file of our names.
     done = ratchet_here(home, "decide", "--to", str(tmp_path / "decided.csv"), **env)
     assert done.returncode == 0, done.stderr
+    assert f"every case that was read is in {tmp_path / 'decided.csv'}." in done.stdout
     decided = pd.read_csv(tmp_path / "decided.csv")
     assert list(decided["case_id"]) == list(cases["ticket"])
     assert set(decided["action"]) == {"escalate"}

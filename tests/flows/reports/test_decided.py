@@ -37,6 +37,6 @@ def test_the_table_has_a_row_a_case_type() -> None:
 def test_where_the_decisions_are_and_one_to_look_at() -> None:
     """A case id of now; where nothing was decided there is nothing to fetch."""
     said = where_they_are({"ato": {**TOLD["ato"], "example": "it's"}})
-    assert "ratchet decide FILE --case-type NAME --to" in said[0]
+    assert "`ratchet decide --to DECISIONS`" in said[0]
     assert said[1].endswith("""`ratchet explain 'it'"'"'s'`.""")
     assert where_they_are({"ato": {**TOLD["ato"], "example": None}}) == []

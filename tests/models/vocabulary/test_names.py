@@ -32,8 +32,10 @@ NO_TABLE_OF_CASES = {
     "expected_start_time", "of this process", "schedules", "restoring", "dates",
     # columns of the simulated sample, which is nobody's table of ours
     "closed_as", "currency", "customer_id",
-    # columns of tables that hold no feature: labels, what is recomputed, what was put aside
+    # columns of tables that hold no feature: labels, what is recomputed, what was put aside, the
+    # words of a label
     "table", "first", "since", "claimed", "agrees", "in_force", "row", "age_days", "cell",
+    "word", "read",
 }  # fmt: skip
 
 
