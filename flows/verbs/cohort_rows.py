@@ -176,18 +176,25 @@ def _decided_here(desk: Desk, rows: pd.DataFrame) -> BoolArray:
 def _rates(
     desk: Desk, rows: pd.DataFrame, ours: BoolArray, model_digest: str | None
 ) -> tuple[FloatArray, FloatArray]:
-    """By case the cohort's rate and the block cohort's, of the policy that decided it."""
+    """By case the cohort's rate and the block cohort's, of the policy that decided it when it did."""
     codes, ids = pd.factorize(rows["policy_id"].astype("str"))
-    by_policy = np.ones((len(ids), 2))
+    # By policy, after its sprint and within it.
+    by_policy = np.ones((len(ids), 2, 2))
+    sprinting = np.zeros(len(rows), dtype=np.intp)
     for place in np.unique(codes[ours]):
         policy = desk.ledger.policy(str(ids[place]))
-        rates = policy.audit.cohort_rates(policy.boundary)
-        by_policy[place] = rates if policy.model_digest == model_digest else rates[:1]
+        for within in (False, True):
+            rates = policy.audit.cohort_rates(policy.boundary, sprinting=within)
+            mine = rates if policy.model_digest == model_digest else rates[:1]
+            by_policy[place, int(within)] = mine
+        if policy.audit.sprint_until is not None:
+            decided = codes == place
+            sprinting[decided] = policy.audit.sprints(rows["decided_at"][decided])
         if policy.ab_plan is not None:
             # The moved bands of its A/B test have rates of their own.
             least = min(rate for _, rate in policy.ab_plan.moved_audit)
             by_policy[place] = np.minimum(by_policy[place], least)
-    found = by_policy[codes]
+    found = by_policy[codes, sprinting]
     return found[:, 0], found[:, 1]
 
 

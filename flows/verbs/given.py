@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ from flows.verbs.generation import Generation
 from flows.verbs.label_trust import CREDENCE_SHARE, hoped_boundary, with_second_draws
 from flows.verbs.truth import Book
 from models.boundary import CertificationSequence, delta_of_sequence
+from models.hub import Policy
 from models.truth import credence
 from models.vocabulary import Boundary, Certificate, Costs, Targets
 
@@ -108,13 +109,20 @@ def given_for(desk: Desk, book: Book, generation: Generation) -> Given:
         incumbent=live.boundary if live is not None and generation.promoted else None,
         hoped=hoped,
         digest=evidence_digest(frame, generation.digest),
-        rate=1.0 if live is None else live.audit.cohort_rates(live.boundary)[0],
+        rate=cohort_rate(live, book.as_of),
         cases_per_day=_traffic(book, case_type),
     )
     if frame.empty:
         return given
     set_aside = given.targets.delta * CREDENCE_SHARE / (1.0 - CREDENCE_SHARE)
     return replace(given, frame=with_doubt(desk, case_type, frame, hoped, set_aside))
+
+
+def cohort_rate(live: Policy | None, at: datetime) -> float:
+    """The rate at which cases decided at a moment enter the cohort under the live policy."""
+    if live is None:
+        return 1.0
+    return live.audit.cohort_rates(live.boundary, sprinting=live.audit.sprints_at(at))[0]
 
 
 def evidence_digest(frame: pd.DataFrame, model_digest: str) -> str:

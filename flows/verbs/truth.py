@@ -23,7 +23,7 @@ FloatArray = npt.NDArray[np.float64]
 
 _DECISIONS = [
     "case_id", "case_type", "opened_at", "score", "recommendation", "action", "propensity",
-    "audited", "policy_id", "model_version", "priority", "received_at",
+    "audited", "policy_id", "model_version", "priority", "received_at", "decided_at",
 ]  # fmt: skip
 _REVIEWS = [
     "review_id", "revision", "reviewer_id", "team", "kind", "queued_at", "resolved_at", "verdict",

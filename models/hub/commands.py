@@ -37,6 +37,28 @@ class Propose:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProposeSprint:
+    """Ask for more audits of the live policy for a time: it is the same policy in all else (METHODS 2).
+
+    Whole policies are passed, so the command cannot claim what they do not have. A sprint proves
+    nothing and rests on no certificate of its own: `evidence_digest` names what its price was made
+    from. It spends people's hours, so somebody else approves it, as any proposal.
+    """
+
+    case_type: str
+    live: Policy
+    sprint: Policy
+    actor: str
+    base_version: int
+    evidence_digest: str
+    approvers: int = 1
+    dossier: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check_approvers(self.approvers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Approve:
     """A second person agrees to one proposal on the evidence and the dossier they saw.
 
@@ -418,6 +440,7 @@ class RecordErasure:
 
 Command: TypeAlias = (
     Propose
+    | ProposeSprint
     | Approve
     | Refuse
     | StartAb

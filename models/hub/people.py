@@ -22,6 +22,7 @@ from models.hub.commands import (
     PlaceHold,
     Promote,
     Propose,
+    ProposeSprint,
     RecordAuditSecret,
     RecordErasure,
     Refuse,
@@ -96,6 +97,7 @@ everybody, so what a flow is told of a person is no identity."""
 _RESERVED = frozenset({*SYSTEM, "backtest"})
 _PERMITS: Mapping[type, frozenset[Role]] = {
     Propose: frozenset({Role.PROPOSER}),
+    ProposeSprint: frozenset({Role.PROPOSER, Role.APPROVER, Role.OPERATOR}),
     Approve: frozenset({Role.APPROVER}),
     Refuse: frozenset({Role.APPROVER, Role.PROPOSER}),
     StartAb: frozenset({Role.APPROVER, Role.OPERATOR}),
