@@ -239,7 +239,7 @@ def priced(
             return NotchPrice(
                 zone, notch, asked, reached, True, in_hand, cases, labels,
                 *_in_days(cases, labels, notch, decided, cases_per_day, rate),
-                reviewed_anyway=decided <= 0.0,
+                reviewed_anyway=rate >= 1.0 and decided <= 0.0,
             )  # fmt: skip
     return NotchPrice(zone, asked, asked, reached, False, in_hand)
 
@@ -250,8 +250,10 @@ def _in_days(
     """(days by audit rate: today's, half, double, everything; days until the labels are paid back)."""
     if traffic is None or traffic <= 0.0:
         return {}, None
-    rates = [rate, rate / 2.0, min(2.0 * rate, 1.0), 1.0] if decided > 0.0 else [1.0]
-    payback = labels / (notch * traffic) if decided > 0.0 else None
+    # What decides nothing itself may stand beside a side, or another model, whose audits are its cohort.
+    free = decided <= 0.0 and rate >= 1.0
+    rates = [1.0] if free else [rate, rate / 2.0, min(2.0 * rate, 1.0), 1.0]
+    payback = None if free else labels / (notch * traffic)
     return {one: cases / (one * traffic) for one in rates}, payback
 
 

@@ -117,13 +117,16 @@ def test_while_everything_is_reviewed_every_case_is_a_label() -> None:
     found = CertificationSequence.start(RECALL, simulated(5, 800))
     told = found.certificate()
     assert told.verdict is CertificateVerdict.INSUFFICIENT_EVIDENCE
-    one = found.price(cases_per_day=100.0)["pass"]
+    one = found.price(cases_per_day=100.0, rate=1.0)["pass"]
     assert one.labels == one.cases
     assert list(one.days) == [1.0]
     assert one.payback_days is None
     assert one.reviewed_anyway
     bad = len(found.bad_places)
     assert one.cases == int(np.ceil((found.first - bad) / (bad / 800)))
+    beside = found.price(cases_per_day=100.0, rate=0.1)["pass"]
+    assert beside.days[0.1] == 10 * one.days[1.0]  # another side, or model, decides and is audited
+    assert not beside.reviewed_anyway
 
 
 def test_both_sides_are_priced_in_the_same_terms() -> None:
