@@ -13,6 +13,7 @@ from flows.verbs.desk import Desk
 from flows.verbs.known_case_type import known_case_type
 from flows.verbs.night import earliest_evidence
 from flows.verbs.second_reviews import second_reviews
+from flows.verbs.store_draws import store_drawn
 from flows.verbs.truth import VERIFIED, load_book
 from models.vocabulary import Action
 
@@ -86,7 +87,8 @@ def second_reviews_needed(
 def open_draws(
     desk: Desk, now: datetime, case_type: str | None = None, since: datetime | None = None
 ) -> pd.DataFrame:
-    """The automatic decisions that were drawn for an audit and have no label yet, oldest first:
+    """The automatic decisions that were drawn for an audit, when they were decided or later from the
+    store, and have no label yet, oldest first:
     case_id, case_type, opened_at, decided_at, age_days (since the decision), policy_id.
 
     What was decided does not stand there: an audit is blind. A review that escalates is no label.
@@ -105,6 +107,10 @@ def open_draws(
     rows = desk.store.read("decisions", columns=_AUDIT, filters=filters, as_of=now)
     automatic = rows["action"].astype("str") != Action.ESCALATE.value
     rows = rows[automatic.to_numpy(dtype=np.bool_)].drop_duplicates("case_id")
+    names = list(desk.case_types) if case_type is None else [case_type]
+    drawn_later = [later for name in names if len(later := store_drawn(desk, name, now))]
+    if drawn_later:
+        rows = pd.concat([rows, *(later[_AUDIT] for later in drawn_later)], ignore_index=True)
     rows = _since(rows, "decided_at", since)
     rows = rows[~rows["case_id"].isin(_labelled(desk, rows["case_id"], now)).to_numpy()]
     age = (pd.Timestamp(now) - rows["decided_at"]).dt.total_seconds() / 86_400.0

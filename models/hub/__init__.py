@@ -10,6 +10,7 @@ from models.hub.commands import (
     ConcludeAb,
     DiscardHold,
     Enrol,
+    ExtendAudit,
     Force,
     Halt,
     Narrow,
@@ -42,6 +43,7 @@ from models.hub.entries import (
     EntryKind,
     hash_of,
 )
+from models.hub.extensions import Extension, extension_request_of, extensions_of
 from models.hub.holds import Hold, HoldState, holds_of
 from models.hub.narrower import decides_nothing, is_narrower, why_wider
 from models.hub.people import Person, Role, enrolled, may_act
@@ -87,6 +89,8 @@ __all__ = [
     "Enrol",
     "Entry",
     "EntryKind",
+    "ExtendAudit",
+    "Extension",
     "Force",
     "Halt",
     "Hold",
@@ -103,6 +107,7 @@ __all__ = [
     "RecordErasure",
     "Refusal",
     "Refuse",
+    "RequestExtension",
     "ReleaseHold",
     "RequestForce",
     "RequestRollBack",
@@ -127,6 +132,8 @@ __all__ = [
     "dossier_digest",
     "enrolled",
     "epoch_at",
+    "extension_request_of",
+    "extensions_of",
     "first_approval_of",
     "force_request_of",
     "halt_of",

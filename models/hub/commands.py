@@ -296,6 +296,44 @@ class DiscardHold:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RequestExtension:
+    """The first of two people asks for audits to be drawn from the store, up to a rate (METHODS 2).
+
+    `since` names where the window begins and no other moment can be had: a window chosen by what came
+    to light in it would be no sample. It ends at the request.
+    """
+
+    case_type: str
+    since: Literal["go_live", "last_extension"]
+    rate: float
+    actor: str
+    base_version: int
+    dossier: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.since not in ("go_live", "last_extension"):
+            raise ValueError(
+                f"a window begins at go_live or at the last_extension, not at {self.since!r}"
+            )
+        if not 0.0 < self.rate <= 1.0:
+            raise ValueError(f"the rate must lie in (0, 1], got {self.rate!r}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtendAudit:
+    """The second person agrees to the request that they read: the cases are drawn at this moment.
+
+    `request_digest` is `dossier_digest(request)`.
+    """
+
+    case_type: str
+    request_digest: str
+    actor: str
+    base_version: int
+    dossier: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StartGeneration:
     """The model changed: looks are counted from here (METHODS 1)."""
 
@@ -457,6 +495,8 @@ Command: TypeAlias = (
     | BoundHold
     | ReleaseHold
     | DiscardHold
+    | RequestExtension
+    | ExtendAudit
     | StartGeneration
     | RestartEvidence
     | TakeLook

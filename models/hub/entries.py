@@ -57,6 +57,8 @@ class EntryKind(StrEnum):
     HOLD_RELEASED = "hold_released"
     HOLD_DISCARDED = "hold_discarded"
     HOLD_STRUCK = "hold_struck"
+    EXTENSION_REQUESTED = "extension_requested"
+    AUDIT_EXTENDED = "audit_extended"
     FORCE_REQUESTED = "force_requested"
     FORCED = "forced"
     ENROLLED = "enrolled"

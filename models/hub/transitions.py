@@ -6,7 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from models.hub import audit_secret, brakes, commands, evidence, holds, promotion, restored, sprints
+from models.hub import (
+    audit_secret,
+    brakes,
+    commands,
+    evidence,
+    extensions,
+    holds,
+    promotion,
+    restored,
+    sprints,
+)
 from models.hub.commands import Command
 from models.hub.entries import AUDIT_SECRET, GENESIS_HASH, LEDGER, PEOPLE, SPRINT, Entry
 from models.hub.people import enrol, revoke
@@ -33,6 +43,8 @@ _RULES: Mapping[type, Callable[[Sequence[Entry], Any, datetime], Said | Refusal]
     commands.BoundHold: holds.bound,
     commands.ReleaseHold: holds.release,
     commands.DiscardHold: holds.discard,
+    commands.RequestExtension: extensions.request_extension,
+    commands.ExtendAudit: extensions.extend_audit,
     commands.StartGeneration: evidence.start_generation,
     commands.RestartEvidence: evidence.restart_evidence,
     commands.TakeLook: evidence.take_look,
