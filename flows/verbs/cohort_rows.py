@@ -85,31 +85,49 @@ def _entered(desk: Desk, book: Book, case_type: str, generation: Generation) -> 
             in_cohort=False, in_block_cohort=False, from_store=False, entered_at=rows["received_at"]
         )
     drawn = membership(desk, case_type, rows, generation.digest)
-    member, blocks = drawn.member, drawn.blocks
+    member, blocks, store = drawn.member, drawn.blocks, drawn.later
     later = (rows["opened_at"] >= pd.Timestamp(generation.cohort_since)).to_numpy(dtype=np.bool_)
     aside = reserve(desk, case_type, rows, drawn, reserve_begins(desk, case_type))
-    kept = (member | blocks) & (later | aside)
+    kept = (member | blocks | store) & (later | aside)
     kept &= (rows["opened_at"] >= pd.Timestamp(generation.cohort_from)).to_numpy(dtype=np.bool_)
-    entered = rows["received_at"].where(~drawn.later, rows[["received_at", STORE_AT]].max(axis=1))
     rows = rows.assign(
-        in_cohort=member, in_block_cohort=blocks, from_store=drawn.later, entered_at=entered
-    )[kept]
+        in_cohort=member, in_block_cohort=blocks, from_store=False, entered_at=rows["received_at"]
+    )
+    rows = _with_later(rows[kept], store[kept], drawn.blocks_later[kept])
     rows = rows.sort_values(
         ["entered_at", "opened_at", "case_id"], kind="stable", ignore_index=True
     )
     return scored(desk, book, rows, generation)
 
 
+def _with_later(rows: pd.DataFrame, later: BoolArray, blocks_later: BoolArray) -> pd.DataFrame:
+    """With the cases drawn from the store as members from that draw on.
+
+    A case that is in the block cohort already keeps its place there: cases that entered never move. Its
+    entry into the cohort is a row of its own.
+    """
+    if not later.any():
+        return rows
+    received, drawn_at = rows["received_at"], rows[STORE_AT]
+    moment = received.where(~later | (received >= drawn_at).to_numpy(), drawn_at)
+    joins = rows.assign(
+        in_cohort=True, in_block_cohort=blocks_later, from_store=True, entered_at=moment
+    )[later]
+    stays = ~later | rows["in_block_cohort"].to_numpy(dtype=np.bool_)
+    return pd.concat([rows[stays], joins], ignore_index=True)
+
+
 @dataclass(frozen=True, eq=False)
 class Membership:
-    """Of stored decisions, shape (cases,) each: who is in the cohort and in the block cohort; the cohort's
-    rate for each case, the probability with which it was drawn into the cohort when it was decided; and
-    who was drawn later from the store."""
+    """Of stored decisions, shape (cases,) each: who was drawn into the cohort and the block cohort when it
+    was decided; the cohort's rate for each case, the probability of that; and who was drawn into either
+    later, from the store."""
 
     member: BoolArray
     blocks: BoolArray
     rate: FloatArray
     later: BoolArray
+    blocks_later: BoolArray
 
 
 def membership(
@@ -133,10 +151,11 @@ def membership(
     if not known.all():
         other, least = _thinned(desk, case_type, rows[~known])
         member[~known], blocks[~known], rate[~known] = other, other, least
-    # A case of the block cohort alone has its place in the order, and no draw gives it another.
-    past = pd.DataFrame({"uniform": uniform, "cohort_rate": np.maximum(rate, block_rate)})
-    later = known & from_store(past, rows[STORE_RATE].to_numpy(dtype=np.float64))
-    return Membership(member | later, blocks | later, rate, later)
+    past = pd.DataFrame({"uniform": uniform, "cohort_rate": rate})
+    upto = rows[STORE_RATE].to_numpy(dtype=np.float64)
+    later = known & from_store(past, upto)
+    blocks_later = later & (uniform >= block_rate)
+    return Membership(member, blocks, rate, later, blocks_later)
 
 
 def reserve(
@@ -158,9 +177,8 @@ def reserve(
     after, held_back = _since(rows, begins)
     second = desk.case_draw(f"reserve|{case_type}", rows["case_id"])
     second = np.where(np.isnan(second), 0.0, second)
-    # What is drawn from the store may have taught a model by then, so it is set aside from nothing.
-    member = drawn.member & ~drawn.later
-    return in_reserve(member & after, member & held_back, second)
+    # What is drawn from the store later may have taught a model by then, so it is not set aside.
+    return in_reserve(drawn.member & after, drawn.member & held_back, second)
 
 
 def learning_propensity(

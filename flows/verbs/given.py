@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from flows.verbs.cohort_rows import cohort_for
@@ -18,6 +19,8 @@ from models.boundary import CertificationSequence, delta_of_sequence
 from models.hub import Policy
 from models.truth import credence
 from models.vocabulary import Boundary, Certificate, Costs, Targets
+
+FloatArray = npt.NDArray[np.float64]
 
 TRAFFIC_DAYS = 28
 """Today's traffic is that of the last four weeks."""
@@ -85,7 +88,7 @@ def with_doubt(
     uniform = desk.case_draw(f"credence|{case_type}", frame["case_id"])
     bad = labels["bad"].to_numpy(dtype=np.float64) == 1.0
     sure = bool(labels["confirmed"].to_numpy(dtype=np.bool_)[bad].all())
-    believed = np.ones(len(labels)) if sure else credence(labels, hoped, delta)
+    believed = np.ones(len(labels)) if sure else _once_a_case(labels, hoped, delta)
     return labels.assign(
         credence=believed, credence_uniform=np.where(np.isnan(uniform), 0.0, uniform)
     )
@@ -116,6 +119,15 @@ def given_for(desk: Desk, book: Book, generation: Generation) -> Given:
         return given
     set_aside = given.targets.delta * CREDENCE_SHARE / (1.0 - CREDENCE_SHARE)
     return replace(given, frame=with_doubt(desk, case_type, frame, hoped, set_aside))
+
+
+def _once_a_case(labels: pd.DataFrame, hoped: Boundary, delta: float) -> FloatArray:
+    """How far labels may be believed, where a case drawn from the store may have a second row."""
+    if "from_store" not in labels or not labels["from_store"].any():
+        return credence(labels, hoped, delta)
+    codes, _ = pd.factorize(labels["case_id"])
+    first = ~labels["case_id"].duplicated().to_numpy()
+    return credence(labels[first].reset_index(drop=True), hoped, delta)[codes]
 
 
 def cohort_rate(live: Policy | None, at: datetime) -> float:

@@ -20,14 +20,14 @@ from models.vocabulary import Action
 
 FloatArray = npt.NDArray[np.float64]
 
-STORE_RATE, STORE_AT = "store_rate", "store_at"
-"""Of a stored case: up to which rate its time was drawn later (0: it was not), and when it was reached by
-such a draw that its own audit had left out (missing: it was not)."""
+STORE_RATE, STORE_AT, AUDITED_LATER = "store_rate", "store_at", "audited_later"
+"""Of a stored case: up to which rate its time was drawn later (0: it was not), when such a draw reached it
+first (missing: none did), and whether it is audited for that reason alone."""
 
 
 def with_store_draws(desk: Desk, decisions: pd.DataFrame, as_of: datetime) -> pd.DataFrame:
     """Decisions as they are drawn by now: `audited` and `propensity` of automatic ones as by one draw at
-    the higher rate, with `store_rate` and `store_at`.
+    the higher rate, with `store_rate`, `store_at` and `audited_later`.
 
     Args:
         decisions: case_id, case_type, decided_at, action, audited, propensity, policy_id.
@@ -40,16 +40,19 @@ def with_store_draws(desk: Desk, decisions: pd.DataFrame, as_of: datetime) -> pd
             mine = (decisions["case_type"] == case_type).to_numpy(dtype=np.bool_)
             rate[mine], at[mine] = _drawn_from(desk, case_type, decisions[mine], draws)
     stamps = pd.Series(pd.DatetimeIndex(at).tz_localize("UTC"), index=decisions.index)
+    told = decisions.assign(**{STORE_RATE: rate, STORE_AT: stamps, AUDITED_LATER: False})
     if not (rate > 0.0).any():
-        return decisions.assign(**{STORE_RATE: rate, STORE_AT: stamps})
+        return told
     automatic = _automatic(decisions) & (rate > 0.0)
     audited = decisions["audited"].to_numpy(dtype=np.bool_)
     propensity = decisions["propensity"].to_numpy(dtype=np.float64)
-    return decisions.assign(
-        **{STORE_RATE: rate, STORE_AT: stamps},
-        audited=audited | (automatic & ~np.isnat(at)),
+    newly = automatic & ~audited & ~np.isnat(at)
+    drawn: pd.DataFrame = told.assign(
+        audited=audited | newly,
         propensity=np.where(automatic, np.maximum(propensity, rate), propensity),
+        **{AUDITED_LATER: newly},
     )
+    return drawn
 
 
 def store_drawn(desk: Desk, case_type: str, now: datetime) -> pd.DataFrame:
@@ -60,7 +63,7 @@ def store_drawn(desk: Desk, case_type: str, now: datetime) -> pd.DataFrame:
     ]  # fmt: skip
     draws = extensions_of(desk.ledger.history(case_type, now), case_type)
     if not draws or not desk.store.counts("decisions")[1]:
-        nothing = {name: pd.Series(dtype="str") for name in [*names, STORE_AT]}
+        nothing = {name: pd.Series(dtype="str") for name in [*names, AUDITED_LATER]}
         return pd.DataFrame(nothing)
     rows = desk.store.read(
         "decisions",
@@ -71,7 +74,7 @@ def store_drawn(desk: Desk, case_type: str, now: datetime) -> pd.DataFrame:
         stamp="decided_at",
     ).drop_duplicates("case_id")
     rows = with_store_draws(desk, rows, now)
-    return rows[_automatic(rows) & rows[STORE_AT].notna().to_numpy(dtype=np.bool_)]
+    return rows[rows[AUDITED_LATER].to_numpy(dtype=np.bool_)]
 
 
 def _drawn_from(
@@ -90,12 +93,11 @@ def _drawn_from(
     uniform = np.full(len(rows), np.nan)
     uniform[covered] = desk.case_draw(audit_purpose(case_type), rows["case_id"][covered])
     known = covered & ~np.isnan(uniform)
-    audited = rows["audited"].to_numpy(dtype=np.bool_)
     for draw in draws:
         inside = (decided_at >= pd.Timestamp(draw.since)) & (decided_at < pd.Timestamp(draw.until))
         window = known & inside.to_numpy(dtype=np.bool_)
         rate[window] = np.maximum(rate[window], draw.rate)
-        reached = window & ~audited & (uniform < draw.rate) & np.isnat(at)
+        reached = window & (uniform < draw.rate) & np.isnat(at)
         at[reached] = np.datetime64(draw.at.replace(tzinfo=None), "us")
     return rate, at
 
