@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
 
+from flows.commands.exit_codes import EXIT_GATE
 from flows.commands.options import ACTOR, UTC_STAMP
 from flows.commands.output import say_entry
 from flows.commands.people import asked_by
+
+if TYPE_CHECKING:
+    from flows.verbs.extend_audit import Window
 
 
 @click.command()
 @click.argument("case_type")
 @click.option("--labels", type=click.IntRange(1), help="Until so many audits are drawn.")
 @click.option("--until", type=UTC_STAMP, help="Until this moment; with its time zone.")
+@click.option("--from-store", "window", type=click.Choice(["go-live", "last-draw", "this-model"]),
+              help="Draw past cases instead: since go-live, since the last such draw, or since the cases of the model under test begin.")  # fmt: skip
 @click.option("--rate", type=click.FloatRange(0, 1, min_open=True), default=1.0, show_default=True,
               help="Share of the automatic decisions that is audited within it.")  # fmt: skip
 @ACTOR
@@ -24,6 +32,7 @@ def sprint(
     case_type: str,
     labels: int | None,
     until: datetime | None,
+    window: str | None,
     rate: float,
     actor: str | None,
     as_json: bool,
@@ -34,12 +43,19 @@ def sprint(
     second person (`ratchet approve`, then `ratchet promote`). It ends by itself; nothing else of the
     boundary changes, and no evidence begins again. With neither --labels nor --until the sprint that
     pays for the dearest notch is priced, and nothing is filed.
+
+    With --from-store cases that were decided already are drawn, up to --rate; they wait in
+    `ratchet open-draws`. Two people give the same command: the first one asks, the second one, an
+    approver, agrees. Until then the exit code is 3.
     """
     from flows.verbs import live
     from flows.verbs.sprint import file_sprint, sprint_asked
 
-    if labels is not None and until is not None:
-        raise click.UsageError("--labels and --until were given together; give one.")
+    if sum(one is not None for one in (labels, until, window)) > 1:
+        raise click.UsageError("of --labels, --until and --from-store give one.")
+    if window is not None:
+        _from_store(case_type, window, rate, actor, as_json)
+        return
     moment = None if until is None else live.night_of(until)
     desk, now = live.open_desk(), datetime.now(UTC)
     files = labels is not None or moment is not None
@@ -70,4 +86,32 @@ def sprint(
     )
 
 
+def _from_store(case_type: str, window: str, rate: float, actor: str | None, as_json: bool) -> None:
+    from flows.verbs import live
+    from flows.verbs.extend_audit import ask_or_agree, draw_asked
+    from models.hub import EntryKind
+
+    desk, now = live.open_desk(), datetime.now(UTC)
+    person = asked_by(desk, actor)
+    asked = draw_asked(desk, case_type, _WINDOWS[window], now, rate=rate)
+    click.echo("\n".join(asked.sentences), err=as_json)
+    entry = ask_or_agree(desk, asked, person.name, now)
+    if entry.kind is EntryKind.EXTENSION_REQUESTED:
+        told = (
+            f"Asked for by {person.name}; nothing is drawn yet: an approver gives the same command."
+        )
+        say_entry(entry, as_json, told)
+        raise SystemExit(EXIT_GATE)
+    told = (
+        f"Drawn; {entry.dossier['requested_by']} asked for it and {person.name} agreed. "
+        f"`ratchet open-draws --case-type {case_type} --to FILE` names what waits for a review."
+    )
+    say_entry(entry, as_json, told)
+
+
+_WINDOWS: Mapping[str, Window] = {
+    "go-live": "go_live",
+    "last-draw": "last_extension",
+    "this-model": "this_model",
+}
 COMMANDS = (sprint,)

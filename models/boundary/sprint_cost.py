@@ -93,7 +93,7 @@ def sprint_cost(
     a_day = traffic.cases_per_day * traffic.decided
     cases, labels = days * traffic.cases_per_day * rate, days * a_day * rate
     more = days * a_day * (rate - today)
-    brings = {zone: _brought(price, cases) for zone, price in prices.items()}
+    brings = {zone: brought(price, cases) for zone, price in prices.items()}
     said = (
         f"{labels:,.0f} audits within {price_words.days(days)} at {price_words.percent(rate)}, "
         f"{more:,.0f} more than at today's {price_words.percent(today)}: {traffic.hours(labels):,.0f} "
@@ -108,7 +108,7 @@ def sprint_cost(
         more=more,
         hours=traffic.hours(labels),
         brings=brings,
-        sentences=(said, *(_promise(prices[zone], share) for zone, share in brings.items())),
+        sentences=(said, *(promise(prices[zone], share) for zone, share in brings.items())),
     )
 
 
@@ -119,18 +119,20 @@ def days_to_pay(prices: Mapping[str, NotchPrice], traffic: Traffic, rate: float)
     return max(cases) / (traffic.cases_per_day * rate) if cases else None
 
 
-def _brought(price: NotchPrice, cases: float) -> float | None:
+def brought(price: NotchPrice, cases: float) -> float | None:
+    """The share of a notch's further cases that so many are, at most 1; None: no number proves it."""
     if price.cases is None:
         return None
     return 1.0 if price.cases == 0 else min(cases / price.cases, 1.0)
 
 
-def _promise(price: NotchPrice, share: float | None) -> str:
+def promise(price: NotchPrice, share: float | None) -> str:
+    """What so large a share of a notch's cases is expected to prove, in a sentence."""
     step = f"{100.0 * price.notch:.3g} points more on the {price.zone} side"
     if share is None:
-        return f"{step}: no number of labels within reach proves it, with or without a sprint."
+        return f"{step}: no number of labels within reach proves it, however many are drawn."
     if not price.cases:
-        return f"{step}: what is in hand is likely to prove it without a sprint."
+        return f"{step}: what is in hand is likely to prove it as it is."
     if share >= 1.0:
         return f"{step}: it brings the labels that prove it with a chance of 80 %."
     return (

@@ -299,21 +299,23 @@ class DiscardHold:
 class RequestExtension:
     """The first of two people asks for audits to be drawn from the store, up to a rate (METHODS 2).
 
-    `since` names where the window begins and no other moment can be had: a window chosen by what came
-    to light in it would be no sample. It ends at the request.
+    `since` names where the window begins, and no other moment can be had: a window chosen by what came
+    to light in it would be no sample. It is go-live, where the last window ended, or where the cases
+    begin that may certify the model under test. The window ends at the request.
     """
 
     case_type: str
-    since: Literal["go_live", "last_extension"]
+    since: Literal["go_live", "last_extension", "this_model"]
     rate: float
     actor: str
     base_version: int
     dossier: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.since not in ("go_live", "last_extension"):
+        if self.since not in ("go_live", "last_extension", "this_model"):
             raise ValueError(
-                f"a window begins at go_live or at the last_extension, not at {self.since!r}"
+                "a window begins at go_live, at the last_extension or with this_model, not at "
+                f"{self.since!r}"
             )
         if not 0.0 < self.rate <= 1.0:
             raise ValueError(f"the rate must lie in (0, 1], got {self.rate!r}")

@@ -13,6 +13,7 @@ from datetime import datetime
 from models.hub.canonical import utc_stamp
 from models.hub.commands import ExtendAudit, RequestExtension
 from models.hub.entries import CHANGES_THE_LIVE_POLICY, Entry, EntryKind
+from models.hub.external import SHADOW
 from models.hub.readers import dossier_digest, of, running_ab, was_revoked
 from models.hub.refusal import Refusal, Rule
 from models.hub.said import Said, same_person, short
@@ -61,13 +62,32 @@ def extension_request_of(history: Sequence[Entry], case_type: str) -> Entry | No
 
 
 def window_begins(history: Sequence[Entry], case_type: str, since: str) -> datetime | None:
-    """Where a window begins: at the first policy made live ("go_live"), or where the last window ended
-    ("last_extension"); None: there was none."""
+    """Where a window begins: at the first policy made live ("go_live"), where the last window ended
+    ("last_extension"), or with the cases that may certify the model under test ("this_model"; never
+    before go-live, as every case was reviewed until then); None: there is no such moment."""
     if since == "last_extension":
         done = extensions_of(history, case_type)
         return max(one.until for one in done) if done else None
-    live = (one.at for one in of(history, case_type) if one.kind in CHANGES_THE_LIVE_POLICY)
-    return next(live, None)
+    mine = of(history, case_type)
+    live = next((one.at for one in mine if one.kind in CHANGES_THE_LIVE_POLICY), None)
+    if live is None or since == "go_live":
+        return live
+    begins = _model_begins(mine)
+    return None if begins is None else max(live, begins)
+
+
+def _model_begins(mine: Sequence[Entry]) -> datetime | None:
+    """From when on cases speak for the newest model that is under test; None: there is none."""
+    begins: datetime | None = None
+    for entry in mine:
+        if entry.kind is EntryKind.GENERATION_STARTED and not entry.dossier.get(SHADOW):
+            said = entry.dossier.get("trained_before")
+        elif entry.kind is EntryKind.EVIDENCE_RESTARTED and begins is not None:
+            said = max(utc_stamp(begins), str(entry.dossier["evidence_since"]))
+        else:
+            continue
+        begins = None if said is None else datetime.fromisoformat(str(said))
+    return begins
 
 
 def request_extension(
@@ -75,11 +95,11 @@ def request_extension(
 ) -> Said | Refusal:
     begins = window_begins(history, command.case_type, command.since)
     if begins is None:
-        why = (
-            "no audit was drawn from its store before; begin at go_live"
-            if command.since == "last_extension"
-            else "no boundary was ever live, so every case was reviewed and is in the cohort"
-        )
+        why = {
+            "last_extension": "no audit was drawn from its store before; begin at go_live",
+            "this_model": "no model of it is under test while a boundary is or was live",
+            "go_live": "no boundary was ever live, so every case was reviewed and is in the cohort",
+        }[command.since]
         return Refusal(
             f"Audits of {command.case_type} were to be drawn from the store, and {why}.",
             Rule.NOTHING_TO_EXTEND,
