@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from flows.commands.exit_codes import EXIT_GATE
-from flows.commands.options import ACTOR, UTC_STAMP
-from flows.commands.output import say_entry
+from flows.commands.options import ACTOR, FILE, UTC_STAMP
+from flows.commands.output import refuse_outputs, say_entry, table
 from flows.commands.people import asked_by
 
 if TYPE_CHECKING:
@@ -86,6 +87,40 @@ def sprint(
     )
 
 
+@click.command("label-budget")
+@click.option("--to", type=FILE, help="Write one self-contained page here (.html).")
+@click.option("--json", "as_json", is_flag=True)
+def label_budget(to: Path | None, as_json: bool) -> None:
+    """Say where the next reviewer hour buys the most certified automation, over all case types and sides.
+
+    For each side: the labels, hours and days to its next notch, when they are paid back, and whether a
+    sprint, patience or a better model is the cheapest road. It spends no look.
+    """
+    from configs.errors import UserError
+    from flows.adapters.files import write_atomically
+    from flows.reports.label_budget import budget_page, budget_row
+    from flows.verbs import live
+    from flows.verbs.label_budget import label_budget as budget_of
+
+    if to is not None:
+        if to.suffix != ".html":
+            raise UserError(f"a page {to.name!r} was asked for; its name must end in .html.")
+        refuse_outputs([], {"--to": to})
+    budget = budget_of(live.open_desk(), datetime.now(UTC))
+    if to is not None:
+        content = budget_page(budget).encode("utf-8")
+        write_atomically(to, lambda file: file.write(content))
+    if as_json:
+        click.echo(json.dumps({**budget.plain(), "to": to and str(to)}, indent=1))
+        return
+    click.echo(budget.recommendation)
+    table([budget_row(offer) for offer in budget.offers])
+    for name, why in budget.without:
+        click.echo(f"{name}: {why}")
+    if to is not None:
+        click.echo(f"Written: {to}")
+
+
 def _from_store(case_type: str, window: str, rate: float, actor: str | None, as_json: bool) -> None:
     from flows.verbs import live
     from flows.verbs.extend_audit import ask_or_agree, draw_asked
@@ -114,4 +149,4 @@ _WINDOWS: Mapping[str, Window] = {
     "last-draw": "last_extension",
     "this-model": "this_model",
 }
-COMMANDS = (sprint,)
+COMMANDS = (sprint, label_budget)

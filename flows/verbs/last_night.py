@@ -26,6 +26,7 @@ from models.hub import (
     EntryKind,
     Hold,
     HoldState,
+    extension_request_of,
     halt_of,
     resume_request_of,
     rollback_request_of,
@@ -35,6 +36,15 @@ _ROUTINE = frozenset(
     {EntryKind.LOOK_TAKEN, EntryKind.AUDIT_SECRET_RECORDED, EntryKind.ENROLLED, EntryKind.REVOKED}
 )
 """What happens every night, or is about people, is no change of what decides."""
+
+
+_NAMED = 3
+"""So many of the oldest open draws are named; the others are counted."""
+_WINDOWS = {
+    "go_live": "go-live",
+    "last_extension": "last-draw",
+    "this_model": "this-model",
+}
 
 
 def last_night(desk: Desk, now: datetime) -> dict[str, Any]:
@@ -193,6 +203,12 @@ def _decisions(desk: Desk, history: Sequence[Entry]) -> list[dict[str, Any]]:
             second = f"; {asked.actor} asks to resume" if asked else ""
             what = f"halted by {halt.actor}{second}"
             waits.append(_wait(name, what, 1, f"ratchet resume {name} --reason R"))
+        draw = extension_request_of(history, name)
+        if draw is not None:
+            what = f"{draw.actor} asks to draw audits from the store; an approver agrees"
+            window = _WINDOWS[str(draw.dossier["window"])]
+            command = f"ratchet sprint {name} --from-store {window} --rate {draw.dossier['rate']:g}"
+            waits.append(_wait(name, what, 1, command))
         if back is not None:
             what = f"{back.actor} asks to roll back; a second person agrees"
             waits.append(_wait(name, what, 1, f"ratchet rollback {name} --reason R"))
@@ -202,19 +218,23 @@ def _decisions(desk: Desk, history: Sequence[Entry]) -> list[dict[str, Any]]:
 def _work(desk: Desk, night: dict[str, Any], now: datetime) -> list[dict[str, Any]]:
     """What people have to look at, by case type: second reviews, open draws, tickets."""
     second = Counter(one["case_type"] for one in night["second_reviews"])
-    draws = open_draws(desk, now)
-    ages = {str(name): mine["age_days"] for name, mine in draws.groupby("case_type", observed=True)}
+    draws = open_draws(desk, now)  # oldest first
+    open_of = {str(name): mine for name, mine in draws.groupby("case_type", observed=True)}
     still_open = [one for one in night["tickets"] if one["status"] == "open"]
     waits = []
     for name in desk.case_types:
         if second[name]:
             command = f"ratchet second-reviews --case-type {name} --to FILE"
             waits.append(_wait(name, "second reviews are needed", second[name], command))
-        if name in ages:
-            oldest = float(ages[name].max())
-            what = f"audit draws without a label, the oldest {oldest:g} days old"
+        if name in open_of:
+            mine = open_of[name]
+            first = ", ".join(mine["case_id"].astype("str").head(_NAMED))
+            what = (
+                f"audit draws without a label, the oldest {float(mine['age_days'].max()):g} days old "
+                f"({first}{', ...' if len(mine) > _NAMED else ''})"
+            )
             command = f"ratchet open-draws --case-type {name} --to FILE"
-            waits.append(_wait(name, what, len(ages[name]), command))
+            waits.append(_wait(name, what, len(mine), command))
         for one in look_backs(desk, name, now):
             if len(one.waiting):
                 what = (
@@ -223,11 +243,11 @@ def _work(desk: Desk, night: dict[str, Any], now: datetime) -> list[dict[str, An
                 )
                 command = f"ratchet look-back {name} --to FILE"
                 waits.append(_wait(name, what, len(one.waiting), command))
-        mine = [one for one in still_open if one["case_type"] == name]
-        if mine:
-            money = sum(one["money_usd"] for one in mine)
+        asked = [one for one in still_open if one["case_type"] == name]
+        if asked:
+            money = sum(one["money_usd"] for one in asked)
             what = f"open tickets, ${money:,.0f} at stake"
-            waits.append(_wait(name, what, len(mine), "ratchet tickets"))
+            waits.append(_wait(name, what, len(asked), "ratchet tickets"))
     return waits
 
 
