@@ -57,7 +57,7 @@ def sprint(
     if window is not None:
         _from_store(case_type, window, rate, actor, as_json)
         return
-    moment = None if until is None else live.night_of(until)
+    moment = None if until is None else _in_utc(until)
     desk, now = live.open_desk(), datetime.now(UTC)
     files = labels is not None or moment is not None
     person = asked_by(desk, actor) if files else None
@@ -119,6 +119,14 @@ def label_budget(to: Path | None, as_json: bool) -> None:
         click.echo(f"{name}: {why}")
     if to is not None:
         click.echo(f"Written: {to}")
+
+
+def _in_utc(until: datetime) -> datetime:
+    from configs.errors import UserError
+
+    if until.tzinfo is None:
+        raise UserError(f"{until.isoformat()} has no time zone; write it as {until.isoformat()}Z.")
+    return until.astimezone(UTC)
 
 
 def _from_store(case_type: str, window: str, rate: float, actor: str | None, as_json: bool) -> None:

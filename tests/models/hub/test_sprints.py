@@ -5,10 +5,24 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import numpy as np
+import pandas as pd
 import pytest
 
-from models.hub import EntryKind, Policy, ProposeSprint, Rule, live_policy_id, previous_policy_id
+from models.hub import (
+    EntryKind,
+    Policy,
+    ProposeSprint,
+    Rule,
+    live_policy_id,
+    previous_policy_id,
+    why_wider,
+)
+from models.hub.deciding import rule_of
+from models.hub.exported import exported_policy
+from models.hub.provenance import provenance
 from models.hub.sprints import sprint_of
+from models.vocabulary import Costs
 from tests.hub import EVIDENCE, MIDDLE, NOW, THIN, TRIED, WIDE, Hub, a_team, entered, rule
 
 UNTIL = NOW + timedelta(days=30)
@@ -169,3 +183,42 @@ def test_who_proposes_approves_or_operates_may_ask_for_a_sprint(name: str, may: 
     entered(hub.promote(MIDDLE))
     said = ask_sprint(hub, actor=name)
     assert (entered(said).actor == name) if may else rule(said) is Rule.ROLE_PERMITS
+
+
+def test_a_case_is_audited_at_the_rate_in_force_when_it_is_decided():
+    """Until the end at the sprint's, from then on at the policy's own; what is decided is the same."""
+    decided_at = pd.Series([UNTIL - timedelta(seconds=1), UNTIL]).astype("datetime64[us, UTC]")
+    scores = np.array([0.1, 0.1])
+    for policy, rates in ((SPRINT, [0.5, 0.05]), (MIDDLE, [0.05, 0.05])):
+        rule_ = rule_of(
+            policy, scores, decided_at=decided_at, key="0" * 16, costs=Costs(), withheld=""
+        )
+        assert np.asarray(rule_.audit_rate).tolist() == rates
+        assert rule_.boundary == MIDDLE.boundary
+
+
+def test_a_sprint_is_no_widening_and_neither_is_its_end():
+    assert why_wider(SPRINT, than=MIDDLE, at=NOW) == ()
+    assert why_wider(MIDDLE, than=SPRINT, at=NOW) == ()
+
+
+def test_who_stands_behind_a_boundary_in_a_sprint_is_who_approved_the_boundary():
+    hub = a_live_hub()
+    entered(ask_sprint(hub))
+    entered(hub.approve(SPRINT, actor="cai"))
+    entered(hub.promote(SPRINT))
+    behind = provenance(hub.history, "ato", SPRINT.policy_id)
+    assert behind.approved_by == ("ben",)
+    assert behind.proposal is not None
+    assert behind.proposal.policy_id == MIDDLE.policy_id
+    assert behind.made_live is not None
+    assert behind.made_live.policy_id == SPRINT.policy_id
+
+
+def test_an_agent_elsewhere_is_told_of_a_sprint_and_of_none_where_there_is_none():
+    told = exported_policy("ato", "external", SPRINT, False, NOW)
+    assert told["audit"]["sprint_rate"] == 0.5
+    assert told["audit"]["sprint_until"] == "2026-01-31T00:00:00.000000+00:00"
+    assert "sprint_until" in told["how_to_audit"]
+    plain = exported_policy("ato", "external", MIDDLE, False, NOW)
+    assert "sprint" not in str(plain)
