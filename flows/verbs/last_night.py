@@ -20,7 +20,7 @@ from flows.verbs.live import filed_dossiers
 from flows.verbs.look_back import look_backs
 from flows.verbs.night_results import moved, not_done
 from flows.verbs.population_watch import holds_that_wait
-from flows.verbs.waiting_rows import open_draws
+from flows.verbs.waiting_rows import oldest_open_draws
 from models.hub import (
     Entry,
     EntryKind,
@@ -38,8 +38,6 @@ _ROUTINE = frozenset(
 """What happens every night, or is about people, is no change of what decides."""
 
 
-_NAMED = 3
-"""So many of the oldest open draws are named; the others are counted."""
 _WINDOWS = {
     "go_live": "go-live",
     "last_extension": "last-draw",
@@ -218,23 +216,16 @@ def _decisions(desk: Desk, history: Sequence[Entry]) -> list[dict[str, Any]]:
 def _work(desk: Desk, night: dict[str, Any], now: datetime) -> list[dict[str, Any]]:
     """What people have to look at, by case type: second reviews, open draws, tickets."""
     second = Counter(one["case_type"] for one in night["second_reviews"])
-    draws = open_draws(desk, now)  # oldest first
-    open_of = {str(name): mine for name, mine in draws.groupby("case_type", observed=True)}
+    draws = {one["case_type"]: one for one in oldest_open_draws(desk, now)}
     still_open = [one for one in night["tickets"] if one["status"] == "open"]
     waits = []
     for name in desk.case_types:
         if second[name]:
             command = f"ratchet second-reviews --case-type {name} --to FILE"
             waits.append(_wait(name, "second reviews are needed", second[name], command))
-        if name in open_of:
-            mine = open_of[name]
-            first = ", ".join(mine["case_id"].astype("str").head(_NAMED))
-            what = (
-                f"audit draws without a label, the oldest {float(mine['age_days'].max()):g} days old "
-                f"({first}{', ...' if len(mine) > _NAMED else ''})"
-            )
+        if name in draws:
             command = f"ratchet open-draws --case-type {name} --to FILE"
-            waits.append(_wait(name, what, len(mine), command))
+            waits.append(_wait(name, draws[name]["what"], draws[name]["draws"], command))
         for one in look_backs(desk, name, now):
             if len(one.waiting):
                 what = (
@@ -243,11 +234,11 @@ def _work(desk: Desk, night: dict[str, Any], now: datetime) -> list[dict[str, An
                 )
                 command = f"ratchet look-back {name} --to FILE"
                 waits.append(_wait(name, what, len(one.waiting), command))
-        asked = [one for one in still_open if one["case_type"] == name]
-        if asked:
-            money = sum(one["money_usd"] for one in asked)
+        mine = [one for one in still_open if one["case_type"] == name]
+        if mine:
+            money = sum(one["money_usd"] for one in mine)
             what = f"open tickets, ${money:,.0f} at stake"
-            waits.append(_wait(name, what, len(asked), "ratchet tickets"))
+            waits.append(_wait(name, what, len(mine), "ratchet tickets"))
     return waits
 
 

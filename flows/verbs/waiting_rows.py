@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,8 @@ DELIVERED_BY = "delivered_by"
 _FIRST = ["table", BROKEN_RULES, DELIVERED_BY, "received_at"]
 _AUDIT = ["case_id", "case_type", "opened_at", "decided_at", "action", "audited", "policy_id"]
 _CASE = ["case_id", "case_type", "opened_at", "priority", "amount_usd"]
+_NAMED = 3
+"""So many of the oldest open draws are named; the others are counted."""
 OPEN_DRAW = ["case_id", "case_type", "opened_at", "decided_at", "age_days", "policy_id"]
 
 
@@ -116,6 +119,32 @@ def open_draws(
     age = (pd.Timestamp(now) - rows["decided_at"]).dt.total_seconds() / 86_400.0
     rows = rows.assign(age_days=age.round(1)).sort_values(["decided_at", "case_id"], kind="stable")
     return rows[OPEN_DRAW].reset_index(drop=True)
+
+
+def oldest_open_draws(desk: Desk, now: datetime) -> list[dict[str, Any]]:
+    """By case type with open draws, as plain values: `draws` (how many), `age_days` of the oldest, the
+    ids of the `oldest`, oldest first, and a sentence (`what`).
+
+    Raises:
+        GateRefused: audits were drawn from the store, and the audit secret is not at hand.
+    """
+    found = []
+    for name, mine in open_draws(desk, now).groupby("case_type", sort=True, observed=True):
+        oldest = mine["case_id"].astype("str").head(_NAMED).tolist()
+        age, more = float(mine["age_days"].max()), ", ..." if len(mine) > _NAMED else ""
+        what = (
+            f"audit draws without a label, the oldest {age:g} days old ({', '.join(oldest)}{more})"
+        )
+        found.append(
+            {
+                "case_type": str(name),
+                "draws": len(mine),
+                "age_days": age,
+                "oldest": oldest,
+                "what": what,
+            }
+        )
+    return found
 
 
 def _of_table(
