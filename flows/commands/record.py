@@ -272,6 +272,10 @@ def _note(one: dict[str, Any]) -> str | None:
         return f"forced: {one['forced_because']}"
     if one["trying"]:
         return f"A/B of {one['trying'][:12]} since {to_the_second(one['trying_since'])}"
+    if one["sprint_until"]:
+        return (
+            f"audits at least {one['sprint_rate']:.0%} until {to_the_second(one['sprint_until'])}"
+        )
     return None
 
 
