@@ -14,6 +14,7 @@ from flows.commands.exit_codes import EXIT_GATE
 from flows.commands.options import ACTOR, FILE, UTC_STAMP
 from flows.commands.output import refuse_outputs, say_entry, table
 from flows.commands.people import asked_by
+from flows.reports.stamps import to_the_second
 
 if TYPE_CHECKING:
     from flows.verbs.extend_audit import Window
@@ -131,13 +132,19 @@ def _in_utc(until: datetime) -> datetime:
 
 def _from_store(case_type: str, window: str, rate: float, actor: str | None, as_json: bool) -> None:
     from flows.verbs import live
-    from flows.verbs.extend_audit import ask_or_agree, draw_asked
+    from flows.verbs.extend_audit import ask_or_agree, draw_asked, request_of_another
     from models.hub import EntryKind
 
     desk, now = live.open_desk(), datetime.now(UTC)
     person = asked_by(desk, actor)
     asked = draw_asked(desk, case_type, _WINDOWS[window], now, rate=rate)
-    click.echo("\n".join(asked.sentences), err=as_json)
+    request = request_of_another(desk, asked, person.name)
+    said = asked.sentences if request is None else request.dossier["reasons"]
+    if request is not None:
+        click.echo(
+            f"Asked for by {request.actor} at {to_the_second(request.at.isoformat())}:", err=as_json
+        )
+    click.echo("\n".join(said), err=as_json)
     entry = ask_or_agree(desk, asked, person.name, now)
     if entry.kind is EntryKind.EXTENSION_REQUESTED:
         told = (

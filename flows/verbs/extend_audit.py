@@ -145,13 +145,8 @@ def ask_or_agree(desk: Desk, asked: DrawAsked, actor: str, now: datetime) -> Ent
     Raises:
         GateRefused: the ledger refuses (the same person asks again, a trial runs).
     """
-    request = extension_request_of(desk.ledger.history(), asked.case_type)
-    base = last_version(desk, asked.case_type)
-    same = request is not None and (request.dossier["window"], request.dossier["rate"]) == (
-        asked.window,
-        asked.rate,
-    )
-    if request is not None and same and not same_person(request.actor, actor):
+    base, request = last_version(desk, asked.case_type), request_of_another(desk, asked, actor)
+    if request is not None:
         agree = ExtendAudit(
             case_type=asked.case_type,
             request_digest=dossier_digest(request),
@@ -169,6 +164,16 @@ def ask_or_agree(desk: Desk, asked: DrawAsked, actor: str, now: datetime) -> Ent
         dossier={"reasons": list(asked.sentences), "cost": asked.plain()},
     )
     return submitted(desk, wish, now)
+
+
+def request_of_another(desk: Desk, asked: DrawAsked, actor: str) -> Entry | None:
+    """The waiting request of somebody else for the same draw, to which the actor would agree; its own
+    window is drawn, as it was read. None: there is none."""
+    request = extension_request_of(desk.ledger.history(), asked.case_type)
+    if request is None or same_person(request.actor, actor):
+        return None
+    same = (request.dossier["window"], request.dossier["rate"]) == (asked.window, asked.rate)
+    return request if same else None
 
 
 def _joining(

@@ -192,7 +192,9 @@ def _decisions(desk: Desk, history: Sequence[Entry]) -> list[dict[str, Any]]:
         step = "approve" if "approval" in row["waits_for"] else "promote"
         trial = row["waits_for"] == "A/B test runs"
         command = "ratchet validate-ab" if trial else f"ratchet {step} {row['policy_id'][:12]}"
-        what = f"policy {row['policy_id'][:12]} for its {row['waits_for'].removesuffix(' runs')}"
+        kind = "" if row["sprint"] is None else " (a sprint)"
+        awaited = row["waits_for"].removesuffix(" runs")
+        what = f"policy {row['policy_id'][:12]}{kind} for its {awaited}"
         waits.append(_wait(row["case_type"], what, 1, command, row["may_approve"]))
     for name in desk.case_types:
         halt, back = halt_of(history, name), rollback_request_of(history, name)
