@@ -151,7 +151,7 @@ class NotchPrice:
         halved = (
             ""
             if self.notch == self.asked
-            else " (half a notch; a whole one is out of reach for this model)"
+            else " (half the notch; a whole one is out of reach for this model)"
         )
         if self.cases == 0:
             return f"{step}{halved}: what is in hand is likely to prove it at the next look."
