@@ -12,17 +12,31 @@ from configs.errors import GateRefused, UserError
 from flows.reports.label_budget import budget_page
 from flows.reports.proposal import proposal_dossier
 from flows.verbs.approve import approve
+from flows.verbs.certify import certify_case_type
 from flows.verbs.cohort_rows import membership
 from flows.verbs.desk import Desk
+from flows.verbs.extend_audit import ask_or_agree, draw_asked
 from flows.verbs.generation import current_generation
 from flows.verbs.label_budget import label_budget
 from flows.verbs.promote import promote
 from flows.verbs.sprint import SprintAsked, file_sprint, sprint_asked
 from flows.verbs.truth import load_book
+from flows.verbs.waiting_rows import open_draws
 from models.boundary.audit import audit_purpose
 from models.hub import EntryKind, previous_policy_id
 from tests.flows.verbs.certified_desk import Certified, certified_desk
-from tests.flows.verbs.hub_desk import ANA, DAY, NAME, OLA, OTHER, copied_desk, decided_cases
+from tests.flows.verbs.hub_desk import (
+    ANA,
+    DAY,
+    NAME,
+    OLA,
+    OTHER,
+    copied_desk,
+    decided_cases,
+    verify,
+)
+
+HOUR = timedelta(hours=1)
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +115,29 @@ def test_within_a_sprint_every_case_below_its_rate_is_in_the_cohort(
     plain = made.live.audit.cohort_rates(made.live.boundary)[0]
     expected = uniform < np.where(within, 0.9, plain)
     np.testing.assert_array_equal(membership(desk, NAME, rows).member, expected)
+
+
+def test_looks_go_on_over_a_draw_from_the_store(desk: Desk, made: Certified) -> None:
+    """The sequence of the looks so far is continued by who joins: nothing began again, nothing moved, and
+    each new member's label counts."""
+    decided_cases(desk, made.live, made.now + DAY, 1_500, bad_passed=0.0, seed=7, keyed=True)
+    at = made.now + 12 * DAY
+    before = certify_case_type(desk, load_book(desk, at), NAME)
+    for moment, actor in ((at + HOUR, OLA), (at + 2 * HOUR, ANA)):
+        asked = draw_asked(desk, NAME, "go_live", moment, rate=0.9)
+        ask_or_agree(desk, asked, actor, moment)
+    waits = open_draws(desk, at + 3 * HOUR, NAME)
+    assert len(waits) == asked.labels
+    open_ = certify_case_type(desk, load_book(desk, at + 3 * HOUR), NAME).certificate
+    assert any("no settled label yet" in reason for reason in open_.reasons)
+    rows = load_book(desk, at).known(NAME)
+    rows = rows[rows["case_id"].isin(waits["case_id"]).to_numpy()].reset_index(drop=True)
+    # Of these worlds everything blocked is bad, and nothing passed.
+    verify(desk, rows, (rows["action"].astype("str") == "auto_block").to_numpy())
+    after = certify_case_type(desk, load_book(desk, at + DAY), NAME)
+    assert not any("those of the last look" in reason for reason in after.certificate.reasons)
+    assert after.labelled == before.labelled + asked.counted
+    assert asked.counted == asked.cases
 
 
 def test_without_an_end_the_sprint_that_pays_for_a_notch_is_priced(
