@@ -114,7 +114,8 @@ def _with_later(rows: pd.DataFrame, later: BoolArray, blocks_later: BoolArray) -
         in_cohort=True, in_block_cohort=blocks_later, from_store=True, entered_at=moment
     )[later]
     stays = ~later | rows["in_block_cohort"].to_numpy(dtype=np.bool_)
-    return pd.concat([rows[stays], joins], ignore_index=True)
+    both: pd.DataFrame = pd.concat([rows[stays], joins], ignore_index=True)
+    return both
 
 
 @dataclass(frozen=True, eq=False)

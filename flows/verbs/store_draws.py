@@ -40,7 +40,8 @@ def with_store_draws(desk: Desk, decisions: pd.DataFrame, as_of: datetime) -> pd
             mine = (decisions["case_type"] == case_type).to_numpy(dtype=np.bool_)
             rate[mine], at[mine] = _drawn_from(desk, case_type, decisions[mine], draws)
     stamps = pd.Series(pd.DatetimeIndex(at).tz_localize("UTC"), index=decisions.index)
-    told = decisions.assign(**{STORE_RATE: rate, STORE_AT: stamps, AUDITED_LATER: False})
+    told = decisions.copy(deep=False)
+    told[STORE_RATE], told[STORE_AT], told[AUDITED_LATER] = rate, stamps, False
     if not (rate > 0.0).any():
         return told
     automatic = _automatic(decisions) & (rate > 0.0)

@@ -22,6 +22,7 @@ from models.hub.commands import (
     RecordErasure,
     Refuse,
     ReleaseHold,
+    RequestExtension,
     RequestForce,
     RequestRollBack,
     RestartEvidence,

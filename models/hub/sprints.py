@@ -104,9 +104,8 @@ def _nothing_to_raise(
 
 def _only_raises(command: ProposeSprint) -> bool:
     """Whether the two policies differ in the sprint alone (and the plan of a test that is over)."""
-    plain = {"sprint_rate": None, "sprint_until": None}
     live, sprint = (
-        replace(one, audit=replace(one.audit, **plain), ab_plan=None)
+        replace(one, audit=replace(one.audit, sprint_rate=None, sprint_until=None), ab_plan=None)
         for one in (command.live, command.sprint)
     )
     return live == sprint and command.sprint.ab_plan is None
