@@ -85,10 +85,8 @@ def _drawn_from(
     rate, at = np.zeros(len(rows)), np.full(len(rows), np.datetime64("NaT", "us"))
     decided_at = rows["decided_at"]
     # What another agent decided drew its own audits; our uniform says nothing of them.
-    covered = decided_here(desk, rows)
-    covered &= (decided_at >= pd.Timestamp(min(one.since for one in draws))).to_numpy(
-        dtype=np.bool_
-    )
+    after = decided_at >= pd.Timestamp(min(one.since for one in draws))
+    covered = decided_here(desk, rows) & after.to_numpy(dtype=np.bool_)
     if not covered.any():
         return rate, at
     uniform = np.full(len(rows), np.nan)
