@@ -35,6 +35,27 @@ class Mutant:
 BOUNDARY = "tests/models/boundary"
 MUTANTS = (
     Mutant(
+        "a sprint without an end",
+        "models/hub/audit_plan.py",
+        "before = decided_at < pd.Timestamp(self.sprint_until)",
+        "before = decided_at <= pd.Timestamp(self.sprint_until)",
+        "tests/models/hub/test_audit_plan.py",
+    ),
+    Mutant(
+        "a rollback that lands on the boundary it leaves",
+        "models/hub/readers.py",
+        "sprints = entry.kind is EntryKind.PROMOTED and SPRINT in entry.dossier",
+        "sprints = False",
+        "tests/models/hub/test_sprints.py",
+    ),
+    Mutant(
+        "a draw from the store enters where the case was opened",
+        "flows/verbs/cohort_rows.py",
+        "in_cohort=True, in_block_cohort=blocks_later, from_store=True, entered_at=moment",
+        "in_cohort=True, in_block_cohort=blocks_later, from_store=True, entered_at=received",
+        "tests/flows/verbs/test_store_draws.py",
+    ),
+    Mutant(
         "observed weights instead of designed ones",
         "models/boundary/stratified.py",
         "np.unique(1.0 / evidence.propensity[zone])",

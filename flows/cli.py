@@ -45,6 +45,7 @@ from flows.commands import (
     project,
     record,
     servers,
+    sprints,
     team,
     waiting,
 )
@@ -74,7 +75,7 @@ def cli(context: click.Context) -> None:
 
 _THEMES = (
     project, live_road, loop, evidence, hub, brakes, holds, waiting, record, people, cases, audit_key,
-    servers, doctor, backups, erase, metrics, team, after,
+    servers, doctor, backups, erase, metrics, team, after, sprints,
 )  # fmt: skip
 for _theme in _THEMES:
     for _command in _theme.COMMANDS:

@@ -91,7 +91,7 @@ class Hub:
         self.now += timedelta(hours=1)
         if self.ledger is not None:
             return self.ledger.submit(command, self.now)
-        for name in ("policy", "narrowed"):
+        for name in ("policy", "narrowed", "sprint"):
             if isinstance(brought := getattr(command, name, None), Policy):
                 self._policies[brought.policy_id] = brought
         refused = may_act(self._history, command) if self.enrolled_only else None

@@ -69,6 +69,7 @@ from models.hub import (
     Narrow,
     Policy,
     Propose,
+    ProposeSprint,
     Refusal,
     RequestForce,
     RequestRollBack,
@@ -422,6 +423,8 @@ class Ledger:
             return said
         if isinstance(command, Narrow):
             _keep_policy(connection, command.narrowed)
+        elif isinstance(command, ProposeSprint):
+            _keep_policy(connection, command.sprint)
         elif isinstance(command, Propose | RequestForce):
             _keep_policy(connection, command.policy)
         kill_point("ledger.policy_kept")

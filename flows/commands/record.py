@@ -48,9 +48,11 @@ def status(as_json: bool) -> None:
     """
     from flows.verbs import live
     from flows.verbs.history import states_of
+    from flows.verbs.waiting_rows import oldest_open_draws
 
     desk, now = live.open_desk(), datetime.now(UTC)
     whole, lost = desk.ledger.verify(), desk.secrets.trouble()
+    draws = oldest_open_draws(desk, now) if whole.ok and not lost else []
     rows = states_of(desk, now)
     alerts, night = desk.alerts.recent(5), live.last_dossier(desk)
     unsent = desk.alerts.waiting()
@@ -60,13 +62,18 @@ def status(as_json: bool) -> None:
         last = None if night is None else {key: night[key] for key in _OF_A_NIGHT}
         everything = {
             "case_types": rows, "night": last, "alerts": alerts, "ledger": told,
-            "audit_secret": secret, "alerts_waiting": unsent,
+            "audit_secret": secret, "alerts_waiting": unsent, "open_draws": draws,
         }  # fmt: skip
         click.echo(json.dumps(everything, indent=1))
     else:
         _standings(rows)
         for line in _last_night(night, now):
             click.echo(line)
+        for one in draws:
+            click.echo(
+                f"{one['case_type']}: {one['draws']:,} {one['what']}: "
+                f"`ratchet open-draws --case-type {one['case_type']} --to FILE`"
+            )
         for alert in alerts:
             click.echo(f"Alert {to_the_second(alert.get('at'))}: {alert.get('sentence', '')}")
         if unsent:
@@ -265,6 +272,10 @@ def _note(one: dict[str, Any]) -> str | None:
         return f"forced: {one['forced_because']}"
     if one["trying"]:
         return f"A/B of {one['trying'][:12]} since {to_the_second(one['trying_since'])}"
+    if one["sprint_until"]:
+        return (
+            f"audits at least {one['sprint_rate']:.0%} until {to_the_second(one['sprint_until'])}"
+        )
     return None
 
 

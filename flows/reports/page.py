@@ -52,7 +52,7 @@ def page(title: str, sections: Sequence[Section]) -> str:
     parts = [
         "<!DOCTYPE html>",
         '<html lang="en">',
-        f"<head>{_head(title)}</head>",
+        f"<head>{_head(title, figures=any(one.svg is not None for one in sections))}</head>",
         "<body>",
         f"<header><h1>{html.escape(title)}</h1></header>",
         "<main>",
@@ -280,15 +280,27 @@ def _need_verdict(sections: Sequence[Section]) -> None:
         raise ValueError("a report needs at least one section, and the first is the verdict")
 
 
-def _head(title: str) -> str:
+def _head(title: str, *, figures: bool) -> str:
+    css = _CSS if figures else _CSS.replace(_LIGHT_ONLY, _AS_THE_READER_HAS_IT) + _DARK
     return (
         '<meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{html.escape(title)}</title><style>{_CSS}</style>"
+        f"<title>{html.escape(title)}</title><style>{css}</style>"
     )
 
 
-# Light only: the figures are drawn for a white page.
+# Figures are drawn for a white page; what has none follows the reader's own scheme.
+_LIGHT_ONLY, _AS_THE_READER_HAS_IT = "color-scheme: light;", "color-scheme: light dark;"
+_DARK = """@media (prefers-color-scheme: dark) {
+body, table { background: #16191d; color: #dfe3e8; }
+.verdict { background: #1d2731; border-left-color: #56b4e9; }
+a { color: #7cc4f2; }
+th, td { border-bottom-color: #33393f; }
+th { border-bottom-color: #6b737b; }
+tbody tr:hover { background: #20262c; }
+.note { color: #a7aeb6; }
+}
+"""
 _CSS = """
 :root { color-scheme: light; }
 * { box-sizing: border-box; }

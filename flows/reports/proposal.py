@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from flows.reports.stamps import to_the_second
+from models.boundary.price_words import percent
 from models.hub import Entry, dossier_digest
 from models.vocabulary.finding_words import NOT_TOLD
 
@@ -133,6 +135,21 @@ def _facts(said: Mapping[str, Any]) -> list[tuple[str, str | None]]:
         ("evidence until", to_the_second(said.get("evidence_until"))),
         ("expires", to_the_second(said.get("valid_until"))),
         ("A/B test", _trial(said.get("ab_plan"))),
+        *_sprint(said),
+    ]
+
+
+def _sprint(said: Mapping[str, Any]) -> list[tuple[str, str | None]]:
+    """What is asked for where the audits are raised for a time: the rate, until when, and the hours."""
+    sprint, cost = said.get("sprint"), said.get("sprint_cost", {})
+    if sprint is None:
+        return []
+    return [
+        ("audits at least", percent(sprint["rate"])),
+        ("until", to_the_second(sprint["until"])),
+        ("days", _count(None if "days" not in cost else math.ceil(cost["days"]))),
+        ("audits within it", _count(None if "labels" not in cost else round(cost["labels"]))),
+        ("reviewer hours", _count(None if "hours" not in cost else math.ceil(cost["hours"]))),
     ]
 
 

@@ -175,6 +175,7 @@ def _replay(desk: Desk, policy: Policy, cases: pd.DataFrame, why: str = "") -> p
     rule = rule_of(
         policy,
         scores,
+        decided_at=cases["decided_at"],
         key=_NO_DRAW,
         costs=desk.case_types[policy.case_type].costs,
         withheld=why_withheld(policy, cases["decided_at"], why),

@@ -27,6 +27,7 @@ from models.hub import (
     proven_ab,
     running_ab,
 )
+from models.hub.entries import SPRINT
 
 
 def approve(desk: Desk, proposal: Entry, approver: str, at: datetime, note: str = "") -> Entry:
@@ -207,6 +208,7 @@ def _row(desk: Desk, entry: Entry, waits_for: str, approved_by: Sequence[str]) -
         "pass_at_or_below": entry.dossier.get("pass_at_or_below"),
         "block_at_or_above": entry.dossier.get("block_at_or_above"),
         "automation_rate": entry.dossier.get("automation_rate"),
+        "sprint": entry.dossier.get(SPRINT),
         "approvers_needed": needed,
         "approved_by": list(approved_by),
         **beside_the_proof(desk, policy, entry.actor, *approved_by),

@@ -10,6 +10,7 @@ import pandas as pd
 
 from flows.verbs.desk import Desk
 from flows.verbs.generation import last_version
+from flows.verbs.store_draws import AUDITED_LATER
 from flows.verbs.submit import looking_again, submitted
 from flows.verbs.truth import Book
 from models.hub import Entry, Narrow, made_live_by
@@ -63,7 +64,9 @@ def _unlabelled(desk: Desk, book: Book, case_type: str, since: datetime | None) 
     """When the mature audits after the last labelled one were opened (`opened_at`)."""
     rows = book.mature(desk, case_type, since, refuting=True)
     automatic = rows["action"].astype("str") != Action.ESCALATE.value
-    audits = rows[(automatic & rows["audited"].astype(bool)).to_numpy(dtype=np.bool_)]
+    # A draw from the store is mature at once; that its queue is not empty yet is no silence.
+    drawn = rows["audited"].astype(bool) & ~rows[AUDITED_LATER].astype(bool)
+    audits = rows[(automatic & drawn).to_numpy(dtype=np.bool_)]
     heard = np.flatnonzero(audits["bad"].notna().to_numpy())
     return audits["opened_at"].iloc[heard[-1] + 1 if len(heard) else 0 :]
 

@@ -15,12 +15,15 @@ import numpy.typing as npt
 import pandas as pd
 
 from flows.adapters.case_numbers import CASE_NUMBER
+from flows.verbs.cohort_rates import cohort_rates, decided_here
 from flows.verbs.desk import Desk
 from flows.verbs.generation import Generation, reserve_begins
+from flows.verbs.store_draws import STORE_AT, STORE_RATE
 from flows.verbs.truth import Book, on_hold, scored
 from models.boundary.audit import audit_purpose
 from models.boundary.thinning import (
     RESERVE_SHARE,
+    from_store,
     in_cohort,
     in_reserve,
     reviewable_range,
@@ -72,34 +75,60 @@ def reads_from(desk: Desk, generation: Generation) -> datetime:
 
 
 def _entered(desk: Desk, book: Book, case_type: str, generation: Generation) -> pd.DataFrame:
-    """The cohort in order of entry with the model's scores: that of what was received first; what
-    came at one moment, as it was opened."""
+    """The cohort in order of entry with the model's scores: that of what was received first, or drawn
+    from the store; what came at one moment, as it was opened."""
     rows = book.known(case_type)
     if generation.external:
         rows = rows[(rows["model_version"] == generation.version).to_numpy(dtype=np.bool_)]
     if rows.empty:
-        return rows.assign(in_cohort=False, in_block_cohort=False)
+        return rows.assign(
+            in_cohort=False, in_block_cohort=False, from_store=False, entered_at=rows["received_at"]
+        )
     drawn = membership(desk, case_type, rows, generation.digest)
-    member, blocks = drawn.member, drawn.blocks
+    member, blocks, store = drawn.member, drawn.blocks, drawn.later
     later = (rows["opened_at"] >= pd.Timestamp(generation.cohort_since)).to_numpy(dtype=np.bool_)
     aside = reserve(desk, case_type, rows, drawn, reserve_begins(desk, case_type))
-    kept = (member | blocks) & (later | aside)
+    kept = (member | blocks | store) & (later | aside)
     kept &= (rows["opened_at"] >= pd.Timestamp(generation.cohort_from)).to_numpy(dtype=np.bool_)
-    rows = rows.assign(in_cohort=member, in_block_cohort=blocks)[kept]
+    rows = rows.assign(
+        in_cohort=member, in_block_cohort=blocks, from_store=False, entered_at=rows["received_at"]
+    )
+    rows = _with_later(rows[kept], store[kept], drawn.blocks_later[kept])
     rows = rows.sort_values(
-        ["received_at", "opened_at", "case_id"], kind="stable", ignore_index=True
+        ["entered_at", "opened_at", "case_id"], kind="stable", ignore_index=True
     )
     return scored(desk, book, rows, generation)
 
 
+def _with_later(rows: pd.DataFrame, later: BoolArray, blocks_later: BoolArray) -> pd.DataFrame:
+    """With the cases drawn from the store as members from that draw on.
+
+    A case that is in the block cohort already keeps its place there: cases that entered never move. Its
+    entry into the cohort is a row of its own.
+    """
+    if not later.any():
+        return rows
+    received, drawn_at = rows["received_at"], rows[STORE_AT]
+    moment = received.where(~later | (received >= drawn_at).to_numpy(), drawn_at)
+    joins = rows.assign(
+        in_cohort=True, in_block_cohort=blocks_later, from_store=True, entered_at=moment
+    )[later]
+    stays = ~later | rows["in_block_cohort"].to_numpy(dtype=np.bool_)
+    both: pd.DataFrame = pd.concat([rows[stays], joins], ignore_index=True)
+    return both
+
+
 @dataclass(frozen=True, eq=False)
 class Membership:
-    """Of stored decisions, shape (cases,) each: who is in the cohort and in the block cohort, and the
-    cohort's rate for each case, the probability with which it was drawn into the cohort."""
+    """Of stored decisions, shape (cases,) each: who was drawn into the cohort and the block cohort when it
+    was decided; the cohort's rate for each case, the probability of that; and who was drawn into either
+    later, from the store."""
 
     member: BoolArray
     blocks: BoolArray
     rate: FloatArray
+    later: BoolArray
+    blocks_later: BoolArray
 
 
 def membership(
@@ -114,16 +143,20 @@ def membership(
     Raises:
         GateRefused: the audit secret in force is not at hand.
     """
-    ours = _decided_here(desk, rows)
+    ours = decided_here(desk, rows)
     uniform = desk.case_draw(audit_purpose(case_type), rows["case_id"])
-    rate, block_rate = _rates(desk, rows, ours, model_digest)
+    rate, block_rate = cohort_rates(desk, rows, ours, model_digest)
     known = ours & ~np.isnan(uniform)
     member = known & in_cohort(uniform, rate)
     blocks = known & in_cohort(uniform, np.maximum(rate, block_rate))
     if not known.all():
         other, least = _thinned(desk, case_type, rows[~known])
         member[~known], blocks[~known], rate[~known] = other, other, least
-    return Membership(member, blocks, rate)
+    past = pd.DataFrame({"uniform": uniform, "cohort_rate": rate})
+    upto = rows[STORE_RATE].to_numpy(dtype=np.float64)
+    later = known & from_store(past, upto)
+    blocks_later = later & (uniform >= block_rate)
+    return Membership(member, blocks, rate, later, blocks_later)
 
 
 def reserve(
@@ -145,6 +178,7 @@ def reserve(
     after, held_back = _since(rows, begins)
     second = desk.case_draw(f"reserve|{case_type}", rows["case_id"])
     second = np.where(np.isnan(second), 0.0, second)
+    # What is drawn from the store later may have taught a model by then, so it is not set aside.
     return in_reserve(drawn.member & after, drawn.member & held_back, second)
 
 
@@ -165,30 +199,6 @@ def _since(rows: pd.DataFrame, begins: tuple[datetime, datetime]) -> tuple[BoolA
     since, until = begins
     after = (rows["opened_at"] >= pd.Timestamp(since)).to_numpy(dtype=np.bool_)
     return after, after & (rows["opened_at"] < pd.Timestamp(until)).to_numpy(dtype=np.bool_)
-
-
-def _decided_here(desk: Desk, rows: pd.DataFrame) -> BoolArray:
-    known = desk.ledger.policy_ids()
-    ids = rows["policy_id"].astype("str")
-    return ids.isin(list(known)).to_numpy(dtype=np.bool_)
-
-
-def _rates(
-    desk: Desk, rows: pd.DataFrame, ours: BoolArray, model_digest: str | None
-) -> tuple[FloatArray, FloatArray]:
-    """By case the cohort's rate and the block cohort's, of the policy that decided it."""
-    codes, ids = pd.factorize(rows["policy_id"].astype("str"))
-    by_policy = np.ones((len(ids), 2))
-    for place in np.unique(codes[ours]):
-        policy = desk.ledger.policy(str(ids[place]))
-        rates = policy.audit.cohort_rates(policy.boundary)
-        by_policy[place] = rates if policy.model_digest == model_digest else rates[:1]
-        if policy.ab_plan is not None:
-            # The moved bands of its A/B test have rates of their own.
-            least = min(rate for _, rate in policy.ab_plan.moved_audit)
-            by_policy[place] = np.minimum(by_policy[place], least)
-    found = by_policy[codes]
-    return found[:, 0], found[:, 1]
 
 
 def _thinned(desk: Desk, case_type: str, rows: pd.DataFrame) -> tuple[BoolArray, FloatArray]:
@@ -230,7 +240,9 @@ def _with_truth(
         waits |= rows["case_id"].isin(doubted).to_numpy(dtype=np.bool_)
     bad = rows["bad"].to_numpy(dtype=np.float64)
     patience = _patience(desk, case_type)
-    old = (opened < pd.Timestamp(book.as_of - patience)).to_numpy(dtype=np.bool_)
+    # The patience with a case drawn later begins at that draw.
+    begun = opened.where(~rows["from_store"].to_numpy(dtype=np.bool_), rows["entered_at"])
+    old = (begun < pd.Timestamp(book.as_of - patience)).to_numpy(dtype=np.bool_)
     told: pd.DataFrame = rows.assign(
         bad=np.where(waits, np.nan, bad), given_up=old & ~waits & np.isnan(bad)
     )

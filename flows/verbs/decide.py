@@ -140,6 +140,7 @@ def speak(
     rule = rule_of(
         policy,
         scores,
+        decided_at=cases["decided_at"],
         key=_NO_DRAW if why else desk.audit_key(policy.case_type, _stamp(cases)),
         costs=desk.case_types[policy.case_type].costs,
         withheld=why_withheld(policy, cases["decided_at"], why),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from flows.verbs.cohort_rows import cohort_for
@@ -15,8 +16,11 @@ from flows.verbs.generation import Generation
 from flows.verbs.label_trust import CREDENCE_SHARE, hoped_boundary, with_second_draws
 from flows.verbs.truth import Book
 from models.boundary import CertificationSequence, delta_of_sequence
+from models.hub import Policy
 from models.truth import credence
 from models.vocabulary import Boundary, Certificate, Costs, Targets
+
+FloatArray = npt.NDArray[np.float64]
 
 TRAFFIC_DAYS = 28
 """Today's traffic is that of the last four weeks."""
@@ -84,7 +88,7 @@ def with_doubt(
     uniform = desk.case_draw(f"credence|{case_type}", frame["case_id"])
     bad = labels["bad"].to_numpy(dtype=np.float64) == 1.0
     sure = bool(labels["confirmed"].to_numpy(dtype=np.bool_)[bad].all())
-    believed = np.ones(len(labels)) if sure else credence(labels, hoped, delta)
+    believed = np.ones(len(labels)) if sure else _once_a_case(labels, hoped, delta)
     return labels.assign(
         credence=believed, credence_uniform=np.where(np.isnan(uniform), 0.0, uniform)
     )
@@ -108,13 +112,29 @@ def given_for(desk: Desk, book: Book, generation: Generation) -> Given:
         incumbent=live.boundary if live is not None and generation.promoted else None,
         hoped=hoped,
         digest=evidence_digest(frame, generation.digest),
-        rate=1.0 if live is None else live.audit.cohort_rates(live.boundary)[0],
+        rate=cohort_rate(live, book.as_of),
         cases_per_day=_traffic(book, case_type),
     )
     if frame.empty:
         return given
     set_aside = given.targets.delta * CREDENCE_SHARE / (1.0 - CREDENCE_SHARE)
     return replace(given, frame=with_doubt(desk, case_type, frame, hoped, set_aside))
+
+
+def _once_a_case(labels: pd.DataFrame, hoped: Boundary, delta: float) -> FloatArray:
+    """How far labels may be believed, where a case drawn from the store may have a second row."""
+    if "from_store" not in labels or not labels["from_store"].any():
+        return credence(labels, hoped, delta)
+    codes, _ = pd.factorize(labels["case_id"])
+    first = ~labels["case_id"].duplicated().to_numpy()
+    return credence(labels[first].reset_index(drop=True), hoped, delta)[codes]
+
+
+def cohort_rate(live: Policy | None, at: datetime) -> float:
+    """The rate at which cases decided at a moment enter the cohort under the live policy."""
+    if live is None:
+        return 1.0
+    return live.audit.cohort_rates(live.boundary, sprinting=live.audit.sprints_at(at))[0]
 
 
 def evidence_digest(frame: pd.DataFrame, model_digest: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from configs.errors import GateRefused
 from flows.verbs.desk import Desk
 from flows.verbs.known_case_type import known_case_type
-from models.hub import Entry, halt_of, live_policy_id, previous_policy_id, running_ab
+from models.hub import Entry, Policy, halt_of, live_policy_id, previous_policy_id, running_ab
 from models.hub.entries import PEOPLE
 from models.hub.provenance import Provenance, provenance
 from models.hub.readers import of
@@ -40,7 +40,7 @@ def state_of(desk: Desk, history: Sequence[Entry], case_type: str, at: datetime)
     Returns:
         `state`: shadow (nothing was promoted: the agent advises, people decide), live, halted or
         expired; the live policy, what made it live, who approved it; what a rollback would return
-        to; the A/B test that runs.
+        to; the A/B test that runs; the sprint of its audits that lasts.
     """
     live = live_policy_id(history, case_type)
     halt, trial = halt_of(history, case_type), running_ab(history, case_type)
@@ -60,6 +60,7 @@ def state_of(desk: Desk, history: Sequence[Entry], case_type: str, at: datetime)
         "halted_because": None if halt is None else halt.dossier["reason"],
         "trying": None if trial is None else trial.policy_id,
         "trying_since": _stamp(None if trial is None else trial.at),
+        **_sprint(policy, at),
     }
     return {**told, **whence(history, case_type, live)}
 
@@ -67,7 +68,16 @@ def state_of(desk: Desk, history: Sequence[Entry], case_type: str, at: datetime)
 _STATE = (
     "case_type", "state", "policy_id", "model_version", "pass_at_or_below", "block_at_or_above",
     "valid_until", "previous_policy_id", "halted_by", "halted_because", "trying", "trying_since",
+    "sprint_rate", "sprint_until",
 )  # fmt: skip
+
+
+def _sprint(policy: Policy | None, at: datetime) -> dict[str, Any]:
+    """The audit rate of the sprint that lasts at a moment, and until when."""
+    if policy is None or not policy.audit.sprints_at(at):
+        return {"sprint_rate": None, "sprint_until": None}
+    audit = policy.audit
+    return {"sprint_rate": audit.sprint_rate, "sprint_until": _stamp(audit.sprint_until)}
 
 
 def whence(history: Sequence[Entry], case_type: str, policy_id: str | None) -> dict[str, Any]:

@@ -20,12 +20,13 @@ from flows.verbs.live import filed_dossiers
 from flows.verbs.look_back import look_backs
 from flows.verbs.night_results import moved, not_done
 from flows.verbs.population_watch import holds_that_wait
-from flows.verbs.waiting_rows import open_draws
+from flows.verbs.waiting_rows import oldest_open_draws
 from models.hub import (
     Entry,
     EntryKind,
     Hold,
     HoldState,
+    extension_request_of,
     halt_of,
     resume_request_of,
     rollback_request_of,
@@ -35,6 +36,13 @@ _ROUTINE = frozenset(
     {EntryKind.LOOK_TAKEN, EntryKind.AUDIT_SECRET_RECORDED, EntryKind.ENROLLED, EntryKind.REVOKED}
 )
 """What happens every night, or is about people, is no change of what decides."""
+
+
+_WINDOWS = {
+    "go_live": "go-live",
+    "last_extension": "last-draw",
+    "this_model": "this-model",
+}
 
 
 def last_night(desk: Desk, now: datetime) -> dict[str, Any]:
@@ -184,7 +192,9 @@ def _decisions(desk: Desk, history: Sequence[Entry]) -> list[dict[str, Any]]:
         step = "approve" if "approval" in row["waits_for"] else "promote"
         trial = row["waits_for"] == "A/B test runs"
         command = "ratchet validate-ab" if trial else f"ratchet {step} {row['policy_id'][:12]}"
-        what = f"policy {row['policy_id'][:12]} for its {row['waits_for'].removesuffix(' runs')}"
+        kind = "" if row["sprint"] is None else " (a sprint)"
+        awaited = row["waits_for"].removesuffix(" runs")
+        what = f"policy {row['policy_id'][:12]}{kind} for its {awaited}"
         waits.append(_wait(row["case_type"], what, 1, command, row["may_approve"]))
     for name in desk.case_types:
         halt, back = halt_of(history, name), rollback_request_of(history, name)
@@ -193,6 +203,12 @@ def _decisions(desk: Desk, history: Sequence[Entry]) -> list[dict[str, Any]]:
             second = f"; {asked.actor} asks to resume" if asked else ""
             what = f"halted by {halt.actor}{second}"
             waits.append(_wait(name, what, 1, f"ratchet resume {name} --reason R"))
+        draw = extension_request_of(history, name)
+        if draw is not None:
+            what = f"{draw.actor} asks to draw audits from the store; an approver agrees"
+            window = _WINDOWS[str(draw.dossier["window"])]
+            command = f"ratchet sprint {name} --from-store {window} --rate {draw.dossier['rate']:g}"
+            waits.append(_wait(name, what, 1, command))
         if back is not None:
             what = f"{back.actor} asks to roll back; a second person agrees"
             waits.append(_wait(name, what, 1, f"ratchet rollback {name} --reason R"))
@@ -202,19 +218,16 @@ def _decisions(desk: Desk, history: Sequence[Entry]) -> list[dict[str, Any]]:
 def _work(desk: Desk, night: dict[str, Any], now: datetime) -> list[dict[str, Any]]:
     """What people have to look at, by case type: second reviews, open draws, tickets."""
     second = Counter(one["case_type"] for one in night["second_reviews"])
-    draws = open_draws(desk, now)
-    ages = {str(name): mine["age_days"] for name, mine in draws.groupby("case_type", observed=True)}
+    draws = {one["case_type"]: one for one in oldest_open_draws(desk, now)}
     still_open = [one for one in night["tickets"] if one["status"] == "open"]
     waits = []
     for name in desk.case_types:
         if second[name]:
             command = f"ratchet second-reviews --case-type {name} --to FILE"
             waits.append(_wait(name, "second reviews are needed", second[name], command))
-        if name in ages:
-            oldest = float(ages[name].max())
-            what = f"audit draws without a label, the oldest {oldest:g} days old"
+        if name in draws:
             command = f"ratchet open-draws --case-type {name} --to FILE"
-            waits.append(_wait(name, what, len(ages[name]), command))
+            waits.append(_wait(name, draws[name]["what"], draws[name]["draws"], command))
         for one in look_backs(desk, name, now):
             if len(one.waiting):
                 what = (

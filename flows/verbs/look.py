@@ -144,4 +144,4 @@ def _past_the_gates(
 
 def _countable(frame: pd.DataFrame) -> pd.DataFrame:
     """Labels that could be misses or false blocks: a person decides the others anyway."""
-    return frame[frame["automatable"].to_numpy(dtype=np.bool_)]
+    return frame[frame["automatable"].to_numpy(dtype=np.bool_)].drop_duplicates("case_id")

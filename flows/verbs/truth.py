@@ -13,6 +13,7 @@ import pandas as pd
 from flows.adapters.case_numbers import CASE_NUMBER
 from flows.verbs.desk import Desk
 from flows.verbs.generation import Generation
+from flows.verbs.store_draws import with_store_draws
 from models.boundary.decide import automatable
 from models.hub import Hold, holds_of
 from models.truth import OUTCOME_RANK, matured_before, settle
@@ -23,7 +24,7 @@ FloatArray = npt.NDArray[np.float64]
 
 _DECISIONS = [
     "case_id", "case_type", "opened_at", "score", "recommendation", "action", "propensity",
-    "audited", "policy_id", "model_version", "priority", "received_at",
+    "audited", "policy_id", "model_version", "priority", "received_at", "decided_at",
 ]  # fmt: skip
 _REVIEWS = [
     "review_id", "revision", "reviewer_id", "team", "kind", "queued_at", "resolved_at", "verdict",
@@ -41,7 +42,8 @@ _FEW_WORDS = (
 
 @dataclass(frozen=True)
 class Book:
-    """Everything the store held as of a moment that a night reads, once for all case types.
+    """Everything the store held as of a moment that a night reads, once for all case types; decisions
+    as they are drawn by then (`with_store_draws`).
 
     decisions, reviews (latest revisions), outcomes and truth (one row per settled case), joined by
     `case_number`: comparing hundreds of thousands of text keys is most of a night otherwise.
@@ -314,9 +316,10 @@ def load_book(desk: Desk, as_of: datetime, since: datetime | None = None) -> Boo
     """
     outcomes = _read(desk, "outcomes", _OUTCOMES, as_of, since, "observed_at")
     reviews = _latest(_read(desk, "reviews", _REVIEWS, as_of, since, "resolved_at"))
+    decisions = _read(desk, "decisions", _DECISIONS, as_of, since, "opened_at")
     return Book(
         as_of=as_of,
-        decisions=_read(desk, "decisions", _DECISIONS, as_of, since, "opened_at"),
+        decisions=with_store_draws(desk, decisions, as_of),
         reviews=reviews,
         outcomes=outcomes,
         truth=settle(reviews, outcomes, by=CASE_NUMBER),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from flows.verbs.desk import Desk
 from flows.verbs.known_case_type import known_case_type
 from flows.verbs.night import earliest_evidence
 from flows.verbs.second_reviews import second_reviews
+from flows.verbs.store_draws import store_drawn
 from flows.verbs.truth import VERIFIED, load_book
 from models.vocabulary import Action
 
@@ -20,6 +22,8 @@ DELIVERED_BY = "delivered_by"
 _FIRST = ["table", BROKEN_RULES, DELIVERED_BY, "received_at"]
 _AUDIT = ["case_id", "case_type", "opened_at", "decided_at", "action", "audited", "policy_id"]
 _CASE = ["case_id", "case_type", "opened_at", "priority", "amount_usd"]
+_NAMED = 3
+"""So many of the oldest open draws are named; the others are counted."""
 OPEN_DRAW = ["case_id", "case_type", "opened_at", "decided_at", "age_days", "policy_id"]
 
 
@@ -86,7 +90,8 @@ def second_reviews_needed(
 def open_draws(
     desk: Desk, now: datetime, case_type: str | None = None, since: datetime | None = None
 ) -> pd.DataFrame:
-    """The automatic decisions that were drawn for an audit and have no label yet, oldest first:
+    """The automatic decisions that were drawn for an audit, when they were decided or later from the
+    store, and have no label yet, oldest first:
     case_id, case_type, opened_at, decided_at, age_days (since the decision), policy_id.
 
     What was decided does not stand there: an audit is blind. A review that escalates is no label.
@@ -105,11 +110,41 @@ def open_draws(
     rows = desk.store.read("decisions", columns=_AUDIT, filters=filters, as_of=now)
     automatic = rows["action"].astype("str") != Action.ESCALATE.value
     rows = rows[automatic.to_numpy(dtype=np.bool_)].drop_duplicates("case_id")
+    names = list(desk.case_types) if case_type is None else [case_type]
+    drawn_later = [later for name in names if len(later := store_drawn(desk, name, now))]
+    if drawn_later:
+        rows = pd.concat([rows, *(later[_AUDIT] for later in drawn_later)], ignore_index=True)
     rows = _since(rows, "decided_at", since)
     rows = rows[~rows["case_id"].isin(_labelled(desk, rows["case_id"], now)).to_numpy()]
     age = (pd.Timestamp(now) - rows["decided_at"]).dt.total_seconds() / 86_400.0
     rows = rows.assign(age_days=age.round(1)).sort_values(["decided_at", "case_id"], kind="stable")
     return rows[OPEN_DRAW].reset_index(drop=True)
+
+
+def oldest_open_draws(desk: Desk, now: datetime) -> list[dict[str, Any]]:
+    """By case type with open draws, as plain values: `draws` (how many), `age_days` of the oldest, the
+    ids of the `oldest`, oldest first, and a sentence (`what`).
+
+    Raises:
+        GateRefused: audits were drawn from the store, and the audit secret is not at hand.
+    """
+    found = []
+    for name, mine in open_draws(desk, now).groupby("case_type", sort=True, observed=True):
+        oldest = mine["case_id"].astype("str").head(_NAMED).tolist()
+        age, more = float(mine["age_days"].max()), ", ..." if len(mine) > _NAMED else ""
+        what = (
+            f"audit draws without a label, the oldest {age:g} days old ({', '.join(oldest)}{more})"
+        )
+        found.append(
+            {
+                "case_type": str(name),
+                "draws": len(mine),
+                "age_days": age,
+                "oldest": oldest,
+                "what": what,
+            }
+        )
+    return found
 
 
 def _of_table(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from models.boundary import price_words
 from models.boundary.certification_sequence import CertificationSequence
 from models.boundary.notch_price import TRICKLE
 from models.vocabulary import AuditBudget, Boundary
@@ -71,7 +72,7 @@ def _sentences(
     rate: float, automatic: float, wanted: float, days: dict[str, float], budget: AuditBudget
 ) -> tuple[str, ...]:
     said = [
-        f"Audited: {rate:.1%} of the automatic decisions, some {rate * automatic:,.0f} reviews a day."
+        f"Audited: {price_words.percent(rate)} of the automatic decisions, some {rate * automatic:,.0f} reviews a day."
     ]
     if rate < wanted:
         said.append(
@@ -81,9 +82,10 @@ def _sentences(
     for zone, count in days.items():
         late = "" if count <= budget.within_days * 1.01 else ", later than asked"
         said.append(
-            f"The next notch of the {zone} side then has 80% power after {count:,.0f} days{late}."
+            f"The next notch of the {zone} side is then proven within {price_words.days(count)}, with a "
+            f"chance of 80 %{late}."
             if math.isfinite(count)
-            else f"The next notch of the {zone} side is not provable at this size."
+            else f"The next notch of the {zone} side: no number of labels within reach proves it."
         )
     return tuple(said)
 

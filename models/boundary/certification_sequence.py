@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -531,10 +532,7 @@ class _CohortJudgement(Judgement):
         said = []
         if waiting:
             first = int(np.flatnonzero(cohort.member & cohort.waiting)[0])
-            said.append(
-                f"{waiting:,} cases of the cohort have no label yet; looks wait for the first of "
-                f"them, row {first:,}."
-            )
+            said.append(_of_those_that_wait(waiting, float(cohort.day[first])))
         if given_up:
             said.append(f"{given_up:,} cases were given up for good and count as the worst case.")
         return " ".join(said)
@@ -592,6 +590,23 @@ class _CohortTests:
 
     def _ladders(self, risk: str) -> list[Ladder]:
         return [ladder for ladder in self.sequence.ladders if ladder.risk == risk]
+
+
+def _of_those_that_wait(count: int, opened_on: float) -> str:
+    """How many truths are not in, and since when the first in order of entry waits.
+
+    Args:
+        opened_on: days since 1970 (UTC); 0 where that is not told.
+    """
+    one = count == 1
+    cases = "1 case" if one else f"{count:,} cases"
+    told = f"{cases} of the cohort {'has' if one else 'have'} no settled label yet"
+    first = "it" if one else "the first of them"
+    since = "" if opened_on <= 0.0 else f", opened on {_EPOCH + timedelta(days=opened_on):%Y-%m-%d}"
+    return f"{told}; the next look waits for {first}{since}."
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _bad_places(cohort: Cohort) -> IntArray:

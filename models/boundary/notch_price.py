@@ -10,11 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from types import MappingProxyType
 
 import numpy as np
 from scipy import stats
 
+from models.boundary import price_words
 from models.boundary.look_table import LookTable, carried, look_table, looks_within
 
 POWER = 0.8
@@ -31,6 +33,18 @@ _HOPE = 4.0
 NOTCH = 0.02
 TRICKLE = 0.03
 """The audit rate where nobody says another (METHODS 2: what the guard needs)."""
+
+
+PAYS_WITHIN = 365.0
+"""Days: labels that the notch does not earn back within a year are not worth their hours."""
+
+
+class Road(StrEnum):
+    """The cheapest way to a notch (METHODS 2)."""
+
+    SPRINT = "sprint"
+    PATIENCE = "patience"
+    BETTER_MODEL = "better model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +103,9 @@ class NotchPrice:
         labels: reviews that the audit adds for them, as that many of them are decided today; while
             nothing is decided every case is reviewed anyway, and all of them are counted.
         days: by audit rate, at the traffic told; empty where none was.
-        payback_days: until the reviews saved by the notch are as many as `labels`; None: unknown.
+        payback_days: until the reviews saved by the notch are as many as `labels`; None: unknown, or
+            the labels cost nothing, as every case is reviewed anyway.
+        reviewed_anyway: the side decides nothing yet, so its labels come by themselves.
     """
 
     zone: str
@@ -102,31 +118,61 @@ class NotchPrice:
     labels: int | None = None
     days: Mapping[float, float] = field(default_factory=dict)
     payback_days: float | None = None
+    reviewed_anyway: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "days", MappingProxyType(dict(self.days)))
 
     @property
+    def road(self) -> Road:
+        """Which is the cheapest: a sprint, patience or a better model?
+
+        A sprint and patience buy the same labels. The sprint is the better one where what it costs
+        is earned back before patience would have proven anything.
+        """
+        if not self.provable or self.cases is None:
+            return Road.BETTER_MODEL
+        if self.payback_days is None or not self.days:
+            return Road.PATIENCE  # nothing to hurry for, or nothing to hurry with
+        if self.payback_days > PAYS_WITHIN:
+            return Road.BETTER_MODEL
+        today, soonest = next(iter(self.days.values())), min(self.days.values())
+        return Road.SPRINT if soonest + self.payback_days < today else Road.PATIENCE
+
+    @property
     def sentence(self) -> str:
-        """For people."""
+        """For people: what is in hand, what is missing, how long it takes, and which road is cheapest."""
         step = f"{100.0 * self.notch:.3g} points more on the {self.zone} side"
         if not self.provable or self.cases is None or self.labels is None:
             return (
-                f"{step}: not provable at this size ({self.in_hand:,} labels in hand); a better "
-                "model is the way."
+                f"{step}: no number of labels within reach proves it ({self.in_hand:,} labels in hand); "
+                "a better model is the way."
             )
         halved = (
-            "" if self.notch == self.asked else " (half the notch: a whole one is not provable)"
+            ""
+            if self.notch == self.asked
+            else " (half the notch; a whole one is out of reach for this model)"
         )
         if self.cases == 0:
             return f"{step}{halved}: what is in hand is likely to prove it at the next look."
         told = f"{step}{halved}: {self.labels:,} more labels, {self.in_hand:,} in hand"
         if self.days:
-            by_rate = ", ".join(f"{days:,.0f} at {rate:.3g}" for rate, days in self.days.items())
-            told += f"; days by audit rate: {by_rate}"
-        if self.payback_days is not None:
-            told += f"; paid back in {self.payback_days:,.0f} days"
-        return f"{told}."
+            told += f"; {price_words.days_by_rate(self.days)}"
+        if self.reviewed_anyway:
+            return f"{told}. They come by themselves, as every case of it is reviewed."
+        if self.payback_days is None:
+            return f"{told}."
+        back = price_words.days(self.payback_days)
+        return f"{told}; paid back {back} after it is live. {self.advice}"
+
+    @property
+    def advice(self) -> str:
+        """The cheapest road, in a sentence."""
+        if self.road is Road.SPRINT:
+            return "A sprint is the cheapest road: it is paid back before patience proves anything."
+        if self.road is Road.PATIENCE:
+            return "Patience is the cheapest road: a sprint would not be paid back sooner."
+        return "A better model is the cheapest road: these labels are not paid back within a year."
 
 
 def size_at_power(table: LookTable, errors: int, trials: int) -> int | None:
@@ -193,6 +239,7 @@ def priced(
             return NotchPrice(
                 zone, notch, asked, reached, True, in_hand, cases, labels,
                 *_in_days(cases, labels, notch, decided, cases_per_day, rate),
+                reviewed_anyway=rate >= 1.0 and decided <= 0.0,
             )  # fmt: skip
     return NotchPrice(zone, asked, asked, reached, False, in_hand)
 
@@ -203,8 +250,10 @@ def _in_days(
     """(days by audit rate: today's, half, double, everything; days until the labels are paid back)."""
     if traffic is None or traffic <= 0.0:
         return {}, None
-    rates = [rate, rate / 2.0, min(2.0 * rate, 1.0), 1.0] if decided > 0.0 else [1.0]
-    payback = labels / (notch * traffic) if decided > 0.0 else 0.0
+    # What decides nothing itself may stand beside a side, or another model, whose audits are its cohort.
+    free = decided <= 0.0 and rate >= 1.0
+    rates = [1.0] if free else [rate, rate / 2.0, min(2.0 * rate, 1.0), 1.0]
+    payback = None if free else labels / (notch * traffic)
     return {one: cases / (one * traffic) for one in rates}, payback
 
 

@@ -29,7 +29,7 @@ def in_cohort(uniform: FloatArray, rate: float | FloatArray) -> BoolArray:
     return np.asarray(uniform < rate)
 
 
-def from_store(cases: pd.DataFrame, rate: float) -> BoolArray:
+def from_store(cases: pd.DataFrame, rate: float | FloatArray) -> BoolArray:
     """Who joins when past cases are drawn up to `rate`: old rate <= uniform < rate, shape (cases,).
 
     Nothing else of a case is asked. A bad case that came to light by itself joins like any other:
@@ -37,6 +37,7 @@ def from_store(cases: pd.DataFrame, rate: float) -> BoolArray:
 
     Args:
         cases: `uniform`, and `cohort_rate`, up to which the case's time has been drawn already.
+        rate: one, or one a case, shape (cases,).
     """
     joins = (cases["uniform"] >= cases["cohort_rate"]) & (cases["uniform"] < rate)
     return joins.to_numpy(dtype=np.bool_)

@@ -37,6 +37,28 @@ class Propose:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProposeSprint:
+    """Ask for more audits of the live policy for a time: it is the same policy in all else (METHODS 2).
+
+    Whole policies are passed, so the command cannot claim what they do not have. A sprint proves
+    nothing and rests on no certificate of its own: `evidence_digest` names what its price was made
+    from. It spends people's hours, so somebody else approves it, as any proposal.
+    """
+
+    case_type: str
+    live: Policy
+    sprint: Policy
+    actor: str
+    base_version: int
+    evidence_digest: str
+    approvers: int = 1
+    dossier: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check_approvers(self.approvers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Approve:
     """A second person agrees to one proposal on the evidence and the dossier they saw.
 
@@ -274,6 +296,46 @@ class DiscardHold:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RequestExtension:
+    """The first of two people asks for audits to be drawn from the store, up to a rate (METHODS 2).
+
+    `since` names where the window begins, and no other moment can be had: a window chosen by what came
+    to light in it would be no sample. It is go-live, where the last window ended, or where the cases
+    begin that may certify the model under test. The window ends at the request.
+    """
+
+    case_type: str
+    since: Literal["go_live", "last_extension", "this_model"]
+    rate: float
+    actor: str
+    base_version: int
+    dossier: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.since not in ("go_live", "last_extension", "this_model"):
+            raise ValueError(
+                "a window begins at go_live, at the last_extension or with this_model, not at "
+                f"{self.since!r}"
+            )
+        if not 0.0 < self.rate <= 1.0:
+            raise ValueError(f"the rate must lie in (0, 1], got {self.rate!r}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtendAudit:
+    """The second person agrees to the request that they read: the cases are drawn at this moment.
+
+    `request_digest` is `dossier_digest(request)`.
+    """
+
+    case_type: str
+    request_digest: str
+    actor: str
+    base_version: int
+    dossier: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StartGeneration:
     """The model changed: looks are counted from here (METHODS 1)."""
 
@@ -418,6 +480,7 @@ class RecordErasure:
 
 Command: TypeAlias = (
     Propose
+    | ProposeSprint
     | Approve
     | Refuse
     | StartAb
@@ -434,6 +497,8 @@ Command: TypeAlias = (
     | BoundHold
     | ReleaseHold
     | DiscardHold
+    | RequestExtension
+    | ExtendAudit
     | StartGeneration
     | RestartEvidence
     | TakeLook

@@ -22,18 +22,27 @@ LEDGER_BROKEN, AUDIT_SECRET_UNKNOWN = "ledger_broken", "audit_secret_unknown"
 and unreadable are a served folder's: another policy is live by now, or nobody can tell which."""
 
 
-def rule_of(policy: Policy, scores: FloatArray, *, key: str, costs: Costs, withheld: Why) -> Rule:
+def rule_of(
+    policy: Policy,
+    scores: FloatArray,
+    *,
+    decided_at: pd.Series,
+    key: str,
+    costs: Costs,
+    withheld: Why,
+) -> Rule:
     """A policy's boundary, audit plan and overrides as the rule that decides these cases.
 
     Args:
         scores: of the cases to be decided, shape (cases,); the audit rate may depend on them.
+        decided_at: tz-aware stamps, shape (cases,); the audit rate is the one in force then.
         key: of the audit draw, 16 characters.
         costs: the case type's.
         withheld: see `why_withheld`.
     """
     return Rule(
         boundary=policy.boundary,
-        audit_rate=policy.audit.rates(scores, policy.boundary),
+        audit_rate=policy.audit.rates(scores, policy.boundary, policy.audit.sprints(decided_at)),
         key=key,
         costs=costs,
         key_user_priority=policy.overrides.key_user_priority,

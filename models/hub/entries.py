@@ -27,6 +27,11 @@ LEDGER = "@ledger"
 no case type can have this name."""
 
 
+SPRINT = "sprint"
+"""In the dossier of a proposal and of a promotion, said by the hub alone: the audits are raised for a
+time, and nothing else of the live policy changes."""
+
+
 class EntryKind(StrEnum):
     """What happened to a case type's policy, to the people who may change it, or to the secret that
     draws the audits."""
@@ -52,6 +57,8 @@ class EntryKind(StrEnum):
     HOLD_RELEASED = "hold_released"
     HOLD_DISCARDED = "hold_discarded"
     HOLD_STRUCK = "hold_struck"
+    EXTENSION_REQUESTED = "extension_requested"
+    AUDIT_EXTENDED = "audit_extended"
     FORCE_REQUESTED = "force_requested"
     FORCED = "forced"
     ENROLLED = "enrolled"

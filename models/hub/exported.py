@@ -34,6 +34,10 @@ _AUDIT = (
     "in [0, 1) once a case, by a generator or a keyed hash of case_id whose key whoever opens or "
     "reviews cases does not know: the case is audited (reviewed all the same, blind) where u < rate."
 )
+_SPRINT = (
+    " Until sprint_until an automatic decision's rate is the larger of that and sprint_rate; deliver "
+    "those decisions under a policy_id of their own, as one id has one design."
+)
 _LOG = (
     "Deliver every decision (contract `decisions`): the score and model_version as they were, action, "
     "propensity = the audit rate used for an automatic decision and 1 for an escalated case, audited, "
@@ -78,7 +82,7 @@ def exported_policy(
         "fetch_again_within_hours": FETCH_WITHIN_HOURS,
         **_rule(live, acts),
         "how_to_decide": list(_STEPS),
-        "how_to_audit": _AUDIT,
+        "how_to_audit": _AUDIT + (_SPRINT if _sprints(live) else ""),
         "what_to_deliver": _LOG,
         "ab_test": None,
     }
@@ -100,6 +104,13 @@ def exported_policy(
 def document_digest(document: Mapping[str, Any]) -> str:
     """The SHA-256 (hex) of the canonical JSON of an exported document without its `digest`."""
     return sha256_of(canonical_json({k: v for k, v in document.items() if k != "digest"}))
+
+
+_IN_A_SPRINT = ("sprint_rate", "sprint_until")
+
+
+def _sprints(live: Policy | None) -> bool:
+    return live is not None and live.audit.sprint_until is not None
 
 
 def _state(live: Policy | None, halted: bool, at: datetime) -> str:
@@ -127,6 +138,7 @@ def _rule(policy: Policy | None, acts: bool) -> dict[str, Any]:
             **audit,
             "steps": document["audit"].get("steps", []),
             "block_rate": document["audit"].get("block_rate"),
+            **{name: document["audit"][name] for name in _IN_A_SPRINT if name in document["audit"]},
         },
         "overrides": document["overrides"],
     }

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from models.hub.canonical import in_utc
-from models.hub.entries import Entry
+from models.hub.entries import SPRINT, Entry
 from models.hub.refusal import Refusal, Rule
 from models.hub.said import short
 from models.vocabulary.ab_plan import AbPlan
@@ -44,9 +44,24 @@ def lasts_until_live(
     )
 
 
+def sprint_has_ended(until: datetime, at: datetime) -> Refusal | None:
+    """The refusal of a sprint that has no time left (both tz-aware); None: it lasts."""
+    if until > at:
+        return None
+    return Refusal(
+        f"The sprint ends at {in_utc(until).isoformat(timespec='seconds')}, and by now that is past: it "
+        "would raise nothing. Ask for one with a later end.",
+        Rule.SPRINT_ENDS_LATER,
+    )
+
+
 def still_lasts(proposal: Entry | None, at: datetime) -> Refusal | None:
     """The same of a proposal in the ledger, as it is approved or promoted: has its certificate ended
-    by now? Proposals that do not say when it ends are not judged."""
+    by now, or the sprint that it asks for? Proposals that do not say when it ends are not judged."""
+    if proposal is not None and (sprint := proposal.dossier.get(SPRINT)) is not None:
+        ended = sprint_has_ended(datetime.fromisoformat(str(sprint["until"])), at)
+        if ended is not None:
+            return ended
     said = None if proposal is None else proposal.dossier.get("valid_until")
     if proposal is None or said is None:
         return None

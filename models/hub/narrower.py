@@ -96,7 +96,9 @@ def _is_met(conditions: tuple[Condition, ...], patterns: set[frozenset[Condition
 
 
 def _audited_less(policy: Policy, than: Policy) -> str:
-    """Compared at the end of every step of either plan and just above it, on both sides."""
+    """Compared at the end of every step of either plan and just above it, on both sides, once the
+    sprints of both have ended: a sprint buys labels and guards nothing, and what leaves it early (a
+    rollback by the guard) must not have to wait for a second person."""
     tops = [top for top, _ in chain(policy.audit.steps, than.audit.steps)]
     cuts = [cut for cut in _reach(policy.boundary) if math.isfinite(cut)]
     scores = np.array(

@@ -148,6 +148,7 @@ class PinnedPolicy:
         rule = rule_of(
             self.policy,
             scores,
+            decided_at=at,
             key=self.key,
             costs=self.costs,
             withheld=why_withheld(self.policy, at, withheld),

@@ -20,7 +20,7 @@ from models.hub.commands import (
     RollBack,
     StartAb,
 )
-from models.hub.entries import Entry, EntryKind
+from models.hub.entries import SPRINT, Entry, EntryKind
 from models.hub.lasting import lasts_until_live, still_lasts
 from models.hub.narrower import is_narrower, why_wider
 from models.hub.people import is_a_flow
@@ -82,15 +82,20 @@ def propose(history: Sequence[Entry], command: Propose, at: datetime) -> Said | 
         for name in ("evidence_since", "evidence_until")
         if (stamp := getattr(command, name)) is not None
     }
-    asked = {
-        **asdict(policy.boundary),  # what is approved is what was read, whatever the dossier says
+    told = {**asked_for(policy, command.approvers), **stamps}
+    return Said(EntryKind.PROPOSED, policy.policy_id, command.evidence_digest, told)
+
+
+def asked_for(policy: Policy, approvers: int) -> dict[str, object]:
+    """What is approved is what was read, whatever a proposal's dossier says."""
+    return {
+        **asdict(policy.boundary),
         "model_version": policy.model_version,
         "model_digest": policy.model_digest,
         "ab_plan": None if policy.ab_plan is None else policy.ab_plan.document(),
         "valid_until": None if policy.valid_until is None else utc_stamp(policy.valid_until),
-        "approvers_needed": command.approvers,
+        "approvers_needed": approvers,
     }
-    return Said(EntryKind.PROPOSED, policy.policy_id, command.evidence_digest, {**asked, **stamps})
 
 
 def approve(history: Sequence[Entry], command: Approve, at: datetime) -> Said | Refusal:
@@ -447,8 +452,8 @@ def _seen(reason: str) -> Refusal:
 
 
 def _rests_on(proposal: Entry) -> dict[str, object]:
-    """Which model a promotion makes live, and until when its evidence reached."""
-    names = ("model_digest", "model_version", "evidence_until")
+    """Which model a promotion makes live, until when its evidence reached, and whether it is a sprint."""
+    names = ("model_digest", "model_version", "evidence_until", SPRINT)
     return {name: proposal.dossier[name] for name in names if name in proposal.dossier}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from models.hub.entries import CHANGES_THE_LIVE_POLICY, Entry, EntryKind
+from models.hub.entries import CHANGES_THE_LIVE_POLICY, SPRINT, Entry, EntryKind
 from models.hub.readers import approvers_of, of
 
 _BY_PEOPLE = frozenset({EntryKind.PROMOTED, EntryKind.FORCED, EntryKind.AB_STARTED})
@@ -17,7 +17,8 @@ class Provenance:
     """The entries behind a policy; None where there is none.
 
     A narrowed policy has the approval, proposal and force of the one it was narrowed from: nobody is
-    asked before a boundary decides less.
+    asked before a boundary decides less. So has a policy in a sprint of the one whose place it took:
+    what was approved since is the hours, and nothing that it decides.
 
     Attributes:
         made_live: the promotion, force, narrowing or rollback that made it live (the last one).
@@ -59,11 +60,13 @@ def provenance(history: Sequence[Entry], case_type: str, policy_id: str) -> Prov
 
 
 def _origin(mine: Sequence[Entry], policy_id: str) -> str:
-    """Back over narrowings to the policy that somebody approved or forced."""
+    """Back over narrowings and sprints to the policy that somebody approved or forced."""
     for entry in reversed(mine):
         if entry.policy_id != policy_id:
             continue
-        if entry.kind in _BY_PEOPLE:
+        if entry.kind is EntryKind.PROMOTED and SPRINT in entry.dossier:
+            policy_id = str(entry.dossier[SPRINT]["in_place_of"])
+        elif entry.kind in _BY_PEOPLE:
             break
         if entry.kind is EntryKind.NARROWED:
             policy_id = str(entry.dossier["narrowed_from"])

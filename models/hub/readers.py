@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from models.hub.canonical import canonical_json, sha256_of
-from models.hub.entries import CHANGES_THE_LIVE_POLICY, PEOPLE, Entry, EntryKind
+from models.hub.entries import CHANGES_THE_LIVE_POLICY, PEOPLE, SPRINT, Entry, EntryKind
 from models.hub.said import same_person
 
 
@@ -216,13 +216,15 @@ def last_look(history: Sequence[Entry], case_type: str) -> Entry | None:
 def lineage_of(history: Sequence[Entry], case_type: str) -> list[str]:
     """The policies made live and not rolled back, oldest first.
 
-    A narrowing takes its incumbent's place, so that no rollback undoes it by widening again.
+    A narrowing takes its incumbent's place, so that no rollback undoes it by widening again; so does
+    a sprint, or a rollback would return to the very boundary that it is to leave.
     """
     lineage: list[str] = []
     for entry in of(history, case_type):
         if entry.kind not in CHANGES_THE_LIVE_POLICY:
             continue
-        if entry.kind in (EntryKind.ROLLED_BACK, EntryKind.NARROWED):
+        sprints = entry.kind is EntryKind.PROMOTED and SPRINT in entry.dossier
+        if sprints or entry.kind in (EntryKind.ROLLED_BACK, EntryKind.NARROWED):
             lineage.pop()
         if entry.kind is not EntryKind.ROLLED_BACK and entry.policy_id is not None:
             lineage.append(entry.policy_id)

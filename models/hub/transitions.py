@@ -6,9 +6,19 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from models.hub import audit_secret, brakes, commands, evidence, holds, promotion, restored
+from models.hub import (
+    audit_secret,
+    brakes,
+    commands,
+    evidence,
+    extensions,
+    holds,
+    promotion,
+    restored,
+    sprints,
+)
 from models.hub.commands import Command
-from models.hub.entries import AUDIT_SECRET, GENESIS_HASH, LEDGER, PEOPLE, Entry
+from models.hub.entries import AUDIT_SECRET, GENESIS_HASH, LEDGER, PEOPLE, SPRINT, Entry
 from models.hub.people import enrol, revoke
 from models.hub.readers import version_of
 from models.hub.refusal import Refusal, Rule
@@ -16,6 +26,7 @@ from models.hub.said import Said, plain_name, shown_name
 
 _RULES: Mapping[type, Callable[[Sequence[Entry], Any, datetime], Said | Refusal]] = {
     commands.Propose: promotion.propose,
+    commands.ProposeSprint: sprints.propose_sprint,
     commands.Approve: promotion.approve,
     commands.Refuse: promotion.refuse,
     commands.StartAb: promotion.start_ab,
@@ -32,6 +43,8 @@ _RULES: Mapping[type, Callable[[Sequence[Entry], Any, datetime], Said | Refusal]
     commands.BoundHold: holds.bound,
     commands.ReleaseHold: holds.release,
     commands.DiscardHold: holds.discard,
+    commands.RequestExtension: extensions.request_extension,
+    commands.ExtendAudit: extensions.extend_audit,
     commands.StartGeneration: evidence.start_generation,
     commands.RestartEvidence: evidence.restart_evidence,
     commands.TakeLook: evidence.take_look,
@@ -57,7 +70,7 @@ _APART = {
     AUDIT_SECRET: (Rule.SECRET_STANDS_APART, "the secret that draws the audits"),
     LEDGER: (Rule.LEDGER_STANDS_APART, "the ledger itself"),
 }
-_TRUSTED = ("evidence_since", "evidence_until")
+_TRUSTED = ("evidence_since", "evidence_until", SPRINT)
 """What later rules believe of a proposal or promotion: its own rule says it, never its dossier."""
 
 
@@ -90,7 +103,7 @@ def decide(history: Sequence[Entry], command: Command, at: datetime) -> Entry | 
         return said
     last = history[-1] if history else None
     told = dict(command.dossier)
-    if isinstance(command, commands.Propose | commands.Promote):
+    if isinstance(command, commands.Propose | commands.ProposeSprint | commands.Promote):
         told = {name: value for name, value in told.items() if name not in _TRUSTED}
     return Entry(
         seq=last.seq + 1 if last else 1,

@@ -15,9 +15,10 @@ from flows.verbs.admit import admit_batch
 from flows.verbs.brakes import halt
 from flows.verbs.decide import AB_CASES, decide_cases
 from flows.verbs.desk import Desk
-from flows.verbs.recompute import COMPARED, recompute, stored_case
+from flows.verbs.recompute import COMPARED, recompute, recomputed, stored_case
 from models.boundary.arms import assign_arm
 from models.hub import Policy
+from models.hub.sprints import sprint_of
 from models.vocabulary import AbPlan, Boundary, Targets
 from tests.flows.verbs.advised_desk import CASE_TYPE, Advised
 from tests.flows.verbs.own_desk import go_live, own_desk, policy_of
@@ -103,6 +104,29 @@ def test_an_expired_certificate_decides_nothing_from_its_last_moment_on(
     ordinary = cases["priority"].iloc[100:] < 75
     assert set(decided["override"].iloc[100:]) == {"certificate_expired"}, ordinary.sum()
     assert "certificate_expired" not in set(decided["override"].iloc[:100])
+
+
+def test_a_case_is_audited_at_the_rate_of_its_own_moment_and_so_again_later(
+    advised: Advised, desk: Desk
+) -> None:
+    """Everything automatic within a sprint, one in four after it; nothing else differs, and each case
+    comes out the same when it is decided again."""
+    cases = later_cases(advised).sort_values("opened_at", ignore_index=True)
+    until = cases["opened_at"].iloc[100].to_pydatetime()
+    plain = policy_of(advised, PASS, BLOCK)
+    policy = sprint_of(plain, 1.0, until)
+    go_live(desk, policy, live_from(advised))
+    decided = decide_cases(desk, CASE_TYPE, cases, live_from(advised))
+    automatic = (decided["action"] != "escalate").to_numpy()
+    within = (decided["decided_at"] < until).to_numpy()
+    assert (automatic & within).any()
+    assert (automatic & ~within).any()
+    expected = np.where(automatic & ~within, 0.25, 1.0)
+    np.testing.assert_array_equal(decided["propensity"].to_numpy(), expected)
+    assert decided["audited"].to_numpy()[automatic & within].all()
+    again = recomputed(desk, policy, decided)
+    for name in ("action", "propensity", "audited", "queue"):
+        assert again[name].tolist() == decided[name].tolist()
 
 
 class _Refusing:

@@ -143,7 +143,12 @@ def test_a_look_waits_for_the_first_missing_truth() -> None:
     waiting = begun.extend(open_)
     assert len(waiting.looks) == 1
     told = waiting.certificate(waiting.proven)
-    assert "looks wait for the first of them, row 1,001" in told.reasons[-1]
+    assert told.reasons[-1] == (
+        "1 case of the cohort has no settled label yet; the next look waits for it."
+    )
+    dated = open_.assign(opened_at=pd.Timestamp("2026-03-01", tz="UTC"))
+    told = begun.extend(dated).certificate(waiting.proven)
+    assert told.reasons[-1].endswith("the next look waits for it, opened on 2026-03-01.")
     settled = then(ladder(1_000), cases([0.3], [False]), bad_at(0.8, 60))
     assert len(waiting.extend(settled).looks) == 2
 

@@ -10,7 +10,7 @@ import pytest
 
 from models.boundary import CertificationSequence, look_table
 from models.boundary.look_table import looks_within
-from models.boundary.notch_price import HORIZON, size_at_power
+from models.boundary.notch_price import HORIZON, NotchPrice, Road, size_at_power
 from models.vocabulary import Boundary, CertificateVerdict, Targets
 from tests.models.boundary.worlds import world
 
@@ -117,11 +117,18 @@ def test_while_everything_is_reviewed_every_case_is_a_label() -> None:
     found = CertificationSequence.start(RECALL, simulated(5, 800))
     told = found.certificate()
     assert told.verdict is CertificateVerdict.INSUFFICIENT_EVIDENCE
-    one = found.price(cases_per_day=100.0)["pass"]
+    one = found.price(cases_per_day=100.0, rate=1.0)["pass"]
     assert one.labels == one.cases
     assert list(one.days) == [1.0]
+    assert one.payback_days is None
+    assert one.reviewed_anyway
     bad = len(found.bad_places)
     assert one.cases == int(np.ceil((found.first - bad) / (bad / 800)))
+    beside = found.price(cases_per_day=100.0, rate=0.1)["pass"]
+    assert beside.days[0.1] == pytest.approx(
+        10 * one.days[1.0]
+    )  # another side, or model, decides and is audited
+    assert not beside.reviewed_anyway
 
 
 def test_both_sides_are_priced_in_the_same_terms() -> None:
@@ -139,3 +146,56 @@ def test_what_is_no_notch_or_rate_is_refused(wrong: dict[str, float]) -> None:
     found = CertificationSequence.start(RECALL, simulated(7, 100))
     with pytest.raises(ValueError, match=r"notch|rate"):
         found.price(**wrong)
+
+
+def a_price(**said: object) -> NotchPrice:
+    """Two points more for 600 labels: a day at full audit, ten at today's rate, six days of payback."""
+    return NotchPrice(
+        **{
+            "zone": "pass",
+            "notch": 0.02,
+            "asked": 0.02,
+            "cut": 0.1,
+            "provable": True,
+            "in_hand": 1_200,
+            "cases": 1_000,
+            "labels": 600,
+            "days": {0.1: 10.0, 0.05: 20.0, 0.2: 5.0, 1.0: 1.0},
+            "payback_days": 6.0,
+            **said,
+        }
+    )
+
+
+def test_a_price_reads_as_one_story() -> None:
+    """Rates in percent, today's first, and the road that its own figures speak for: 1 + 6 < 10."""
+    assert a_price().sentence == (
+        "2 points more on the pass side: 600 more labels, 1,200 in hand; 10 days at today's audit rate "
+        "of 10 %, 20 days at 5 %, 5 days at 20 %, 1 day with everything audited; paid back 6 days after "
+        "it is live. A sprint is the cheapest road: it is paid back before patience proves anything."
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "road"),
+    [
+        ({}, Road.SPRINT),
+        ({"payback_days": 9.0}, Road.PATIENCE),  # 1 + 9 is no sooner than 10
+        ({"payback_days": 366.0}, Road.BETTER_MODEL),
+        ({"provable": False, "cases": None, "labels": None}, Road.BETTER_MODEL),
+        ({"payback_days": None, "reviewed_anyway": True}, Road.PATIENCE),
+        ({"days": {}, "payback_days": None}, Road.PATIENCE),
+    ],
+)
+def test_the_cheapest_road_follows_from_the_price(said: dict[str, object], road: Road) -> None:
+    assert a_price(**said).road is road
+
+
+def test_nothing_is_paid_back_that_costs_nothing() -> None:
+    """While every case is reviewed the labels come by themselves: no payback, and none of no days."""
+    told = a_price(days={1.0: 0.4}, payback_days=None, reviewed_anyway=True).sentence
+    assert "paid back" not in told
+    assert "less than a day" in told
+    assert "They come by themselves" in told
+    soon = a_price(payback_days=0.2).sentence
+    assert "paid back less than a day after it is live" in soon

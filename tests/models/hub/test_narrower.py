@@ -134,7 +134,7 @@ def automatic(policy, at):
     stamps = pd.Series([pd.Timestamp(at)] * len(CASES))
     withheld = why_withheld(policy, stamps)
     key = audit_key("secret", "audit|ato")
-    rule = rule_of(policy, SCORES, key=key, costs=Costs(), withheld=withheld)
+    rule = rule_of(policy, SCORES, decided_at=stamps, key=key, costs=Costs(), withheld=withheld)
     reason = np.full(len(CASES), "", dtype="U24")
     told = decide(CASES, SCORES, reason, rule)
     return (told["action"] != "escalate").to_numpy(), told["propensity"].to_numpy()
