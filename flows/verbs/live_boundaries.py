@@ -35,7 +35,8 @@ def live_boundaries(
         opened since where another agent decides), `proven_automation` (what its proof promised, or None), `evidence_since` and
         `evidence_cases` (what the next proof may count so far; None: another model is under test).
     """
-    certificates = {one.case_type: one for one in judged}
+    # The newest model's comes first; the champion's own beside it tells of its renewal alone.
+    certificates = {one.case_type: one for one in reversed(judged)}
     found = []
     for name in desk.case_types:
         live = desk.ledger.live_policy(name)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
+from typing import Any
 
 from configs.errors import GateRefused
 from flows.verbs.beside_the_proof import beside_the_proof
@@ -12,8 +14,22 @@ from flows.verbs.desk import Desk
 from flows.verbs.expiry import is_due, renewal
 from flows.verbs.generation import last_version
 from flows.verbs.submit import looking_again, submitted
-from models.hub import Entry, Narrow, Policy, Propose, Refusal, is_narrower, open_proposals
+from flows.verbs.trial_days import trial_days
+from flows.verbs.trials import contradicted
+from models.hub import (
+    Entry,
+    EntryKind,
+    Narrow,
+    Policy,
+    Propose,
+    Refusal,
+    approval_of,
+    is_narrower,
+    open_proposals,
+    running_ab,
+)
 from models.hub.people import NIGHT
+from models.hub.readers import concluded_salts, of
 from models.hub.refusal import Rule
 from models.vocabulary import CertificateVerdict
 
@@ -31,7 +47,8 @@ def act_on(desk: Desk, judged: Judged, at: datetime) -> Entry | None:
         return None
     verdict = judged.certificate.verdict
     if verdict is CertificateVerdict.CERTIFIED:
-        return _propose(desk, judged, policy_for(desk, judged), at)
+        advised = policy_for(desk, judged)
+        return None if contradicted(desk, advised) else _propose(desk, judged, advised, at)
     renewed = renewal(desk, judged, at)
     if renewed is not None:
         return _propose(desk, judged, renewed, at)
@@ -80,6 +97,7 @@ def _propose(desk: Desk, judged: Judged, policy: Policy, at: datetime) -> Entry 
             **beside_the_proof(desk, policy, NIGHT, as_of=at),
             "today": _sides(desk.ledger.live_policy(judged.case_type)),
             "valid_until": policy.valid_until,
+            **_trial(desk, judged, policy),
         },
     )
     said = desk.ledger.submit(command, at)
@@ -91,14 +109,23 @@ def _propose(desk: Desk, judged: Judged, policy: Policy, at: datetime) -> Entry 
     return None
 
 
+def _trial(desk: Desk, judged: Judged, policy: Policy) -> dict[str, Any]:
+    """The days that this traffic needs for the policy's A/B test; empty where there is none."""
+    if policy.ab_plan is None or judged.given is None:
+        return {}
+    return {"ab_days": trial_days(desk, judged.given, policy)}
+
+
 def _sides(live: Policy | None) -> dict[str, float | None] | None:
     """What the proposed boundary would replace, for who reads the proposal."""
     return None if live is None else asdict(live.boundary)
 
 
 def _waits_already(desk: Desk, policy: Policy, at: datetime) -> bool:
-    """The same policy but for its expiry waits, and will last: a stream that proves it every night
-    would file another one every night."""
+    """The same policy but for its expiry waits or is approved, and will last, or it is on trial: a
+    stream that proves it every night would file another one every night."""
+    if _on_its_way(desk, policy, at):
+        return True
     waits = [desk.ledger.policy(str(one.policy_id)) for one in waiting(desk, policy.case_type)]
     return any(
         one != policy
@@ -106,3 +133,45 @@ def _waits_already(desk: Desk, policy: Policy, at: datetime) -> bool:
         and not is_due(desk, one, at)
         for one in waits
     )
+
+
+def _on_its_way(desk: Desk, policy: Policy, at: datetime) -> bool:
+    """Whether the same policy, but for its expiry and the salt of its test, is on trial, or is approved
+    and not promoted yet."""
+    history = desk.ledger.history()
+    trial = running_ab(history, policy.case_type)
+    if trial is not None and _same(desk.ledger.policy(str(trial.policy_id)), policy):
+        return True
+    proposed = {
+        str(entry.policy_id)
+        for entry in of(history, policy.case_type)
+        if entry.kind is EntryKind.PROPOSED
+    }
+    approved = [
+        desk.ledger.policy(name)
+        for name in sorted(proposed)
+        if approval_of(history, policy.case_type, name) is not None
+    ]
+    return any(
+        one != policy
+        and _same(one, policy)
+        and _startable(history, one)
+        and not is_due(desk, one, at)
+        for one in approved
+    )
+
+
+def _same(one: Policy, other: Policy) -> bool:
+    plans = (one.ab_plan, other.ab_plan)
+    if (plans[0] is None) != (plans[1] is None):
+        return False
+    if plans[0] is not None and plans[1] is not None:
+        if replace(plans[0], salt=plans[1].salt) != plans[1]:
+            return False
+    return replace(one, valid_until=other.valid_until, ab_plan=other.ab_plan) == other
+
+
+def _startable(history: Sequence[Entry], policy: Policy) -> bool:
+    """Whether its test could still begin: the salt is not that of a concluded one."""
+    plan = policy.ab_plan
+    return plan is None or plan.salt not in concluded_salts(history, policy.case_type)

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -204,6 +205,11 @@ class CertificationSequence:
     def automation(self, boundary: Boundary) -> float:
         """Share of the cohort's cases that a boundary decides: F for the notch between two."""
         return self.evidence.automation_rate(boundary)
+
+    def limits(self, boundary: Boundary) -> Mapping[str, float]:
+        """By risk, the bound that stands proven for a boundary, as in `Certificate.limits`; asking
+        spends nothing."""
+        return MappingProxyType(_CohortJudgement(self, boundary, None).limits(boundary))
 
     @property
     def table(self) -> LookTable:

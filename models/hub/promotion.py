@@ -486,9 +486,7 @@ def _open_proposal(history: Sequence[Entry], case_type: str, policy_id: str) -> 
     )
 
 
-def _ab_plan(
-    history: Sequence[Entry], case_type: str, policy_id: str
-) -> Mapping[str, Any] | None:
+def _ab_plan(history: Sequence[Entry], case_type: str, policy_id: str) -> Mapping[str, Any] | None:
     proposal = proposal_of(history, case_type, policy_id)
     return None if proposal is None else proposal.dossier.get("ab_plan")
 
