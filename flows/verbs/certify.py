@@ -16,7 +16,7 @@ from flows.verbs.live_automation import automation_now
 from flows.verbs.look import look
 from flows.verbs.proposed_policy import advised_policy, planned_audit
 from flows.verbs.segment_figures import segment_figures
-from flows.verbs.trials import fresh_plan
+from flows.verbs.trials import contradicted, fresh_plan
 from flows.verbs.truth import Book, evidence_for
 from models.boundary import Evidence, certify, delta_of_sequence, guard
 from models.boundary.audit_plan import PlannedAudit
@@ -89,6 +89,8 @@ def certify_case_type(desk: Desk, book: Book, case_type: str) -> Judged:
         certificate, sequence, proposes = look(given)
         if proposes and live is not None and not generation.promoted:
             certificate, proposes = _against_champion(desk, book, case_type, certificate)
+        if proposes:
+            certificate, proposes = _against_its_trial(desk, generation, certificate)
         if proposes:
             audit = planned_audit(desk, given, sequence, certificate)
     else:
@@ -226,6 +228,18 @@ def _against_champion(
         f"The challenger is certified for {certificate.automation_rate:.1%} automation; the live "
         f"policy decides {today.share:.1%} {today.known_from}. The proof keeps."
     )
+    return replace(certificate, verdict=CertificateVerdict.HOLD, reasons=(why,)), False
+
+
+def _against_its_trial(
+    desk: Desk, generation: Generation, certificate: Certificate
+) -> tuple[Certificate, bool]:
+    """A boundary whose A/B test refuted a promise waits for a later look before it is proposed again."""
+    if certificate.verdict is not CertificateVerdict.CERTIFIED:
+        return certificate, True
+    why = contradicted(desk, generation.case_type, generation.digest, certificate.boundary)
+    if not why:
+        return certificate, True
     return replace(certificate, verdict=CertificateVerdict.HOLD, reasons=(why,)), False
 
 

@@ -15,7 +15,6 @@ from flows.verbs.expiry import is_due, renewal
 from flows.verbs.generation import last_version
 from flows.verbs.submit import looking_again, submitted
 from flows.verbs.trial_days import trial_days
-from flows.verbs.trials import contradicted
 from models.hub import (
     Entry,
     EntryKind,
@@ -47,8 +46,7 @@ def act_on(desk: Desk, judged: Judged, at: datetime) -> Entry | None:
         return None
     verdict = judged.certificate.verdict
     if verdict is CertificateVerdict.CERTIFIED:
-        advised = policy_for(desk, judged)
-        return None if contradicted(desk, advised) else _propose(desk, judged, advised, at)
+        return _propose(desk, judged, policy_for(desk, judged), at)
     renewed = renewal(desk, judged, at)
     if renewed is not None:
         return _propose(desk, judged, renewed, at)
@@ -113,7 +111,8 @@ def _trial(desk: Desk, judged: Judged, policy: Policy) -> dict[str, Any]:
     """The days that this traffic needs for the policy's A/B test; empty where there is none."""
     if policy.ab_plan is None or judged.given is None:
         return {}
-    return {"ab_days": trial_days(desk, judged.given, policy)}
+    days = trial_days(desk, judged.given, policy)
+    return {} if days is None else {"ab_days": days}
 
 
 def _sides(live: Policy | None) -> dict[str, float | None] | None:
@@ -165,9 +164,12 @@ def _same(one: Policy, other: Policy) -> bool:
     plans = (one.ab_plan, other.ab_plan)
     if (plans[0] is None) != (plans[1] is None):
         return False
-    if plans[0] is not None and plans[1] is not None:
-        if replace(plans[0], salt=plans[1].salt) != plans[1]:
-            return False
+    if (
+        plans[0] is not None
+        and plans[1] is not None
+        and replace(plans[0], salt=plans[1].salt) != plans[1]
+    ):
+        return False
     return replace(one, valid_until=other.valid_until, ab_plan=other.ab_plan) == other
 
 

@@ -59,13 +59,13 @@ def next_step(desk: Desk, case_type: str) -> str:
     )
 
 
-def contradicted(desk: Desk, policy: Policy) -> str:
-    """Why a policy is not proposed again by itself, or "": its A/B test refuted a promise of the same
-    boundary or a narrower one of the same model, and no look was taken since that proves it once more.
+def contradicted(desk: Desk, case_type: str, model_digest: str, boundary: Boundary) -> str:
+    """Why a boundary of a model is not proposed again by itself, or "": its A/B test refuted a promise of the same
+    boundary or a narrower one of the model, and no look was taken since that proves it once more.
 
     Two proofs that contradict each other are settled by later cases, not by a second test.
     """
-    mine = of(desk.ledger.history(), policy.case_type)
+    mine = of(desk.ledger.history(), case_type)
     harmed = [
         entry
         for entry in mine
@@ -80,13 +80,13 @@ def contradicted(desk: Desk, policy: Policy) -> str:
         looked = any(
             one.kind is EntryKind.LOOK_TAKEN
             and one.version > entry.version
-            and one.dossier.get("model_digest") == policy.model_digest
+            and one.dossier.get("model_digest") == model_digest
             for one in mine
         )
         if looked:
             return ""
         return (
-            f"{policy.case_type}: a boundary is proven on its cohort, and its A/B test refuted a promise of "
+            f"A boundary is proven on its cohort, and its A/B test refuted a promise of "
             f"it on {entry.at:%Y-%m-%d}. It is proposed again once a later look proves it, with the cases "
             "that came since; a narrower one, or another model's, is not held up."
         )
@@ -130,8 +130,9 @@ def _next(desk: Desk, history: tuple[Entry, ...], tried: Policy, end: Entry) -> 
                 f"{waits.policy_id[:12]} waits to be approved (`ratchet approve {waits.policy_id[:12]}`); its "
                 "test splits new cases by a salt of its own."
             )
-    if (why := contradicted(desk, tried)) and end.dossier.get(ENDED_BY) == HARM:
-        return f"nothing for now. {why.removeprefix(f'{name}: ').capitalize()}"
+    held = contradicted(desk, name, str(tried.model_digest), tried.boundary)
+    if held and end.dossier.get(ENDED_BY) == HARM:
+        return f"nothing for now. {held}"
     if end.dossier.get(ENDED_BY) == "split":
         return (
             "find out which cases were lost or assigned twice; a night proposes the boundary anew, as long "
