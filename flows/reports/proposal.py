@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from flows.reports.ab_proofs import ab_days_sentences
 from flows.reports.stamps import to_the_second
 from models.hub import Entry, dossier_digest
 from models.vocabulary.finding_words import NOT_TOLD
@@ -33,6 +34,7 @@ def proposal_dossier(proposal: Entry, who: Mapping[str, Any] | None = None) -> s
     reasons = [str(reason) for reason in said.get("reasons", [])]
     if reasons:
         lines += ["", *(f"- {reason}" for reason in reasons)]
+    lines += ["", *ab_days_sentences(said["ab_days"])] if said.get("ab_days") else []
     lines += _segments(said.get("segments", ()))
     if "may_approve" in said:
         lines += ["", *(f"- {line}" for line in beside_lines({**said, **(who or {})}))]

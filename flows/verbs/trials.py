@@ -73,9 +73,7 @@ def contradicted(desk: Desk, case_type: str, model_digest: str, boundary: Bounda
     ]
     for entry in reversed(harmed):
         tried = desk.ledger.policy(str(entry.policy_id))
-        if tried.model_digest != policy.model_digest or not _reaches(
-            policy.boundary, tried.boundary
-        ):
+        if tried.model_digest != model_digest or not _reaches(boundary, tried.boundary):
             continue
         looked = any(
             one.kind is EntryKind.LOOK_TAKEN

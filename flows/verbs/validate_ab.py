@@ -196,7 +196,7 @@ def _conclude(
             actor=VALIDATE_AB,
             base_version=last_version(desk, case_type),
             evidence_digest=digest,
-            dossier={**told, ENDED_BY: judged.ended_by},
+            dossier={**told, ENDED_BY: judged.ended_by and judged.ended_by.value},
         ),
         at,
     )
