@@ -10,10 +10,12 @@ import pandas as pd
 
 from flows.verbs.desk import Desk
 from flows.verbs.generation import last_version
+from flows.verbs.live_automation import in_force
 from flows.verbs.submit import looking_again, submitted
 from flows.verbs.truth import Book
 from models.hub import Entry, Narrow
 from models.hub.people import NIGHT
+from models.hub.readers import of
 from models.vocabulary import Action, Boundary
 
 FEWEST_AUDITS = 5
