@@ -73,7 +73,7 @@ def test_by_a_broken_split(trying: Certified) -> None:
     """400 cases, all in one arm."""
     desk, before = trying.desk, tried(trying)
     taken, paid = looks(desk), spent(desk)
-    cases = decided_cases(desk, trying.live, LATER + DAY, 400, bad_passed=0.0, seed=3)
+    cases = decided_cases(desk, trying.live, LATER + DAY, 400, bad_passed=0.0, seed=3, keyed=True)
     low, high = before.boundary.pass_at_or_below, before.boundary.block_at_or_above
     assert low is not None
     assert high is not None
