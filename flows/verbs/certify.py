@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from configs.errors import GateRefused
+from flows.verbs.certificate_life import is_due
 from flows.verbs.desk import Desk
 from flows.verbs.generation import Generation, champion_generation, current_generation
 from flows.verbs.given import Given, evidence_digest, given_for
@@ -146,9 +147,9 @@ def guard_champion(desk: Desk, book: Book, case_type: str) -> Judged | None:
 
 
 def certify_champion(desk: Desk, book: Book, case_type: str) -> Judged | None:
-    """The live boundary's own certificate, from its own model's cohort, while a newer model is under
-    test: it may renew what expires, or narrow, and never widens. None: the newest model decides, or
-    nothing that expires is live.
+    """The live boundary's own certificate, from its own model's cohort, where the night's other one is
+    about something else: a newer model, or, once a renewal is due, a wider boundary. It may renew what
+    expires, or narrow, and never widens. None: the other one says it, or nothing that expires is live.
 
     The champion's looks go on in its own sequence, which was paid for when it began (METHODS 1.2).
 
@@ -157,15 +158,20 @@ def certify_champion(desk: Desk, book: Book, case_type: str) -> Judged | None:
     """
     live = desk.ledger.live_policy(case_type)
     champion, newest = champion_generation(desk, case_type), current_generation(desk, case_type)
-    if champion is None or newest is None or champion.digest == newest.digest:
-        return None
     if live is None or live.valid_until is None or live.boundary.automates_nothing:
+        return None
+    if champion is None or newest is None:
+        return None
+    same = champion.digest == newest.digest
+    if same and not is_due(desk, live, book.as_of):
         return None
     given = given_for(desk, book, champion)
     frame = given.frame
     if frame.empty or not frame["bad"].notna().any():
         return None
     certificate, sequence, proposes = look(given)
+    if same and certificate.verdict is not CertificateVerdict.CERTIFIED:
+        return None
     if certificate.verdict is not CertificateVerdict.INCUMBENT_UNCERTIFIED:
         certificate = replace(
             certificate,
@@ -193,8 +199,8 @@ def certify_champion(desk: Desk, book: Book, case_type: str) -> Judged | None:
 
 
 _BESIDE = (
-    "The live boundary, judged on its own model's cohort while a newer model is under test: it may be "
-    "renewed or narrow, and is not widened beside it."
+    "The live boundary, judged on its own model's cohort beside what is under test: it may be renewed or "
+    "narrow, and is not widened by this."
 )
 
 

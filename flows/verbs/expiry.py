@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
+from flows.verbs.certificate_life import is_due
 from flows.verbs.certify import Judged
 from flows.verbs.desk import Desk
 from flows.verbs.generation import last_version
@@ -22,17 +23,6 @@ WARNED_DAYS = (14, 3)
 """So many days ahead people are told."""
 _REMEMBERED = 500
 """Alerts that are looked through for a warning given already; beyond them it is given again."""
-
-RENEWED_FROM = 2 / 3
-"""Of its life: from then on a certificate that is proven again on fresh cases is proposed anew."""
-
-
-def is_due(desk: Desk, policy: Policy, at: datetime) -> bool:
-    """Whether a policy is in the last third of its certificate's life, or past it."""
-    days = desk.case_types[policy.case_type].certificate_days
-    if policy.valid_until is None or days is None:
-        return False
-    return at >= policy.valid_until - timedelta(days=days) * (1.0 - RENEWED_FROM)
 
 
 def expire_policy(desk: Desk, case_type: str, at: datetime) -> list[Entry]:

@@ -140,8 +140,8 @@ def watch(
 
 
 def judge_case_types(desk: Desk, book: Book, results: NightResults) -> list[Judged]:
-    """One certificate for every case type, and after it one for its live boundary, where that is of an
-    older model and its own certificate ends (FAULTS 63)."""
+    """One certificate for every case type, and after it one for its live boundary, where the first is
+    about something else and the live certificate ends some day (FAULTS 63)."""
     found: list[Judged | None] = []
     for name in desk.case_types:
         newest = partial(certify_case_type, desk, book, name)

@@ -9,9 +9,10 @@ from typing import Any
 
 from configs.errors import GateRefused
 from flows.verbs.beside_the_proof import beside_the_proof
+from flows.verbs.certificate_life import is_due
 from flows.verbs.certify import Judged, policy_for
 from flows.verbs.desk import Desk
-from flows.verbs.expiry import is_due, renewal
+from flows.verbs.expiry import renewal
 from flows.verbs.generation import last_version
 from flows.verbs.submit import looking_again, submitted
 from flows.verbs.trial_days import trial_days

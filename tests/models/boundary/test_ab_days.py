@@ -15,7 +15,7 @@ from tests.models.boundary.ab_worlds import AUDIT, BLOCK, DESIGN, PASS, PLAN, WI
 
 LOOKS = replace(PLAN, method="obrien_fleming", looks=4)
 PLACES = {PASS: PASSED, BLOCK: BLOCKED}
-HARMFUL = tuple((c, t, share, 0.4 if (c, t) == ("escalate", PASS) else bad) for c, t, share, bad in WIDENED)  # fmt: skip
+HARMFUL = tuple((c, t, share, 0.6 if (c, t) == ("escalate", PASS) else bad) for c, t, share, bad in WIDENED)  # fmt: skip
 
 
 def a_sample(zones: tuple = WIDENED, per_day: float = 400.0, maturity: float = 0.0) -> TrialCases:
@@ -83,7 +83,7 @@ def test_maturity_comes_on_top() -> None:
 
 
 def test_what_breaks_its_promise_is_never_proven() -> None:
-    """40 % of the moved pass band are bad: no horizon helps, and recall is what lacks."""
+    """60 % of the moved pass band are bad: no horizon helps, and recall is what lacks."""
     found = trial_outlook(PLAN, DESIGN, a_sample(HARMFUL, per_day=5_000.0))
     assert found.days is None
     assert found.by_horizon == 0.0
