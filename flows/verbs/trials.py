@@ -108,6 +108,8 @@ def _why(end: Entry) -> str:
         return f"{end.actor} halted the case type: {end.dossier['reason']}"
     if end.kind is EntryKind.REFUSED:
         return f"{end.actor} withdrew its approval"
+    if end.kind is EntryKind.REVOKED:
+        return f"{end.dossier['name']}, who approved it, was revoked"
     reasons = [str(one).rstrip(".") for one in end.dossier.get("reasons", ())]
     return reasons[0] if reasons else "it was stopped"
 

@@ -157,8 +157,8 @@ def proven_ab(history: Sequence[Entry], case_type: str, policy_id: str) -> Entry
 
 def stopped_ab(history: Sequence[Entry], case_type: str) -> tuple[Entry, Entry] | None:
     """(registration, what ended it) of the latest A/B test against today's live policy, where it ended
-    without a proof: by its conclusion, a halt or a refusal. None: there was none, one runs, or it is
-    proven."""
+    without a proof: by its conclusion, a halt, a refusal, or the revocation of who approved it. None:
+    there was none, one runs, or it is proven."""
     running: Entry | None = None
     ended: tuple[Entry, Entry] | None = None
     for entry in since_live_change(history, case_type):
@@ -173,6 +173,8 @@ def stopped_ab(history: Sequence[Entry], case_type: str) -> tuple[Entry, Entry] 
             entry.kind is EntryKind.REFUSED and entry.policy_id == running.policy_id
         ):
             running, ended = None, (running, entry)
+    if running is not None and running_ab(history, case_type) is None:
+        return running, _revocations(history, running)[-1]
     return ended
 
 
@@ -288,6 +290,10 @@ def was_revoked(history: Sequence[Entry], entry: Entry) -> bool:
 def approver_revoked(history: Sequence[Entry], approval: Entry) -> bool:
     """Whether somebody who gave an approval was revoked since."""
     return _revoked_since(history, approval, approvers_of(approval))
+
+
+def _revocations(history: Sequence[Entry], since: Entry) -> list[Entry]:
+    return [e for e in of(history, PEOPLE) if e.kind is EntryKind.REVOKED and e.seq > since.seq]
 
 
 def _renewed_since(history: Sequence[Entry], approval: Entry) -> bool:

@@ -195,6 +195,16 @@ def test_what_ended_without_a_proof_is_found(end):
     assert stopped_ab(hub.history, "ato") is None
 
 
+def test_the_revocation_of_its_approver_ends_it_without_a_proof():
+    hub = a_team()
+    hub.make_live(THIN)
+    hub.propose(TRIED)
+    hub.approve(TRIED)
+    started = entered(hub.start_ab())
+    revoked = entered(hub.revoke("ben", "ana"))
+    assert stopped_ab(hub.history, "ato") == (started, revoked)
+
+
 def test_a_proven_test_did_not_end_without_a_proof():
     hub = trying()
     hub.conclude_ab()
