@@ -16,7 +16,7 @@ from flows.verbs.cohort_rows import cohort_for
 from flows.verbs.desk import Desk
 from flows.verbs.generation import champion_generation, scored_elsewhere
 from flows.verbs.truth import Book
-from models.hub import Entry, Policy, decides_nothing, is_halted, made_live_by
+from models.hub import Entry, Policy, decides_nothing, is_halted
 from models.hub.entries import CHANGES_THE_LIVE_POLICY
 from models.hub.readers import of
 from models.hub.renewal import RENEWS, renewed
@@ -50,12 +50,11 @@ def automation_now(desk: Desk, book: Book, case_type: str) -> LiveAutomation | N
     if live is None or decides_nothing(live, book.as_of) or is_halted(history, case_type):
         return LiveAutomation(0.0, "as every case goes to people")
     names, since = in_force(of(history, case_type), live)
-    made = made_live_by(history, case_type)
     rows = book.known(case_type)
     rows = rows[(rows["opened_at"] >= pd.Timestamp(since)).to_numpy(dtype=np.bool_)]
     free = rows["automatable"].to_numpy(dtype=np.bool_)
     mine = free.copy()
-    if made is not None and not scored_elsewhere(desk, case_type):
+    if not scored_elsewhere(desk, case_type):
         mine &= rows["policy_id"].astype("str").isin(list(names)).to_numpy(dtype=np.bool_)
     if mine.sum() >= FEWEST:
         acted = (rows["action"].astype("str") != Action.ESCALATE.value).to_numpy(dtype=np.bool_)

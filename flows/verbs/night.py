@@ -226,7 +226,7 @@ def dossier(
     agents: Sequence[Watched] = (),
 ) -> dict[str, Any]:
     """The night's result as plain values: what was done, held and failed, what is live, counts, certificates,
-    findings, proposals, what our models scored in shadow, and whether other agents act by the
+    findings, proposals, what follows a stopped A/B test, what our models scored in shadow, and whether other agents act by the
     boundaries that are live."""
     told = results.plain()
     return {

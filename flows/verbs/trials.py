@@ -6,9 +6,11 @@ its test (METHODS 1.2, 5), so a new test may begin on it, on new cases (docs/adr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from flows.verbs.desk import Desk
+from models.boundary.certificate import RISKS_OF
 from models.hub import Entry, EntryKind, Policy, approval_of, halt_of, open_proposals
 from models.hub.readers import of, stopped_ab
 from models.vocabulary import AbPlan, Boundary
@@ -18,6 +20,9 @@ ENDED_BY = "ended_by"
 "horizon"."""
 
 HARM = "harm"
+
+REFUTED = "refuted"
+"""In a conclusion's dossier: the promises that the test refuted, by their names in `Targets`."""
 
 
 def fresh_plan(desk: Desk, case_type: str) -> AbPlan | None:
@@ -60,8 +65,8 @@ def next_step(desk: Desk, case_type: str) -> str:
 
 
 def contradicted(desk: Desk, case_type: str, model_digest: str, boundary: Boundary) -> str:
-    """Why a boundary of a model is not proposed again by itself, or "": its A/B test refuted a promise of the same
-    boundary or a narrower one of the model, and no look was taken since that proves it once more.
+    """Why a boundary of a model is not proposed again by itself, or "": an A/B test of the model refuted
+    a promise at the same cut or a narrower one, and no look was taken since that proves it once more.
 
     Two proofs that contradict each other are settled by later cases, not by a second test.
     """
@@ -73,7 +78,9 @@ def contradicted(desk: Desk, case_type: str, model_digest: str, boundary: Bounda
     ]
     for entry in reversed(harmed):
         tried = desk.ledger.policy(str(entry.policy_id))
-        if tried.model_digest != model_digest or not _reaches(boundary, tried.boundary):
+        if tried.model_digest != model_digest or not _reaches(
+            boundary, tried.boundary, entry.dossier.get(REFUTED, ())
+        ):
             continue
         looked = any(
             one.kind is EntryKind.LOOK_TAKEN
@@ -91,16 +98,15 @@ def contradicted(desk: Desk, case_type: str, model_digest: str, boundary: Bounda
     return ""
 
 
-def _reaches(boundary: Boundary, tried: Boundary) -> bool:
-    """Whether a boundary decides at least what another one does, on each side that this one has."""
+def _reaches(boundary: Boundary, tried: Boundary, refuted: Sequence[str]) -> bool:
+    """Whether a boundary decides at least what another one does on a side that was refuted."""
     low, high = tried.pass_at_or_below, tried.block_at_or_above
-    passes = low is None or (
-        boundary.pass_at_or_below is not None and boundary.pass_at_or_below >= low
-    )
-    blocks = high is None or (
-        boundary.block_at_or_above is not None and boundary.block_at_or_above <= high
-    )
-    return passes and blocks
+    passes, blocks = boundary.pass_at_or_below, boundary.block_at_or_above
+    as_wide = {
+        "pass": None not in (low, passes) and float(passes or 0.0) >= float(low or 0.0),
+        "block": None not in (high, blocks) and float(blocks or 0.0) <= float(high or 0.0),
+    }
+    return any(as_wide[side] for side, risks in RISKS_OF.items() if risks & set(refuted))
 
 
 def _why(end: Entry) -> str:

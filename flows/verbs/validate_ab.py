@@ -19,7 +19,7 @@ from flows.verbs.desk import Desk
 from flows.verbs.generation import last_version, scored_elsewhere
 from flows.verbs.promote import promote
 from flows.verbs.submit import submitted
-from flows.verbs.trials import ENDED_BY, next_step
+from flows.verbs.trials import ENDED_BY, REFUTED, next_step
 from flows.verbs.truth import Book, load_book
 from models.boundary.ab_rows import AbRows
 from models.boundary.ab_test import AbJudgement, judge_ab
@@ -196,13 +196,20 @@ def _conclude(
             actor=VALIDATE_AB,
             base_version=last_version(desk, case_type),
             evidence_digest=digest,
-            dossier={**told, ENDED_BY: judged.ended_by and judged.ended_by.value},
+            dossier={**told, **_end(judged)},
         ),
         at,
     )
     said = [f"{case_type}: the A/B test of {policy_id[:12]}:", *judged.reasons]
     sentence = " ".join([*said, next_step(desk, case_type)]).strip()
     desk.alerts.send("ab_concluded", case_type, sentence, at, verdict=judged.verdict.value)
+
+
+def _end(judged: AbJudgement) -> dict[str, Any]:
+    """What a later night must know of why a test stopped; empty where it did not."""
+    if judged.ended_by is None:
+        return {}
+    return {ENDED_BY: judged.ended_by.value, REFUTED: list(judged.refuted)}
 
 
 def _finish(desk: Desk, case_type: str, at: datetime) -> list[str]:

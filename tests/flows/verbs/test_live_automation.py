@@ -10,6 +10,7 @@ import pytest
 
 from flows.verbs.brakes import halt
 from flows.verbs.desk import Desk
+from flows.verbs.generation import CARRIES_OVER
 from flows.verbs.live_automation import FEWEST, automation_now, in_force
 from flows.verbs.truth import load_book
 from models.hub.readers import of
@@ -24,6 +25,7 @@ from tests.flows.verbs.hub_desk import (
     hub_desk,
     made_live,
     policy,
+    with_model,
 )
 
 UNTIL = NOW + 20 * DAY
@@ -33,9 +35,10 @@ UNTIL = NOW + 20 * DAY
 def desk(tmp_path: Path) -> Desk:
     """WIDE decided 1,000 cases, and has been replaced by NARROW since."""
     made = hub_desk(tmp_path, certificate_days=30.0)
-    made_live(made, policy(WIDE), NOW - 10 * DAY)
-    decided_cases(made, policy(WIDE), NOW - 9 * DAY, 1_000, bad_passed=0.0)
-    made_live(made, policy(NARROW, valid_until=UNTIL), NOW)
+    with_model(made, "2", NOW - 20 * DAY, **{CARRIES_OVER: True})
+    made_live(made, policy(WIDE, "2"), NOW - 10 * DAY)
+    decided_cases(made, policy(WIDE, "2"), NOW - 9 * DAY, 1_000, bad_passed=0.0)
+    made_live(made, policy(NARROW, "2", valid_until=UNTIL), NOW)
     return made
 
 
@@ -52,7 +55,9 @@ def test_what_another_policy_decided_says_nothing(desk: Desk) -> None:
 
 
 def test_what_it_decided_counts_once_there_is_enough(desk: Desk) -> None:
-    cases = decided_cases(desk, policy(NARROW, valid_until=UNTIL), NOW + DAY, FEWEST, 0.0, seed=2)
+    cases = decided_cases(
+        desk, policy(NARROW, "2", valid_until=UNTIL), NOW + DAY, FEWEST, 0.0, seed=2
+    )
     decided = float((cases["action"] != "escalate").mean())
     found = automation_now(desk, load_book(desk, NOW + 5 * DAY), NAME)
     assert found is not None
@@ -62,7 +67,7 @@ def test_what_it_decided_counts_once_there_is_enough(desk: Desk) -> None:
 
 def test_a_renewal_goes_on_counting(desk: Desk) -> None:
     """The same boundary under two ids; it was live since NOW."""
-    old, new = (policy(NARROW, valid_until=one) for one in (UNTIL, UNTIL + 20 * DAY))
+    old, new = (policy(NARROW, "2", valid_until=one) for one in (UNTIL, UNTIL + 20 * DAY))
     made_live(desk, new, NOW + 5 * DAY)
     names, since = in_force(of(desk.ledger.history(), NAME), new)
     assert names == {old.policy_id, new.policy_id}
@@ -77,7 +82,7 @@ def test_what_decides_nothing_now_decides_nothing(desk: Desk, why: str) -> None:
     elif why == "halted":
         halt(desk, NAME, OLA, "a burst", NOW)
     else:
-        made_live(desk, replace(policy(NARROW), boundary=replace(NARROW, pass_at_or_below=None, block_at_or_above=None)), NOW)  # fmt: skip
+        made_live(desk, replace(policy(NARROW, "2"), boundary=replace(NARROW, pass_at_or_below=None, block_at_or_above=None)), NOW)  # fmt: skip
     assert share(desk, at) == 0.0
 
 

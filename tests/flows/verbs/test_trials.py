@@ -11,7 +11,15 @@ from flows.verbs.approve import approve, refuse
 from flows.verbs.desk import Desk
 from flows.verbs.generation import last_version
 from flows.verbs.promote import promote
-from flows.verbs.trials import ENDED_BY, HARM, contradicted, fresh_plan, next_step, next_steps
+from flows.verbs.trials import (
+    ENDED_BY,
+    HARM,
+    REFUTED,
+    contradicted,
+    fresh_plan,
+    next_step,
+    next_steps,
+)
 from models.hub import ConcludeAb, Entry, TakeLook
 from models.hub.people import NIGHT, VALIDATE_AB
 from models.hub.readers import looks_taken
@@ -55,7 +63,7 @@ def stopped(desk: Desk, by: str, reason: str = "The horizon of 14 days is over."
         actor=VALIDATE_AB,
         base_version=last_version(desk, NAME),
         evidence_digest="e" * 64,
-        dossier={ENDED_BY: by, "reasons": [reason]},
+        dossier={ENDED_BY: by, "reasons": [reason], REFUTED: ["recall"] if by == HARM else []},
     )
     assert isinstance(desk.ledger.submit(command, LATER), Entry)
 
@@ -111,7 +119,9 @@ def test_a_withdrawn_approval_is_named(desk: Desk) -> None:
     [
         (WIDE, "1", True),
         (Boundary(0.4, 0.6), "1", True),
-        (Boundary(0.3, None), "1", False),  # it blocks nothing: another boundary
+        (Boundary(0.3, None), "1", True),  # what was refuted is about what it passes
+        (Boundary(0.2, 0.6), "1", False),
+        (Boundary(None, 0.7), "1", False),
         (NARROW, "1", False),
         (WIDE, "2", False),
     ],
@@ -119,7 +129,7 @@ def test_a_withdrawn_approval_is_named(desk: Desk) -> None:
 def test_what_a_test_refuted_waits_for_a_later_look(
     desk: Desk, boundary: Boundary, version: str, held: bool
 ) -> None:
-    """The same boundary or a wider one, of the same model; a look of that model lets it go on."""
+    """What passes as much or more, by the same model; a look of that model lets it go on."""
     stopped(desk, HARM, "The new boundary is proven to break its promise of recall.")
     assert bool(contradicted(desk, NAME, digest_of(version), boundary)) is held
     a_look(desk, "2")
