@@ -10,6 +10,10 @@ from flows.reports.stamps import to_the_second
 from models.hub import Entry, dossier_digest
 from models.vocabulary.finding_words import NOT_TOLD
 
+_RENEWAL = (
+    "It renews the certificate of today's boundary: nothing changes but the day on which it ends, and an A/B "
+    "test that runs goes on."
+)
 _RISKS = {"false_omission_rate": "false omission"}
 
 
@@ -34,7 +38,10 @@ def proposal_dossier(proposal: Entry, who: Mapping[str, Any] | None = None) -> s
     reasons = [str(reason) for reason in said.get("reasons", [])]
     if reasons:
         lines += ["", *(f"- {reason}" for reason in reasons)]
-    lines += ["", *ab_days_sentences(said["ab_days"])] if said.get("ab_days") else []
+    if said.get("renews"):
+        lines += ["", _RENEWAL]
+    if said.get("ab_days"):
+        lines += ["", *(f"- {sentence}" for sentence in ab_days_sentences(said["ab_days"]))]
     lines += _segments(said.get("segments", ()))
     if "may_approve" in said:
         lines += ["", *(f"- {line}" for line in beside_lines({**said, **(who or {})}))]
