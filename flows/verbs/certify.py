@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from configs.errors import GateRefused
-from flows.verbs.certificate_life import is_due
+from flows.verbs.certificate_life import FEWEST_FRESH, fresh_labels, is_due
 from flows.verbs.desk import Desk
 from flows.verbs.generation import Generation, champion_generation, current_generation
 from flows.verbs.given import Given, evidence_digest, given_for
@@ -29,7 +29,10 @@ from models.vocabulary import Boundary, Certificate, CertificateVerdict
 
 @dataclass(frozen=True)
 class Judged:
-    """One case type's certificate, and what it rests on; `given` where a boundary may be proposed."""
+    """One case type's certificate, and what it rests on.
+
+    fresh_labels: see `flows.verbs.certificate_life`. given: where a boundary may be proposed.
+    """
 
     case_type: str
     certificate: Certificate
@@ -42,6 +45,7 @@ class Judged:
     may_propose: bool
     audit: PlannedAudit | None = None
     segments: tuple[dict[str, Any], ...] = ()
+    fresh_labels: int = 0
     given: Given | None = field(default=None, repr=False, compare=False)
 
     def summary(self) -> dict[str, object]:
@@ -110,6 +114,7 @@ def certify_case_type(desk: Desk, book: Book, case_type: str) -> Judged:
         bad=int((known["bad"] == 1.0).sum()),
         may_propose=proposes,
         audit=audit,
+        fresh_labels=fresh_labels(desk, known, live),
         given=given if told else None,
         segments=tuple(segment_figures(desk, case_type, known, certificate.boundary))
         if told
@@ -172,7 +177,10 @@ def certify_champion(desk: Desk, book: Book, case_type: str) -> Judged | None:
     certificate, sequence, proposes = look(given)
     if same and certificate.verdict is not CertificateVerdict.CERTIFIED:
         return None
+    known = frame[frame["in_cohort"].to_numpy(dtype=np.bool_)]
+    fresh = fresh_labels(desk, known, live)
     if certificate.verdict is not CertificateVerdict.INCUMBENT_UNCERTIFIED:
+        lacks = f"{fresh:,} of {FEWEST_FRESH} labelled cases that a renewal takes were opened since its evidence ended."
         certificate = replace(
             certificate,
             verdict=CertificateVerdict.HOLD,
@@ -182,9 +190,12 @@ def certify_champion(desk: Desk, book: Book, case_type: str) -> Judged | None:
             labels_needed={},
             days_needed=(),
             choices={},
-            reasons=(_BESIDE, *(one for one in certificate.reasons if one.startswith(GATES))),
+            reasons=(
+                _BESIDE,
+                *([lacks] if fresh < FEWEST_FRESH else []),
+                *(one for one in certificate.reasons if one.startswith(GATES)),
+            ),
         )
-    known = frame[frame["in_cohort"].to_numpy(dtype=np.bool_)]
     return Judged(
         case_type=case_type,
         certificate=certificate,
@@ -195,6 +206,7 @@ def certify_champion(desk: Desk, book: Book, case_type: str) -> Judged | None:
         labelled=int(known["bad"].notna().sum()),
         bad=int((known["bad"] == 1.0).sum()),
         may_propose=proposes,
+        fresh_labels=fresh,
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from flows.verbs.certificate_life import is_due
+from flows.verbs.certificate_life import FEWEST_FRESH, is_due
 from flows.verbs.certify import Judged
 from flows.verbs.desk import Desk
 from flows.verbs.generation import last_version
@@ -36,8 +36,8 @@ def expire_policy(desk: Desk, case_type: str, at: datetime) -> list[Entry]:
 def renewal(desk: Desk, judged: Judged, at: datetime) -> Policy | None:
     """Today's policy with a new expiry, where a look at fresh evidence proves it once more.
 
-    What counts is that the sequence still proves the boundary in force and that nothing refutes it:
-    whether a wider one lacks labels does not matter. A gate on reviewers that is broken holds a
+    What counts is that the sequence still proves the boundary in force, that cases have come since which
+    could have refuted it, and that none did: whether a wider one lacks labels does not matter. A gate on reviewers that is broken holds a
     renewal as it holds a proposal. A second person approves.
     """
     live = desk.ledger.live_policy(judged.case_type)
@@ -48,6 +48,8 @@ def renewal(desk: Desk, judged: Judged, at: datetime) -> Policy | None:
     same = live.model_digest == judged.generation.digest and certificate.boundary == live.boundary
     targets = desk.case_types[judged.case_type].targets
     if not (is_due(desk, live, at) and same and certificate.verdict in _STANDS):
+        return None
+    if judged.fresh_labels < FEWEST_FRESH:
         return None
     if any(reason.startswith(GATES) for reason in certificate.reasons):
         return None
@@ -100,7 +102,10 @@ def _what_helps(desk: Desk, live: Policy) -> str:
             f"A proposal waits: `ratchet approve {str(waits[-1].policy_id)[:12]}`; no renewal of today's "
             "boundary is proven so far."
         )
-    return "No renewal is proven so far; the night's certificate says what is lacking."
+    return (
+        f"No renewal is proven so far. It takes {FEWEST_FRESH} labelled cases of the cohort since the evidence "
+        "of today's certificate ended, and the proof; the night's certificate says what is lacking."
+    )
 
 
 def proves(certificate: Certificate, targets: Targets) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.verbs.certificate_life import FEWEST_FRESH
 from flows.verbs.certify import Judged, certify_case_type
 from flows.verbs.desk import Desk
 from flows.verbs.expiry import (
@@ -67,6 +68,7 @@ def judged(desk: Desk, at: datetime, verdict: CertificateVerdict = HOLD, **chang
         "labelled": 9,
         "bad": 3,
         "may_propose": True,
+        "fresh_labels": FEWEST_FRESH,
     }
     return Judged(**{**fields, **changed})
 
@@ -108,6 +110,7 @@ def test_without_an_expiry_nothing_expires(tmp_path: Path) -> None:
         (25.0, {"limits": {"recall": 0.89, "precision": 0.8}}, False),
         (25.0, {"limits": {"recall": 0.93}}, False),
         (25.0, {"generation": None}, False),
+        (25.0, {"fresh_labels": FEWEST_FRESH - 1}, False),  # nothing has tried to refute it
         (25.0, {"evidence_until": NOW}, False),  # older than what it rests on already
     ],
 )
