@@ -36,9 +36,9 @@ def expire_policy(desk: Desk, case_type: str, at: datetime) -> list[Entry]:
 def renewal(desk: Desk, judged: Judged, at: datetime) -> Policy | None:
     """Today's policy with a new expiry, where a look at fresh evidence proves it once more.
 
-    What counts is that the sequence still proves the boundary in force, that cases have come since which
-    could have refuted it, and that none did: whether a wider one lacks labels does not matter. A gate on reviewers that is broken holds a
-    renewal as it holds a proposal. A second person approves.
+    What counts is that the sequence still proves the boundary in force, that cases have come since
+    which could have refuted it, and that none did: whether a wider one lacks labels does not matter. A
+    gate on reviewers that is broken holds a renewal as it holds a proposal. A second person approves.
     """
     live = desk.ledger.live_policy(judged.case_type)
     days = desk.case_types[judged.case_type].certificate_days

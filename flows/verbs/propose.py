@@ -26,6 +26,7 @@ from models.hub import (
     approval_of,
     is_narrower,
     open_proposals,
+    proven_ab,
     running_ab,
 )
 from models.hub.people import NIGHT
@@ -155,7 +156,7 @@ def _on_its_way(desk: Desk, policy: Policy, at: datetime) -> bool:
     return any(
         one != policy
         and _same(one, policy)
-        and _startable(history, one)
+        and _may_go_on(history, one)
         and not is_due(desk, one, at)
         for one in approved
     )
@@ -174,7 +175,10 @@ def _same(one: Policy, other: Policy) -> bool:
     return replace(one, valid_until=other.valid_until, ab_plan=other.ab_plan) == other
 
 
-def _startable(history: Sequence[Entry], policy: Policy) -> bool:
-    """Whether its test could still begin: the salt is not that of a concluded one."""
-    plan = policy.ab_plan
-    return plan is None or plan.salt not in concluded_salts(history, policy.case_type)
+def _may_go_on(history: Sequence[Entry], policy: Policy) -> bool:
+    """Whether it may still go on: without a test, with one that is proven, or with one that can begin,
+    as its salt is not that of a concluded one."""
+    plan, name = policy.ab_plan, policy.case_type
+    if plan is None or proven_ab(history, name, policy.policy_id) is not None:
+        return True
+    return plan.salt not in concluded_salts(history, name)
