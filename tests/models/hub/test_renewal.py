@@ -12,7 +12,6 @@ import pytest
 from models.hub import approval_of, open_proposals, previous_policy_id, running_ab
 from models.hub.policy import Overrides
 from models.hub.renewal import is_renewal
-from models.vocabulary import AbPlan
 from tests.hub import MIDDLE, NOW, OTHER_EVIDENCE, THIN, TRIED, Hub, entered, open_ledger, rule
 
 UNTIL = NOW + timedelta(days=30)
@@ -53,7 +52,7 @@ def test_what_never_expires_is_not_renewed() -> None:
 
 def test_what_went_live_by_its_test_is_renewed_without_one() -> None:
     """A plan is of the test that is over."""
-    assert is_renewal(RENEWED, replace(LIVE, ab_plan=AbPlan()))
+    assert is_renewal(RENEWED, replace(LIVE, ab_plan=TRIED.ab_plan))
 
 
 def test_a_renewal_ends_no_trial_no_approval_and_no_proposal(hub: Hub) -> None:
