@@ -19,7 +19,15 @@ from flows.verbs.promote import promote
 from flows.verbs.truth import load_book
 from models.hub import EntryKind, running_ab
 from models.hub.renewal import RENEWS
-from tests.faults.renewals import CHALLENGER, beside_a_challenger, cases_since, looks, night, spent
+from tests.faults.renewals import (
+    CHALLENGER,
+    beside_a_challenger,
+    cases_since,
+    failed,
+    looks,
+    night,
+    spent,
+)
 from tests.flows.verbs.certified_desk import Certified
 from tests.flows.verbs.hub_desk import A_PLAN, ANA, BEN, DAY, NAME, NARROW, OLA, filed, policy
 
@@ -39,7 +47,7 @@ def test_the_champion_is_renewed_from_its_own_cohort(certified: Certified) -> No
     assert not any(entry.dossier.get(RENEWS) for entry in entries)  # not due so far
     at = live.valid_until - 9 * DAY
     entries, results = night(desk, at)
-    assert not results.case_types[NAME].failed, results.case_types[NAME].failed
+    assert failed(results) == []
     (renewal,) = [entry for entry in entries if entry.dossier.get(RENEWS) == live.policy_id]
     assert renewal.dossier["model_version"] == live.model_version != CHALLENGER
     approve(desk, renewal, ANA, at)

@@ -19,7 +19,7 @@ from flows.verbs.promote import promote
 from flows.verbs.trials import next_step
 from flows.verbs.validate_ab import validate_ab
 from models.hub import EntryKind, Policy, running_ab
-from tests.faults.renewals import looks, night, spent
+from tests.faults.renewals import failed, looks, night, spent
 from tests.flows.verbs.certified_desk import LATER, Certified, certified_desk
 from tests.flows.verbs.hub_desk import A_PLAN, ANA, BEN, DAY, NAME, OLA, decided_cases, store
 
@@ -43,7 +43,7 @@ def begins_again(certified: Certified, before: Policy) -> None:
     """The night after proposes the same boundary for a test of another split; a person approves it."""
     desk, at = certified.desk, OVER + timedelta(hours=1)
     entries, results = night(desk, at)
-    assert not results.case_types[NAME].failed, results.case_types[NAME].failed
+    assert failed(results) == []
     (proposal,) = [entry for entry in entries if entry.kind is EntryKind.PROPOSED]
     again = desk.ledger.policy(str(proposal.policy_id))
     assert again.boundary == before.boundary
