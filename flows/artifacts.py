@@ -28,7 +28,13 @@ def publish(
     text = markdown(name, [Section("Verdict", verdict, table=table or None), *others])
     create_markdown_artifact(markdown=masked(text), key=f"{key}-verdict", description=verdict[:200])
     if table:
-        create_table_artifact(table=[dict(row) for row in table], key=f"{key}-table")
+        rows = [{name: _cell(value) for name, value in row.items()} for row in table]
+        create_table_artifact(table=rows, key=f"{key}-table")
+
+
+def _cell(value: Any) -> Any:
+    """A cell as a person reads it: a truth is yes or no."""
+    return ("yes" if value else "no") if isinstance(value, bool) else value
 
 
 def publish_text(name: str, text: str) -> None:
@@ -41,7 +47,7 @@ def publish_night(night: dict[str, Any]) -> None:
     """A night's verdict, and its boundaries as a table."""
     certified = [c["case_type"] for c in night["certificates"] if c["verdict"] == "certified"]
     verdict = (
-        " ".join([night["verdict"], *not_done(night["results"])])
+        " ".join([night["verdict"], *not_done(night["results"]), *night.get("next", [])])
         + f" {night['rows_new']:,} new rows admitted, {night['rows_quarantined']:,} quarantined. "
         f"Certified: {', '.join(certified) or 'none'}. "
         f"{len(night['waiting'])} proposals wait for approval. "
@@ -63,6 +69,7 @@ def night_lines(night: dict[str, Any]) -> list[str]:
     certified = [c["case_type"] for c in night["certificates"] if c["verdict"] == "certified"]
     lines = [
         *not_done(night["results"]),
+        *night.get("next", []),
         *live_lines(night.get("live", [])),
         f"{night['rows_new']:,} new rows admitted, {night['rows_quarantined']:,} quarantined, "
         f"{night['rows_waiting']:,} wait for their decisions.",

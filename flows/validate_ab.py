@@ -11,6 +11,7 @@ from prefect.utilities.annotations import quote
 from configs.errors import GateRefused
 from flows import tasks
 from flows.artifacts import publish
+from flows.reports.ab_proofs import ab_rows, ab_sentences
 from flows.run_log import tell
 from flows.run_names import timed
 from flows.verbs.live import night_of
@@ -30,9 +31,9 @@ def validate_ab(as_of: datetime | None = None, profile: str | None = None) -> li
     desk = tasks.open_desk(profile)
     told: list[dict[str, Any]] = tasks.validate_ab(quote(desk), night_of(as_of))
     for one in told:
-        verdict = f"{one['case_type']}: {one['verdict']}. {' '.join(one['reasons'])}"
+        verdict = " ".join(ab_sentences([one]))
         tell(verdict, ok=one["verdict"] != NOT_JUDGED)
-        publish(f"ab-{one['case_type']}", verdict, one["proofs"])
+        publish(f"ab-{one['case_type']}", verdict, ab_rows(one))
     if not told:
         tell("No A/B test runs.")
     unjudged = [one for one in told if one["verdict"] == NOT_JUDGED]

@@ -110,7 +110,9 @@ class Hub:
     def propose(
         self, policy: Policy, evidence: str = EVIDENCE, actor: str = "ana", **said: Any
     ) -> Entry | Refusal:
-        return self.ask(Propose, policy=policy, evidence_digest=evidence, actor=actor, **said)
+        live = {} if self.ledger is not None else {"live": self._policies.get(self.live())}
+        told = {"evidence_digest": evidence, "actor": actor, **live, **said}
+        return self.ask(Propose, policy=policy, **told)
 
     def approve(
         self,

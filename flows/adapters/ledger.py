@@ -719,9 +719,13 @@ def _unknown_policy(connection: Connection, command: Command) -> Refusal | None:
 
 
 def _with_policies(connection: Connection, history: Sequence[Entry], command: Command) -> Command:
-    """A rollback with the two policies that it is about, as they are kept, whatever it brought."""
+    """A rollback with the two policies that it is about, and a proposal with the live one, as they are
+    kept, whatever the command brought."""
     if isinstance(command, AcceptRestored):
         return replace(command, why="", lost={})  # whoever comes this way fits its head
+    if isinstance(command, Propose):
+        name = live_policy_id(history, command.case_type)
+        return replace(command, live=None if name is None else _policy(connection, name))
     if not isinstance(command, RollBack | RequestRollBack):
         return command
     names = (

@@ -205,6 +205,7 @@ def validate_ab(as_of: datetime | None, as_json: bool) -> None:
 
     The exit code is 3 when one could not be judged.
     """
+    from flows.reports.ab_proofs import ab_rows, ab_sentences
     from flows.verbs import live
     from flows.verbs.validate_ab import NOT_JUDGED
     from flows.verbs.validate_ab import validate_ab as judge
@@ -216,9 +217,8 @@ def validate_ab(as_of: datetime | None, as_json: bool) -> None:
         click.echo("No A/B test runs.")
     else:
         for one in told:
-            verdict = one["verdict"].replace("_", " ")
-            click.echo(f"{one['case_type']}: {verdict}. {' '.join(one['reasons'])}")
-            table(one["proofs"])
+            click.echo("\n".join(ab_sentences([one])))
+            table(ab_rows(one))
     if any(one["verdict"] == NOT_JUDGED for one in told):
         raise SystemExit(EXIT_GATE)
 

@@ -93,7 +93,7 @@ def night(as_of: datetime | None, as_json: bool) -> None:
         click.echo(f"  {sentence}")
     for hold in dossier["holds"]:
         click.echo(f"  End it by: ratchet release {hold['hold_id']} --reason R, or discard.")
-    for line in live_lines(dossier["live"]):
+    for line in [*dossier.get("next", []), *live_lines(dossier["live"])]:
         click.echo(line)
     click.echo(
         f"{dossier['rows_new']:,} new rows admitted, {dossier['rows_quarantined']:,} quarantined, "

@@ -145,8 +145,10 @@ def certificate_row(one: dict[str, Any]) -> dict[str, Any]:
 def _text(name: str, value: Any) -> str:
     if value is None:
         return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float):
         return _AS_SHARE(value) if name in _SHARES else f"{value:.5g}"
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int):
         return f"{value:,}"
     return one_line(value)

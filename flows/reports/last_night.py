@@ -24,6 +24,7 @@ def last_night_lines(told: Mapping[str, Any], now: datetime) -> list[str]:
     lines += [late] if late else []
     if told["live"]:
         lines += _titled("Live", live_lines(told["live"]))
+    lines += _titled("A/B tests", told["next"]) if told.get("next") else []
     lines += _titled("Rows", [_rows(one) for one in told["tables"]] or ["No table was read."])
     if told["ledger"]:
         lines += ["", f"The ledger is not to be trusted, so nothing rests on it: {told['ledger']}"]

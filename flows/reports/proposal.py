@@ -6,11 +6,16 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from flows.reports.ab_proofs import ab_days_sentences
 from flows.reports.stamps import to_the_second
 from models.boundary.price_words import percent
 from models.hub import Entry, dossier_digest
 from models.vocabulary.finding_words import NOT_TOLD
 
+_RENEWAL = (
+    "It renews the certificate of today's boundary: nothing changes but the day on which it ends, and an A/B "
+    "test that runs goes on."
+)
 _RISKS = {"false_omission_rate": "false omission"}
 _SMALL_IS_GOOD = ("false_omission_rate", "expected_loss")
 
@@ -36,6 +41,10 @@ def proposal_dossier(proposal: Entry, who: Mapping[str, Any] | None = None) -> s
     reasons = [str(reason) for reason in said.get("reasons", [])]
     if reasons:
         lines += ["", *(f"- {reason}" for reason in reasons)]
+    if said.get("renews"):
+        lines += ["", _RENEWAL]
+    if said.get("ab_days"):
+        lines += ["", *(f"- {sentence}" for sentence in ab_days_sentences(said["ab_days"]))]
     lines += _segments(said.get("segments", ()))
     if "may_approve" in said:
         lines += ["", *(f"- {line}" for line in beside_lines({**said, **(who or {})}))]

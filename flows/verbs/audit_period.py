@@ -23,6 +23,7 @@ from flows.verbs.given import with_doubt
 from flows.verbs.known_case_type import known_case_type
 from flows.verbs.label_trust import CREDENCE_SHARE
 from flows.verbs.truth import VERIFIED, Book, load_book, on_hold
+from models.boundary.odds import odds
 from models.boundary.period_audit import Period, PeriodAudit, PeriodVerdict, audited_period
 from models.truth import OUTCOME_RANK
 from models.vocabulary import Action, Boundary
@@ -101,7 +102,8 @@ class PeriodTold:
             f"{period.caught:,} bad cases were caught{self._less}, so {audit.breaks_at:,} misses would "
             "break it; "
             f"{audit.misses:,} are among the first {audit.reviewed:,} of {audit.cases:,} auto-passed cases "
-            f"in the audit's order (capital {audit.capital:.3g}, proven at {1.0 / period.alpha:.3g}).",
+            f"in the audit's order (chance if it were untrue: {odds(audit.capital)}; proven at "
+            f"{odds(1.0 / period.alpha)}).",
         ]
         certain = int(self.period.surely_missed.sum())
         if audit.verdict is PeriodVerdict.REFUTED and certain > audit.misses:

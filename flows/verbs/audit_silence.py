@@ -10,11 +10,13 @@ import pandas as pd
 
 from flows.verbs.desk import Desk
 from flows.verbs.generation import last_version
+from flows.verbs.live_automation import in_force
 from flows.verbs.store_draws import AUDITED_LATER
 from flows.verbs.submit import looking_again, submitted
 from flows.verbs.truth import Book
-from models.hub import Entry, Narrow, made_live_by
+from models.hub import Entry, Narrow
 from models.hub.people import NIGHT
+from models.hub.readers import of
 from models.vocabulary import Action, Boundary
 
 FEWEST_AUDITS = 5
@@ -40,8 +42,8 @@ def hear_audits(desk: Desk, book: Book, case_type: str) -> Silence | None:
     live = desk.ledger.live_policy(case_type)
     if live is None or live.boundary.automates_nothing:
         return None
-    made_live = made_live_by(desk.ledger.history(), case_type)
-    since = None if made_live is None else made_live.at
+    # A renewed certificate starts no new silence.
+    _, since = in_force(of(desk.ledger.history(), case_type), live)
     waiting = _unlabelled(desk, book, case_type, since)
     if len(waiting) < FEWEST_AUDITS:
         return None

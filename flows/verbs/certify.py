@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from configs.errors import GateRefused
+from flows.verbs.certificate_life import FEWEST_FRESH, fresh_labels, is_due
 from flows.verbs.desk import Desk
 from flows.verbs.generation import Generation, champion_generation, current_generation
-from flows.verbs.given import evidence_digest, given_for
+from flows.verbs.given import Given, evidence_digest, given_for
+from flows.verbs.live_automation import automation_now
 from flows.verbs.look import look
 from flows.verbs.proposed_policy import advised_policy, planned_audit
 from flows.verbs.segment_figures import segment_figures
+from flows.verbs.trials import contradicted, fresh_plan
 from flows.verbs.truth import Book, evidence_for
 from models.boundary import Evidence, certify, delta_of_sequence, guard
 from models.boundary.audit_plan import PlannedAudit
+from models.boundary.reviewer_gates import GATES
 from models.hub.audit_plan import AuditPlan
 from models.hub.policy import Policy
-from models.vocabulary import Action, Boundary, Certificate, CertificateVerdict
+from models.vocabulary import Boundary, Certificate, CertificateVerdict
 
 
 @dataclass(frozen=True)
 class Judged:
-    """One case type's certificate, and what it rests on."""
+    """One case type's certificate, and what it rests on.
+
+    fresh_labels: see `flows.verbs.certificate_life`. given: where a boundary may be proposed.
+    """
 
     case_type: str
     certificate: Certificate
@@ -39,6 +45,8 @@ class Judged:
     may_propose: bool
     audit: PlannedAudit | None = None
     segments: tuple[dict[str, Any], ...] = ()
+    fresh_labels: int = 0
+    given: Given | None = field(default=None, repr=False, compare=False)
 
     def summary(self) -> dict[str, object]:
         """For a dossier: plain values, no row."""
@@ -85,7 +93,9 @@ def certify_case_type(desk: Desk, book: Book, case_type: str) -> Judged:
     if frame["bad"].notna().any():
         certificate, sequence, proposes = look(given)
         if proposes and live is not None and not generation.promoted:
-            certificate, proposes = _against_champion(certificate, frame)
+            certificate, proposes = _against_champion(desk, book, case_type, certificate)
+        if proposes:
+            certificate, proposes = _against_its_trial(desk, generation, certificate)
         if proposes:
             audit = planned_audit(desk, given, sequence, certificate)
     else:
@@ -104,6 +114,8 @@ def certify_case_type(desk: Desk, book: Book, case_type: str) -> Judged:
         bad=int((known["bad"] == 1.0).sum()),
         may_propose=proposes,
         audit=audit,
+        fresh_labels=fresh_labels(desk, known, live),
+        given=given if told else None,
         segments=tuple(segment_figures(desk, case_type, known, certificate.boundary))
         if told
         else (),
@@ -139,6 +151,71 @@ def guard_champion(desk: Desk, book: Book, case_type: str) -> Judged | None:
     )
 
 
+def certify_champion(desk: Desk, book: Book, case_type: str) -> Judged | None:
+    """The live boundary's own certificate, from its own model's cohort, where the night's other one is
+    about something else: a newer model, or, once a renewal is due, a wider boundary. It may renew what
+    expires, or narrow, and never widens. None: the other one says it, or nothing that expires is live.
+
+    The champion's looks go on in its own sequence, which was paid for when it began (METHODS 1.2).
+
+    Raises:
+        GateRefused, ServiceUnreachable: the audit secret or the model is not at hand.
+    """
+    live = desk.ledger.live_policy(case_type)
+    champion, newest = champion_generation(desk, case_type), current_generation(desk, case_type)
+    if live is None or live.valid_until is None or live.boundary.automates_nothing:
+        return None
+    if champion is None or newest is None:
+        return None
+    same = champion.digest == newest.digest
+    if same and not is_due(desk, live, book.as_of):
+        return None
+    given = given_for(desk, book, champion)
+    frame = given.frame
+    if frame.empty or not frame["bad"].notna().any():
+        return None
+    certificate, sequence, proposes = look(given)
+    if same and certificate.verdict is not CertificateVerdict.CERTIFIED:
+        return None
+    known = frame[frame["in_cohort"].to_numpy(dtype=np.bool_)]
+    fresh = fresh_labels(desk, known, live)
+    if certificate.verdict is not CertificateVerdict.INCUMBENT_UNCERTIFIED:
+        lacks = f"{fresh:,} of {FEWEST_FRESH} labelled cases that a renewal takes were opened since its evidence ended."
+        certificate = replace(
+            certificate,
+            verdict=CertificateVerdict.HOLD,
+            boundary=live.boundary,
+            automation_rate=sequence.automation(live.boundary),
+            limits=sequence.limits(live.boundary),
+            labels_needed={},
+            days_needed=(),
+            choices={},
+            reasons=(
+                _BESIDE,
+                *([lacks] if fresh < FEWEST_FRESH else []),
+                *(one for one in certificate.reasons if one.startswith(GATES)),
+            ),
+        )
+    return Judged(
+        case_type=case_type,
+        certificate=certificate,
+        generation=champion,
+        evidence_digest=given.digest,
+        evidence_until=book.mature_until(desk, case_type),
+        rows=len(known),
+        labelled=int(known["bad"].notna().sum()),
+        bad=int((known["bad"] == 1.0).sum()),
+        may_propose=proposes,
+        fresh_labels=fresh,
+    )
+
+
+_BESIDE = (
+    "The live boundary, judged on its own model's cohort beside what is under test: it may be renewed or "
+    "narrow, and is not widened by this."
+)
+
+
 def policy_for(desk: Desk, judged: Judged) -> Policy:
     """The policy a certificate speaks for: its model, its boundary, the configured overrides, how it
     must be tried first, and when its proof expires."""
@@ -152,22 +229,36 @@ def policy_for(desk: Desk, judged: Judged) -> Policy:
     case_type = desk.case_types[judged.case_type]
     days = case_type.certificate_days
     until = None if days is None else judged.evidence_until + timedelta(days=days)
-    return replace(advised, ab_plan=case_type.ab_plan, valid_until=until)
+    return replace(advised, ab_plan=fresh_plan(desk, case_type.name), valid_until=until)
 
 
-def _against_champion(certificate: Certificate, frame: pd.DataFrame) -> tuple[Certificate, bool]:
-    """A challenger's boundary is worth a proposal only if it automates more than today's policy
-    did on the same cases, of those that it decided."""
-    lately = frame[frame["in_cohort"].to_numpy(dtype=np.bool_)]
-    lately = lately[(lately["policy_id"] == lately["policy_id"].iloc[-1]).to_numpy(dtype=np.bool_)]
-    today = float((lately["action"].astype("str") != Action.ESCALATE.value).mean())
-    if certificate.verdict is CertificateVerdict.CERTIFIED and certificate.automation_rate <= today:
-        why = (
-            f"The challenger is certified for {certificate.automation_rate:.1%} automation; the live "
-            f"policy decided {today:.1%} of the cases it saw."
-        )
-        return replace(certificate, verdict=CertificateVerdict.HOLD, reasons=(why,)), False
-    return certificate, True
+def _against_champion(
+    desk: Desk, book: Book, case_type: str, certificate: Certificate
+) -> tuple[Certificate, bool]:
+    """A challenger's boundary is worth a proposal only if it automates more than the live policy does
+    now."""
+    if certificate.verdict is not CertificateVerdict.CERTIFIED:
+        return certificate, True
+    today = automation_now(desk, book, case_type)
+    if today is None or certificate.automation_rate > today.share:
+        return certificate, True
+    why = (
+        f"The challenger is certified for {certificate.automation_rate:.1%} automation; the live "
+        f"policy decides {today.share:.1%} {today.known_from}. The proof keeps."
+    )
+    return replace(certificate, verdict=CertificateVerdict.HOLD, reasons=(why,)), False
+
+
+def _against_its_trial(
+    desk: Desk, generation: Generation, certificate: Certificate
+) -> tuple[Certificate, bool]:
+    """A boundary whose A/B test refuted a promise waits for a later look before it is proposed again."""
+    if certificate.verdict is not CertificateVerdict.CERTIFIED:
+        return certificate, True
+    why = contradicted(desk, generation.case_type, generation.digest, certificate.boundary)
+    if not why:
+        return certificate, True
+    return replace(certificate, verdict=CertificateVerdict.HOLD, reasons=(why,)), False
 
 
 def _before_any_label(desk: Desk, case_type: str, incumbent: Boundary | None) -> Certificate:

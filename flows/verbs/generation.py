@@ -57,7 +57,7 @@ class Generation:
         sequence: how many sequences ended before this one after a look; without one they spent
             nothing.
         comparisons: with which drift was watched before this sequence.
-        looks: entries about looks so far, over all sequences.
+        looks: entries about looks during its trial so far, over all sequences.
         looked: what the ledger keeps of this sequence (`CertificationSequence.plain`), or None.
         spent_before: of delta, what looks of the kind that METHODS 1.2 replaced have spent.
         promoted: whether the live policy rests on this model.
@@ -207,12 +207,15 @@ def _generation(
     begins |= {entry.version: entry.dossier["evidence_since"] for entry in drifted}
     evidence_since = max([trained_before, *map(datetime.fromisoformat, begins.values())])
     # Looks at earlier evidence, or at another model's, keep their share of delta but say nothing
-    # about this evidence.
+    # about this evidence. A model that decides is looked at while its successor is on trial, too.
     mine = [
         entry
-        for entry in looks
-        if entry.version > started.version
-        and entry.dossier.get("model_digest", started.evidence_digest) == started.evidence_digest
+        for entry in since
+        if entry.kind is EntryKind.LOOK_TAKEN
+        and entry.dossier.get(
+            "model_digest", started.evidence_digest if entry.version < ends else None
+        )
+        == started.evidence_digest
     ]
     # A model that was filed before evidence carried over was promised that its evidence begins again
     # at each promotion; it goes on so.

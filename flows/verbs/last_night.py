@@ -50,7 +50,7 @@ def last_night(desk: Desk, now: datetime) -> dict[str, Any]:
 
     Returns:
         `as_of`, `verdict`, `not_done`, `moved` (sentences; what moved and ended nothing); `live` (how
-        each live boundary stands); `tables` (new rows, rows read again, quarantined by
+        each live boundary stands); `next` (what follows an A/B test that proved nothing); `tables` (new rows, rows read again, quarantined by
         rule, waiting); `holds`, each with what ends it; `shadow` (models that score and decide
         nothing); `changed` (ledger entries since the night before); `waits` (what a person can do,
         with the command); `expires` (certificates of live policies); `ledger` ("" or why it is not to
@@ -73,6 +73,7 @@ def last_night(desk: Desk, now: datetime) -> dict[str, Any]:
         "not_done": not_done(night["results"]),
         "moved": moved(night["results"]),
         "live": night.get("live", []),  # dossiers of before say nothing of it
+        "next": night.get("next", []),
         "tables": _tables(night),
     }
     since = None if before is None else datetime.fromisoformat(before["as_of"])

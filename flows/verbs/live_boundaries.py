@@ -7,6 +7,7 @@ one. Without this a reader takes an empty certificate for a boundary that has fa
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,11 @@ import pandas as pd
 from flows.verbs.certify import Judged
 from flows.verbs.desk import Desk
 from flows.verbs.generation import scored_elsewhere
+from flows.verbs.live_automation import in_force
 from flows.verbs.night_results import NightResults
 from flows.verbs.truth import Book
-from models.hub.entries import Entry
 from models.hub.provenance import provenance
+from models.hub.readers import of
 from models.vocabulary import Action
 
 
@@ -29,13 +31,14 @@ def live_boundaries(
     """Each case type whose live boundary automates something, as plain values.
 
     Returns:
-        `case_type`, `policy_id`, `since` (when it was made live), `pass_at_or_below`,
+        `case_type`, `policy_id`, `since` (when it was made live, its certificate's renewals apart), `pass_at_or_below`,
         `block_at_or_above`, `guard` (what the guard said tonight: `holds`, `no mature case yet`,
         `tripped`, `not judged`), `decided` and `automatic` (cases decided under it, or
         opened since where another agent decides), `proven_automation` (what its proof promised, or None), `evidence_since` and
         `evidence_cases` (what the next proof may count so far; None: another model is under test).
     """
-    certificates = {one.case_type: one for one in judged}
+    # The newest model's comes first; the champion's own beside it tells of its renewal alone.
+    certificates = {one.case_type: one for one in reversed(judged)}
     found = []
     for name in desk.case_types:
         live = desk.ledger.live_policy(name)
@@ -45,15 +48,14 @@ def live_boundaries(
         if behind.made_live is None:
             continue
         mine = book.decisions[(book.decisions["case_type"] == name).to_numpy(dtype=np.bool_)]
-        since = mine[
-            _decided_by(mine, live.policy_id, behind.made_live, scored_elsewhere(desk, name))
-        ]
+        names, began = in_force(of(desk.ledger.history(), name), live)
+        since = mine[_decided_by(mine, names, began, scored_elsewhere(desk, name))]
         said = {} if behind.proposal is None else behind.proposal.dossier
         found.append(
             {
                 "case_type": name,
                 "policy_id": live.policy_id,
-                "since": behind.made_live.at.isoformat(),
+                "since": began.isoformat(),
                 "pass_at_or_below": live.boundary.pass_at_or_below,
                 "block_at_or_above": live.boundary.block_at_or_above,
                 "guard": results.case_type(name).guard,
@@ -67,12 +69,12 @@ def live_boundaries(
 
 
 def _decided_by(
-    cases: pd.DataFrame, policy_id: str, made_live: Entry, elsewhere: bool
+    cases: pd.DataFrame, names: frozenset[str], since: datetime, elsewhere: bool
 ) -> npt.NDArray[np.bool_]:
     """Which cases were decided under it; another agent's bear its own ids, so by the time of the case."""
     if elsewhere:
-        return (cases["opened_at"] >= pd.Timestamp(made_live.at)).to_numpy(dtype=np.bool_)
-    return (cases["policy_id"] == policy_id).to_numpy(dtype=np.bool_)
+        return (cases["opened_at"] >= pd.Timestamp(since)).to_numpy(dtype=np.bool_)
+    return cases["policy_id"].isin(list(names)).to_numpy(dtype=np.bool_)
 
 
 def _counted_anew(judged: Judged | None) -> dict[str, Any]:

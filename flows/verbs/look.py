@@ -16,7 +16,7 @@ from flows.verbs.given import Given
 from flows.verbs.label_trust import held, past_the_gates
 from models.boundary import CertificationSequence, certify
 from models.boundary.notch_price import NOTCH
-from models.hub import Refusal, TakeLook
+from models.hub import Refusal, TakeLook, looks_taken
 from models.hub.people import NIGHT
 from models.truth import contradictions
 from models.vocabulary import Boundary, Certificate, CertificateVerdict
@@ -78,7 +78,7 @@ def _record(given: Given, sequence: CertificationSequence) -> None:
             actor=NIGHT,
             base_version=last_version(given.desk, given.case_type),
             evidence_digest=given.digest,
-            look_index=given.generation.looks + 1,
+            look_index=looks_taken(given.desk.ledger.history(), given.case_type) + 1,
             delta_spent=given.targets.delta if first else 0.0,
             effective_sample=float(len(sequence.bad_places)),
             # Looks of another agent's model are told from those of ours in shadow beside it.

@@ -12,12 +12,12 @@ from typing import Any
 from flows.verbs.admit import AdmittedBatch
 from flows.verbs.agent_watch import Watched, watch_agents
 from flows.verbs.audit_silence import hear_audits
-from flows.verbs.certify import Judged, certify_case_type
+from flows.verbs.certify import Judged, certify_case_type, certify_champion
 from flows.verbs.cohort_rows import reads_from
 from flows.verbs.deliveries import Delivery, admit_deliveries, read_as_of
 from flows.verbs.desk import Desk
 from flows.verbs.drift_watch import watch_drift
-from flows.verbs.expiry import expire_policy
+from flows.verbs.expiry import expire_policy, warn_before_expiry
 from flows.verbs.external_models import start_external_generations
 from flows.verbs.generation import champion_generation, current_generation
 from flows.verbs.guardrail import guard_live_policy, why_not_guarded
@@ -37,6 +37,7 @@ from flows.verbs.second_reviews import second_reviews
 from flows.verbs.shadow import InShadow, read_after, score_delivered
 from flows.verbs.tickets import file_findings, last_triage, open_tickets
 from flows.verbs.triage import Triaged, triage_case_type
+from flows.verbs.trials import next_steps
 from flows.verbs.truth import Book, load_book
 from models.hub.entries import Entry
 
@@ -101,6 +102,8 @@ def guard(desk: Desk, book: Book, results: NightResults) -> Guarded:
         restarts += _drifted(desk, book, name, results)
         expired = partial(expire_policy, desk, name, book.as_of)
         entries += results.attempt(name, "the expiry", expired) or []
+        ahead = partial(warn_before_expiry, desk, name, book.as_of)
+        results.attempt(name, "the warning before the expiry", ahead)
         tripped = results.attempt(name, "the guard", partial(guard_live_policy, desk, book, name))
         alarms += [one.alarm for one in tripped or ()]
         entries += [entry for one in tripped or () for entry in one.entries]
@@ -137,11 +140,14 @@ def watch(
 
 
 def judge_case_types(desk: Desk, book: Book, results: NightResults) -> list[Judged]:
-    """One certificate for every case type."""
-    found = [
-        results.attempt(name, "the certificate", partial(certify_case_type, desk, book, name))
-        for name in desk.case_types
-    ]
+    """One certificate for every case type, and after it one for its live boundary, where the first is
+    about something else and the live certificate ends some day (FAULTS 63)."""
+    found: list[Judged | None] = []
+    for name in desk.case_types:
+        newest = partial(certify_case_type, desk, book, name)
+        found.append(results.attempt(name, "the certificate", newest))
+        live = partial(certify_champion, desk, book, name)
+        found.append(results.attempt(name, "the certificate of the live boundary", live))
     return [one for one in found if one is not None]
 
 
@@ -220,7 +226,7 @@ def dossier(
     agents: Sequence[Watched] = (),
 ) -> dict[str, Any]:
     """The night's result as plain values: what was done, held and failed, what is live, counts, certificates,
-    findings, proposals, what our models scored in shadow, and whether other agents act by the
+    findings, proposals, what follows a stopped A/B test, what our models scored in shadow, and whether other agents act by the
     boundaries that are live."""
     told = results.plain()
     return {
@@ -271,6 +277,8 @@ def dossier(
             for case_type in desk.case_types
             for e in waiting(desk, case_type)
         ],
+        # What became of an A/B test that proved nothing, and who can do what about it.
+        "next": next_steps(desk),
         "marks": review_marks(desk, book),
         "triage": [one.summary() for one in causes],
         "tickets": open_tickets(desk, book.as_of),

@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
+from typing import Any
 
 from configs.errors import GateRefused
 from flows.verbs.beside_the_proof import beside_the_proof
+from flows.verbs.certificate_life import is_due
 from flows.verbs.certify import Judged, policy_for
 from flows.verbs.desk import Desk
-from flows.verbs.expiry import is_due, renewal
+from flows.verbs.expiry import renewal
 from flows.verbs.generation import last_version
 from flows.verbs.submit import looking_again, submitted
-from models.hub import Entry, Narrow, Policy, Propose, Refusal, is_narrower, open_proposals
+from flows.verbs.trial_days import trial_days
+from models.hub import (
+    Entry,
+    EntryKind,
+    Narrow,
+    Policy,
+    Propose,
+    Refusal,
+    approval_of,
+    is_narrower,
+    open_proposals,
+    proven_ab,
+    running_ab,
+)
 from models.hub.people import NIGHT
+from models.hub.readers import concluded_salts, of
 from models.hub.refusal import Rule
 from models.vocabulary import CertificateVerdict
 
@@ -81,6 +98,7 @@ def _propose(desk: Desk, judged: Judged, policy: Policy, at: datetime) -> Entry 
             "today": _sides(desk.ledger.live_policy(judged.case_type)),
             "valid_until": policy.valid_until,
             "promised": desk.case_types[judged.case_type].targets.named(),
+            **_trial(desk, judged, policy),
         },
     )
     said = desk.ledger.submit(command, at)
@@ -92,14 +110,24 @@ def _propose(desk: Desk, judged: Judged, policy: Policy, at: datetime) -> Entry 
     return None
 
 
+def _trial(desk: Desk, judged: Judged, policy: Policy) -> dict[str, Any]:
+    """The days that this traffic needs for the policy's A/B test; empty where there is none."""
+    if policy.ab_plan is None or judged.given is None:
+        return {}
+    days = trial_days(desk, judged.given, policy)
+    return {} if days is None else {"ab_days": days}
+
+
 def _sides(live: Policy | None) -> dict[str, float | None] | None:
     """What the proposed boundary would replace, for who reads the proposal."""
     return None if live is None else asdict(live.boundary)
 
 
 def _waits_already(desk: Desk, policy: Policy, at: datetime) -> bool:
-    """The same policy but for its expiry waits, and will last: a stream that proves it every night
-    would file another one every night."""
+    """The same policy but for its expiry waits or is approved, and will last, or it is on trial: a
+    stream that proves it every night would file another one every night."""
+    if _on_its_way(desk, policy, at):
+        return True
     waits = [desk.ledger.policy(str(one.policy_id)) for one in waiting(desk, policy.case_type)]
     return any(
         one != policy
@@ -107,3 +135,51 @@ def _waits_already(desk: Desk, policy: Policy, at: datetime) -> bool:
         and not is_due(desk, one, at)
         for one in waits
     )
+
+
+def _on_its_way(desk: Desk, policy: Policy, at: datetime) -> bool:
+    """Whether the same policy, but for its expiry and the salt of its test, is on trial, or is approved
+    and not promoted yet."""
+    history = desk.ledger.history()
+    trial = running_ab(history, policy.case_type)
+    if trial is not None and _same(desk.ledger.policy(str(trial.policy_id)), policy):
+        return True
+    proposed = {
+        str(entry.policy_id)
+        for entry in of(history, policy.case_type)
+        if entry.kind is EntryKind.PROPOSED
+    }
+    approved = [
+        desk.ledger.policy(name)
+        for name in sorted(proposed)
+        if approval_of(history, policy.case_type, name) is not None
+    ]
+    return any(
+        one != policy
+        and _same(one, policy)
+        and _may_go_on(history, one)
+        and not is_due(desk, one, at)
+        for one in approved
+    )
+
+
+def _same(one: Policy, other: Policy) -> bool:
+    plans = (one.ab_plan, other.ab_plan)
+    if (plans[0] is None) != (plans[1] is None):
+        return False
+    if (
+        plans[0] is not None
+        and plans[1] is not None
+        and replace(plans[0], salt=plans[1].salt) != plans[1]
+    ):
+        return False
+    return replace(one, valid_until=other.valid_until, ab_plan=other.ab_plan) == other
+
+
+def _may_go_on(history: Sequence[Entry], policy: Policy) -> bool:
+    """Whether it may still go on: without a test, with one that is proven, or with one that can begin,
+    as its salt is not that of a concluded one."""
+    plan, name = policy.ab_plan, policy.case_type
+    if plan is None or proven_ab(history, name, policy.policy_id) is not None:
+        return True
+    return plan.salt not in concluded_salts(history, name)

@@ -12,24 +12,24 @@ import pandas as pd
 
 from configs.errors import GateRefused
 from flows.adapters.case_numbers import CASE_NUMBER
+from flows.verbs.ab_design import ab_design
 from flows.verbs.agent_watch import replay_columns, replayed_actions
 from flows.verbs.decide import AB_CASES
 from flows.verbs.desk import Desk
 from flows.verbs.generation import last_version, scored_elsewhere
 from flows.verbs.promote import promote
 from flows.verbs.submit import submitted
+from flows.verbs.trials import ENDED_BY, REFUTED, next_step
 from flows.verbs.truth import Book, load_book
 from models.boundary.ab_rows import AbRows
-from models.boundary.ab_test import AbDesign, AbJudgement, judge_ab
-from models.boundary.ab_verdict import AbVerdict
+from models.boundary.ab_test import AbJudgement, judge_ab
+from models.boundary.ab_verdict import AbEnd, AbVerdict
 from models.boundary.arms import assign_arm
 from models.boundary.decide import automatable
 from models.hub import (
-    AuditPlan,
     ConcludeAb,
     Entry,
     EntryKind,
-    Policy,
     halt_of,
     proposal_of,
     proven_ab,
@@ -52,7 +52,7 @@ def validate_ab(desk: Desk, as_of: datetime) -> list[dict[str, Any]]:
     Returns:
         One a running test: case_type, policy_id, verdict (continue, promote, stop; not_judged, with
         the reason), reasons, proofs (claim, evidence, needed, proven), arms, split_p_value,
-        cases_judged, missing.
+        cases_judged, missing, method; of one that ended also next (a sentence, or "").
     """
     for case_type in desk.case_types:
         _finish(desk, case_type, as_of)
@@ -151,17 +151,18 @@ def _judge(desk: Desk, trial: Entry, as_of: datetime) -> dict[str, Any]:
     plan = AbPlan.from_document(trial.dossier["ab_plan"])
     treatment = desk.ledger.policy(str(trial.policy_id))
     control = trial.dossier.get("control")
-    design = _design(None if control is None else desk.ledger.policy(str(control)), treatment)
+    design = ab_design(None if control is None else desk.ledger.policy(str(control)), treatment)
     table = ab_table(desk, trial, load_book(desk, as_of, trial.at))
     days = (as_of - trial.at) / timedelta(days=1)
     judged = judge_ab(plan, design, AbRows.from_frame(table), max(days, 0.0))
     judged = _with_arms_checked(judged, plan, table)
-    told = _plain(trial, judged)
+    told = {**_plain(trial, judged), "method": plan.method}
     if judged.verdict is AbVerdict.CONTINUE:
         return told
     _conclude(desk, trial, judged, _digest(table), told, as_of)
     refused = _finish(desk, trial.case_type, as_of)
-    return {**told, "reasons": [*told["reasons"], *refused]}
+    after = next_step(desk, trial.case_type)
+    return {**told, "reasons": [*told["reasons"], *refused], "next": after}
 
 
 def _with_arms_checked(judged: AbJudgement, plan: AbPlan, table: pd.DataFrame) -> AbJudgement:
@@ -173,7 +174,8 @@ def _with_arms_checked(judged: AbJudgement, plan: AbPlan, table: pd.DataFrame) -
     if not astray:
         return judged
     why = f"{astray:,} cases are stored in another arm than the hash of their id draws."
-    return replace(judged, verdict=AbVerdict.STOP, reasons=(f"{why} Nothing is proven.",))
+    stopped = (f"{why} Nothing is proven.",)
+    return replace(judged, verdict=AbVerdict.STOP, reasons=stopped, ended_by=AbEnd.SPLIT)
 
 
 def _conclude(
@@ -194,12 +196,20 @@ def _conclude(
             actor=VALIDATE_AB,
             base_version=last_version(desk, case_type),
             evidence_digest=digest,
-            dossier=told,
+            dossier={**told, **_end(judged)},
         ),
         at,
     )
-    sentence = f"{case_type}: the A/B test of {policy_id[:12]}: {' '.join(judged.reasons)}"
+    said = [f"{case_type}: the A/B test of {policy_id[:12]}:", *judged.reasons]
+    sentence = " ".join([*said, next_step(desk, case_type)]).strip()
     desk.alerts.send("ab_concluded", case_type, sentence, at, verdict=judged.verdict.value)
+
+
+def _end(judged: AbJudgement) -> dict[str, Any]:
+    """What a later night must know of why a test stopped; empty where it did not."""
+    if judged.ended_by is None:
+        return {}
+    return {ENDED_BY: judged.ended_by.value, REFUTED: list(judged.refuted)}
 
 
 def _finish(desk: Desk, case_type: str, at: datetime) -> list[str]:
@@ -221,24 +231,6 @@ def _finish(desk: Desk, case_type: str, at: datetime) -> list[str]:
         desk.alerts.send("ab_not_promoted", case_type, why, at)
         return [why]
     return []
-
-
-def _design(control: Policy | None, treatment: Policy) -> AbDesign:
-    today = Boundary.everything_reviewed() if control is None else control.boundary
-    plans = [treatment.audit] if control is None else [control.audit, treatment.audit]
-    passes, blocks = today.pass_at_or_below is not None, today.block_at_or_above is not None
-    lowest = min(rate for plan in plans for rate in _rates(plan))
-    return AbDesign(
-        control=today,
-        treatment=treatment.boundary,
-        lowest_pass_rate=lowest if passes else 1.0,
-        lowest_block_rate=lowest if blocks else 1.0,
-    )
-
-
-def _rates(plan: AuditPlan) -> list[float]:
-    rates = [plan.rate, *(rate for _, rate in plan.steps)]
-    return rates if plan.block_rate is None else [*rates, plan.block_rate]
 
 
 def _whose(trial: Entry) -> dict[str, Any]:

@@ -23,9 +23,10 @@ from models.boundary.ab_rows import (
     FloatArray,
     tally,
 )
-from models.boundary.ab_verdict import AbVerdict
+from models.boundary.ab_verdict import AbEnd, AbVerdict
 from models.boundary.arms import SPLIT_BROKEN_BELOW, Arm, sample_ratio_p_value
 from models.boundary.group_sequential import obrien_fleming_constant
+from models.boundary.odds import odds
 from models.boundary.risks import certifiable
 from models.boundary.wagers import e_value
 from models.vocabulary import AbPlan, Boundary
@@ -102,6 +103,7 @@ class AbJudgement:
         days_judged, cases_judged: days that are over, and the cases that matured on them.
         missing: of those, drawn cases without a label, each counted as the worst case.
         reasons: the verdict in sentences.
+        ended_by: why it stopped; None: it did not.
     """
 
     verdict: AbVerdict
@@ -113,6 +115,7 @@ class AbJudgement:
     cases_judged: int
     missing: int
     reasons: tuple[str, ...]
+    ended_by: AbEnd | None = None
 
     @property
     def evidence(self) -> Mapping[str, float]:
@@ -156,7 +159,7 @@ def judge_ab(plan: AbPlan, design: AbDesign, rows: AbRows, days: float) -> AbJud
     split = sample_ratio_p_value(len(rows) - treated, treated, plan.treatment_share)
     refuted = _refuted(plan, kinds, counts, largest)
     used = rows.day < over
-    verdict, reasons = _conclude(plan, design, proofs, refuted, split, days)
+    verdict, ended_by, reasons = _conclude(plan, design, proofs, refuted, split, days)
     return AbJudgement(
         verdict=verdict,
         proofs=proofs,
@@ -167,6 +170,7 @@ def judge_ab(plan: AbPlan, design: AbDesign, rows: AbRows, days: float) -> AbJud
         cases_judged=int(used.sum()),
         missing=int((rows.missing & used).sum()),
         reasons=reasons,
+        ended_by=ended_by,
     )
 
 
@@ -195,7 +199,7 @@ def _proofs(
         scores = scores_at_looks(plan, kinds, counts, largest)
         evidence = {name: max([0.0, *score]) for name, score in scores.items()}
         needed = obrien_fleming_constant(len(look_days(plan)), plan.targets.delta)
-    untested = _untested(design)
+    untested = untested_claims(design)
     return tuple(
         AbProof(name, value, needed, tested=name not in untested)
         for name, value in evidence.items()
@@ -212,7 +216,7 @@ def _refuted(
     return tuple(name for name, path in paths.items() if max([0.0, *path]) >= needed)
 
 
-def _untested(design: AbDesign) -> frozenset[str]:
+def untested_claims(design: AbDesign) -> frozenset[str]:
     """Claims about decisions that a policy leaves to people. A matter of its boundary, never of the
     rows: a side that has decided nothing *yet* is unproven."""
     untested = set()
@@ -232,34 +236,50 @@ def _conclude(
     refuted: tuple[str, ...],
     split: float,
     days: float,
-) -> tuple[AbVerdict, tuple[str, ...]]:
+) -> tuple[AbVerdict, AbEnd | None, tuple[str, ...]]:
     if split < SPLIT_BROKEN_BELOW:
-        return AbVerdict.STOP, (
-            f"The split is broken: with {plan.treatment_share:g} of the cases treated by chance, arms "
-            f"this uneven have a probability of {split:.2g}. Nothing is proven; find out which cases "
-            f"were lost or assigned twice.",
+        return (
+            AbVerdict.STOP,
+            AbEnd.SPLIT,
+            (
+                f"The split is broken: with {plan.treatment_share:g} of the cases treated by chance, arms "
+                f"this uneven have a probability of {split:.2g}. Nothing is proven; find out which cases "
+                f"were lost or assigned twice.",
+            ),
         )
     if refuted:
-        return AbVerdict.STOP, tuple(
-            f"The new boundary is proven to break its promise of {name.replace('_', ' ')}."
-            for name in refuted
+        return (
+            AbVerdict.STOP,
+            AbEnd.HARM,
+            tuple(
+                f"The new boundary is proven to break its promise of {name.replace('_', ' ')}."
+                for name in refuted
+            ),
         )
     unpromised = _unpromised(plan, design)
     if unpromised:
-        return AbVerdict.STOP, unpromised
+        return AbVerdict.STOP, AbEnd.PROMISE, unpromised
     lacking = [one for one in proofs if not one.proven]
     if not lacking:
-        return AbVerdict.PROMOTE, tuple(
-            f"Proven: the new boundary {NAMES[one.claim]}." for one in proofs if one.tested
+        return (
+            AbVerdict.PROMOTE,
+            None,
+            tuple(f"Proven: the new boundary {NAMES[one.claim]}." for one in proofs if one.tested),
         )
     why = tuple(
-        f"Not proven: that the new boundary {NAMES[one.claim]} (evidence {one.evidence:.3g} of "
-        f"{one.needed:.3g})."
+        f"Not proven: that the new boundary {NAMES[one.claim]} ({_so_far(plan, one)})."
         for one in lacking
     )
     if days + _ROUNDING >= plan.horizon_days:
-        return AbVerdict.STOP, (f"The horizon of {plan.horizon_days:g} days is over.", *why)
-    return AbVerdict.CONTINUE, why
+        over = f"The horizon of {plan.horizon_days:g} days is over."
+        return AbVerdict.STOP, AbEnd.HORIZON, (over, *why)
+    return AbVerdict.CONTINUE, None, why
+
+
+def _so_far(plan: AbPlan, one: AbProof) -> str:
+    if plan.method == "betting":
+        return f"chance if it were untrue: {odds(one.evidence)}; proven at {odds(one.needed)}"
+    return f"z-score {one.evidence:.2f}; proven at {one.needed:.2f}"
 
 
 def _unpromised(plan: AbPlan, design: AbDesign) -> tuple[str, ...]:

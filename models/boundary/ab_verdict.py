@@ -9,3 +9,13 @@ class AbVerdict(StrEnum):
     CONTINUE = "continue"
     PROMOTE = "promote"
     STOP = "stop"
+
+
+class AbEnd(StrEnum):
+    """Why a test stopped: a broken `split`, a promise that is refuted (`harm`), decisions about which
+    nothing is promised (`promise`), or its `horizon`."""
+
+    SPLIT = "split"
+    HARM = "harm"
+    PROMISE = "promise"
+    HORIZON = "horizon"

@@ -389,7 +389,7 @@ class Judgement:
         reasons: list[str],
         needed: dict[str, int] | None = None,
     ) -> Certificate:
-        limits = self._limits(boundary)
+        limits = self.limits(boundary)
         waiting = self.waiting()
         return Certificate(
             verdict=verdict,
@@ -405,7 +405,7 @@ class Judgement:
             drawn_and_missing=int(self.evidence.missing.sum()),
         )
 
-    def _limits(self, boundary: Boundary) -> dict[str, float]:
+    def limits(self, boundary: Boundary) -> dict[str, float]:
         """Bounds at this look's confidence for the sides the boundary automates."""
         if not len(self.evidence):
             return {}

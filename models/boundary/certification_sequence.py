@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -205,6 +206,11 @@ class CertificationSequence:
     def automation(self, boundary: Boundary) -> float:
         """Share of the cohort's cases that a boundary decides: F for the notch between two."""
         return self.evidence.automation_rate(boundary)
+
+    def limits(self, boundary: Boundary) -> Mapping[str, float]:
+        """By risk, the bound that stands proven for a boundary, as in `Certificate.limits`; asking
+        spends nothing."""
+        return MappingProxyType(_CohortJudgement(self, boundary, None).limits(boundary))
 
     @property
     def table(self) -> LookTable:

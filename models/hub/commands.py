@@ -19,7 +19,8 @@ class Propose:
     The whole policy is passed: its id, its model and its A/B plan follow from it, so the command
     cannot claim what its policy does not have. The evidence's cases were opened at or after
     `evidence_since`, and what was known of them at `evidence_until` counts. `approvers`: how many
-    people must agree to it besides the proposer, 1 or 2.
+    people must agree to it besides the proposer, 1 or 2. `live` is the live policy as the ledger keeps
+    it, which fills it in: it tells a renewal (models.hub.renewal) from another policy.
     """
 
     case_type: str
@@ -30,6 +31,7 @@ class Propose:
     evidence_since: datetime | None = None
     evidence_until: datetime | None = None
     approvers: int = 1
+    live: Policy | None = None
     dossier: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

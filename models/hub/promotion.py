@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
+from typing import Any
 
 from models.hub.canonical import in_utc, plain_document, utc_stamp
 from models.hub.commands import (
@@ -28,6 +29,7 @@ from models.hub.policy import Policy
 from models.hub.readers import (
     approval_of,
     approvers_needed,
+    concluded_salts,
     dossier_digest,
     first_approval_of,
     force_request_of,
@@ -43,7 +45,9 @@ from models.hub.readers import (
     running_ab,
 )
 from models.hub.refusal import Refusal, Rule, without_reason
+from models.hub.renewal import RENEWS, is_renewal
 from models.hub.said import Said, same_person, short, shown_name
+from models.vocabulary.ab_plan import AbPlan
 
 
 def propose(history: Sequence[Entry], command: Propose, at: datetime) -> Said | Refusal:
@@ -82,7 +86,7 @@ def propose(history: Sequence[Entry], command: Propose, at: datetime) -> Said | 
         for name in ("evidence_since", "evidence_until")
         if (stamp := getattr(command, name)) is not None
     }
-    told = {**asked_for(policy, command.approvers), **stamps}
+    told = {**asked_for(policy, command.approvers), **_renews(history, command), **stamps}
     return Said(EntryKind.PROPOSED, policy.policy_id, command.evidence_digest, told)
 
 
@@ -190,6 +194,14 @@ def start_ab(history: Sequence[Entry], command: StartAb, at: datetime) -> Said |
             f"{short(command.policy_id)} was proven by its A/B test already; promote it.",
             Rule.ONE_AB_AT_A_TIME,
         )
+    salt = AbPlan.from_document(plan).salt
+    if salt in concluded_salts(history, command.case_type):
+        return Refusal(
+            f"A test of {command.case_type} that was split by the salt {salt!r} has been concluded; a new "
+            f"test splits the cases afresh. Refuse {short(command.policy_id)}: a night proposes its "
+            "boundary anew, with a salt of its own, as long as its proof stands.",
+            Rule.AB_SALT_IS_NEW,
+        )
     told = {"ab_plan": plan, "control": live_policy_id(history, command.case_type)}
     return Said(EntryKind.AB_STARTED, command.policy_id, approval.evidence_digest, told)
 
@@ -232,6 +244,8 @@ def promote(history: Sequence[Entry], command: Promote, at: datetime) -> Said | 
     if ended is not None:
         return ended
     rests_on = {} if proposal is None else _rests_on(proposal)
+    if rests_on.get(RENEWS) != live_policy_id(history, command.case_type):
+        rests_on.pop(RENEWS, None)  # what it renews was replaced since: it is another policy
     return Said(EntryKind.PROMOTED, command.policy_id, approval.evidence_digest, rests_on)
 
 
@@ -452,9 +466,18 @@ def _seen(reason: str) -> Refusal:
 
 
 def _rests_on(proposal: Entry) -> dict[str, object]:
-    """Which model a promotion makes live, until when its evidence reached, and whether it is a sprint."""
-    names = ("model_digest", "model_version", "evidence_until", SPRINT)
+    """Which model a promotion makes live, until when its evidence reached, and whether it is a sprint
+    or a renewal."""
+    names = ("model_digest", "model_version", "evidence_until", SPRINT, RENEWS)
     return {name: proposal.dossier[name] for name in names if name in proposal.dossier}
+
+
+def _renews(history: Sequence[Entry], command: Propose) -> dict[str, object]:
+    """Which live policy's certificate the proposed policy renews; empty: it is another policy."""
+    live = command.live
+    if live is None or live.policy_id != live_policy_id(history, command.case_type):
+        return {}
+    return {RENEWS: live.policy_id} if is_renewal(command.policy, live) else {}
 
 
 def _open_proposal(history: Sequence[Entry], case_type: str, policy_id: str) -> Entry | Refusal:
@@ -468,7 +491,7 @@ def _open_proposal(history: Sequence[Entry], case_type: str, policy_id: str) -> 
     )
 
 
-def _ab_plan(history: Sequence[Entry], case_type: str, policy_id: str) -> object | None:
+def _ab_plan(history: Sequence[Entry], case_type: str, policy_id: str) -> Mapping[str, Any] | None:
     proposal = proposal_of(history, case_type, policy_id)
     return None if proposal is None else proposal.dossier.get("ab_plan")
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from models.hub.canonical import canonical_json, sha256_of
 from models.hub.entries import CHANGES_THE_LIVE_POLICY, PEOPLE, SPRINT, Entry, EntryKind
+from models.hub.renewal import RENEWS, renewed
 from models.hub.said import same_person
 
 
@@ -42,6 +43,8 @@ def open_proposals(history: Sequence[Entry], case_type: str) -> tuple[Entry, ...
             waiting[entry.policy_id] = entry
         elif entry.kind in (EntryKind.APPROVED, EntryKind.REFUSED):
             waiting.pop(entry.policy_id, None)
+        elif renewed(entry):  # another renewal of what it renewed has nothing left to renew
+            waiting = {name: one for name, one in waiting.items() if RENEWS not in one.dossier}
     return tuple(waiting.values())
 
 
@@ -60,8 +63,10 @@ def approval_of(history: Sequence[Entry], case_type: str, policy_id: str) -> Ent
             or (entry.kind is EntryKind.AB_CONCLUDED and entry.dossier["verdict"] == "stop")
         )
     ]
-    approved = bool(judged) and judged[-1].kind is EntryKind.APPROVED
-    return judged[-1] if approved and not approver_revoked(history, judged[-1]) else None
+    if not judged or judged[-1].kind is not EntryKind.APPROVED:
+        return None
+    spent = approver_revoked(history, judged[-1]) or _renewed_since(history, judged[-1])
+    return None if spent else judged[-1]
 
 
 def first_approval_of(history: Sequence[Entry], case_type: str, policy_id: str) -> Entry | None:
@@ -150,6 +155,43 @@ def proven_ab(history: Sequence[Entry], case_type: str, policy_id: str) -> Entry
     )
 
 
+def stopped_ab(history: Sequence[Entry], case_type: str) -> tuple[Entry, Entry] | None:
+    """(registration, what ended it) of the latest A/B test against today's live policy, where it ended
+    without a proof: by its conclusion, a halt, a refusal, or the revocation of who approved it. None:
+    there was none, one runs, or it is proven."""
+    running: Entry | None = None
+    ended: tuple[Entry, Entry] | None = None
+    for entry in since_live_change(history, case_type):
+        if entry.kind is EntryKind.AB_STARTED:
+            running, ended = entry, None
+        elif running is None:
+            continue
+        elif entry.kind is EntryKind.AB_CONCLUDED:
+            if entry.dossier["verdict"] == "stop":
+                ended = (running, entry)
+            running = None
+        elif entry.kind is EntryKind.HALTED or (
+            entry.kind is EntryKind.REFUSED and entry.policy_id == running.policy_id
+        ):
+            ended = (running, entry)
+            running = None
+    if running is not None and running_ab(history, case_type) is None:
+        return running, _revocations(history, running)[-1]
+    return ended
+
+
+def concluded_salts(history: Sequence[Entry], case_type: str) -> frozenset[str]:
+    """The salts of the A/B tests of a case type that were concluded, whatever they said."""
+    found: set[str] = set()
+    salt: str | None = None
+    for entry in of(history, case_type):
+        if entry.kind is EntryKind.AB_STARTED:
+            salt = str(entry.dossier["ab_plan"]["salt"])
+        elif entry.kind is EntryKind.AB_CONCLUDED and salt is not None:
+            found.add(salt)
+    return frozenset(found)
+
+
 def is_halted(history: Sequence[Entry], case_type: str) -> bool:
     """Whether every case goes to review because somebody pulled the brake."""
     return halt_of(history, case_type) is not None
@@ -217,14 +259,16 @@ def lineage_of(history: Sequence[Entry], case_type: str) -> list[str]:
     """The policies made live and not rolled back, oldest first.
 
     A narrowing takes its incumbent's place, so that no rollback undoes it by widening again; so does
-    a sprint, or a rollback would return to the very boundary that it is to leave.
+    a sprint, or a rollback would return to the very boundary that it is to leave, and a renewal, as
+    what it renewed would decide the same and end sooner.
     """
     lineage: list[str] = []
     for entry in of(history, case_type):
         if entry.kind not in CHANGES_THE_LIVE_POLICY:
             continue
         sprints = entry.kind is EntryKind.PROMOTED and SPRINT in entry.dossier
-        if sprints or entry.kind in (EntryKind.ROLLED_BACK, EntryKind.NARROWED):
+        narrows = entry.kind in (EntryKind.ROLLED_BACK, EntryKind.NARROWED)
+        if sprints or narrows or renewed(entry):
             lineage.pop()
         if entry.kind is not EntryKind.ROLLED_BACK and entry.policy_id is not None:
             lineage.append(entry.policy_id)
@@ -232,9 +276,14 @@ def lineage_of(history: Sequence[Entry], case_type: str) -> list[str]:
 
 
 def since_live_change(history: Sequence[Entry], case_type: str) -> list[Entry]:
-    """A proposal argues against an incumbent; once that changed, the argument has to be made anew."""
+    """A proposal argues against an incumbent; once that changed, the argument has to be made anew. A
+    renewal of the incumbent's certificate changes nothing that it argues with."""
     mine = of(history, case_type)
-    changes = [at for at, entry in enumerate(mine) if entry.kind in CHANGES_THE_LIVE_POLICY]
+    changes = [
+        at
+        for at, entry in enumerate(mine)
+        if entry.kind in CHANGES_THE_LIVE_POLICY and not renewed(entry)
+    ]
     return mine[changes[-1] + 1 :] if changes else mine
 
 
@@ -246,6 +295,23 @@ def was_revoked(history: Sequence[Entry], entry: Entry) -> bool:
 def approver_revoked(history: Sequence[Entry], approval: Entry) -> bool:
     """Whether somebody who gave an approval was revoked since."""
     return _revoked_since(history, approval, approvers_of(approval))
+
+
+def _revocations(history: Sequence[Entry], since: Entry) -> list[Entry]:
+    return [e for e in of(history, PEOPLE) if e.kind is EntryKind.REVOKED and e.seq > since.seq]
+
+
+def _renewed_since(history: Sequence[Entry], approval: Entry) -> bool:
+    """Whether an approved renewal, or another one of the same certificate, was promoted since."""
+    proposal = proposal_of(history, approval.case_type, str(approval.policy_id))
+    return (
+        proposal is not None
+        and RENEWS in proposal.dossier
+        and any(
+            renewed(one) and one.version > approval.version
+            for one in of(history, approval.case_type)
+        )
+    )
 
 
 def _revoked_since(history: Sequence[Entry], entry: Entry, names: Sequence[str]) -> bool:

@@ -45,6 +45,7 @@ class Rule(StrEnum):
     AB_NEEDS_APPROVAL = "ab_needs_approval"
     AB_IS_REGISTERED = "ab_is_registered"
     ONE_AB_AT_A_TIME = "one_ab_at_a_time"
+    AB_SALT_IS_NEW = "ab_salt_is_new"
     NO_AB_TO_CONCLUDE = "no_ab_to_conclude"
     ONLY_THE_LIVE_POLICY_TRIPS = "only_the_live_policy_trips"
     GUARDRAIL_TRIPS_FIRST = "guardrail_trips_first"

@@ -70,7 +70,7 @@ _APART = {
     AUDIT_SECRET: (Rule.SECRET_STANDS_APART, "the secret that draws the audits"),
     LEDGER: (Rule.LEDGER_STANDS_APART, "the ledger itself"),
 }
-_TRUSTED = ("evidence_since", "evidence_until", SPRINT)
+_TRUSTED = ("evidence_since", "evidence_until", SPRINT, "renews")
 """What later rules believe of a proposal or promotion: its own rule says it, never its dossier."""
 
 

@@ -25,7 +25,6 @@ class Fault:
     sql: bool = False
 
 
-_RENEWAL = "with the renewal of live proofs"
 _TEAM = "with teams that share one database"
 
 CATALOGUE = (
@@ -91,8 +90,8 @@ CATALOGUE = (
     Fault(60, "S3", "look-alike names, unknown drivers, odd YAML and damaged Parquet end in a sentence"),
     Fault(61, "S1", "late, doubled or undated new cases are decided once or put aside with an alert", sql=True),
     Fault(62, "S1", "two audit secrets on one database are refused", sql=True),
-    Fault(63, "S1", "a proof that expires beside a proven challenger is renewed in time", _RENEWAL, sql=True),
-    Fault(64, "S2", "a stopped trial costs no standing proof and no look", _RENEWAL, sql=True),
+    Fault(63, "S1", "a proof that expires beside a proven challenger is renewed in time", sql=True),
+    Fault(64, "S2", "a stopped trial costs no standing proof and no look", sql=True),
     Fault(65, "S2", "a team's second machine is told what it lacks", sql=True),
     Fault(66, "S2", "a ledger restored from an older backup is accepted by two people, visibly", sql=True),
     Fault(67, "S2", "a served case is held to the rules of `decide`, and a halt reaches the server"),

@@ -88,3 +88,13 @@ def test_no_artifact_shows_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
     assert left[1]["table"] == [
         {"why": "From postgresql://ana:***@host/x?password=***", "cases": 3}
     ]
+
+
+def test_a_table_says_yes_and_no(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To people, not True and False; a number stays one."""
+    left: list[dict[str, object]] = []
+    for name in ("create_markdown_artifact", "create_table_artifact"):
+        monkeypatch.setattr(artifacts, name, lambda **given: left.append(given))
+    artifacts.publish("ab", "It goes on.", [{"proven": True, "tested": False, "cases": 1}])
+    assert left[1]["table"] == [{"proven": "yes", "tested": "no", "cases": 1}]
+    assert "True" not in str(left)

@@ -44,3 +44,13 @@ def test_what_is_told_holds_and_fails_nothing() -> None:
 @pytest.mark.parametrize("old", [{}, {"case_types": {"ato": {"state": "done", "why": []}}}])
 def test_a_dossier_of_before_tells_nothing(old: dict[str, Any]) -> None:
     assert moved(old) == []
+
+
+def test_what_follows_a_stopped_test_is_on_the_screen() -> None:
+    told = {
+        "as_of": "2026-05-04T02:00:00+00:00", "before": None, "verdict": "Done.",
+        **{n: [] for n in ("not_done", "moved", "live", "tables", "holds", "shadow", "changed", "waits", "expires")},
+        "ledger": "", "next": ["ato: the A/B test ended. Next: approve it."],
+    }  # fmt: skip
+    lines = last_night_lines(told, NOW)
+    assert lines[1:4] == ["", "A/B tests:", "  ato: the A/B test ended. Next: approve it."]

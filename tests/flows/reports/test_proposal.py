@@ -90,3 +90,22 @@ def test_estimates_are_told_from_limits() -> None:
     text = proposal_dossier(proposal(limits={"precision": 0.9647}, segments=[row]))
     assert "| precision, proven limit | 96.47% |" in text
     assert "Each figure below is an estimate with its own 95 % interval." in text
+
+
+def test_the_days_of_an_ab_test_are_named_before_anybody_approves() -> None:
+    """With what would help where the plan is too short for the traffic."""
+    days = {
+        "days": 61.0, "horizon_days": 28.0, "by_horizon": 0.2, "by_claim": {"recall": 0.2},
+        "hardest": "recall", "power": 0.8, "runs": 200, "cases_per_day": 500.0,
+        "maturity_days": 3.0, "most_days": 3650.0,
+    }  # fmt: skip
+    shown = proposal_dossier(proposal(ab_days=days))
+    assert "- Its A/B test, simulated at 500 cases a day: 20% of 200 simulated tests" in shown
+    assert "it takes 61 days until 80% do" in shown
+    assert "So the horizon is too short for this traffic" in shown
+    assert "simulated" not in proposal_dossier(proposal())
+
+
+def test_a_renewal_says_that_nothing_else_changes() -> None:
+    assert "nothing changes but the day on which it ends" in proposal_dossier(proposal(renews="p"))
+    assert "renews" not in proposal_dossier(proposal())

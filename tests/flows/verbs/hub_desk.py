@@ -61,9 +61,12 @@ class Registry:
             named[alias] = version
 
 
-def hub_desk(home: Path, **changed: Any) -> Desk:
-    """A live desk of two case types, `changed` in both; everybody is enrolled, model 1 registered."""
-    desk = opened_desk(home, Registry(), **changed)
+def hub_desk(home: Path, *, database: str | None = None, **changed: Any) -> Desk:
+    """A live desk of two case types, `changed` in both; everybody is enrolled, model 1 registered.
+
+    `database`: an empty PostgreSQL database; None: files in the home.
+    """
+    desk = opened_desk(home, Registry(), database=database, **changed)
     for name, role in ((ANA, Role.APPROVER), (BEN, Role.APPROVER), (OLA, Role.OPERATOR), (AUDREY, Role.AUDITOR)):  # fmt: skip
         enrol = Enrol(
             name=name,
@@ -78,12 +81,15 @@ def hub_desk(home: Path, **changed: Any) -> Desk:
     return desk
 
 
-def opened_desk(home: Path, registry: Registry, **changed: Any) -> Desk:
+def opened_desk(
+    home: Path, registry: Registry, *, database: str | None = None, **changed: Any
+) -> Desk:
     """The desk of a home that is there, or is made; nobody and nothing is put into it."""
     kinds = {
         name: replace(small_case_type(), **{"name": name, **changed}) for name in (NAME, OTHER)
     }
-    return replace(Desk.at(home, small_settings(), kinds), registry=registry)
+    settings = small_settings().model_copy(update={"database_url": database})
+    return replace(Desk.at(home, settings, kinds), registry=registry)
 
 
 def copied_desk(desk: Desk, home: Path) -> Desk:

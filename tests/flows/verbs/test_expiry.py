@@ -8,14 +8,22 @@ from pathlib import Path
 
 import pytest
 
+from flows.verbs.certificate_life import FEWEST_FRESH
 from flows.verbs.certify import Judged, certify_case_type
 from flows.verbs.desk import Desk
-from flows.verbs.expiry import expire_policy, proves, renewal
+from flows.verbs.expiry import (
+    ENDS_SOON,
+    expire_policy,
+    proves,
+    renewal,
+    warn_before_expiry,
+)
 from flows.verbs.generation import current_generation
 from flows.verbs.night import change, run_night
 from flows.verbs.night_results import NightResults, not_done, verdict
 from flows.verbs.propose import act_on, waiting
 from flows.verbs.truth import load_book
+from models.boundary.reviewer_gates import GATES
 from models.hub import EntryKind
 from models.vocabulary import Boundary, Certificate, CertificateVerdict, Targets
 from tests.flows.verbs.hub_desk import (
@@ -60,6 +68,7 @@ def judged(desk: Desk, at: datetime, verdict: CertificateVerdict = HOLD, **chang
         "labelled": 9,
         "bad": 3,
         "may_propose": True,
+        "fresh_labels": FEWEST_FRESH,
     }
     return Judged(**{**fields, **changed})
 
@@ -95,12 +104,13 @@ def test_without_an_expiry_nothing_expires(tmp_path: Path) -> None:
         (19.9, {}, False),  # two thirds of 30 days are not over
         (20.0, {}, True),
         (29.0, {}, True),
-        (25.0, {"verdict": CertificateVerdict.INSUFFICIENT_EVIDENCE}, False),
+        (25.0, {"verdict": CertificateVerdict.INSUFFICIENT_EVIDENCE}, True),  # of a wider one
         (25.0, {"verdict": CertificateVerdict.INCUMBENT_UNCERTIFIED}, False),
         (25.0, {"boundary": NARROW}, False),
         (25.0, {"limits": {"recall": 0.89, "precision": 0.8}}, False),
         (25.0, {"limits": {"recall": 0.93}}, False),
         (25.0, {"generation": None}, False),
+        (25.0, {"fresh_labels": FEWEST_FRESH - 1}, False),  # nothing has tried to refute it
         (25.0, {"evidence_until": NOW}, False),  # older than what it rests on already
     ],
 )
@@ -111,6 +121,34 @@ def test_renewed_is_what_a_fresh_look_proves_again_late_in_its_life(
     at = NOW + days * DAY
     found = renewal(desk, judged(desk, at, **changed), at)
     assert found == (replace(LIVE, valid_until=at + DAYS * DAY) if renewed else None)
+
+
+def test_a_broken_gate_on_reviewers_holds_a_renewal(desk: Desk) -> None:
+    """What may not be proposed may not be renewed."""
+    at = NOW + 25 * DAY
+    found = judged(desk, at)
+    broken = replace(found.certificate, reasons=(f"{GATES[0]} the proof of ...",))
+    assert renewal(desk, replace(found, certificate=broken), at) is None
+
+
+def test_people_are_warned_14_and_3_days_ahead_once_each(desk: Desk) -> None:
+    """Every night asks; a renewed policy is warned of anew."""
+    for days in (10, 15.9, 16.1, 17, 20, 26.9, 27.1, 28, 29.5, 31):
+        warn_before_expiry(desk, NAME, NOW + days * DAY)
+    told = [one for one in desk.alerts.recent(20) if one["kind"] == ENDS_SOON]
+    assert [one["within_days"] for one in told] == [3, 14]
+    assert "in 13.9 days; from then on every case is reviewed" in told[1]["sentence"]
+    assert "No renewal is proven so far" in told[1]["sentence"]
+
+
+def test_a_warning_names_the_renewal_that_waits(desk: Desk) -> None:
+    at = NOW + 25 * DAY
+    entry = act_on(desk, judged(desk, at), at)
+    assert entry is not None
+    assert entry.dossier["renews"] == LIVE.policy_id
+    warn_before_expiry(desk, NAME, at)
+    (alert,) = desk.alerts.recent(1)
+    assert f"ratchet approve {str(entry.policy_id)[:12]}" in alert["sentence"]
 
 
 def test_a_renewal_is_proposed_and_never_made_live_by_itself(desk: Desk) -> None:

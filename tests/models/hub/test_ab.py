@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from models.hub import ConcludeAb, proven_ab, running_ab
+from models.hub.readers import stopped_ab
 from tests.hub import (
     EVIDENCE,
     MIDDLE,
@@ -150,3 +151,61 @@ def test_a_proof_does_not_outlive_its_control():
     hub.conclude_ab()
     hub.make_live(MIDDLE)
     assert rule(hub.promote(TRIED)) == "promote_needs_approval"
+
+
+def test_a_new_test_is_split_by_a_new_salt():
+    """The same policy may be approved again, and is not tried again by the arms it had."""
+    hub = trying()
+    hub.conclude_ab("stop")
+    hub.propose(TRIED, evidence=OTHER_EVIDENCE)
+    hub.approve(TRIED, evidence=OTHER_EVIDENCE)
+    assert rule(hub.start_ab()) == "ab_salt_is_new"
+    again = replace(TRIED, ab_plan=replace(TRIED.ab_plan, salt="ab-1.2"))
+    hub.propose(again)
+    hub.approve(again)
+    assert entered(hub.start_ab(again)).dossier["ab_plan"]["salt"] == "ab-1.2"
+
+
+def test_a_halted_test_may_go_on_by_the_same_policy():
+    """Nobody has judged it, and its approval stands."""
+    hub = trying()
+    hub.halt()
+    hub.resume("ana")
+    entered(hub.resume("ben"))
+    entered(hub.start_ab())
+
+
+@pytest.mark.parametrize("end", ["stop", "halt", "refuse"])
+def test_what_ended_without_a_proof_is_found(end):
+    """Until another test starts or the live policy changes; a proof is no such end."""
+    hub = trying()
+    started = hub.history[-1]
+    assert stopped_ab(hub.history, "ato") is None
+    if end == "stop":
+        hub.conclude_ab("stop")
+    elif end == "halt":
+        hub.halt()
+    else:
+        hub.refuse(TRIED)
+    assert stopped_ab(hub.history, "ato") == (started, hub.history[-1])
+    if end == "halt":
+        hub.resume("ana")
+        hub.resume("ben")
+    hub.make_live(MIDDLE)
+    assert stopped_ab(hub.history, "ato") is None
+
+
+def test_the_revocation_of_its_approver_ends_it_without_a_proof():
+    hub = a_team()
+    hub.make_live(THIN)
+    hub.propose(TRIED)
+    hub.approve(TRIED)
+    started = entered(hub.start_ab())
+    revoked = entered(hub.revoke("ben", "ana"))
+    assert stopped_ab(hub.history, "ato") == (started, revoked)
+
+
+def test_a_proven_test_did_not_end_without_a_proof():
+    hub = trying()
+    hub.conclude_ab()
+    assert stopped_ab(hub.history, "ato") is None

@@ -1,0 +1,70 @@
+"""A live boundary with a certificate that ends, a newer model beside it, and nights that judge both."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import pandas as pd
+
+from flows.verbs.desk import Desk
+from flows.verbs.generation import CARRIES_OVER
+from flows.verbs.night import change, guard, judge_case_types
+from flows.verbs.night_results import NightResults
+from flows.verbs.truth import load_book
+from models.hub import Entry, EntryKind
+from models.vocabulary import Targets
+from tests.flows.verbs.certified_desk import Certified, certified_desk
+from tests.flows.verbs.hub_desk import DAY, NAME, decided_cases, digest_of, store, with_model
+
+CERTIFICATE_DAYS = 30.0
+CHALLENGER = "3"
+
+
+def beside_a_challenger(home: Path, database: str | None = None) -> Certified:
+    """The live boundary rests on model 2; model 3, which scores alike, is under test since then."""
+    certified = certified_desk(
+        home,
+        database=database,
+        certificate_days=CERTIFICATE_DAYS,
+        audit_rate=0.5,
+        targets=Targets(precision=0.95, recall=0.95, delta=0.1),
+    )
+    with_model(certified.desk, CHALLENGER, certified.now, **{CARRIES_OVER: True})
+    return certified
+
+
+def cases_since(certified: Certified, count: int = 2_000) -> pd.DataFrame:
+    """Cases decided by the live policy, verified where drawn, and scored by the challenger in shadow."""
+    opened = certified.now + DAY
+    cases = decided_cases(
+        certified.desk, certified.live, opened, count, bad_passed=0.0, seed=2, keyed=True
+    )
+    shadow = cases[["case_id", "case_type", "score"]].assign(
+        model_version=digest_of(CHALLENGER), scored_at=cases["decided_at"]
+    )
+    store(certified.desk, "shadow_scores", shadow, ["case_id", "model_version"], opened)
+    return cases
+
+
+def night(desk: Desk, at: datetime) -> tuple[list[Entry], NightResults]:
+    """What a night files, without sources and causes: guarded, judged, proposed."""
+    results = NightResults()
+    book = load_book(desk, at)
+    guarded = guard(desk, book, results)
+    judged = judge_case_types(desk, book, results)
+    return [*guarded.entries, *change(desk, judged, at, results)], results
+
+
+def looks(desk: Desk) -> list[Entry]:
+    return [entry for entry in desk.ledger.history(NAME) if entry.kind is EntryKind.LOOK_TAKEN]
+
+
+def spent(desk: Desk) -> float:
+    """Of delta, by all looks so far."""
+    return sum(float(entry.dossier["delta_spent"]) for entry in looks(desk))
+
+
+def failed(results: NightResults) -> list[str]:
+    """What a night could not do; cases by hand have no features, so drift is not watched."""
+    return [one for one in results.case_types[NAME].failed if "the watch for drift" not in one]
