@@ -4,14 +4,14 @@ from models.boundary.ab_rows import AbRows
 from models.boundary.ab_test import AbDesign, AbJudgement, AbProof, judge_ab
 from models.boundary.ab_verdict import AbVerdict
 from models.boundary.arms import Arm, assign_arm, sample_ratio_p_value
-from models.boundary.certificate import certify, effective_sample, sample_for_first_look
+from models.boundary.certificate import certify, effective_sample
 from models.boundary.certification_sequence import CertificationSequence
 from models.boundary.cohort import Cohort
 from models.boundary.decide import Rule, decide
 from models.boundary.evidence import Evidence
 from models.boundary.guard import guard
 from models.boundary.look_table import LookTable, look_table
-from models.boundary.looks import delta_of_look, delta_of_sequence, exact_look_is_due
+from models.boundary.looks import delta_of_look, delta_of_sequence
 from models.boundary.notch_price import NotchPrice
 from models.boundary.reviewer_gates import judge_reviewers
 from models.boundary.sequential_comparison import Comparison, SequentialComparison
@@ -39,7 +39,6 @@ __all__ = [
     "delta_of_look",
     "delta_of_sequence",
     "effective_sample",
-    "exact_look_is_due",
     "from_store",
     "guard",
     "in_cohort",
@@ -48,7 +47,6 @@ __all__ = [
     "judge_reviewers",
     "look_table",
     "reviewable_range",
-    "sample_for_first_look",
     "sample_ratio_p_value",
     "sequential",
     "thinned",

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from models.boundary.bounds import trials_for_power
 from models.boundary.candidates import FIRST_BLOCKS, SideTest, block_sequences, pass_sequences
 from models.boundary.cost_choice import cheapest
 from models.boundary.evidence import Evidence, FloatArray
@@ -81,18 +80,6 @@ def effective_sample(evidence: Evidence, targets: Targets) -> float:
         return 0.0
     seen = evidence.bad if targets.recall is not None else evidence.labelled
     return float(seen.sum() * evidence.propensity.min())
-
-
-def sample_for_first_look(targets: Targets, delta: float) -> int:
-    """The effective sample worth a first look: 80 % power at 30 % of the limit (METHODS 2)."""
-    shares = delta_shares(targets, delta)
-    if targets.recall is not None:
-        return trials_for_power(1.0 - targets.recall, shares["recall"])
-    if targets.false_omission_rate is not None:
-        return trials_for_power(targets.false_omission_rate, shares["false_omission_rate"])
-    if targets.precision is not None:
-        return trials_for_power(1.0 - targets.precision, shares["precision"])
-    return 1
 
 
 def delta_shares(targets: Targets, delta: float) -> dict[str, float]:

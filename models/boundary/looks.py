@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import math
 
-GROWTH = 1.25
-"""A further exact look is taken once the effective sample has grown by a quarter (METHODS)."""
-
 
 def delta_of_look(delta: float, case_types: int, look: int) -> float:
     """Share of delta that look `look` (1, 2, ...) of one case type's model may spend.
@@ -43,8 +40,3 @@ def delta_of_sequence(delta: float, sequence: int) -> float:
     if sequence == 0:
         return FIRST_SEQUENCE_SHARE * delta
     return delta_of_look((1.0 - FIRST_SEQUENCE_SHARE) * delta, 1, sequence)
-
-
-def exact_look_is_due(effective: float, at_last_look: float | None, first: float) -> bool:
-    """Whether the evidence has reached the size of a first look, or grown by a quarter since one."""
-    return effective >= (first if at_last_look is None else GROWTH * at_last_look)

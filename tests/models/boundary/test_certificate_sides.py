@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from models.boundary import Evidence, certify, effective_sample, sample_for_first_look
+from models.boundary import Evidence, certify, effective_sample
 from models.boundary.betting import block_e_value, pass_e_value, recall_e_value
 from models.boundary.bounds import trials_for_power
 from models.boundary.candidates import SideTest
@@ -208,16 +208,6 @@ def test_the_effective_sample_counts_bad_cases_at_the_smallest_designed_weight()
     evidence = seen_as([0.1, 0.2, 0.9, 0.9], [False, True, True, True], [0.2, 0.2, 1.0, 1.0])
     assert effective_sample(evidence, BOTH) == pytest.approx(3 * 0.2)
     assert effective_sample(evidence, Targets(precision=0.95)) == pytest.approx(4 * 0.2)
-
-
-def test_a_first_look_waits_for_the_size_that_gives_power() -> None:
-    """METHODS 2: 80 % power at 30 % of the limit takes 973 bad cases at .035 by Poisson counts; the
-    binomial that judges fully reviewed cases allows the same four misses from 970 on."""
-    assert 972.0 < stats.chi2.isf(0.035, 10) / 0.02 < 973.0
-    size = sample_for_first_look(BOTH, 0.05)
-    assert size == 970
-    assert stats.binom.cdf(4, size, 0.01) <= 0.035 < stats.binom.cdf(4, size - 1, 0.01)
-    assert stats.binom.cdf(4, size, 0.003) >= 0.8 > stats.binom.cdf(3, size - 1, 0.003)
 
 
 @settings(max_examples=60, deadline=None)

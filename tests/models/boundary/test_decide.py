@@ -14,7 +14,7 @@ from scipy import stats
 from models.boundary.audit import audit_key, keyed_uniform
 from models.boundary.decide import Rule, decide
 from models.boundary.hindsight import Tally, plug_in_boundary
-from models.boundary.looks import delta_of_look, exact_look_is_due
+from models.boundary.looks import delta_of_look
 from models.vocabulary import Boundary, Condition, Costs, Pattern, Targets
 
 KEY = audit_key("secret", "audit|kyc_audit")
@@ -98,14 +98,6 @@ def test_the_shares_of_all_looks_and_case_types_stay_within_delta() -> None:
     assert 0.049 < spent <= 0.05
     with pytest.raises(ValueError, match="count from 1"):
         delta_of_look(0.05, 5, 0)
-
-
-def test_a_look_is_due_at_the_first_size_and_after_a_quarter_more() -> None:
-    """On the limit it is due, just below it is not."""
-    assert exact_look_is_due(100, None, 100)
-    assert not exact_look_is_due(99, None, 100)
-    assert exact_look_is_due(125, 100, 50)
-    assert not exact_look_is_due(124, 100, 50)
 
 
 def test_the_plug_in_boundary_meets_the_targets_on_its_own_cases() -> None:
