@@ -14,9 +14,10 @@ BoolArray = npt.NDArray[np.bool_]
 
 def decided_here(desk: Desk, rows: pd.DataFrame) -> BoolArray:
     """Which cases a policy of ours decided (`policy_id`), shape (cases,)."""
+    codes, ids = _policies(rows)
     known = desk.ledger.policy_ids()
-    ids = rows["policy_id"].astype("str")
-    return ids.isin(list(known)).to_numpy(dtype=np.bool_)
+    ours: BoolArray = np.array([one in known for one in ids] + [False], dtype=np.bool_)[codes]
+    return ours
 
 
 def cohort_rates(
@@ -30,12 +31,12 @@ def cohort_rates(
         model_digest: the model whose blocks the block cohort is about; to another one's policies it is
             the cohort itself.
     """
-    codes, ids = pd.factorize(rows["policy_id"].astype("str"))
+    codes, ids = _policies(rows)
     # By policy, after its sprint and within it.
     by_policy = np.ones((len(ids), 2, 2))
     sprinting = np.zeros(len(rows), dtype=np.intp)
     for place in np.unique(codes[ours]):
-        policy = desk.ledger.policy(str(ids[place]))
+        policy = desk.ledger.policy(ids[place])
         for within in (False, True):
             rates = policy.audit.cohort_rates(policy.boundary, sprinting=within)
             mine = rates if policy.model_digest == model_digest else rates[:1]
@@ -49,3 +50,10 @@ def cohort_rates(
             by_policy[place] = np.minimum(by_policy[place], least)
     found = by_policy[codes, sprinting]
     return found[:, 0], found[:, 1]
+
+
+def _policies(rows: pd.DataFrame) -> tuple[npt.NDArray[np.integer], list[str]]:
+    """By case the place of its policy in the list, -1 where none is named; a few words, so no case's is
+    compared as text."""
+    policies = rows["policy_id"].astype("category").cat
+    return policies.codes.to_numpy(), [str(one) for one in policies.categories]

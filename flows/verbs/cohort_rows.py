@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from flows.adapters.case_numbers import CASE_NUMBER
+from flows.adapters.ledger import Ledger
 from flows.verbs.cohort_rates import cohort_rates, decided_here
 from flows.verbs.desk import Desk
 from flows.verbs.generation import Generation, reserve_begins
@@ -62,7 +64,10 @@ def cohort_for(
     )
     if asked not in book.evidence:
         book.evidence[asked] = _entered(desk, book, case_type, generation)
-    return _with_truth(desk, book, case_type, book.evidence[asked], hoped)
+    settled = (*asked, hoped, on_hold(desk, book, case_type).tobytes())
+    if settled not in book.evidence:
+        book.evidence[settled] = _with_truth(desk, book, case_type, book.evidence[asked], hoped)
+    return book.evidence[settled]
 
 
 def reads_from(desk: Desk, generation: Generation) -> datetime:
@@ -94,9 +99,9 @@ def _entered(desk: Desk, book: Book, case_type: str, generation: Generation) -> 
         in_cohort=member, in_block_cohort=blocks, from_store=False, entered_at=rows["received_at"]
     )
     rows = _with_later(rows[kept], store[kept], drawn.blocks_later[kept])
-    rows = rows.sort_values(
-        ["entered_at", "opened_at", "case_id"], kind="stable", ignore_index=True
-    )
+    # A book's cases come as they were opened, the case id settling ties.
+    by = ["entered_at", "opened_at", "case_id"] if store[kept].any() else "entered_at"
+    rows = rows.sort_values(by, kind="stable", ignore_index=True)
     return scored(desk, book, rows, generation)
 
 
@@ -144,7 +149,7 @@ def membership(
         GateRefused: the audit secret in force is not at hand.
     """
     ours = decided_here(desk, rows)
-    uniform = desk.case_draw(audit_purpose(case_type), rows["case_id"])
+    uniform = case_draws(desk, audit_purpose(case_type), rows)
     rate, block_rate = cohort_rates(desk, rows, ours, model_digest)
     known = ours & ~np.isnan(uniform)
     member = known & in_cohort(uniform, rate)
@@ -176,7 +181,7 @@ def reserve(
     if begins is None or rows.empty:
         return np.zeros(len(rows), dtype=np.bool_)
     after, held_back = _since(rows, begins)
-    second = desk.case_draw(f"reserve|{case_type}", rows["case_id"])
+    second = case_draws(desk, f"reserve|{case_type}", rows)
     second = np.where(np.isnan(second), 0.0, second)
     # What is drawn from the store later may have taught a model by then, so it is not set aside.
     return in_reserve(drawn.member & after, drawn.member & held_back, second)
@@ -193,6 +198,25 @@ def learning_propensity(
     after, held_back = _since(rows, begins)
     # A case of the cohort is set aside in half of the draws, whatever else it is.
     return np.where(after & ~held_back, propensity - RESERVE_SHARE * drawn.rate, propensity)
+
+
+# By home and purpose, a case's draw by its number: it never changes, and a walk asks every night.
+_DRAWN: WeakKeyDictionary[Ledger, dict[str, FloatArray]] = WeakKeyDictionary()
+_UNASKED = -1.0
+
+
+def case_draws(desk: Desk, purpose: str, rows: pd.DataFrame) -> FloatArray:
+    """`Desk.case_draw` of the rows' cases (`case_id`, `case_number`), each drawn once a process."""
+    numbers = rows[CASE_NUMBER].to_numpy(dtype=np.int64)
+    kept = _DRAWN.setdefault(desk.ledger, {})
+    known = kept.get(purpose, np.empty(0))
+    if len(numbers) and len(known) <= numbers.max():
+        more = np.full(int(numbers.max()) + 1 - len(known), _UNASKED)
+        known = kept[purpose] = np.concatenate([known, more])
+    asked = known[numbers] == _UNASKED
+    if asked.any():
+        known[numbers[asked]] = desk.case_draw(purpose, rows["case_id"][asked])
+    return np.asarray(known[numbers])
 
 
 def _since(rows: pd.DataFrame, begins: tuple[datetime, datetime]) -> tuple[BoolArray, BoolArray]:

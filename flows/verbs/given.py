@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from flows.verbs.cohort_rows import cohort_for
+from flows.verbs.cohort_rows import case_draws, cohort_for
 from flows.verbs.desk import Desk
 from flows.verbs.generation import Generation
 from flows.verbs.label_trust import CREDENCE_SHARE, hoped_boundary, with_second_draws
@@ -85,7 +85,7 @@ def with_doubt(
         delta: what is set aside for the limit on false bad labels.
     """
     labels = with_second_draws(desk, case_type, frame)
-    uniform = desk.case_draw(f"credence|{case_type}", frame["case_id"])
+    uniform = case_draws(desk, f"credence|{case_type}", frame)
     bad = labels["bad"].to_numpy(dtype=np.float64) == 1.0
     sure = bool(labels["confirmed"].to_numpy(dtype=np.bool_)[bad].all())
     believed = np.ones(len(labels)) if sure else _once_a_case(labels, hoped, delta)
@@ -146,9 +146,18 @@ def evidence_digest(frame: pd.DataFrame, model_digest: str) -> str:
         "first_bad", "reviewer",
     ):  # fmt: skip
         if name in frame:
-            hashed = pd.util.hash_array(np.asarray(frame[name]), categorize=False)
-            digest.update(name.encode() + hashed.tobytes())
+            digest.update(name.encode() + _hashed(frame[name]).tobytes())
     return digest.hexdigest()
+
+
+def _hashed(values: pd.Series) -> npt.NDArray[np.uint64]:
+    """A hash a value, the same whether words are stored as text or as categories: of few words each is
+    hashed once."""
+    if not isinstance(values.dtype, pd.CategoricalDtype):
+        return pd.util.hash_array(np.asarray(values), categorize=False)
+    words = np.array([*values.cat.categories, np.nan], dtype=object)
+    hashed = pd.util.hash_array(words, categorize=False)
+    return np.asarray(hashed[values.cat.codes.to_numpy()])
 
 
 def _traffic(book: Book, case_type: str) -> float:
