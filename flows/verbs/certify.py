@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from configs.errors import GateRefused
@@ -158,9 +159,18 @@ def evidence_digest(frame: pd.DataFrame, model_digest: str) -> str:
         "first_bad", "reviewer",
     ):  # fmt: skip
         if name in frame:
-            hashed = pd.util.hash_array(np.asarray(frame[name]), categorize=False)
-            digest.update(name.encode() + hashed.tobytes())
+            digest.update(name.encode() + _hashed(frame[name]).tobytes())
     return digest.hexdigest()
+
+
+def _hashed(values: pd.Series) -> npt.NDArray[np.uint64]:
+    """A hash a value, the same whether words are stored as text or as categories: of few words each is
+    hashed once."""
+    if not isinstance(values.dtype, pd.CategoricalDtype):
+        return pd.util.hash_array(np.asarray(values), categorize=False)
+    words = np.array([*values.cat.categories, np.nan], dtype=object)
+    hashed = pd.util.hash_array(words, categorize=False)
+    return np.asarray(hashed[values.cat.codes.to_numpy()])
 
 
 def policy_for(desk: Desk, judged: Judged) -> Policy:

@@ -78,19 +78,29 @@ class Book:
         said = self.reviews[(self.reviews["verdict"] != "escalate").to_numpy(dtype=np.bool_)]
         told = self.outcomes[(self.outcomes["source"] == VERIFIED).to_numpy(dtype=np.bool_)]
         reviewed = said[[CASE_NUMBER, "received_at", "reviewer_id"]].assign(
-            table="reviews",
             bad=(said["verdict"] == "block").to_numpy(dtype=np.bool_),
             first=said["kind"].isin(FIRST_REVIEWS).to_numpy(dtype=np.bool_),
         )
         verified = told[[CASE_NUMBER, "received_at"]].assign(
-            reviewer_id=None, table="outcomes", bad=told["bad"].to_numpy(dtype=np.bool_), first=True
+            reviewer_id=None, bad=told["bad"].to_numpy(dtype=np.bool_), first=True
         )
-        parts = [part for part in (reviewed, verified) if len(part)] or [reviewed]
-        rows = pd.concat(parts, ignore_index=True)
-        known = self._places[rows[CASE_NUMBER].to_numpy(dtype=np.int64)] >= 0
-        rows = rows[known].reset_index(drop=True)
-        case_type = self.of_cases(rows[CASE_NUMBER], self.decisions["case_type"]).astype("str")
-        labels: pd.DataFrame = rows.assign(case_type=case_type)
+        tables = {"reviews": reviewed, "outcomes": verified}
+        parts = [part for part in tables.values() if len(part)] or [reviewed]
+        number: npt.NDArray[np.int64] = np.repeat([0, 1], [len(part) for part in tables.values()])
+        at = self._places[pd.concat(parts)[CASE_NUMBER].to_numpy(dtype=np.int64)]
+        types = self.decisions["case_type"].astype("category").cat
+        # Categories: that a night compares words row by row would be most of its watch.
+        labels: pd.DataFrame = (
+            pd.concat(parts, ignore_index=True)
+            .assign(
+                table=pd.Categorical.from_codes(number, pd.Index(list(tables))),
+                case_type=pd.Categorical.from_codes(
+                    types.codes.to_numpy()[at] if len(types.codes) else np.full(len(at), -1),
+                    types.categories,
+                ),
+            )[at >= 0]
+            .reset_index(drop=True)
+        )
         return labels
 
     @cached_property

@@ -26,8 +26,8 @@ def names(evidence: Evidence, reviewer: ReviewerArray) -> ReviewerArray:
             f"one reviewer a case is needed ('' where nobody reviewed it): {len(evidence)} cases, "
             f"{len(reviewer)} reviewers"
         )
-    named = pd.Series(np.asarray(reviewer, dtype=object))
-    return named.where(named.notna(), "").astype(str).to_numpy(dtype=object)
+    codes, people = pd.factorize(np.asarray(reviewer, dtype=object))
+    return np.array([*map(str, people), ""], dtype=object)[codes]
 
 
 def decisive_shares(

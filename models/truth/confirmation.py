@@ -81,18 +81,16 @@ def contradictions(
     above = np.full(len(score), -np.inf) if high is None else score - high
     misses = (bad == 1.0) & (below >= -pass_margin)
     false_positives = (bad == 0.0) & (above >= -block_margin)
-    rows = pd.DataFrame(
-        {
-            "case_id": labels["case_id"].to_numpy(),
-            "side": np.where(misses, "pass", "block"),
-            "weight": 1.0 / labels["propensity"].to_numpy(dtype=np.float64),
-            "depth": np.where(misses, below, above),
-        }
-    )
     hurting = misses | false_positives
-    found = rows[hurting & ~confirmed].sort_values(
-        ["weight", "depth", "case_id"], ascending=[False, False, True], ignore_index=True
-    )
+    asked = hurting & ~confirmed  # a few of many: only these are taken as text
+    found = pd.DataFrame(
+        {
+            "case_id": labels["case_id"][asked].to_numpy(),
+            "side": np.where(misses[asked], "pass", "block"),
+            "weight": 1.0 / labels["propensity"].to_numpy(dtype=np.float64)[asked],
+            "depth": np.where(misses, below, above)[asked],
+        }
+    ).sort_values(["weight", "depth", "case_id"], ascending=[False, False, True], ignore_index=True)
     return Contradictions(found, int(hurting.sum()))
 
 
