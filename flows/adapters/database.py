@@ -6,8 +6,10 @@ transaction that begins as a reader and writes later dies of "database is locked
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -90,11 +92,53 @@ def reading(engine: Engine) -> Iterator[Connection]:
     Raises:
         ServiceUnreachable: the database does not answer.
     """
-    with (
-        _clear_errors(engine),
-        engine.connect().execution_options(**{_READ_ONLY: True}) as connection,
-    ):
+    kept = _kept(engine)
+    if kept is not None and not kept.in_transaction():
+        with _clear_errors(engine), kept.begin():
+            yield kept
+        return
+    with _clear_errors(engine), _reader(engine) as connection:
         yield connection
+
+
+@contextmanager
+def one_reader(engine: Engine) -> Iterator[None]:
+    """Within it this thread's reads of an SQLite file share a connection, as opening one takes longer
+    than most of them. Each is a transaction of its own as ever, and sees what was committed before it.
+
+    Raises:
+        ServiceUnreachable: the database does not answer.
+    """
+    if not isinstance(engine.pool, NullPool) or _kept(engine) is not None:
+        yield
+        return
+    with _clear_errors(engine):
+        reader = _reader(engine)
+    _READERS.of[id(engine)] = (os.getpid(), reader)
+    try:
+        yield
+    finally:
+        del _READERS.of[id(engine)]
+        reader.close()
+
+
+class _Readers(threading.local):
+    """The connections that this thread keeps, by engine, with the process that opened each."""
+
+    def __init__(self) -> None:
+        self.of: dict[int, tuple[int, Connection]] = {}
+
+
+_READERS = _Readers()
+
+
+def _kept(engine: Engine) -> Connection | None:
+    pid, connection = _READERS.of.get(id(engine), (0, None))
+    return connection if pid == os.getpid() else None  # a child process opens its own
+
+
+def _reader(engine: Engine) -> Connection:
+    return engine.connect().execution_options(**{_READ_ONLY: True})
 
 
 def create_tables(engine: Engine, metadata: MetaData) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -36,6 +37,7 @@ from flows.adapters.case_numbers import CASE_NUMBER, CaseNumbers
 from flows.adapters.database import (
     BUSY_TIMEOUT_SECONDS,
     create_tables,
+    one_reader,
     open_database,
     reading,
     sqlite_url,
@@ -137,6 +139,10 @@ class EvidenceStore:
         self._made: tuple[tuple[str, tuple[str, ...]], UInts] | None = None
         create_tables(self._engine, METADATA)
         self.eraser = Eraser(self._engine, self._files)
+
+    def one_reader(self) -> AbstractContextManager[None]:
+        """See `database.one_reader`."""
+        return one_reader(self._engine)
 
     def append(
         self,

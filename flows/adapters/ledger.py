@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import (
     Column,
@@ -41,6 +42,7 @@ from sqlalchemy.exc import IntegrityError
 from configs.errors import GateRefused, ServiceUnreachable, UserError
 from flows.adapters.database import (
     BUSY_TIMEOUT_SECONDS,
+    one_reader,
     open_database,
     reading,
     writing,
@@ -127,6 +129,8 @@ _KEPT_BESIDE = ("policies", "ledger_refusals", "actor_tokens")
 _LOST_RACES = 50
 """How often a submit that lost a race for the next place in the ledger looks again."""
 
+_Row: TypeAlias = RowMapping | Mapping[str, Any]
+
 
 @dataclass(frozen=True, slots=True)
 class Verification:
@@ -190,7 +194,7 @@ class Ledger:
         self._head_file = head_file
         self._enrolled_only = enrolled_only
         self._reads_without_head = reads_without_head
-        self._verified: tuple[tuple[RowMapping, ...], tuple[Entry, ...]] = ((), ())
+        self._verified: tuple[tuple[tuple[Any, ...], ...], tuple[Entry, ...]] = ((), ())
         bring_up_to_date(self._engine)
         if not reads_without_head:
             self._start_head()
@@ -220,6 +224,10 @@ class Ledger:
     def engine(self) -> Engine:
         """The database itself, for what is kept beside the ledger."""
         return self._engine
+
+    def one_reader(self) -> AbstractContextManager[None]:
+        """See `database.one_reader`."""
+        return one_reader(self._engine)
 
     @property
     def file(self) -> Path | None:
@@ -451,14 +459,17 @@ class Ledger:
 
     def _intact_entries(self, connection: Connection) -> tuple[Entry, ...]:
         """The whole chain. Rows equal to those verified before are not hashed a second time."""
-        rows = tuple(connection.execute(select(_ENTRIES).order_by(_ENTRIES.c.seq)).mappings().all())
+        result = connection.execute(select(_ENTRIES).order_by(_ENTRIES.c.seq))
+        names = tuple(result.keys())
+        rows = tuple(map(tuple, result))  # plain tuples: those known are compared on every read
         known_rows, entries = self._verified
         if rows[: len(known_rows)] != known_rows:
             known_rows, entries = (), ()
-        problems = _chain_problems(rows[len(known_rows) :], entries[-1] if entries else None)
+        new = [dict(zip(names, row, strict=True)) for row in rows[len(known_rows) :]]
+        problems = _chain_problems(new, entries[-1] if entries else None)
         if problems:
             raise GateRefused(_broken(problems))
-        entries = (*entries, *(_entry(row) for row in rows[len(known_rows) :]))
+        entries = (*entries, *map(_entry, new))
         self._verified = (rows, entries)
         return entries
 
@@ -624,7 +635,7 @@ def _selected(
     return tuple(selected)
 
 
-def _chain_problems(rows: Sequence[RowMapping], after: Entry | None = None) -> tuple[str, ...]:
+def _chain_problems(rows: Sequence[_Row], after: Entry | None = None) -> tuple[str, ...]:
     """Each entry that is missing, edited or out of the chain, by its place.
 
     `after` is the last entry before these rows that is known to be intact.
@@ -645,7 +656,7 @@ def _chain_problems(rows: Sequence[RowMapping], after: Entry | None = None) -> t
     return tuple(problems)
 
 
-def _is_as_written(row: RowMapping) -> bool:
+def _is_as_written(row: _Row) -> bool:
     try:
         entry = _entry(row)
         # Compared as text too: a stamp or dossier spelled in another way is an edit.
@@ -752,7 +763,7 @@ def _entry_row(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _entry(row: RowMapping) -> Entry:
+def _entry(row: _Row) -> Entry:
     said = {**row, "at": datetime.fromisoformat(row["at"]), "dossier": json.loads(row["dossier"])}
     return Entry(**said)
 

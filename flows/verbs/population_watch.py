@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from flows.adapters.case_numbers import CASE_NUMBER
+from flows.adapters.ledger import Ledger
 from flows.verbs.desk import Desk
 from flows.verbs.generation import last_version
 from flows.verbs.submit import looking_again, submitted
@@ -170,18 +172,21 @@ def _look_at_reviewers(desk: Desk, book: Book, case_type: str) -> list[Entry]:
         for one in holds_of(desk.ledger.history(case_type), case_type)
         if one.rule == REVIEWER_CAP
     ]
-    everybody = book.labels
-    everybody = everybody[
-        ((everybody["table"] == "reviews") & everybody["first"]).to_numpy(dtype=np.bool_)
-    ]
-    labels = everybody[(everybody["case_type"] == case_type).to_numpy(dtype=np.bool_)]
     present = next((one for one in holds if one.state is HoldState.OPEN), None)
+    labels = book.labels
     if present is not None:
-        labels = labels[received_in(present, labels["received_at"])]
-        return _cap_kept(desk, book, present, labels)
+        labels = _reviews(labels[received_in(present, labels["received_at"])])
+        return _cap_kept(desk, book, present, _of(case_type, labels))
     after = _judged_after(book, desk.hold_plan, holds)
-    newest = labels[(labels["received_at"] > pd.Timestamp(after)).to_numpy(dtype=np.bool_)]
+    # The newest first: how many labels there are in all is no matter of a night's work.
+    later = (labels["received_at"] > pd.Timestamp(after)).to_numpy(dtype=np.bool_)
+    everybody = _reviews(labels[later])
+    newest = _of(case_type, everybody)
+    fair = _WITHIN_THE_CAP.setdefault(desk.ledger, set())
     for received_at, rows in newest.groupby("received_at", sort=True):
+        delivery = (case_type, received_at, len(rows))
+        if delivery in fair:
+            continue
         told = rows["reviewer_id"]
         if len(told) < FEWEST_TO_JUDGE:  # too few of one case type: the whole delivery is looked at
             together = (everybody["received_at"] == received_at).to_numpy(dtype=np.bool_)
@@ -190,7 +195,23 @@ def _look_at_reviewers(desk: Desk, book: Book, case_type: str) -> list[Entry]:
         if why:
             at = rows["received_at"].iloc[0].to_pydatetime()
             return [_place(desk, book, case_type, "reviews", REVIEWER_CAP, why, at)]
+        if len(rows) >= FEWEST_TO_JUDGE:  # else it hangs on the other types' rows, too
+            fair.add(delivery)
     return []
+
+
+# What a delivery brought stays what it is, so that one within the cap need not be counted again.
+_WITHIN_THE_CAP: WeakKeyDictionary[Ledger, set[tuple[object, ...]]] = WeakKeyDictionary()
+
+
+def _reviews(labels: pd.DataFrame) -> pd.DataFrame:
+    """The first label that a person gave to a case."""
+    first = (labels["table"] == "reviews") & labels["first"]
+    return labels[first.to_numpy(dtype=np.bool_)]
+
+
+def _of(case_type: str, labels: pd.DataFrame) -> pd.DataFrame:
+    return labels[(labels["case_type"] == case_type).to_numpy(dtype=np.bool_)]
 
 
 def _cap_kept(desk: Desk, book: Book, present: Hold, labels: pd.DataFrame) -> list[Entry]:
@@ -284,8 +305,8 @@ def _label_levels(book: Book, since: datetime) -> list[Level]:
         return []
     rows = pd.DataFrame(
         {
-            "case_type": labels["case_type"].astype("category"),
-            "table": labels["table"].astype("category"),
+            "case_type": labels["case_type"],
+            "table": labels["table"],
             "epoch": _epochs(book, labels[CASE_NUMBER]),
             "received_at": labels["received_at"],
             "bad": labels["bad"].astype("int64"),
@@ -306,7 +327,7 @@ def _recent(labels: pd.DataFrame, since: datetime) -> npt.NDArray[np.bool_]:
     if recent.all():
         return recent
     kinds = [labels["case_type"], labels["table"]]
-    number = labels.groupby(kinds, sort=False).ngroup().to_numpy()
+    number = labels.groupby(kinds, sort=False, observed=True).ngroup().to_numpy()
     fewer = np.bincount(number[recent], minlength=number.max() + 1) < FEWEST_COMPARED
     few = fewer[number]
     if few.any():

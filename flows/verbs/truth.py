@@ -80,22 +80,27 @@ class Book:
         said = self.reviews[(self.reviews["verdict"] != "escalate").to_numpy(dtype=np.bool_)]
         told = self.outcomes[(self.outcomes["source"] == VERIFIED).to_numpy(dtype=np.bool_)]
         reviewed = said[[CASE_NUMBER, "received_at", "reviewer_id"]].assign(
-            table="reviews",
             bad=(said["verdict"] == "block").to_numpy(dtype=np.bool_),
             first=said["kind"].isin(FIRST_REVIEWS).to_numpy(dtype=np.bool_),
         )
         verified = told[[CASE_NUMBER, "received_at"]].assign(
-            reviewer_id=None, table="outcomes", bad=told["bad"].to_numpy(dtype=np.bool_), first=True
+            reviewer_id=None, bad=told["bad"].to_numpy(dtype=np.bool_), first=True
         )
-        parts = [part for part in (reviewed, verified) if len(part)] or [reviewed]
-        rows = pd.concat(parts, ignore_index=True)
-        known = self._places[rows[CASE_NUMBER].to_numpy(dtype=np.int64)] >= 0
-        rows = rows[known].reset_index(drop=True)
-        # A look-back and a period's audit review what nobody drew: their share of bad is no level.
-        drawn = _drawn(self.decisions)[self._places[rows[CASE_NUMBER].to_numpy(dtype=np.int64)]]
-        rows["first"] = rows["first"].to_numpy(dtype=np.bool_) & drawn
-        case_type = self.of_cases(rows[CASE_NUMBER], self.decisions["case_type"]).astype("str")
-        labels: pd.DataFrame = rows.assign(case_type=case_type)
+        tables = {"reviews": reviewed, "outcomes": verified}
+        number: npt.NDArray[np.int64] = np.repeat([0, 1], [len(part) for part in tables.values()])
+        parts = [part for part in tables.values() if len(part)] or [reviewed]
+        rows = pd.concat(parts, ignore_index=True).assign(
+            table=pd.Categorical.from_codes(number, pd.Index(list(tables)))
+        )
+        at = self._places[rows[CASE_NUMBER].to_numpy(dtype=np.int64)]
+        rows, at = rows[at >= 0].reset_index(drop=True), at[at >= 0]
+        types = self.decisions["case_type"].astype("category").cat
+        # Categories: that a night compares words row by row would be most of its watch. A look-back and
+        # a period's audit review what nobody drew: their share of bad is no level.
+        labels: pd.DataFrame = rows.assign(
+            case_type=pd.Categorical.from_codes(types.codes.to_numpy()[at], types.categories),
+            first=rows["first"].to_numpy(dtype=np.bool_) & _drawn(self.decisions)[at],
+        )
         return labels
 
     @cached_property

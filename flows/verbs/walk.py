@@ -88,6 +88,10 @@ class Walk:
 
     def night_and_day(self, step: int) -> list[dict[str, Any]]:
         """One night (admit, retrain when due, certify, propose, approve) and the day after it."""
+        with self.desk.ledger.one_reader(), self.desk.store.one_reader():
+            return self._night_and_day(step)
+
+    def _night_and_day(self, step: int) -> list[dict[str, Any]]:
         as_of = self.upstream.start + step * self.upstream.step
         labels = self._night(as_of)
         promoted = self._approve(as_of)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 from scipy import stats
 from scipy.special import gammainccinv
@@ -61,6 +62,7 @@ def trials_allowing(errors: int, limit: float, delta: float) -> int:
     return size
 
 
+@lru_cache(maxsize=256)
 def trials_for_power(
     limit: float, delta: float, true_share: float = 0.3, power: float = 0.8
 ) -> int:

@@ -9,18 +9,20 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import MetaData, text
+from sqlalchemy import Engine, MetaData, event, text
 from sqlalchemy.exc import DataError, OperationalError
 
-from configs.errors import UserError
+from configs.errors import ServiceUnreachable, UserError
 from flows.adapters.database import (
     create_tables,
     first_line,
     hidden,
+    one_reader,
     open_database,
     parsed_url,
     reading,
     sqlite_url,
+    writing,
 )
 
 NAMES = st.text(
@@ -95,3 +97,43 @@ def test_of_what_pandas_wraps_the_drivers_own_words_are_told() -> None:
     wrapped = pd.errors.DatabaseError("Execution failed on sql 'SELECT 1': ...")
     wrapped.__cause__ = DataError("SELECT", {}, _OfTheData('invalid date: "31.02."'))
     assert first_line(wrapped) == "invalid date: (a value)"
+
+
+def _count(engine: Engine) -> int:
+    with reading(engine) as connection:
+        return int(connection.execute(text("SELECT count(*) FROM notes")).scalar_one())
+
+
+def test_reads_that_share_a_connection_each_see_what_was_committed_before(tmp_path: Path) -> None:
+    """Two writes, one by another engine as by another process, between three reads; each read that is
+    open keeps seeing its own moment. Afterwards a new connection is opened a read, as ever."""
+    ours, theirs = (open_database(sqlite_url(tmp_path / "kept.db")) for _ in range(2))
+    opened: list[object] = []
+    with writing(theirs) as connection:
+        connection.execute(text("CREATE TABLE notes (word TEXT)"))
+    event.listen(ours, "connect", lambda *_: opened.append(None))
+    with one_reader(ours), one_reader(ours):
+        assert _count(ours) == 0
+        with writing(ours) as connection:
+            connection.execute(text("INSERT INTO notes VALUES ('one')"))
+        assert _count(ours) == 1
+        with reading(ours) as connection:
+            assert connection.execute(text("SELECT count(*) FROM notes")).scalar_one() == 1
+            with writing(theirs) as other:
+                other.execute(text("INSERT INTO notes VALUES ('two')"))
+            assert connection.execute(text("SELECT count(*) FROM notes")).scalar_one() == 1
+            assert _count(ours) == 2  # a read within a read has its own connection and moment
+        assert _count(ours) == 2
+    assert len(opened) == 3  # the reader, the writer, and the read within a read
+    assert _count(ours) == 2
+    assert len(opened) == 4
+
+
+def test_a_reader_that_fails_is_still_there_for_the_next_read(tmp_path: Path) -> None:
+    engine = open_database(sqlite_url(tmp_path / "kept.db"))
+    with writing(engine) as connection:
+        connection.execute(text("CREATE TABLE notes (word TEXT)"))
+    with one_reader(engine):
+        with pytest.raises(ServiceUnreachable), reading(engine) as connection:
+            connection.execute(text("SELECT * FROM nothing"))
+        assert _count(engine) == 0
