@@ -19,7 +19,7 @@ _GUARD: Mapping[str, str] = {
 
 
 def live_lines(live: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A line for each live boundary: whether it holds, what it decided, and what counts anew."""
+    """A line for each live boundary: whether it holds, what it decided, and what proves a wider one."""
     return [_line(one) for one in live]
 
 
@@ -42,7 +42,6 @@ def _line(one: Mapping[str, Any]) -> str:
     if one["evidence_cases"] is None:
         return text
     return (
-        f"{text} The proof of a wider one counts anew from cases opened since "
-        f"{to_the_second(one['evidence_since'])}, as those before chose this one: {one['evidence_cases']:,} "
-        "mature so far."
+        f"{text} The proof of a wider one goes on from what is proven: {one['evidence_cases']:,} cases of "
+        "the cohort so far."
     )

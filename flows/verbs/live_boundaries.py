@@ -1,7 +1,6 @@
-"""How does each live boundary stand tonight: does it hold, what did it decide, and what counts anew?
+"""How does each live boundary stand tonight: does it hold, what did it decide, and what proves a wider one?
 
-After a promotion the next proof begins at nothing, as cases that chose a boundary cannot prove the next
-one. Without this a reader takes an empty certificate for a boundary that has failed.
+Without this a reader takes a price, or a certificate without a case, for a boundary that has failed.
 """
 
 from __future__ import annotations
@@ -34,8 +33,8 @@ def live_boundaries(
         `case_type`, `policy_id`, `since` (when it was made live, its certificate's renewals apart), `pass_at_or_below`,
         `block_at_or_above`, `guard` (what the guard said tonight: `holds`, `no mature case yet`,
         `tripped`, `not judged`), `decided` and `automatic` (cases decided under it, or
-        opened since where another agent decides), `proven_automation` (what its proof promised, or None), `evidence_since` and
-        `evidence_cases` (what the next proof may count so far; None: another model is under test).
+        opened since where another agent decides), `proven_automation` (what its proof promised, or None) and
+        `evidence_cases` (of the cohort so far; None: another model is under test).
     """
     # The newest model's comes first; the champion's own beside it tells of its renewal alone.
     certificates = {one.case_type: one for one in reversed(judged)}
@@ -62,7 +61,7 @@ def live_boundaries(
                 "decided": len(since),
                 "automatic": int((since["action"] != Action.ESCALATE.value).sum()),
                 "proven_automation": said.get("automation_rate"),
-                **_counted_anew(certificates.get(name)),
+                "evidence_cases": _cohort_so_far(certificates.get(name)),
             }
         )
     return found
@@ -77,9 +76,9 @@ def _decided_by(
     return cases["policy_id"].isin(list(names)).to_numpy(dtype=np.bool_)
 
 
-def _counted_anew(judged: Judged | None) -> dict[str, Any]:
-    """From when on cases count for the next proof of the live model, and how many do by now."""
+def _cohort_so_far(judged: Judged | None) -> int | None:
+    """How many cases the live model's proofs may count by now; None: another model is under test."""
     generation = None if judged is None else judged.generation
     if judged is None or generation is None or not generation.promoted:
-        return {"evidence_since": None, "evidence_cases": None}
-    return {"evidence_since": generation.evidence_since.isoformat(), "evidence_cases": judged.rows}
+        return None
+    return judged.rows

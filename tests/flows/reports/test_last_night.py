@@ -21,7 +21,10 @@ def screen(sentences: list[str]) -> list[str]:
         "verdict": "Everything was done; nothing is held.",
         "not_done": [],
         "moved": sentences,
-        **{name: [] for name in ("tables", "holds", "shadow", "changed", "waits", "expires")},
+        **{
+            name: []
+            for name in ("live", "tables", "holds", "shadow", "changed", "waits", "expires")
+        },
         "ledger": "",
     }
     return last_night_lines(told, NOW)
