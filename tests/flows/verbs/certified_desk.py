@@ -18,12 +18,12 @@ from flows.verbs.promote import promote
 from flows.verbs.propose import act_on
 from flows.verbs.truth import load_book
 from models.hub import Policy
+from models.vocabulary import Boundary
 from tests.flows.verbs.hub_desk import (
     ANA,
     DAY,
     NAME,
     NOW,
-    WIDE,
     decided_cases,
     hub_desk,
     made_live,
@@ -32,6 +32,9 @@ from tests.flows.verbs.hub_desk import (
 )
 
 LATER = NOW + 10 * DAY
+BEFORE = Boundary(0.3, 0.75)
+"""Both sides of it are surpassed by what is proven, whatever the home's secret draws: nothing bad is
+passed, and from .7 on everything is bad."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +56,8 @@ def certified_desk(home: Path, **changed: Any) -> Certified:
     )
     desk.registry.load = lambda *_, **__: model  # type: ignore[method-assign, assignment, return-value]
     with_model(desk, "2", NOW - DAY, **{CARRIES_OVER: True})
-    made_live(desk, policy(WIDE, "2"), NOW)
-    decided_cases(desk, policy(WIDE, "2"), NOW, 3_000, bad_passed=0.0, keyed=True)
+    made_live(desk, policy(BEFORE, "2"), NOW)
+    decided_cases(desk, policy(BEFORE, "2"), NOW, 3_000, bad_passed=0.0, keyed=True)
     judged = certify_case_type(desk, load_book(desk, LATER), NAME)
     proposal = act_on(desk, judged, LATER)
     assert proposal is not None, judged.certificate.reasons
