@@ -143,6 +143,16 @@ def champion_generation(desk: Desk, case_type: str) -> Generation | None:
     return None if started is None else _generation(desk, case_type, entries, started)
 
 
+def looked_by(desk: Desk, generation: Generation, at: datetime) -> Generation:
+    """The same generation as a moment knew it: a question about the past must not know of looks that were
+    taken since."""
+    entries = desk.ledger.history(generation.case_type, as_of=at)
+    started = _last(_starts(entries), digest=generation.digest)
+    if started is None:
+        return generation
+    return _generation(desk, generation.case_type, entries, started)
+
+
 def newest_of_ours(desk: Desk, case_type: str) -> Generation | None:
     """The newest model that was fitted here, whoever decides the case type; None before the first."""
     entries = desk.ledger.history(case_type)

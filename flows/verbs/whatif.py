@@ -14,7 +14,12 @@ from flows.adapters.case_numbers import CASE_NUMBER
 from flows.verbs.cohort_rows import reads_from
 from flows.verbs.decide import policy_in_force
 from flows.verbs.desk import Desk
-from flows.verbs.generation import Generation, champion_generation, current_generation
+from flows.verbs.generation import (
+    Generation,
+    champion_generation,
+    current_generation,
+    looked_by,
+)
 from flows.verbs.known_case_type import known_case_type
 from flows.verbs.live_proof import live_proof
 from flows.verbs.move_evidence import near_the_boundary, proven, risk_curves
@@ -67,6 +72,8 @@ def replay_move(
         if live is not None and not best
         else current_generation(desk, case_type)
     )
+    if generation is not None:
+        generation = looked_by(desk, generation, as_of)
     since = as_of - timedelta(days=days + desk.case_types[case_type].maturity_days)
     book = load_book(desk, as_of, _earlier(desk, since, generation))
     seen = peek(desk, book, case_type, generation) if generation is not None else None

@@ -115,12 +115,13 @@ def trial_outlook(
 
 
 def _shortest(world: _World, horizon: float, power: float) -> float | None:
+    fewest = float(world.plan.looks or 1)  # a look a day at the most
     low = high = horizon
     if power >= AB_POWER:
         while world.power(low) >= AB_POWER:
             low, high = low / 2.0, low
-            if low < 1.0:
-                return 1.0
+            if low < fewest:
+                return fewest
     else:
         while world.power(high) < AB_POWER:
             low, high = high, 2.0 * high

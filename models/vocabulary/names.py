@@ -38,6 +38,10 @@ _ADDED = frozenset(
         "auc", "content", "count", "day", "dead", "delta", "depth", "epoch", "feature", "hour",
         "key", "labels", "pi", "rows", "scores", "se", "side", "spread", "step", "waiting",
         "weight", "window", "within_sla", "wording", "zone", "block", "pass",
+        # while the cohort is drawn, watched, audited and looked back on
+        "uniform", "cohort_rate", "sprint_rate", "sprint_until", "in_cohort", "in_block_cohort",
+        "from_store", "entered_at", "given_up", "credence", "credence_uniform", "sure", "harm",
+        "proving", "refuting", "night",
     }
 )  # fmt: skip
 """Columns that the loop adds to a table on its way (a test reads them off the source)."""

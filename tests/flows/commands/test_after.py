@@ -144,7 +144,7 @@ def test_a_fallen_band_is_handed_out_most_harm_first(staffed: Staffed, tmp_path:
     home, name = LiveHome(tmp_path / "home", dict(staffed.home.tokens)), "ato"
     for boundary in (NARROW, WIDE):
         policy = proposed(home.desk(), staffed.models[name], name, boundary)
-        assert home.ask("approve", policy.policy_id, by="ana").code == 0
+        assert home.ask("approve", policy.policy_id, "--yes", by="ana").code == 0
         assert home.ask("promote", policy.policy_id, by="ana").code == 0
     rows = cases(home.desk(), name, datetime.now(UTC) - timedelta(hours=26), policy)
     assert home.ask("rollback", name, "--reason", "odd passes", by="ola").code == 0

@@ -35,7 +35,7 @@ NO_TABLE_OF_CASES = {
     # columns of tables that hold no feature: labels, what is recomputed, what was put aside, the
     # words of a label
     "table", "first", "since", "claimed", "agrees", "in_force", "row", "age_days", "cell",
-    "word", "read",
+    "word", "read", "what", "sentence",
 }  # fmt: skip
 
 
