@@ -67,8 +67,6 @@ class Desk:
     seed: int = 0
     simulated: bool = False
     """A demo's or backtest's own: its clock is given, and it delivers to itself what it decided."""
-    patient: bool = True
-    """Whether a first boundary far short of what the labels suggest waits for more of them."""
     shared: SharedStore | None = None
     """Where the machines of a team keep what must be one for all; None: this home is alone."""
 

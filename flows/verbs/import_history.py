@@ -173,7 +173,7 @@ def import_history(
     start = min((one.held_back_from for one in past if one.held_back_from), default=moment)
     told = replace(told, told=(*notes, *told_of_history(admission, kinds, kinds, start)))
     step("running a night: certificates and proposals")
-    night = run_night(replace(desk, patient=False), [], moment, at_commit=at_commit)
+    night = run_night(desk, [], moment, at_commit=at_commit)
     counted = {
         "rows_admitted": sum(one.admitted for one in batches),
         "rows_new": sum(one.admitted - one.already_stored for one in batches),
