@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -34,37 +35,44 @@ def live_boundaries(
         `block_at_or_above`, `guard` (what the guard said tonight: `holds`, `no mature case yet`,
         `tripped`, `not judged`), `decided` and `automatic` (cases decided under it, or
         opened since where another agent decides), `proven_automation` (what its proof promised, or None) and
-        `evidence_cases` (of the cohort so far; None: another model is under test).
+        `evidence_cases` (of the cohort so far; None: another model is under test). Of a case type for
+        which it cannot be told, `results` says so.
     """
     # The newest model's comes first; the champion's own beside it tells of its renewal alone.
     certificates = {one.case_type: one for one in reversed(judged)}
     found = []
     for name in desk.case_types:
-        live = desk.ledger.live_policy(name)
-        if live is None or live.boundary.automates_nothing:
-            continue
-        behind = provenance(desk.ledger.history(), name, live.policy_id)
-        if behind.made_live is None:
-            continue
-        mine = book.decisions[(book.decisions["case_type"] == name).to_numpy(dtype=np.bool_)]
-        names, began = in_force(of(desk.ledger.history(), name), live)
-        since = mine[_decided_by(mine, names, began, scored_elsewhere(desk, name))]
-        said = {} if behind.proposal is None else behind.proposal.dossier
-        found.append(
-            {
-                "case_type": name,
-                "policy_id": live.policy_id,
-                "since": began.isoformat(),
-                "pass_at_or_below": live.boundary.pass_at_or_below,
-                "block_at_or_above": live.boundary.block_at_or_above,
-                "guard": results.case_type(name).guard,
-                "decided": len(since),
-                "automatic": int((since["action"] != Action.ESCALATE.value).sum()),
-                "proven_automation": said.get("automation_rate"),
-                "evidence_cases": _cohort_so_far(certificates.get(name)),
-            }
-        )
+        tell = partial(_live_boundary, desk, book, name, certificates.get(name), results)
+        told = results.attempt(name, "what its live boundary decided", tell)
+        found += [] if told is None else [told]
     return found
+
+
+def _live_boundary(
+    desk: Desk, book: Book, name: str, judged: Judged | None, results: NightResults
+) -> dict[str, Any] | None:
+    live = desk.ledger.live_policy(name)
+    if live is None or live.boundary.automates_nothing:
+        return None
+    behind = provenance(desk.ledger.history(), name, live.policy_id)
+    if behind.made_live is None:
+        return None
+    mine = book.decisions[(book.decisions["case_type"] == name).to_numpy(dtype=np.bool_)]
+    names, began = in_force(of(desk.ledger.history(), name), live)
+    since = mine[_decided_by(mine, names, began, scored_elsewhere(desk, name))]
+    said = {} if behind.proposal is None else behind.proposal.dossier
+    return {
+        "case_type": name,
+        "policy_id": live.policy_id,
+        "since": began.isoformat(),
+        "pass_at_or_below": live.boundary.pass_at_or_below,
+        "block_at_or_above": live.boundary.block_at_or_above,
+        "guard": results.case_type(name).guard,
+        "decided": len(since),
+        "automatic": int((since["action"] != Action.ESCALATE.value).sum()),
+        "proven_automation": said.get("automation_rate"),
+        "evidence_cases": _cohort_so_far(judged),
+    }
 
 
 def _decided_by(

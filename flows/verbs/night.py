@@ -228,6 +228,7 @@ def dossier(
     """The night's result as plain values: what was done, held and failed, what is live, counts, certificates,
     findings, proposals, what follows a stopped A/B test, what our models scored in shadow, and whether other agents act by the
     boundaries that are live."""
+    live = live_boundaries(desk, book, judged, results)
     told = results.plain()
     return {
         "as_of": book.as_of.isoformat(),
@@ -247,7 +248,7 @@ def dossier(
             for case_type in desk.case_types
             for hold in holds_that_wait(desk, case_type)
         ],
-        "live": live_boundaries(desk, book, judged, results),
+        "live": live,
         "rows_admitted": sum(batch.admitted for batch in batches),
         "rows_new": sum(batch.admitted - batch.already_stored for batch in batches),
         # Of a delivery that failed nothing is kept, so nothing of it is in quarantine either.

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from configs.errors import GateRefused
 from flows.commands.output import certificate_row
 from flows.reports.live_boundaries import live_lines, share_of
 from flows.verbs.certify import certify_case_type
@@ -21,6 +22,7 @@ from tests.flows.verbs.hub_desk import (
     DAY,
     NAME,
     NOW,
+    OTHER,
     WIDE,
     decided_cases,
     hub_desk,
@@ -97,3 +99,20 @@ def test_a_certificates_automation_of_few_cases_names_their_number(rows: int, sa
         "automation_rate": 1 / 3, "reasons": [], "rows": rows,
     }  # fmt: skip
     assert certificate_row(one)["automation"] == said
+
+
+def test_what_cannot_be_told_of_one_case_type_is_said_and_the_others_stand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = hub_desk(tmp_path)
+    made_live(desk, policy(WIDE))
+    results = NightResults()
+
+    def broken(*_: object) -> None:
+        raise GateRefused("the policy is not as it was written")
+
+    monkeypatch.setattr("flows.verbs.live_boundaries.provenance", broken)
+    assert live_boundaries(desk, load_book(desk, NOW), [], results) == []
+    (why,) = results.case_type(NAME).failed
+    assert "what its live boundary decided: the policy is not as it was written" in why
+    assert results.case_type(OTHER).failed == []
