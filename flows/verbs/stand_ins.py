@@ -1,0 +1,160 @@
+"""What do the people of a demo do? They ask for a sprint, answer a ticket, look back after a fall.
+
+Each does what a person can do by a command, and nothing else: whatever they bring about stands in the
+ledger, or comes as reviews.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import pandas as pd
+
+from flows.verbs.challenger import Challenger
+from flows.verbs.desk import Desk
+from flows.verbs.extend_audit import ask_or_agree, draw_asked
+from flows.verbs.look_back import LookBack, look_backs, waiting_cases
+from flows.verbs.store_draws import store_drawn
+from flows.verbs.tickets import due_patterns, to_answer
+from flows.verbs.train import retrain
+from flows.verbs.truth import load_book
+from models.hub import Entry
+from models.hub.falls import falls_of
+
+OPS, SECOND = "ana", "ben"
+"""Who asks for a draw from the store, and who agrees to it."""
+
+_FOR_A_REVIEW = ["case_id", "case_type", "action", "recommendation", "score"]
+
+
+@dataclass(frozen=True)
+class Draw:
+    """A draw from the store that is planned: for which night (from 0), up to which rate, and over how
+    many days its audits are done."""
+
+    case_type: str
+    night: int
+    rate: float
+    days: float
+
+
+@dataclass(frozen=True)
+class Handed:
+    """Cases that were handed out for reviews beside the desk: when, why, how many, reviewer hours."""
+
+    at: datetime
+    case_type: str
+    why: str
+    cases: int
+    hours: float
+
+
+@dataclass
+class StandIns:
+    """The people of a demo, and what they still want.
+
+    Attributes:
+        hand_out: gives stored decisions to reviewers beside the desk's queue, from a moment on, over so
+            many days (`SimulatedUpstream.looked_at_later`).
+        draws: what is planned.
+        look_back_days: over so many days the look-back's cases are reviewed.
+        retrain_after: so many nights after a boundary fell somebody retrains its model.
+        handed: what was handed out so far.
+    """
+
+    hand_out: Callable[[pd.DataFrame, datetime, float], None]
+    draws: tuple[Draw, ...] = ()
+    look_back_days: float = 3.0
+    retrain_after: int = 3
+    handed: list[Handed] = field(default_factory=list)
+    _fallen: dict[str, list[datetime]] = field(default_factory=dict)
+    _tickets: dict[str, str] = field(default_factory=dict)
+
+    def retrains(self, desk: Desk, as_of: datetime) -> list[Challenger]:
+        """What somebody trains this night: an answer to the ticket of the night before, or a model that
+        has seen what made a boundary fall."""
+        wanted: dict[str, tuple[list[str], list[str]]] = {}
+        for pattern_id, case_type in self._tickets.items():
+            due = to_answer(desk, case_type, pattern_id)
+            if due:
+                wanted[case_type] = due_patterns(desk, case_type, due, (), ())
+        self._tickets = {}
+        for case_type, moments in self._fallen.items():
+            if any(at + timedelta(days=self.retrain_after) <= as_of for at in moments):
+                wanted.setdefault(case_type, ([], []))
+                self._fallen[case_type] = []
+        if not wanted:
+            return []
+        book = load_book(desk, as_of)
+        return [retrain(desk, book, name, *asked) for name, asked in wanted.items()]
+
+    def would_approve(self, desk: Desk, proposal: Entry, as_of: datetime) -> bool:
+        """Whether the approver agrees. What rests on a model whose boundary fell waits for a model that
+        has learned since: the proof is about an average, and the fall is about today."""
+        policy = desk.ledger.policy(str(proposal.policy_id))
+        fallen = falls_of(desk.ledger.history(), proposal.case_type)
+        return not any(
+            desk.ledger.policy(one.fallen).model_digest == policy.model_digest for one in fallen
+        )
+
+    def after(self, desk: Desk, night: Mapping[str, Any], step: int, as_of: datetime) -> None:
+        """The day after a night: tickets are read, a fall is looked back at, a planned draw is asked for
+        and agreed to."""
+        self._tickets = {
+            str(one["pattern_id"]): str(one["case_type"])
+            for one in night["tickets"]
+            if one["fires"] and one["status"] == "open"
+        }
+        for case_type in self._fell_tonight(desk, as_of):
+            self._look_back(desk, case_type, as_of)
+        for draw in self.draws:
+            if draw.night == step:
+                self._draw(desk, draw, as_of)
+
+    def _fell_tonight(self, desk: Desk, as_of: datetime) -> list[str]:
+        fell = []
+        for case_type in desk.case_types:
+            tonight = [
+                one.at
+                for one in falls_of(desk.ledger.history(), case_type)
+                if one.at >= as_of and one.actor != OPS
+            ]
+            if tonight:
+                self._fallen.setdefault(case_type, []).append(as_of)
+                fell.append(case_type)
+        return fell
+
+    def _look_back(self, desk: Desk, case_type: str, as_of: datetime) -> None:
+        found: list[LookBack] = look_backs(desk, case_type, as_of)
+        ids = waiting_cases(found)["case_id"]
+        self._hand(desk, case_type, "look_back", ids, as_of, self.look_back_days)
+
+    def _draw(self, desk: Desk, draw: Draw, as_of: datetime) -> None:
+        before = set(store_drawn(desk, draw.case_type, as_of)["case_id"])
+        asked = draw_asked(desk, draw.case_type, "this_model", as_of, rate=draw.rate)
+        ask_or_agree(desk, asked, OPS, as_of)
+        ask_or_agree(desk, asked, SECOND, as_of)
+        ids = store_drawn(desk, draw.case_type, as_of)["case_id"]
+        self._hand(desk, draw.case_type, "sprint", ids[~ids.isin(before)], as_of, draw.days)
+
+    def _hand(
+        self, desk: Desk, case_type: str, why: str, ids: pd.Series, as_of: datetime, days: float
+    ) -> None:
+        minutes = desk.case_types[case_type].staffing.handling_minutes
+        self.handed.append(Handed(as_of, case_type, why, len(ids), len(ids) * minutes / 60.0))
+        if len(ids):
+            self.hand_out(_stored(desk, ids, as_of), as_of, days)
+
+
+def _stored(desk: Desk, ids: pd.Series, as_of: datetime) -> pd.DataFrame:
+    """What a blind review of stored decisions is made from."""
+    rows: pd.DataFrame = desk.store.read(
+        "decisions",
+        columns=_FOR_A_REVIEW,
+        filters={"case_id": ids.astype("str").tolist()},
+        as_of=as_of,
+    )
+    return rows.drop_duplicates("case_id")
