@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-NARROW_INCHES = 4.4
-"""317 drawing units, for a screen of some 400 px."""
+NARROW_INCHES = 3.5
+"""252 drawing units, for a screen of some 400 px."""
 
 _LINE, _ORACLE, _TUNED, _BROKEN = PALETTE[0], PALETTE[2], PALETTE[5], "#B00020"
 _FELL = frozenset({"tripped", "rolled_back", "narrowed"})
@@ -96,15 +96,23 @@ def _labels(events: Sequence[Event], name: str, nights: int, units: float) -> tu
         key=lambda one: one.step,
     )
     a_night = units / max(nights, 1)
-    ends: list[float] = []
+    rows: list[list[tuple[float, float]]] = []
     found = []
     for step, same in groupby(mine, key=lambda one: one.step):
         kinds = list(dict.fromkeys(one.kind for one in same))
         words = ", ".join(WORDS[kind] for kind in kinds)
-        length = _CHARACTER_UNITS * (len(words) + 1)
-        left = min(step * a_night, units - length)
-        row = next((place for place, end in enumerate(ends) if end <= left), len(ends))
-        ends[row : row + 1] = [left + length]
+        length, at = _CHARACTER_UNITS * (len(words) + 1), step * a_night
+        # Words begin at their night; near the right end they end there.
+        left = at if at + length <= units else max(at - length, 0.0)
+        row = next(
+            (
+                place
+                for place, taken in enumerate(rows)
+                if all(end <= left or left + length <= begin for begin, end in taken)
+            ),
+            len(rows),
+        )
+        rows[row : row + 1] = [[*(rows[row] if row < len(rows) else []), (left, left + length)]]
         found.append(_Label(step, words, frozenset(kinds), row, left / a_night))
     return tuple(found)
 
