@@ -22,7 +22,7 @@ NARROW_INCHES = 3.5
 _LINE, _ORACLE, _TUNED, _BROKEN = PALETTE[0], PALETTE[2], PALETTE[5], "#B00020"
 _FELL = frozenset({"tripped", "rolled_back", "narrowed"})
 _ASKED = frozenset({"ticket", "retrain", "sprint", "look_back", "evidence"})
-_CHARACTER_UNITS = 4.6
+_CHARACTER_UNITS = 4.2
 """Mean width of a character of 7 units' DejaVu Sans, in drawing units (1/72 inch)."""
 _ROW_UNITS = 10.0
 _LANE_UNITS = 96.0
@@ -30,13 +30,15 @@ _LANE_UNITS = 96.0
 
 @dataclass(frozen=True)
 class _Label:
-    """The words of one night of a lane, and the row above the lane in which they stand."""
+    """The words of one night of a lane, the row above the lane in which they stand, and whether they
+    end at their night instead of beginning there."""
 
     step: int
     words: str
     kinds: frozenset[str]
     row: int
     left: float
+    ends: bool
 
 
 def story_chart(
@@ -103,7 +105,8 @@ def _labels(events: Sequence[Event], name: str, nights: int, units: float) -> tu
         words = ", ".join(WORDS[kind] for kind in kinds)
         length, at = _CHARACTER_UNITS * (len(words) + 1), step * a_night
         # Words begin at their night; near the right end they end there.
-        left = at if at + length <= units else max(at - length, 0.0)
+        ends = at + length > units
+        left = at - length if ends else at
         row = next(
             (
                 place
@@ -113,7 +116,7 @@ def _labels(events: Sequence[Event], name: str, nights: int, units: float) -> tu
             len(rows),
         )
         rows[row : row + 1] = [[*(rows[row] if row < len(rows) else []), (left, left + length)]]
-        found.append(_Label(step, words, frozenset(kinds), row, left / a_night))
+        found.append(_Label(step, words, frozenset(kinds), row, left / a_night, ends))
     return tuple(found)
 
 
@@ -154,7 +157,8 @@ def _draw_lane(
             clip_on=False, zorder=1,
         )  # fmt: skip
         axes.text(
-            label.left, height, label.words, transform=above, fontsize=7, va="bottom", ha="left",
+            label.step, height, label.words, transform=above, fontsize=7, va="bottom",
+            ha="right" if label.ends else "left",
             color="#5c5c5c" if colour == FAINT else colour, zorder=4,
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4},
         )  # fmt: skip

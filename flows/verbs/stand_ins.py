@@ -115,16 +115,13 @@ class StandIns:
                 self._draw(desk, draw, as_of)
 
     def _fell_tonight(self, desk: Desk, as_of: datetime) -> list[str]:
-        fell = []
-        for case_type in desk.case_types:
-            tonight = [
-                one.at
-                for one in falls_of(desk.ledger.history(), case_type)
-                if one.at >= as_of and one.actor != OPS
-            ]
-            if tonight:
-                self._fallen.setdefault(case_type, []).append(as_of)
-                fell.append(case_type)
+        fell = [
+            name
+            for name in desk.case_types
+            if any(one.at >= as_of for one in falls_of(desk.ledger.history(), name))
+        ]
+        for case_type in fell:
+            self._fallen.setdefault(case_type, []).append(as_of)
         return fell
 
     def _look_back(self, desk: Desk, case_type: str, as_of: datetime) -> None:

@@ -95,14 +95,11 @@ def story_of(walk: Walk) -> tuple[Event, ...]:
             for one in walk.people.handed
             if one.why == "look_back"
         ]
-    return tuple(sorted(found, key=lambda one: (one.step, one.case_type, _ORDER.index(one.kind))))
+    # Within a night: as planted, then in the order of the ledger, then what people did the day after.
+    return tuple(sorted(found, key=lambda one: (one.step, one.case_type, _LATER.get(one.kind, 1))))
 
 
-_ORDER = (
-    "planted", "ticket", "retrain", "sprint", "evidence", "tripped", "rolled_back", "narrowed",
-    "look_back", "certificate", "notch", "sprint_notch", "wider", "recovered",
-)  # fmt: skip
-"""Within a night: what causes before what follows."""
+_LATER = {"planted": 0, "look_back": 2, "ticket": 3}
 
 
 def _event(walk: Walk, step: int, case_type: str, kind: str, what: str, days: int = 0) -> Event:
@@ -141,13 +138,12 @@ def _of_the_ledger(walk: Walk, case_type: str) -> Iterator[Event]:
                 yield _event(walk, step, case_type, "evidence", str(entry.dossier["why"]))
             case EntryKind.GUARDRAIL_TRIPPED:
                 reasons = " ".join(entry.dossier.get("reasons", []))
-                yield _event(walk, step, case_type, "tripped", f"The guard trips: {reasons}")
+                told = f"The guard trips on the boundary {_cuts(walk, entry)}. {reasons}"
+                yield _event(walk, step, case_type, "tripped", told)
             case EntryKind.ROLLED_BACK:
                 fell = True
-                yield _event(
-                    walk, step, case_type, "rolled_back",
-                    f"Rolled back to the boundary before: {_cuts(walk, entry)}.",
-                )  # fmt: skip
+                told = f"Rolled back to the boundary before: {_cuts(walk, entry)}."
+                yield _event(walk, step, case_type, "rolled_back", told)
             case EntryKind.NARROWED:
                 fell = True
                 yield _event(
@@ -161,10 +157,8 @@ def _of_the_ledger(walk: Walk, case_type: str) -> Iterator[Event]:
                 model = walk.desk.ledger.policy(str(entry.policy_id)).model_digest
                 kind = _kind(digest is None, fell, digest != model, sprinted)
                 fell = sprinted = False
-                yield _event(
-                    walk, step, case_type, kind,
-                    _promoted(walk, kind, entry, proposed.get(entry.policy_id)),
-                )  # fmt: skip
+                told = _promoted(walk, kind, entry, proposed.get(entry.policy_id))
+                yield _event(walk, step, case_type, kind, told)
         if entry.kind in CHANGES_THE_LIVE_POLICY:
             digest = walk.desk.ledger.policy(str(entry.policy_id)).model_digest
 
@@ -224,8 +218,11 @@ def _retrained(entry: Entry, fit: Challenger | None) -> str:
         return f"A retrained model is under test, version {version}.{why}"
     return (
         f"A retrained model is under test, version {version}, from {fit.rows:,} labelled cases; "
-        f"beside today's it is {fit.verdict}.{why}"
+        f"beside today's it is {_BESIDE.get(fit.verdict, fit.verdict)}.{why}"
     )
+
+
+_BESIDE = {"no_difference": "not proven to differ", "not_estimable": "not to be told apart"}
 
 
 def _drawn(entry: Entry, handed: Any) -> str:
