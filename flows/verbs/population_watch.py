@@ -354,14 +354,15 @@ def _epochs(book: Book, numbers: pd.Series) -> pd.Series:
     was drawn later from the store."""
     policies = book.decisions["policy_id"].astype("category").cat
     codes = policies.codes.to_numpy()
-    unseen = (book.decisions["propensity"] < 1.0).to_numpy(dtype=np.bool_)
+    # Drawn from the store are decided cases alone: fewer of them are bad than of a policy's own draws,
+    # which left them unseen, however high a rate they were drawn up to.
+    drawn_later = book.decisions[AUDITED_LATER].to_numpy(dtype=np.bool_)
+    unseen = (book.decisions["propensity"] < 1.0).to_numpy(dtype=np.bool_) | drawn_later
     every = [str(name) for name in policies.categories]
     selective = np.isin(np.arange(len(every)), codes[unseen])
     words = [one if told else _EVERYTHING for one, told in zip(every, selective, strict=True)]
     found = book.of_cases(numbers, pd.Series(codes)).to_numpy(dtype=np.int64)
-    # Drawn from the store are decided cases alone: fewer of them are bad than of a policy's own draws.
-    later = book.decisions[AUDITED_LATER].to_numpy(dtype=np.bool_)
-    later = book.of_cases(numbers, pd.Series(later)).to_numpy(dtype=np.bool_)
+    later = book.of_cases(numbers, pd.Series(drawn_later)).to_numpy(dtype=np.bool_)
     words += [f"{one}, {_FROM_THE_STORE}" for one in words]
     named = pd.array(words, dtype="str").take(found + len(every) * later)
     return pd.Series(named, index=numbers.index).astype("category")

@@ -211,14 +211,15 @@ def test_a_draw_is_seen_from_its_moment_on(desk: Desk) -> None:
     pd.testing.assert_frame_equal(known(desk, DRAWN), before)
 
 
-def test_labels_of_a_draw_from_the_store_are_a_level_of_their_own(desk: Desk) -> None:
+@pytest.mark.parametrize("rate", [0.8, 1.0])
+def test_labels_of_a_draw_from_the_store_are_a_level_of_their_own(desk: Desk, rate: float) -> None:
     """They are of decided cases alone, of which fewer are bad than of those that a policy's own draws and
-    its escalations bring; side by side with these they would go on hold."""
-    draw(desk, 0.8)
+    its escalations bring; side by side with these they would go on hold. A policy whose every case was
+    drawn later reviewed no more of them itself."""
+    own = [one for one in levels_of(desk, load_book(desk, LATER)) if one.case_type == NAME]
+    draw(desk, rate)
     waits = open_draws(desk, LATER, NAME)
     good = np.zeros(len(waits), dtype=np.bool_)
-    before = load_book(desk, LATER)
-    own = [one for one in levels_of(desk, before) if one.case_type == NAME]
     verify(desk, waits.assign(opened_at=pd.Timestamp(LATER)), good)
     book = load_book(desk, LATER + DAY)
     levels = [one for one in levels_of(desk, book) if one.case_type == NAME]
