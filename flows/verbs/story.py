@@ -77,7 +77,8 @@ class Planted:
 def story_of(walk: Walk) -> tuple[Event, ...]:
     """Everything that a reader of the walk should know, in the order in which it happened."""
     found = [
-        _event(walk, one.step, one.case_type, "planted", one.what, one.days) for one in walk.planted
+        _event(walk, one.step, one.case_type, "planted", f"Planted: {one.what}", one.days)
+        for one in walk.planted
     ]
     for case_type in walk.desk.case_types:
         found += _of_the_ledger(walk, case_type)

@@ -57,7 +57,7 @@ def test_a_planted_episode_comes_first_on_its_night(walk: Walk) -> None:
     walk.planted = (Planted(night, "small_case", "A wave.", 4),)
     try:
         assert story_of(walk)[0] == Event(
-            night, story_of(walk)[0].date, "small_case", "planted", "A wave.", 4
+            night, story_of(walk)[0].date, "small_case", "planted", "Planted: A wave.", 4
         )
     finally:
         walk.planted = ()
