@@ -15,6 +15,8 @@ from configs.errors import UserError
 
 LARGEST_PAGE_BYTES = 3_000_000
 NOTHING = "–"
+LONGEST_LINE = 80
+"""A cell's text with more characters is broken into lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +178,8 @@ def _table_html(rows: Sequence[Mapping[str, Any]], formats: Mapping[str, str]) -
 
     def cell(tag: str, name: str, text: str) -> str:
         kind = ' class="number"' if numeric[name] else ""
+        if not numeric[name] and len(text) > LONGEST_LINE:
+            kind = ' class="long"'
         scope = ' scope="col"' if tag == "th" else ""
         return f"<{tag}{scope}{kind}>{html.escape(text)}</{tag}>"
 
@@ -333,6 +337,7 @@ figure svg { display: block; width: 100%; min-width: 820px; max-width: 940px; he
 table { border-collapse: collapse; font-size: .88rem; background: #fff; }
 th, td { padding: .32rem .7rem; border-bottom: 1px solid #e1e1e1; text-align: left; white-space: nowrap; }
 th { border-bottom: 2px solid #9a9a9a; vertical-align: bottom; white-space: normal; line-height: 1.25; }
+.long { white-space: normal; min-width: 19rem; }
 .number { text-align: right; font-variant-numeric: tabular-nums; }
 tbody tr:hover { background: #f6f8fa; }
 .note { color: #555; font-size: .85rem; }

@@ -24,6 +24,8 @@ _FELL = frozenset({"tripped", "rolled_back", "narrowed"})
 _ASKED = frozenset({"ticket", "retrain", "sprint", "look_back", "evidence"})
 _CHARACTER_UNITS = 4.2
 """Mean width of a character of 7 units' DejaVu Sans, in drawing units (1/72 inch)."""
+_LONGEST = 0.6
+"""Of the lane's width: longer words of one night go on in another row."""
 _ROW_UNITS = 10.0
 _LANE_UNITS = 96.0
 
@@ -102,22 +104,40 @@ def _labels(events: Sequence[Event], name: str, nights: int, units: float) -> tu
     found = []
     for step, same in groupby(mine, key=lambda one: one.step):
         kinds = list(dict.fromkeys(one.kind for one in same))
-        words = ", ".join(WORDS[kind] for kind in kinds)
-        length, at = _CHARACTER_UNITS * (len(words) + 1), step * a_night
-        # Words begin at their night; near the right end they end there.
-        ends = at + length > units
-        left = at - length if ends else at
-        row = next(
-            (
-                place
-                for place, taken in enumerate(rows)
-                if all(end <= left or left + length <= begin for begin, end in taken)
-            ),
-            len(rows),
-        )
-        rows[row : row + 1] = [[*(rows[row] if row < len(rows) else []), (left, left + length)]]
-        found.append(_Label(step, words, frozenset(kinds), row, left / a_night, ends))
+        for line in _lines(kinds, _LONGEST * units):
+            words = ", ".join(WORDS[kind] for kind in line)
+            length, at = _length(words), step * a_night
+            # Words begin at their night; near the right end they end there.
+            ends = at + length > units
+            left = at - length if ends else at
+            row = next(
+                (
+                    place
+                    for place, taken in enumerate(rows)
+                    if all(end <= left or left + length <= begin for begin, end in taken)
+                ),
+                len(rows),
+            )
+            rows[row : row + 1] = [[*(rows[row] if row < len(rows) else []), (left, left + length)]]
+            found.append(_Label(step, words, frozenset(line), row, left / a_night, ends))
     return tuple(found)
+
+
+def _lines(kinds: Sequence[str], longest: float) -> list[list[str]]:
+    """A night's kinds of events in as few lines as hold them, the last ones first: lines are stacked
+    upwards."""
+    lines: list[list[str]] = []
+    for kind in kinds:
+        if lines and _length(", ".join(WORDS[one] for one in [*lines[-1], kind])) <= longest:
+            lines[-1].append(kind)
+        else:
+            lines.append([kind])
+    return lines[::-1]
+
+
+def _length(words: str) -> float:
+    """In drawing units, with the gap to the next words."""
+    return _CHARACTER_UNITS * (len(words) + 1)
 
 
 def _rows(labels: Sequence[_Label]) -> int:
@@ -150,7 +170,7 @@ def _draw_lane(
     above = axes.get_xaxis_transform()
     unit = 1.0 / _LANE_UNITS
     for label in labels:
-        colour = _BROKEN if label.kinds & _FELL else FAINT if label.kinds <= _ASKED else INK
+        colour = _colour(label.kinds)
         height = 1.0 + unit * (3.0 + _ROW_UNITS * label.row)
         axes.plot(
             [label.step, label.step], [0.0, height], transform=above, color=colour, linewidth=0.7,
@@ -161,16 +181,23 @@ def _draw_lane(
             ha="right" if label.ends else "left",
             color="#5c5c5c" if colour == FAINT else colour, zorder=4,
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4},
-        )  # fmt: skip
-        value = rate[night == label.step]
+        ).set_in_layout(False)  # fmt: skip
+    for step in dict.fromkeys(label.step for label in labels):
+        kinds = frozenset().union(*(label.kinds for label in labels if label.step == step))
+        value = rate[night == step]
         if len(value) and np.isfinite(value[0]):
-            axes.plot(label.step, value[0], "o", color=colour, markersize=4, zorder=5)
+            axes.plot(step, value[0], "o", color=_colour(kinds), markersize=4, zorder=5)
     broken = np.array([bool(one.get("violation")) for one in steps])
     axes.plot(
         night[broken], rate[broken], "X", color=_BROKEN, markersize=7, markeredgecolor="white",
         markeredgewidth=0.6, zorder=6,
     )  # fmt: skip
     axes.set_title(name, pad=6.0 + _ROW_UNITS * _rows(labels))
+
+
+def _colour(kinds: frozenset[str]) -> str:
+    """Of a night: something fell, something was asked for, or something was promoted."""
+    return _BROKEN if kinds & _FELL else FAINT if kinds <= _ASKED else INK
 
 
 def _draw_planted(axes: Axes, events: Sequence[Event]) -> None:

@@ -125,10 +125,11 @@ def _opening(reckoning: Reckoning, word: str, facts: Sequence[str]) -> list[Sect
         {"night": one.step, "date": one.date, "case_type": one.case_type, "what": one.what}
         for one in reckoning.story
     ]
+    told = _verdict(reckoning)
     return [
         Section(
             "Verdict",
-            "\n\n".join([word, *_verdict(reckoning)]),
+            " ".join([word, *told[-2:], *_by_the_wave(reckoning)]),
             svg=story_chart(*drawn),
             narrow_svg=story_chart(*drawn, narrow=True),
             note="A lane a case type. Oracle: the best single boundary in hindsight on the same scores. "
@@ -137,10 +138,23 @@ def _opening(reckoning: Reckoning, word: str, facts: Sequence[str]) -> list[Sect
             "broke it.",
         ),
         Section(
-            "The story, night by night", "\n\n".join(facts), table=rows or None,
+            "The story, night by night", "\n\n".join([*facts, *told[:-2]]), table=rows or None,
             note="Simulated.",
         ),
     ]  # fmt: skip
+
+
+def _by_the_wave(reckoning: Reckoning) -> list[str]:
+    """Whether all that the truth broke, it broke while something was planted."""
+    nights = {
+        (event.case_type, event.step + day)
+        for event in reckoning.story
+        for day in range(event.days)
+    }
+    marked = {
+        (step["case_type"], step["step"]) for step in reckoning.steps if step.get("violation")
+    }
+    return ["It did so on nights of the planted wave alone."] if marked and marked <= nights else []
 
 
 def compared(reckoning: Reckoning) -> list[dict[str, Any]]:

@@ -110,3 +110,12 @@ def test_a_night_without_cases_is_a_gap_and_no_night_is_refused() -> None:
     assert "nan" not in story_chart(empty, (), REFERENCES).lower()
     with pytest.raises(ValueError, match="no night"):
         story_chart([], (), {})
+
+
+def test_many_things_of_one_night_are_stacked_in_rows_that_fit() -> None:
+    """What fits in no row of the lane goes on in the next one, the first things uppermost."""
+    kinds = ("evidence", "tripped", "rolled_back", "narrowed", "look_back")
+    labels = _labels([event(20, kind) for kind in kinds], "ato", NIGHTS, units=190.0)
+    assert [one.words for one in sorted(labels, key=lambda one: -one.row)] == [
+        "evidence starts again", "guard trips, rollback", "narrowed, look-back",
+    ]  # fmt: skip
