@@ -77,7 +77,7 @@ def story_chart(
             _draw_lane(axes, name, mine, labels[name], references.get(name, {}), nights)
             _draw_planted(axes, [one for one in events if one.case_type == name])
         grid[-1, 0].set_xlabel("night")
-        _legend(figure, narrow)
+        _legend(figure, narrow, wave=any(one.days for one in events))
 
     inches = (sum(heights) + (58.0 if narrow else 44.0)) / 72.0
     return as_svg(draw, inches, described(events, names), width)
@@ -206,17 +206,18 @@ def _draw_planted(axes: Axes, events: Sequence[Event]) -> None:
             axes.axvspan(one.step, one.step + one.days, color=_BROKEN, alpha=0.13, linewidth=0)
 
 
-def _legend(figure: Figure, narrow: bool) -> None:
+def _legend(figure: Figure, narrow: bool, *, wave: bool) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    handles = [
+    handles: list[Line2D | Patch] = [
         Line2D([], [], color=_LINE, label="decided automatically (simulated)"),
         Line2D([], [], color=_ORACLE, linestyle="--", label="oracle, in hindsight"),
         Line2D([], [], color=_TUNED, linestyle=":", label="threshold tuned once"),
         Line2D([], [], color=_BROKEN, marker="X", linestyle="", label="truth broke a promise"),
-        Patch(facecolor=_BROKEN, alpha=0.13, label="planted fraud wave"),
     ]
+    if wave:
+        handles.append(Patch(facecolor=_BROKEN, alpha=0.13, label="planted fraud wave"))
     figure.legend(
         handles=handles, loc="outside upper left", ncols=2 if narrow else 5, frameon=False,
         fontsize=7, columnspacing=1.2, handlelength=1.8,

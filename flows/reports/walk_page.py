@@ -132,8 +132,9 @@ def _opening(reckoning: Reckoning, word: str, facts: Sequence[str]) -> list[Sect
             " ".join([word, *told[-2:], *_by_the_wave(reckoning)]),
             svg=story_chart(*drawn),
             narrow_svg=story_chart(*drawn, narrow=True),
-            note="A lane a case type. Oracle: the best single boundary in hindsight on the same scores. "
-            "Tuned once: the first model's boundary that met the targets on its own validation slice, "
+            note="A lane a case type. Oracle: the best single boundary in hindsight on the same scores; it "
+            "keeps its promises over the whole walk, a wave included, so a lane may lie above it for a "
+            "time. Tuned once: the first model's boundary that met the targets on its own validation slice, "
             "kept for ever. A cross: the night's truth rejects a promise of a boundary whose whole life "
             "broke it.",
         ),

@@ -120,6 +120,7 @@ def test_the_story_is_printed_in_order_and_every_figure_is_simulated(
     html = (folder / "report.html").read_text(encoding="utf-8")
     assert "every figure on this page comes from a simulated exchange" in html
     opening = html[: html.index('<section id="s2"')]
+    assert "It did so on nights of the planted wave alone." in opening
     for words in (
         "first certificate",
         "rollback",
