@@ -21,7 +21,7 @@ NARROW_INCHES = 3.5
 
 _LINE, _ORACLE, _TUNED, _BROKEN = PALETTE[0], PALETTE[2], PALETTE[5], "#B00020"
 _FELL = frozenset({"tripped", "rolled_back", "narrowed"})
-_ASKED = frozenset({"ticket", "retrain", "sprint", "look_back", "evidence"})
+_ASKED = frozenset({"ticket", "retrain", "sprint", "look_back", "evidence", "refused"})
 _CHARACTER_UNITS = 4.2
 """Mean width of a character of 7 units' DejaVu Sans, in drawing units (1/72 inch)."""
 _LONGEST = 0.6

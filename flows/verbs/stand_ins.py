@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from configs.errors import GateRefused, UserError
 from flows.verbs.challenger import Challenger
 from flows.verbs.desk import Desk
 from flows.verbs.extend_audit import ask_or_agree, draw_asked
@@ -52,6 +53,15 @@ class Handed:
     hours: float
 
 
+@dataclass(frozen=True)
+class Refused:
+    """A draw from the store that was asked for and refused: when, and why."""
+
+    at: datetime
+    case_type: str
+    why: str
+
+
 @dataclass
 class StandIns:
     """The people of a demo, and what they still want.
@@ -61,8 +71,9 @@ class StandIns:
             many days (`SimulatedUpstream.looked_at_later`).
         draws: what is planned.
         look_back_days: over so many days the look-back's cases are reviewed.
-        retrain_after: so many nights after a boundary fell somebody retrains its model.
-        handed: what was handed out so far.
+        retrain_after: so many nights after a boundary fell somebody retrains its model, and again as many
+            later where the gate turned that model down.
+        handed, refused: what was handed out so far, and which draws were refused.
     """
 
     hand_out: Callable[[pd.DataFrame, datetime, float], None]
@@ -70,8 +81,10 @@ class StandIns:
     look_back_days: float = 3.0
     retrain_after: int = 3
     handed: list[Handed] = field(default_factory=list)
-    _fallen: dict[str, list[datetime]] = field(default_factory=dict)
+    refused: list[Refused] = field(default_factory=list)
+    _fallen: dict[str, datetime] = field(default_factory=dict)
     _tickets: dict[str, str] = field(default_factory=dict)
+    _read: set[tuple[str, str]] = field(default_factory=set)
 
     def retrains(self, desk: Desk, as_of: datetime) -> list[Challenger]:
         """What somebody trains this night: an answer to the ticket of the night before, or a model that
@@ -82,14 +95,20 @@ class StandIns:
             if due:
                 wanted[case_type] = due_patterns(desk, case_type, due, (), ())
         self._tickets = {}
-        for case_type, moments in self._fallen.items():
-            if any(at + timedelta(days=self.retrain_after) <= as_of for at in moments):
-                wanted.setdefault(case_type, ([], []))
-                self._fallen[case_type] = []
+        learns = timedelta(days=self.retrain_after)
+        after_fall = [name for name, at in self._fallen.items() if at + learns <= as_of]
+        for case_type in after_fall:
+            wanted.setdefault(case_type, ([], []))
         if not wanted:
             return []
         book = load_book(desk, as_of)
-        return [retrain(desk, book, name, *asked) for name, asked in wanted.items()]
+        fitted = [retrain(desk, book, name, *asked) for name, asked in wanted.items()]
+        for one in fitted:
+            if one.case_type in after_fall:
+                del self._fallen[one.case_type]
+                if not one.filed:
+                    self._fallen[one.case_type] = as_of
+        return fitted
 
     def would_approve(self, desk: Desk, proposal: Entry, as_of: datetime) -> bool:
         """Whether the approver agrees. What rests on a model whose boundary fell waits for a model that
@@ -103,11 +122,16 @@ class StandIns:
     def after(self, desk: Desk, night: Mapping[str, Any], step: int, as_of: datetime) -> None:
         """The day after a night: tickets are read, a fall is looked back at, a planned draw is asked for
         and agreed to."""
+        # A ticket is read once a night that found its pattern: an answer that the gate turned down is
+        # not tried again before the pattern is found again.
+        asking = [one for one in night["tickets"] if one["fires"] and one["status"] == "open"]
+        new = {(str(one["pattern_id"]), str(one["last_seen"])): one for one in asking}
         self._tickets = {
-            str(one["pattern_id"]): str(one["case_type"])
-            for one in night["tickets"]
-            if one["fires"] and one["status"] == "open"
+            pattern_id: str(one["case_type"])
+            for (pattern_id, seen), one in new.items()
+            if (pattern_id, seen) not in self._read
         }
+        self._read |= set(new)
         for case_type in self._fell_tonight(desk, as_of):
             self._look_back(desk, case_type, as_of)
         for draw in self.draws:
@@ -121,7 +145,7 @@ class StandIns:
             if any(one.at >= as_of for one in falls_of(desk.ledger.history(), name))
         ]
         for case_type in fell:
-            self._fallen.setdefault(case_type, []).append(as_of)
+            self._fallen[case_type] = as_of
         return fell
 
     def _look_back(self, desk: Desk, case_type: str, as_of: datetime) -> None:
@@ -131,9 +155,14 @@ class StandIns:
 
     def _draw(self, desk: Desk, draw: Draw, as_of: datetime) -> None:
         before = set(store_drawn(desk, draw.case_type, as_of)["case_id"])
-        asked = draw_asked(desk, draw.case_type, "this_model", as_of, rate=draw.rate)
-        ask_or_agree(desk, asked, OPS, as_of)
-        ask_or_agree(desk, asked, SECOND, as_of)
+        try:
+            asked = draw_asked(desk, draw.case_type, "this_model", as_of, rate=draw.rate)
+            ask_or_agree(desk, asked, OPS, as_of)
+            ask_or_agree(desk, asked, SECOND, as_of)
+        except (UserError, GateRefused) as no:
+            # A person hears why, and the loop goes on.
+            self.refused.append(Refused(as_of, draw.case_type, str(no)))
+            return
         ids = store_drawn(desk, draw.case_type, as_of)["case_id"]
         self._hand(desk, draw.case_type, "sprint", ids[~ids.isin(before)], as_of, draw.days)
 

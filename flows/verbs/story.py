@@ -25,6 +25,7 @@ WORDS: Mapping[str, str] = {
     "ticket": "ticket",
     "retrain": "retrain",
     "sprint": "sprint from the store",
+    "refused": "sprint refused",
     "tripped": "guard trips",
     "rolled_back": "rollback",
     "narrowed": "narrowed",
@@ -96,11 +97,32 @@ def story_of(walk: Walk) -> tuple[Event, ...]:
             for one in walk.people.handed
             if one.why == "look_back"
         ]
+        found += [
+            _event(
+                walk,
+                _step(walk, one.at),
+                one.case_type,
+                "refused",
+                f"A draw from the store was asked for and refused: {one.why}",
+            )
+            for one in walk.people.refused
+        ]
+    found += [
+        _event(
+            walk,
+            _step(walk, at),
+            one.case_type,
+            "retrain",
+            f"A retrain, and nothing new is put under test ({_BESIDE.get(one.verdict, one.verdict)}).",
+        )
+        for at, one in walk.fits
+        if not one.filed
+    ]
     # Within a night: as planted, then in the order of the ledger, then what people did the day after.
     return tuple(sorted(found, key=lambda one: (one.step, one.case_type, _LATER.get(one.kind, 1))))
 
 
-_LATER = {"planted": 0, "look_back": 2, "ticket": 3}
+_LATER = {"planted": 0, "look_back": 2, "refused": 2, "ticket": 3}
 
 
 def _event(walk: Walk, step: int, case_type: str, kind: str, what: str, days: int = 0) -> Event:

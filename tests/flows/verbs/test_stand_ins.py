@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,7 @@ from tests.flows.verbs.hub_desk import (
     NAME,
     NARROW,
     NOW,
+    OTHER,
     decided_cases,
     filed,
     hub_desk,
@@ -102,10 +104,16 @@ def test_nobody_approves_the_model_whose_boundary_fell(desk, version: str, agree
     assert people.would_approve(desk, later, LATER + DAY) is agreed
 
 
+def fitted(case_type: str, filed: bool = True) -> SimpleNamespace:
+    """What a retrain answers, as far as the stand-ins look at it."""
+    return SimpleNamespace(case_type=case_type, filed=filed)
+
+
 def test_a_ticket_that_asks_for_a_retrain_is_answered_the_night_after(
     desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that does not fire, or is answered, asks for nothing."""
+    """One that does not fire, or is answered, asks for nothing; nor does one that no night has found again
+    since it was read."""
     asked: list[tuple[object, ...]] = []
     ticket = {
         "pattern_id": "p1",
@@ -113,31 +121,48 @@ def test_a_ticket_that_asks_for_a_retrain_is_answered_the_night_after(
         "fires": True,
         "status": "open",
         "subject": "signal",
+        "last_seen": "2026-03-01",
     }
     monkeypatch.setattr("flows.verbs.stand_ins.to_answer", lambda *_: [ticket])
 
-    def fitted(desk: Desk, book: object, *told: object) -> str:
+    def retrain(desk: Desk, book: object, *told: object) -> SimpleNamespace:
         asked.append(told)
-        return "fitted"
+        return fitted(NAME, filed=False)
 
-    monkeypatch.setattr("flows.verbs.stand_ins.retrain", fitted)
+    monkeypatch.setattr("flows.verbs.stand_ins.retrain", retrain)
     people = StandIns(Reviewers())
     silent = [{**ticket, "fires": False}, {**ticket, "status": "answered"}]
-    people.after(desk, {"tickets": silent}, 1, NOW + 3 * DAY)
-    assert people.retrains(desk, NOW + 4 * DAY) == []
-    people.after(desk, {"tickets": [ticket]}, 2, NOW + 4 * DAY)
-    assert people.retrains(desk, NOW + 5 * DAY) == ["fitted"]
-    assert asked == [(NAME, ["p1"], ["signal"])]
-    assert people.retrains(desk, NOW + 6 * DAY) == []
+    nights = [silent, [ticket], [ticket], [{**ticket, "last_seen": "2026-03-09"}], []]
+    for night, tickets in enumerate(nights):
+        people.after(desk, {"tickets": tickets}, night, NOW + night * DAY)
+        people.retrains(desk, NOW + (night + 1) * DAY)
+        assert len(asked) == (0, 1, 1, 2, 2)[night]
+    assert asked[0] == (NAME, ["p1"], ["signal"])
 
 
-def test_after_a_fall_somebody_retrains_so_many_nights_later_and_once(
-    desk, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("filed", "expected"), [(True, [0, 0, 1, 0, 0, 0]), (False, [0, 0, 1, 0, 0, 1])]
+)
+def test_after_a_fall_somebody_retrains_so_many_nights_later(
+    desk, monkeypatch: pytest.MonkeyPatch, filed: bool, expected: list[int]
 ) -> None:
-    """Until then the newest labels would be of what made it fall alone."""
-    monkeypatch.setattr("flows.verbs.stand_ins.retrain", lambda *_: "fitted")
+    """Until then the newest labels would be of what made it fall alone. Once, where the gate let the model
+    under test; else again, as many nights later."""
+    monkeypatch.setattr("flows.verbs.stand_ins.retrain", lambda *_: fitted(NAME, filed))
     people = StandIns(Reviewers(), retrain_after=3)
     roll_back(desk, NAME, ANA, "It passes too many bad cases.", LATER)
     people.after(desk, NIGHT, 60, LATER)
-    fitted = [len(people.retrains(desk, LATER + night * DAY)) for night in range(1, 6)]
-    assert fitted == [0, 0, 1, 0, 0]
+    asked = [len(people.retrains(desk, LATER + night * DAY)) for night in range(1, 7)]
+    assert asked == expected
+
+
+def test_a_draw_that_is_refused_stops_nobody_and_is_told(desk) -> None:
+    """Where nothing was ever live there is no window; the loop goes on, and the story says why not."""
+    reviewers = Reviewers()
+    people = StandIns(reviewers, draws=(Draw(OTHER, 5, 0.9, 4.0),))
+    people.after(desk, NIGHT, 5, LATER)
+    assert not reviewers.given
+    assert not people.handed
+    (told,) = people.refused
+    assert (told.at, told.case_type) == (LATER, OTHER)
+    assert "there is no such moment" in told.why
