@@ -127,9 +127,41 @@ class Servers(_Frozen):
     prefect_database_url: str | None
 
 
-class Demo(_Frozen):
-    """How large the simulated exchange of `ratchet demo` is."""
+class PastBias(_Frozen):
+    """A feature that the labels of the demo's past blamed too much, or too little."""
 
+    case_type: str
+    feature: str
+    factor: Annotated[float, Field(gt=0, le=100)]
+
+
+class StoreSprint(_Frozen):
+    """A draw from the store: on which night two people agree to it, up to which rate, and over how
+    many days its audits are done."""
+
+    case_type: str
+    night: Annotated[int, Field(ge=1)]
+    rate: Annotated[float, Field(gt=0, le=1)]
+    days: Days
+
+
+class Wave(_Frozen):
+    """A fraud wave: on which night it begins, for how many days, and how well its cases are disguised
+    (the fields of `models.simulation.Burst`)."""
+
+    case_type: str
+    night: Annotated[int, Field(ge=0)]
+    days: Annotated[int, Field(ge=1)]
+    disguise: Annotated[float, Field(ge=0, le=1)]
+    disguised_features: Annotated[int, Field(ge=0)]
+    volume_factor: Annotated[float, Field(gt=0)]
+    ring_factor: Annotated[float, Field(gt=0)]
+
+
+class Demo(_Frozen):
+    """How large the simulated exchange of `ratchet demo` is, and what happens on it when."""
+
+    case_types: Annotated[tuple[str, ...], Field(min_length=1)]
     nights: Annotated[int, Field(ge=1, le=3660)]
     history_days: Annotated[int, Field(ge=30, le=3660)]
     scale: Annotated[float, Field(gt=0, le=1000)]
@@ -137,6 +169,11 @@ class Demo(_Frozen):
     retrain_days: Annotated[int, Field(ge=1, le=36_525)]
     hold_back_share: Annotated[float, Field(ge=0, lt=1)]
     triage_days: Annotated[int, Field(ge=1, le=36_525)]
+    past_bias: PastBias
+    sprint: StoreSprint
+    wave: Wave
+    look_back_days: Days
+    retrain_after_fall_days: Annotated[int, Field(ge=1, le=36_525)]
 
 
 class Settings(_Frozen):

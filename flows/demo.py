@@ -20,7 +20,8 @@ from flows.verbs.open_walk import new_home
 def demo(
     nights: int | None = None, home: str | None = None, profile: str | None = None
 ) -> Concluded:
-    """Simulated nights: cases, decisions, reviews, contracts, certificates, promotions, the truth.
+    """Simulated nights: cases, decisions, reviews, contracts, certificates, promotions, the truth; what
+    happens on them is planted and planned in `demo` of the settings (`flows.verbs.stand_ins`).
 
     Args:
         nights: how many; empty: `demo.nights` of the settings.

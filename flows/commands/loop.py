@@ -14,7 +14,11 @@ from flows.commands.output import certificate_row, conclude, refuse_outputs, tab
 
 
 @click.command()
-@click.option("--nights", type=click.IntRange(1, 3660), help="How many nights (default 60).")
+@click.option(
+    "--nights",
+    type=click.IntRange(1, 3660),
+    help="How many nights (default: demo.nights of the settings).",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def demo(nights: int | None, as_json: bool) -> None:
     """Run the whole loop on a simulated exchange and name the pages to open."""

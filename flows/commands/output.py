@@ -73,6 +73,9 @@ def conclude(concluded: Any, as_json: bool, simulated: bool) -> None:
     if as_json:
         click.echo(json.dumps(concluded.summary, indent=1, default=str))
         return
+    if concluded.story:
+        click.echo("\nWhat happened (simulated):")
+        click.echo("\n".join(one_line(line) for line in concluded.story))
     click.echo()
     click.echo(("Simulated. " if simulated else "") + concluded.verdict)
     if concluded.told:

@@ -15,6 +15,8 @@ from configs.errors import UserError
 
 LARGEST_PAGE_BYTES = 3_000_000
 NOTHING = "–"
+LONGEST_LINE = 80
+"""A cell's text with more characters is broken into lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class Section:
         title: the heading.
         text: plain text; an empty line starts a new paragraph.
         table: rows with the same meaning of keys; columns are the keys in order of appearance.
-        svg: a figure from `flows.reports.plots`.
+        svg: a figure from `flows.reports.plots`. narrow_svg: the same figure for a narrow screen.
         note: small print under table and figure.
         formats: column -> format specification (".1%", ",.0f") for its numbers.
     """
@@ -34,6 +36,7 @@ class Section:
     text: str = ""
     table: Sequence[Mapping[str, Any]] | None = None
     svg: str | None = None
+    narrow_svg: str | None = None
     note: str = ""
     formats: Mapping[str, str] = field(default_factory=dict)
 
@@ -123,7 +126,13 @@ def _contents(sections: Sequence[Section]) -> str:
 def _figure(section: Section) -> str:
     assert section.svg is not None
     _check_self_contained(section.svg, section.title)
-    return f'<figure class="wide">{section.svg}</figure>'
+    if section.narrow_svg is None:
+        return f'<figure class="wide">{section.svg}</figure>'
+    _check_self_contained(section.narrow_svg, section.title)
+    return (
+        f'<figure class="wide on-wide">{section.svg}</figure>\n'
+        f'<figure class="on-narrow">{section.narrow_svg}</figure>'
+    )
 
 
 def _check_self_contained(svg: str, where: str) -> None:
@@ -169,6 +178,8 @@ def _table_html(rows: Sequence[Mapping[str, Any]], formats: Mapping[str, str]) -
 
     def cell(tag: str, name: str, text: str) -> str:
         kind = ' class="number"' if numeric[name] else ""
+        if not numeric[name] and len(text) > LONGEST_LINE:
+            kind = ' class="long"'
         scope = ' scope="col"' if tag == "th" else ""
         return f"<{tag}{scope}{kind}>{html.escape(text)}</{tag}>"
 
@@ -317,9 +328,16 @@ nav { display: flex; flex-wrap: wrap; gap: .3rem 1.1rem; margin: 0 0 2rem; font-
 a { color: #005a8f; }
 .wide { overflow-x: auto; margin: 0 0 .9rem; }
 figure svg { display: block; width: 100%; min-width: 820px; max-width: 940px; height: auto; }
+.on-narrow { display: none; margin: 0 0 .9rem; }
+@media (max-width: 820px) {
+.on-wide { display: none; }
+.on-narrow { display: block; }
+.on-narrow svg { min-width: 0; max-width: 620px; }
+}
 table { border-collapse: collapse; font-size: .88rem; background: #fff; }
 th, td { padding: .32rem .7rem; border-bottom: 1px solid #e1e1e1; text-align: left; white-space: nowrap; }
 th { border-bottom: 2px solid #9a9a9a; vertical-align: bottom; white-space: normal; line-height: 1.25; }
+.long { white-space: normal; min-width: 19rem; }
 .number { text-align: right; font-variant-numeric: tabular-nums; }
 tbody tr:hover { background: #f6f8fa; }
 .note { color: #555; font-size: .85rem; }

@@ -534,7 +534,9 @@ def percent_fine(value: float, _place: float) -> str:
     return f"{100 * value:.4g}%"
 
 
-def as_svg(draw: Any, height_inches: float, description: str) -> str:
+def as_svg(
+    draw: Any, height_inches: float, description: str, width_inches: float = WIDTH_INCHES
+) -> str:
     """Draw on a figure of its own and hand back the SVG element alone, ready to be inlined."""
     import matplotlib
     from matplotlib.figure import Figure
@@ -542,7 +544,7 @@ def as_svg(draw: Any, height_inches: float, description: str) -> str:
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": description}), warnings.catch_warnings():
         # Text stays text: the reader's browser, not this machine, has the glyphs of 中文 names.
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
-        figure = Figure(figsize=(WIDTH_INCHES, height_inches), layout="constrained")
+        figure = Figure(figsize=(width_inches, height_inches), layout="constrained")
         draw(figure)
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", metadata={"Date": None})

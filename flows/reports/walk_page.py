@@ -15,6 +15,7 @@ from flows.reports.plots import (
     reliability,
     sla_by_type,
 )
+from flows.reports.story_chart import story_chart
 from flows.reports.tickets import tickets_sentence, tickets_table
 from flows.verbs.night_results import not_done
 from models.vocabulary import Boundary, Targets
@@ -45,7 +46,11 @@ def walk_page(
     )
     told = reckoning.summary.get("told", [])
     sections = [
-        Section("Verdict", "\n\n".join([*_verdict(reckoning), word, *facts]).strip()),
+        *(
+            _opening(reckoning, word, facts)
+            if simulated
+            else [Section("Verdict", "\n\n".join([*_verdict(reckoning), *facts]).strip())]
+        ),
         *([Section("Lost, altered or guessed", "\n\n".join(told))] if told else []),
         Section(
             "Against what else could have been done",
@@ -70,7 +75,11 @@ def walk_page(
     open_tickets = last_night["tickets"]
     sections += [
         Section("By case type", table=_by_case_type(reckoning), formats=SHARES),
-        Section("Automation by night", svg=automation_by_night(reckoning.steps)),
+        *(
+            []  # the page opens with it
+            if simulated
+            else [Section("Automation by night", svg=automation_by_night(reckoning.steps))]
+        ),
         Section("Boundaries by night", svg=boundary_by_night(reckoning.steps)),
         Section(
             "Boundaries that went live, against the truth of their whole life",
@@ -103,6 +112,50 @@ def walk_page(
         Section("The last night", table=_last_night(last_night)),
     ]
     return page(title, sections)
+
+
+def _opening(reckoning: Reckoning, word: str, facts: Sequence[str]) -> list[Section]:
+    """The verdict with the whole story in one chart, and the same story as a table."""
+    references = {
+        name: {key: figures[key]["automation_rate"] for key in ("oracle", "tuned_once")}
+        for name, figures in reckoning.summary["by_case_type"].items()
+    }
+    drawn = (reckoning.steps, reckoning.story, references)
+    rows = [
+        {"night": one.step, "date": one.date, "case_type": one.case_type, "what": one.what}
+        for one in reckoning.story
+    ]
+    told = _verdict(reckoning)
+    return [
+        Section(
+            "Verdict",
+            " ".join([word, *told[-2:], *_by_the_wave(reckoning)]),
+            svg=story_chart(*drawn),
+            narrow_svg=story_chart(*drawn, narrow=True),
+            note="A lane a case type. Oracle: the best single boundary in hindsight on the same scores; it "
+            "keeps its promises over the whole walk, a wave included, so a lane may lie above it for a "
+            "time. Tuned once: the first model's boundary that met the targets on its own validation slice, "
+            "kept for ever. A cross: the night's truth rejects a promise of a boundary whose whole life "
+            "broke it.",
+        ),
+        Section(
+            "The story, night by night", "\n\n".join([*facts, *told[:-2]]), table=rows or None,
+            note="Simulated.",
+        ),
+    ]  # fmt: skip
+
+
+def _by_the_wave(reckoning: Reckoning) -> list[str]:
+    """Whether all that the truth broke, it broke while something was planted."""
+    nights = {
+        (event.case_type, event.step + day)
+        for event in reckoning.story
+        for day in range(event.days)
+    }
+    marked = {
+        (step["case_type"], step["step"]) for step in reckoning.steps if step.get("violation")
+    }
+    return ["It did so on nights of the planted wave alone."] if marked and marked <= nights else []
 
 
 def compared(reckoning: Reckoning) -> list[dict[str, Any]]:

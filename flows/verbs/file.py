@@ -43,6 +43,7 @@ class Concluded:
     summary: dict[str, Any]
     filed: Filed
     told: tuple[str, ...] = ()
+    story: tuple[str, ...] = ()
 
 
 def file_walk(
@@ -204,4 +205,5 @@ def conclude(opened: OpenedWalk, seconds: float, **paths: Path | None) -> Conclu
         **paths,
     )
     summary = reckoning.summary
-    return Concluded(verdict_of(reckoning), compared(reckoning), table, summary, filed, told)
+    story = tuple(event.line for event in reckoning.story) if opened.simulated else ()
+    return Concluded(verdict_of(reckoning), compared(reckoning), table, summary, filed, told, story)

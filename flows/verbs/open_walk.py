@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from configs.errors import UserError
 from configs.places import ratchet_home
-from configs.settings import Settings
+from configs.settings import Demo, PastBias, Settings, StoreSprint, Wave
 from configs.sources import load_source
 from data_contracts import CONTRACTS, AdmissionContext, admit, reject_report
 from flows.adapters.private_home import keep_private
 from flows.adapters.sources import read_delivery
 from flows.verbs.desk import Desk
+from flows.verbs.stand_ins import Draw, StandIns
+from flows.verbs.story import Planted
 from flows.verbs.told import told_of_history
 from flows.verbs.walk import Walk
 from models.simulation import Burst, Exchange, RevealedHistory, SimulatedUpstream
+from models.simulation.faults import WeightFault
 from models.vocabulary import CaseType, Staffing
 
 DEMO_START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -96,8 +102,9 @@ def open_backtest(settings: Settings, source_file: Path, home: Path) -> OpenedWa
 
 
 def open_demo(settings: Settings, nights: int, home: Path) -> OpenedWalk:
-    """The simulated exchange with a fully reviewed past and an attack half-way through."""
+    """The simulated exchange with a fully reviewed past, and what `demo` of the settings plans for it."""
     demo = settings.demo
+    settings = settings.model_copy(update={"case_types": demo.case_types})
     case_types = {
         name: replace(kind, staffing=_scaled(kind.staffing, demo.scale))
         for name, kind in settings.load_case_types().items()
@@ -109,22 +116,101 @@ def open_demo(settings: Settings, nights: int, home: Path) -> OpenedWalk:
         name: max(round(count * demo.scale), 1)
         for name, count in Exchange(demo.seed).cases_per_day.items()
     }
-    unknown = sorted(set(case_types) - set(volumes))
-    if unknown:
+    planned = {event.case_type for event in (demo.past_bias, demo.sprint, demo.wave)}
+    if unknown := sorted((set(case_types) | planned) - set(volumes)):
         raise UserError(
-            f"the simulated exchange has no case type {', '.join(unknown)}; leave it out."
+            f"the simulated exchange has no case type {', '.join(unknown)}; it has "
+            f"{', '.join(volumes)}. Correct `demo` in the settings."
         )
-    exchange = Exchange(
-        demo.seed, cases_per_day=volumes, start=DEMO_START, burst=Burst(first_day=nights // 2)
+    happens = _happening(demo, nights)
+    wave, sprint, bias = happens["wave"], happens["sprint"], happens["past_bias"]
+    burst = None
+    if wave is not None:
+        burst = Burst(first_day=wave.night, **wave.model_dump(exclude={"night"}))
+    exchange = Exchange(demo.seed, cases_per_day=volumes, start=DEMO_START, burst=burst)
+    if bias is not None:
+        _refuse_unknown_feature(case_types[bias.case_type], bias.feature)
+    upstream = SimulatedUpstream(
+        exchange,
+        case_types,
+        DEMO_START,
+        nights,
+        demo.history_days,
+        blamed=None if bias is None else WeightFault(**bias.model_dump()),
+        blamed_days=0 if bias is None else _days_learned_from(demo, case_types[bias.case_type]),
     )
-    upstream = SimulatedUpstream(exchange, case_types, DEMO_START, nights, demo.history_days)
-    walk = Walk(Desk.at(home, settings, case_types, seed=demo.seed), upstream, demo.retrain_days)
-    facts = (
-        f"{nights} nights on a simulated exchange with known truth (seed {demo.seed}), after "
-        f"{demo.history_days} fully reviewed days. An attack on withdrawal_anomaly begins on night "
-        f"{nights // 2}: bad cases learn to look clean for three days.",
+    people = StandIns(
+        upstream.looked_at_later,
+        draws=() if sprint is None else (Draw(**sprint.model_dump()),),
+        look_back_days=demo.look_back_days,
+        retrain_after=demo.retrain_after_fall_days,
     )
+    desk = Desk.at(home, settings, case_types, seed=demo.seed)
+    walk = Walk(desk, upstream, demo.retrain_days, people, _planted(happens))
+    facts = _facts(demo, nights, happens)
     return OpenedWalk(walk, "Demo: the loop on a simulated exchange", facts, True, True)
+
+
+def _happening(demo: Demo, nights: int) -> dict[str, Any]:
+    """What is planned, where its case type takes part and its night comes; else None."""
+    planned: dict[str, PastBias | StoreSprint | Wave] = {
+        "past_bias": demo.past_bias,
+        "sprint": demo.sprint,
+        "wave": demo.wave,
+    }
+    return {
+        name: event
+        if event.case_type in demo.case_types and getattr(event, "night", 0) < nights
+        else None
+        for name, event in planned.items()
+    }
+
+
+def _refuse_unknown_feature(kind: CaseType, feature: str) -> None:
+    if feature not in kind.feature_names:
+        raise UserError(
+            f"`demo.past_bias` is about {feature}, and {kind.name} has no such feature; it has "
+            f"{', '.join(kind.feature_names)}."
+        )
+
+
+def _days_learned_from(demo: Demo, kind: CaseType) -> int:
+    """Whole days of the past that the first model of the biased case type surely learns from: nothing
+    that certifies may follow anything but the truth."""
+    mature = demo.history_days - kind.maturity_days
+    return max(math.floor(mature * (1.0 - demo.hold_back_share)) - 1, 0)
+
+
+def _facts(demo: Demo, nights: int, happens: Mapping[str, Any]) -> tuple[str, ...]:
+    """What is planted and planned, for who reads the page."""
+    told = [
+        f"{nights} nights on a simulated exchange with known truth (seed {demo.seed}), after "
+        f"{demo.history_days} fully reviewed days."
+    ]
+    told += [f"Planted in {one.case_type}: {one.what}" for one in _planted(happens)]
+    if (sprint := happens["sprint"]) is not None:
+        told.append(
+            f"Planned: on night {sprint.night} two people draw audits of {sprint.case_type} from the "
+            f"store, up to {sprint.rate:.0%}."
+        )
+    return tuple(told)
+
+
+def _planted(happens: Mapping[str, Any]) -> tuple[Planted, ...]:
+    planted = []
+    if (bias := happens["past_bias"]) is not None:
+        what = (
+            f"The labels that the first model learned from gave {bias.feature} {bias.factor:g} times "
+            "its weight."
+        )
+        planted.append(Planted(0, bias.case_type, what, 0))
+    if (wave := happens["wave"]) is not None:
+        what = (
+            f"A fraud wave begins on night {wave.night} and lasts {wave.days} days: bad cases come in "
+            "numbers and have learned to look clean."
+        )
+        planted.append(Planted(wave.night, wave.case_type, what, wave.days))
+    return tuple(planted)
 
 
 def _scaled(staffing: Staffing, scale: float) -> Staffing:

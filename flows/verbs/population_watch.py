@@ -20,6 +20,7 @@ from flows.adapters.case_numbers import CASE_NUMBER
 from flows.adapters.ledger import Ledger
 from flows.verbs.desk import Desk
 from flows.verbs.generation import last_version
+from flows.verbs.store_draws import AUDITED_LATER
 from flows.verbs.submit import looking_again, submitted
 from flows.verbs.truth import Book, received_in
 from models.drift.levels import (
@@ -295,7 +296,8 @@ def _label_levels(book: Book, since: datetime) -> list[Level]:
     """Labels by case type, table and what drew their cases, delivery by delivery.
 
     A label's share of bad depends on which cases were drawn, so labels are compared with earlier
-    ones of cases that the same policy decided; all policies that review everything count as one.
+    ones of cases that the same policy decided; all policies that review everything count as one, and
+    cases drawn later from the store are no part of their policy's own draws.
     Where `since` leaves fewer than FEWEST_COMPARED labels of a case type, older ones are taken, too.
     """
     labels = book.labels
@@ -344,18 +346,25 @@ def _delivered(tallies: pd.DataFrame, epoch: str) -> list[Delivered]:
 
 
 _EVERYTHING = "everything reviewed"
+_FROM_THE_STORE = "drawn from the store"
 
 
 def _epochs(book: Book, numbers: pd.Series) -> pd.Series:
-    """By label: the policy that its case was drawn under, where that leaves cases unseen."""
+    """By label: the policy that its case was drawn under, where that leaves cases unseen, and whether it
+    was drawn later from the store."""
     policies = book.decisions["policy_id"].astype("category").cat
     codes = policies.codes.to_numpy()
-    unseen = (book.decisions["propensity"] < 1.0).to_numpy(dtype=np.bool_)
+    # Drawn from the store are decided cases alone: fewer of them are bad than of a policy's own draws,
+    # which left them unseen, however high a rate they were drawn up to.
+    drawn_later = book.decisions[AUDITED_LATER].to_numpy(dtype=np.bool_)
+    unseen = (book.decisions["propensity"] < 1.0).to_numpy(dtype=np.bool_) | drawn_later
     every = [str(name) for name in policies.categories]
     selective = np.isin(np.arange(len(every)), codes[unseen])
     words = [one if told else _EVERYTHING for one, told in zip(every, selective, strict=True)]
     found = book.of_cases(numbers, pd.Series(codes)).to_numpy(dtype=np.int64)
-    named = pd.array(words, dtype="str").take(found)
+    later = book.of_cases(numbers, pd.Series(drawn_later)).to_numpy(dtype=np.bool_)
+    words += [f"{one}, {_FROM_THE_STORE}" for one in words]
+    named = pd.array(words, dtype="str").take(found + len(every) * later)
     return pd.Series(named, index=numbers.index).astype("category")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ import pandas as pd
 
 from flows.verbs.night_results import State, moved, not_done, states
 from flows.verbs.queue_replay import desk_figures
+from flows.verbs.story import Event, story_of
 from flows.verbs.walk import Walk
 from models.boundary.decide import automatable
 from models.boundary.hindsight import Tally, plug_in_boundary
@@ -29,7 +30,8 @@ class Reckoning:
     summary and steps have the shape of DESIGN 7. boundaries: one row per promoted or narrowed
     policy with the truth over its life. decided: case_id, case_type, score, action, policy_id,
     step and truth, for plots. desk: the review desk's figures by case type, empty where nobody
-    said how it is staffed; actions_by_reference: what each reference would have done.
+    said how it is staffed; actions_by_reference: what each reference would have done. story: what
+    happened, in order.
     """
 
     summary: dict[str, Any]
@@ -38,6 +40,7 @@ class Reckoning:
     decided: pd.DataFrame
     actions_by_reference: Mapping[str, pd.Series]
     desk: Mapping[str, Mapping[str, Any]]
+    story: tuple[Event, ...] = ()
 
 
 def reckon(walk: Walk, wall_seconds: float, *, staffed: bool) -> Reckoning:
@@ -49,8 +52,9 @@ def reckon(walk: Walk, wall_seconds: float, *, staffed: bool) -> Reckoning:
         staffed: whether the case types say how the review desk is staffed.
     """
     decided = _with_truth(walk)
-    steps = _steps_with_truth(walk.steps, decided)
     boundaries = _boundaries(walk, decided)
+    story = story_of(walk)
+    steps = _told(walk, _steps_with_truth(walk.steps, decided), decided, boundaries, story)
     references = _references(walk, decided)
     observed = observed_list(walk)
     in_violation = [row for row in boundaries if row["broken"]]
@@ -77,6 +81,7 @@ def reckon(walk: Walk, wall_seconds: float, *, staffed: bool) -> Reckoning:
         "evidence_restarts": [one for night in walk.nights for one in night["drift"]],
         "moved": [one for night in walk.nights for one in moved(night["results"])],
         "reviewers_held": _reviewers_held(walk),
+        "story": [event.plain() for event in story],
         "wall_seconds": round(wall_seconds, 1),
         "peak_mib": round(peak_mib(), 1),
         "by_case_type": _by_case_type(walk, decided, references),
@@ -86,7 +91,7 @@ def reckon(walk: Walk, wall_seconds: float, *, staffed: bool) -> Reckoning:
     if staffed:
         reviewed = (decided["action"] == Action.ESCALATE.value) | decided["audited"]
         desk = desk_figures(decided, reviewed, walk.desk.case_types)
-    return Reckoning(summary, steps, boundaries, decided, references, desk)
+    return Reckoning(summary, steps, boundaries, decided, references, desk, story)
 
 
 def desk_table(walk: Walk, reckoning: Reckoning) -> list[dict[str, Any]]:
@@ -220,6 +225,67 @@ def _steps_with_truth(steps: list[dict[str, Any]], decided: pd.DataFrame) -> lis
         rates.pop("automation_rate")
         filled.append({**step, "bad": tally.bad, **rates})
     return filled
+
+
+def _told(
+    walk: Walk,
+    steps: list[dict[str, Any]],
+    decided: pd.DataFrame,
+    boundaries: list[dict[str, Any]],
+    story: Sequence[Event],
+) -> list[dict[str, Any]]:
+    """Steps with the share that was automated, what stands proven of the boundary in force, what
+    happened, and which promise the night's truth broke."""
+    proven = {row["policy_id"]: row["limits"] for row in boundaries}
+    happened: dict[tuple[int, str], list[str]] = {}
+    for event in story:
+        happened.setdefault((event.step, event.case_type), []).append(event.kind)
+    broken = _broken_on(walk, decided, boundaries)
+    return [
+        {
+            **step,
+            "automation_rate": (step["auto_passed"] + step["auto_blocked"]) / step["cases"]
+            if step["cases"]
+            else None,
+            "proven": dict(proven.get(step["policy_id"], {})),
+            "events": happened.get((step["step"], step["case_type"]), []),
+            "violation": broken.get((step["step"], step["case_type"]), ""),
+        }
+        for step in steps
+    ]
+
+
+def _broken_on(
+    walk: Walk, decided: pd.DataFrame, boundaries: list[dict[str, Any]]
+) -> dict[tuple[int, str], str]:
+    """On which nights the boundaries in violation broke what they promised: where a night's own truth
+    rejects the promise at 95 %, and where none does, since its life's truth up to that night does.
+
+    Single nights of a boundary that kept its promise over its life are noise and are not named.
+    """
+    found: dict[tuple[int, str], str] = {}
+    for row in boundaries:
+        if not row["broken"]:
+            continue
+        name, promised = row["case_type"], row["broken"].split(", ")
+        targets = walk.desk.case_types[name].targets
+        life = decided[
+            (decided["case_type"] == name) & (decided["policy_id"] == row["policy_id"])
+        ].sort_values("step", kind="stable")
+        nights = {
+            int(step): _tally(rows, rows["action"]).broken_promises(targets)
+            for step, rows in life.groupby("step")
+        }
+        if not any(set(said) & set(promised) for said in nights.values()):
+            upto = {step: life[(life["step"] <= step).to_numpy()] for step in nights}
+            nights = {
+                step: _tally(rows, rows["action"]).broken_promises(targets)
+                for step, rows in upto.items()
+            }
+        for step, said in nights.items():
+            if mine := [one for one in said if one in promised]:
+                found[step, name] = ", ".join(mine)
+    return found
 
 
 def _boundaries(walk: Walk, decided: pd.DataFrame) -> list[dict[str, Any]]:

@@ -20,6 +20,8 @@ from flows.verbs.night_results import State, not_done
 from flows.verbs.population_watch import holds_that_wait
 from flows.verbs.promote import approve_and_promote
 from flows.verbs.propose import waiting
+from flows.verbs.stand_ins import StandIns
+from flows.verbs.story import Planted
 from flows.verbs.train import retrain_all
 from flows.verbs.truth import load_book
 from models.hub import HoldState
@@ -62,12 +64,15 @@ class Walk:
 
     observed: every truth the loop was shown, and when (case_id, observed_at). decisions: narrow
     columns of all decisions after the warm-up. nights: the dossier of each night. fits: every
-    try to fit a model, when, and what came of it.
+    try to fit a model, when, and what came of it. people: who does more than to approve; None:
+    nobody. planted: what a simulation was made to do, for who reads the story.
     """
 
     desk: Desk
     upstream: Upstream
     retrain_days: float
+    people: StandIns | None = None
+    planted: tuple[Planted, ...] = ()
     observed: list[pd.DataFrame] = field(default_factory=list)
     decisions: list[pd.DataFrame] = field(default_factory=list)
     nights: list[dict[str, Any]] = field(default_factory=list)
@@ -95,6 +100,8 @@ class Walk:
         as_of = self.upstream.start + step * self.upstream.step
         labels = self._night(as_of)
         promoted = self._approve(as_of)
+        if self.people is not None:
+            self.people.after(self.desk, self.nights[-1], step, as_of)
         rows = [self._day(step, as_of, case_type) for case_type in self.desk.case_types]
         arrived = {str(c["case_type"].iloc[0]): c for c in self.upstream.arrivals(step)}
         for row in rows:
@@ -163,12 +170,15 @@ class Walk:
 
     def _retrain_when_due(self, as_of: datetime) -> bool:
         """Whether anything was due; the book must be read again then."""
+        asked = self.people.retrains(self.desk, as_of) if self.people is not None else []
+        self.fits += [(as_of, one) for one in asked]
+        self._tried |= {one.case_type: as_of for one in asked}
         due = [name for name in self.desk.case_types if self._retrain_is_due(name, as_of)]
         if due:
             fits = retrain_all(self.desk, load_book(self.desk, as_of), due)
             self.fits += [(as_of, one) for one in fits]
             self._tried |= dict.fromkeys(due, as_of)
-        return bool(due)
+        return bool(due or asked)
 
     def _retrain_is_due(self, case_type: str, as_of: datetime) -> bool:
         """A new model starts its evidence afresh, so while nothing is automated yet the first one
@@ -193,6 +203,8 @@ class Walk:
                 if hold.state is HoldState.BOUNDED:
                     release_hold(self.desk, hold.hold_id, APPROVER, STAND_IN, as_of)
             for proposal in waiting(self.desk, case_type):
+                if self.people and not self.people.would_approve(self.desk, proposal, as_of):
+                    continue
                 approve_and_promote(self.desk, case_type, proposal.policy_id, APPROVER, as_of)
                 promoted.add(case_type)
         return promoted

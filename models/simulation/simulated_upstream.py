@@ -13,6 +13,7 @@ import pandas as pd
 
 from models.boundary.decide import SENIOR
 from models.simulation.exchange import HIDDEN_COLUMNS, Exchange
+from models.simulation.faults import WeightFault
 from models.simulation.keyed_draws import KeyedDraws
 from models.simulation.reviewer_queue import review_times
 from models.simulation.reviewers import ReviewerPool
@@ -29,8 +30,16 @@ class SimulatedUpstream:
 
     Before `start` lies a fully reviewed past whose truth shows itself as the cases mature. From
     then on a drawn case queues for its case type's reviewers (the senior's queue first, then first
-    come, first served, by shift); contradictions get a second review; passed bad cases surface and
-    wrongly blocked customers appeal later on. All of it is simulated, and a function of the seed.
+    come, first served, by shift); contradictions get a second review, what a reviewer escalates is
+    settled by a senior; passed bad cases surface and wrongly blocked customers appeal later on. All of it is simulated, and a function of the seed.
+
+    Args:
+        blamed: until `blamed_days` days of the past were over, its labels followed somebody who gave
+            this feature another weight than it has; None: all labels of the past are the truth.
+        blamed_days: counted from the past's first day.
+
+    Raises:
+        ValueError: the fault is about a case type that is not among `case_types`.
     """
 
     def __init__(
@@ -40,7 +49,15 @@ class SimulatedUpstream:
         start: datetime,
         nights: int,
         history_days: int,
+        *,
+        blamed: WeightFault | None = None,
+        blamed_days: int = 0,
     ) -> None:
+        if blamed is not None and blamed.case_type not in case_types:
+            raise ValueError(
+                f"the past's labels of {blamed.case_type} cannot be biased: the walk's case types are "
+                f"{', '.join(case_types)}"
+            )
         self.case_types = case_types
         self.start = start.astimezone(UTC)
         self.step = timedelta(days=1)
@@ -48,6 +65,8 @@ class SimulatedUpstream:
         self._exchange = exchange
         self._people = ReviewerPool(exchange.seed, list(case_types), faults=exchange.faults)
         self._history_days = history_days
+        self._blamed = blamed
+        self._blamed_until = self.start - timedelta(days=history_days - blamed_days)
         self._past: list[pd.DataFrame] = []
         self._seen: dict[str, list[pd.DataFrame]] = {name: [] for name in case_types}
         self._queues = {name: _Desk(kind, start) for name, kind in case_types.items()}
@@ -55,6 +74,7 @@ class SimulatedUpstream:
         self._outcomes = pd.DataFrame()
         self._told_until = start
         self._first: list[_FirstReviews] = []
+        self._called_in: list[_CalledIn] = []
 
     def warm_up(self) -> Iterator[pd.DataFrame]:
         for name in self.case_types:
@@ -65,7 +85,7 @@ class SimulatedUpstream:
                     "case_id": cases["case_id"],
                     "case_type": name,
                     "observed_at": cases["matures_at"],
-                    "bad": cases["bad"],
+                    "bad": self._labels_of_the_past(name, cases),
                     "source": "reverification",
                 }
             )
@@ -98,6 +118,7 @@ class SimulatedUpstream:
         """Reviews resolved and outcomes observed by `as_of` that were not taken in before."""
         self._told_until = as_of
         due = [queue.resolved_by(as_of) for queue in self._queues.values()]
+        due += [one.resolved_by(as_of) for one in self._called_in]
         due = [one for one in due if len(one[0])]
         if due:
             # All case types in one go: a review's draws belong to its case, not to the call.
@@ -149,6 +170,35 @@ class SimulatedUpstream:
             types = held.cases[wanted].set_index("case_id")["case_type"]
             self._file(later, types)
 
+    def looked_at_later(self, decisions: pd.DataFrame, as_of: datetime, days: float) -> None:
+        """Be handed cases that were decided automatically, for blind reviews of kind `audit`: drawn from
+        the store, or to look back at what a fallen boundary passed.
+
+        People called in for it do them beside the desk's own queue, evenly over `days`, oldest first.
+
+        Args:
+            decisions: case_id, case_type, action, recommendation and score, as they were stored.
+
+        Raises:
+            ValueError: a case is not one of this exchange's, or `days` is not positive.
+        """
+        if days <= 0.0:
+            raise ValueError(f"reviews take some time: days must be positive, got {days!r}")
+        for name, mine in decisions.groupby("case_type", observed=True):
+            seen = pd.concat(self._seen[str(name)], ignore_index=True)
+            cases = seen[seen["case_id"].isin(mine["case_id"])].reset_index(drop=True)
+            if len(cases) != len(mine):
+                raise ValueError(
+                    f"{len(mine) - len(cases)} of {len(mine)} cases of {name} are none of this exchange"
+                )
+            rows = mine.set_index("case_id").loc[cases["case_id"]].reset_index()
+            rows["decided_at"] = pd.Series(pd.Timestamp(as_of), index=rows.index).astype(
+                cases["opened_at"].dtype
+            )
+            step = pd.Timedelta(days=days) / len(cases)
+            resolved = pd.Timestamp(as_of) + step * np.arange(1, len(cases) + 1)
+            self._called_in.append(_CalledIn(cases, rows, pd.DatetimeIndex(resolved).as_unit("us")))
+
     def truth(self) -> pd.DataFrame:
         """case_id and bad of every case so far, for reports; nothing that decides may read it."""
         seen = [frame for frames in self._seen.values() for frame in frames]
@@ -157,6 +207,19 @@ class SimulatedUpstream:
     def cases(self, case_type: str, since: datetime) -> pd.DataFrame:
         rows = pd.concat(self._seen[case_type], ignore_index=True)
         return rows[rows["opened_at"] >= since].drop(columns=list(HIDDEN_COLUMNS))
+
+    def _labels_of_the_past(self, case_type: str, cases: pd.DataFrame) -> pd.Series:
+        """What the past says of its cases: the truth, or what a biased eye saw until it was corrected."""
+        blamed = self._blamed
+        if blamed is None or blamed.case_type != case_type:
+            return cases["bad"]
+        biased = Exchange(self._exchange.seed, faults=[blamed], start=self.start, burst=None).agent(
+            cases
+        )["score"]
+        draws = KeyedDraws(self._exchange.seed, cases["case_id"]).uniform("blamed")
+        early = (cases["opened_at"] < pd.Timestamp(self._blamed_until)).to_numpy(dtype=np.bool_)
+        seen: pd.Series = cases["bad"].where(~early, draws < biased.to_numpy(dtype=np.float64))
+        return seen.astype(bool)
 
     def _review(
         self, cases: pd.DataFrame, decisions: pd.DataFrame, resolved: pd.DatetimeIndex
@@ -180,10 +243,12 @@ class SimulatedUpstream:
             **said,
         )
         again = cases["case_id"].isin(later["case_id"]).to_numpy()
+        handed_on = (first["verdict"] == "escalate").to_numpy(dtype=np.bool_) & ~again
+        settled = self._by_a_senior(cases, first, said, handed_on)
         self._first.append(
-            _FirstReviews(cases, first, said["recommendation"], said["score"], again)
+            _FirstReviews(cases, first, said["recommendation"], said["score"], again | handed_on)
         )
-        reviews = pd.concat([first, later], ignore_index=True)
+        reviews = pd.concat([first, later, settled], ignore_index=True)
         types = cases.set_index("case_id")["case_type"]
         self._file(reviews, types)
         final = reviews.drop_duplicates("case_id", keep="last").set_index("case_id")["verdict"]
@@ -194,6 +259,31 @@ class SimulatedUpstream:
             late = self._exchange.outcomes(cases[closed], actions, ended[closed])
             late = late.assign(case_type=late["case_id"].map(types))
             self._outcomes = _joined(self._outcomes, late)
+
+    def _by_a_senior(
+        self,
+        cases: pd.DataFrame,
+        first: pd.DataFrame,
+        said: Mapping[str, Any],
+        which: npt.NDArray[np.bool_],
+    ) -> pd.DataFrame:
+        """Who escalates hands the case to a senior, who settles it within some hours: else it would
+        stay open for ever, and a proof wait for it."""
+        if not which.any():
+            return first.iloc[:0]
+        hours = 1.0 + 4.0 * KeyedDraws(self._exchange.seed, cases["case_id"][which]).uniform(
+            "senior"
+        )
+        queued = first["resolved_at"][which].reset_index(drop=True)
+        settled = self._people.review(
+            cases[which],
+            kind="senior",
+            recommendation=said["recommendation"][which],
+            score=said["score"][which],
+            queued_at=queued,
+            resolved_at=(queued + pd.to_timedelta(hours, unit="h")).astype(queued.dtype),
+        )
+        return settled
 
     def _file(self, reviews: pd.DataFrame, types: pd.Series) -> None:
         slips = KeyedDraws(self._exchange.seed, reviews["review_id"]).uniform("slip") < SLIP_SHARE
@@ -233,6 +323,23 @@ class _FirstReviews:
     recommendation: npt.NDArray[np.object_]
     score: npt.NDArray[np.float64]
     seen_again: npt.NDArray[np.bool_]
+
+
+@dataclass(eq=False)
+class _CalledIn:
+    """Cases that people beside the desk look at; row i of everything belongs to case i, by the time
+    of its review."""
+
+    cases: pd.DataFrame
+    decisions: pd.DataFrame
+    resolved: pd.DatetimeIndex
+    told: int = 0
+
+    def resolved_by(self, as_of: datetime) -> tuple[pd.DataFrame, pd.DataFrame, pd.DatetimeIndex]:
+        """Cases resolved by `as_of` and not told before, their decisions and when."""
+        first, self.told = self.told, int(self.resolved.searchsorted(pd.Timestamp(as_of), "right"))
+        due = slice(first, self.told)
+        return self.cases.iloc[due], self.decisions.iloc[due], self.resolved[due]
 
 
 class _Desk:

@@ -165,6 +165,24 @@ def test_a_figure_that_is_not_self_contained_is_refused(svg, message):
         page("t", [Section("Figure", svg=svg)])
 
 
+def test_a_figure_may_have_a_narrow_drawing_and_each_screen_shows_one():
+    """Which one is the style sheet's word; the narrow one is held to the same rule."""
+    wide, narrow = "<svg><title>wide</title></svg>", "<svg><title>narrow</title></svg>"
+    html = page("t", [Section("Figure", svg=wide, narrow_svg=narrow)])
+    assert html.index("on-wide") < html.index("wide</title>") < html.index("narrow</title>")
+    assert ".on-narrow { display: none;" in html
+    assert ".on-wide { display: none; }" in html[html.index("@media (max-width: 820px)") :]
+    with pytest.raises(ValueError, match="script"):
+        page("t", [Section("Figure", svg=wide, narrow_svg="<svg><script/></svg>")])
+
+
+@pytest.mark.parametrize(("characters", "broken"), [(80, False), (81, True)])
+def test_a_long_text_in_a_table_is_broken_into_lines(characters, broken):
+    """A sentence of several clauses would push its table off the page."""
+    html = page("t", [Section("Table", table=[{"what": "x" * characters, "night": 3}])])
+    assert ('<td class="long">' in html) is broken
+
+
 def test_cells_read_as_people_write_them():
     """Thousands apart, shares as asked, unknown as a dash, truths as yes and no."""
     rows = [

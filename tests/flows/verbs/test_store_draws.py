@@ -14,6 +14,7 @@ from flows.verbs.cohort_rows import cohort_for, membership, reserve
 from flows.verbs.desk import Desk
 from flows.verbs.extend_audit import ask_or_agree, draw_asked
 from flows.verbs.generation import current_generation
+from flows.verbs.population_watch import levels_of
 from flows.verbs.store_draws import AUDITED_LATER, STORE_AT, STORE_RATE
 from flows.verbs.truth import load_book
 from flows.verbs.waiting_rows import open_draws
@@ -32,6 +33,7 @@ from tests.flows.verbs.hub_desk import (
     made_live,
     policy,
     store,
+    verify,
 )
 
 DRAWN = NOW + 60 * DAY
@@ -207,3 +209,25 @@ def test_a_draw_is_seen_from_its_moment_on(desk: Desk) -> None:
     before = known(desk, DRAWN)
     draw(desk, 0.8)
     pd.testing.assert_frame_equal(known(desk, DRAWN), before)
+
+
+@pytest.mark.parametrize("rate", [0.8, 1.0])
+def test_labels_of_a_draw_from_the_store_are_a_level_of_their_own(desk: Desk, rate: float) -> None:
+    """They are of decided cases alone, of which fewer are bad than of those that a policy's own draws and
+    its escalations bring; side by side with these they would go on hold. A policy whose every case was
+    drawn later reviewed no more of them itself."""
+    own = [one for one in levels_of(desk, load_book(desk, LATER)) if one.case_type == NAME]
+    draw(desk, rate)
+    waits = open_draws(desk, LATER, NAME)
+    good = np.zeros(len(waits), dtype=np.bool_)
+    verify(desk, waits.assign(opened_at=pd.Timestamp(LATER)), good)
+    book = load_book(desk, LATER + DAY)
+    levels = [one for one in levels_of(desk, book) if one.case_type == NAME]
+    new = [
+        one for one in levels if one.deliveries[0].epoch not in {o.deliveries[0].epoch for o in own}
+    ]
+    assert len(new) == 1
+    assert sum(one.rows for one in new[0].deliveries) == len(waits)
+    assert sum(one.bad for one in new[0].deliveries) == 0
+    kept = {one.deliveries[0].epoch: one.deliveries for one in levels if one not in new}
+    assert kept == {one.deliveries[0].epoch: one.deliveries for one in own}
