@@ -11,6 +11,7 @@ import numpy as np
 from configs.errors import GateRefused
 from flows.verbs.certificate_life import FEWEST_FRESH, fresh_labels, is_due
 from flows.verbs.desk import Desk
+from flows.verbs.fallen_before import fell_before
 from flows.verbs.generation import Generation, champion_generation, current_generation
 from flows.verbs.given import Given, evidence_digest, given_for
 from flows.verbs.live_automation import automation_now
@@ -19,8 +20,15 @@ from flows.verbs.proposed_policy import advised_policy, planned_audit
 from flows.verbs.segment_figures import segment_figures
 from flows.verbs.trials import contradicted, fresh_plan
 from flows.verbs.truth import Book, evidence_for
-from models.boundary import Evidence, certify, delta_of_sequence, guard
+from models.boundary import (
+    CertificationSequence,
+    Evidence,
+    certify,
+    delta_of_sequence,
+    guard,
+)
 from models.boundary.audit_plan import PlannedAudit
+from models.boundary.notch_price import NOTCH
 from models.boundary.reviewer_gates import GATES
 from models.hub.audit_plan import AuditPlan
 from models.hub.policy import Policy
@@ -95,7 +103,8 @@ def certify_case_type(desk: Desk, book: Book, case_type: str) -> Judged:
         if proposes and live is not None and not generation.promoted:
             certificate, proposes = _against_champion(desk, book, case_type, certificate)
         if proposes:
-            certificate, proposes = _against_its_trial(desk, generation, certificate)
+            looked = current_generation(desk, case_type) or generation  # with tonight's looks
+            certificate, proposes = _against_its_past(desk, looked, certificate, sequence, given)
         if proposes:
             audit = planned_audit(desk, given, sequence, certificate)
     else:
@@ -249,16 +258,37 @@ def _against_champion(
     return replace(certificate, verdict=CertificateVerdict.HOLD, reasons=(why,)), False
 
 
-def _against_its_trial(
-    desk: Desk, generation: Generation, certificate: Certificate
+def _against_its_past(
+    desk: Desk,
+    generation: Generation,
+    certificate: Certificate,
+    sequence: CertificationSequence,
+    given: Given,
 ) -> tuple[Certificate, bool]:
-    """A boundary whose A/B test refuted a promise waits for a later look before it is proposed again."""
+    """A boundary whose A/B test refuted a promise waits for a later look before it is proposed again;
+    of one that the guard refuted, what is not proven since stays out of the proposal."""
     if certificate.verdict is not CertificateVerdict.CERTIFIED:
         return certificate, True
-    why = contradicted(desk, generation.case_type, generation.digest, certificate.boundary)
-    if not why:
+    boundary = certificate.boundary
+    why = contradicted(desk, generation.case_type, generation.digest, boundary)
+    if why:
+        return replace(certificate, verdict=CertificateVerdict.HOLD, reasons=(why,)), False
+    fallen = fell_before(desk, generation, boundary)
+    if fallen is None:
         return certificate, True
-    return replace(certificate, verdict=CertificateVerdict.HOLD, reasons=(why,)), False
+    today = given.incumbent or Boundary.everything_reviewed()
+    left = fallen.leaves(boundary, today)
+    if sequence.automation(left) < sequence.automation(today) + NOTCH:
+        return replace(certificate, verdict=CertificateVerdict.HOLD, reasons=(fallen.why,)), False
+    narrower = replace(
+        certificate,
+        boundary=left,
+        automation_rate=sequence.automation(left),
+        limits=sequence.limits(left),
+        choices={},
+        reasons=(*certificate.reasons, fallen.why),
+    )
+    return narrower, True
 
 
 def _before_any_label(desk: Desk, case_type: str, incumbent: Boundary | None) -> Certificate:
