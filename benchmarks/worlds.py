@@ -316,7 +316,8 @@ class PoolWorld(World):
 class ExchangePlan:
     """Which simulated cases train the model, and which make the pool.
 
-    The model sees the `training_days` days before day 0; the pool is the `pool_days` from day 0.
+    The model sees the `training_days` days before day 0, without the feature `blind_to`; the pool is
+    the `pool_days` from day 0.
     """
 
     case_type: str = "kyc_audit"
@@ -324,12 +325,13 @@ class ExchangePlan:
     cases_per_day: int = 50_000
     training_days: int = 4
     pool_days: int = 40
+    blind_to: str = ""
 
     @property
     def file_name(self) -> str:
         return (
             f"exchange-{self.case_type}-{self.seed}-{self.cases_per_day}"
-            f"-{self.training_days}-{self.pool_days}.npz"
+            f"-{self.training_days}-{self.pool_days}{self.blind_to and '-without-'}{self.blind_to}.npz"
         )
 
 
@@ -391,7 +393,7 @@ def without_crossing(low: float | None, high: float | None) -> Boundary:
 def _scored_pool(plan: ExchangePlan) -> tuple[FloatArray, BoolArray]:
     """Train on the earlier slice, then score the pool day by day (all at once would need gigabytes)."""
     file = Path(__file__).parents[1] / "configs" / "case_types" / f"{plan.case_type}.yaml"
-    features = load_case_type(file).features
+    features = tuple(one for one in load_case_type(file).features if one.name != plan.blind_to)
     # Without a burst all days have one law: the pool is a stationary population, as a proof assumes.
     exchange = Exchange(plan.seed, cases_per_day={plan.case_type: plan.cases_per_day}, burst=None)
     earlier = exchange.cases(plan.case_type, -plan.training_days, plan.training_days)
