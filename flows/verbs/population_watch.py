@@ -185,7 +185,7 @@ def _look_at_reviewers(desk: Desk, book: Book, case_type: str) -> list[Entry]:
     newest = _of(case_type, everybody)
     fair = _WITHIN_THE_CAP.setdefault(desk.ledger, set())
     for received_at, rows in newest.groupby("received_at", sort=True):
-        delivery = (case_type, received_at, len(rows))
+        delivery = (case_type, received_at, len(rows), desk.reviewer_share_cap)
         if delivery in fair:
             continue
         told = rows["reviewer_id"]
@@ -201,7 +201,8 @@ def _look_at_reviewers(desk: Desk, book: Book, case_type: str) -> list[Entry]:
     return []
 
 
-# What a delivery brought stays what it is, so that one within the cap need not be counted again.
+# A delivery gets no further rows, and loses those that are revised (their number tells), so that one
+# within the cap need not be counted again.
 _WITHIN_THE_CAP: WeakKeyDictionary[Ledger, set[tuple[object, ...]]] = WeakKeyDictionary()
 
 
