@@ -466,8 +466,15 @@ class CertificationSequence:
 
     @property
     def _bad_share(self) -> float:
-        known = ~(self.cohort.waiting | self.cohort.given_up) & self.cohort.member
-        counted = float((known & self.cohort.bad & self.cohort.counted).sum())
+        """Bad cases that count, of the cohort's, as far as every truth is in: behind that the labels
+        that are in came early, and those are of one kind (chargebacks before quiet months, or good
+        cases before the second reviews of bad ones)."""
+        cohort = self.cohort
+        end = _first_waiting(cohort)
+        if not cohort.member[:end].any():  # only what came early is there to go by
+            end = len(cohort)
+        known = (cohort.member & ~cohort.waiting & ~cohort.given_up)[:end]
+        counted = float((known & (cohort.bad & cohort.counted)[:end]).sum())
         return max(counted, 0.5) / max(int(known.sum()), 1)  # none seen is not none at all
 
     @property
@@ -618,7 +625,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def _bad_places(cohort: Cohort) -> IntArray:
     """Places of the bad cases that count, before the first case whose truth is not in: to go on
     without it would choose by what came in first."""
-    waiting = np.flatnonzero(cohort.member & cohort.waiting)
-    end = int(waiting[0]) if len(waiting) else len(cohort)
+    end = _first_waiting(cohort)
     counted: BoolArray = (cohort.member & cohort.bad & cohort.counted)[:end]
     return np.flatnonzero(counted)
+
+
+def _first_waiting(cohort: Cohort) -> int:
+    """The place of the first case whose truth is not in; the cohort's length where all are."""
+    waiting = np.flatnonzero(cohort.member & cohort.waiting)
+    return int(waiting[0]) if len(waiting) else len(cohort)

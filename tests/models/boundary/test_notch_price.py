@@ -199,3 +199,21 @@ def test_nothing_is_paid_back_that_costs_nothing() -> None:
     assert "They come by themselves" in told
     soon = a_price(payback_days=0.2).sentence
     assert "paid back less than a day after it is live" in soon
+
+
+@pytest.mark.parametrize("which", ["bad", "good"])
+def test_labels_that_came_early_do_not_change_the_price(which: str) -> None:
+    """Behind the first case whose truth is out only one kind of label is in: the price goes by the
+    cases before it, so it is what it was."""
+    base = world(np.random.default_rng(5), 20_000)[["score", "bad"]]
+    later = world(np.random.default_rng(6), 10_000)[["score", "bad"]]
+    is_bad = later["bad"] == 1.0
+    early = later.assign(bad=later["bad"].where(is_bad if which == "bad" else ~is_bad))
+    early.loc[0, "bad"] = np.nan
+    before = CertificationSequence.start(RECALL, base)
+    after = before.extend(pd.concat([base, early], ignore_index=True))
+    told = before.price(incumbent=before.proven)["pass"].cases
+    assert told is not None and told > 0
+    now = after.price(incumbent=before.proven)["pass"].cases
+    # The cut of the notch moves a little with the scores that came in.
+    assert now == pytest.approx(told, rel=0.1)
