@@ -177,15 +177,15 @@ MUTANTS = (
     Mutant(
         "caught cases are looked for among the passed",
         "models/boundary/certificate.py",
-        "(self.evidence.bad | self.evidence.missing) & ~passed",
-        "(self.evidence.bad | self.evidence.missing) & passed",
+        "(evidence.bad | evidence.missing) & ~passed",
+        "(evidence.bad | evidence.missing) & passed",
         f"{BOUNDARY}/test_guard.py",
     ),
     Mutant(
         "caught cases weigh a tenth too much",
         "models/boundary/certificate.py",
-        "seen = float((1.0 / self.evidence.propensity[caught]).sum())",
-        "seen = float((1.1 / self.evidence.propensity[caught]).sum())",
+        "seen = float((1.0 / evidence.propensity[caught]).sum())",
+        "seen = float((1.1 / evidence.propensity[caught]).sum())",
         f"{BOUNDARY}/test_guard.py",
     ),
     Mutant(
@@ -211,10 +211,10 @@ MUTANTS = (
     ),
     Mutant(
         "a person under the cap is named for a proof that is small",
-        "models/boundary/influence.py",
+        "models/reviewers/influence.py",
         "                continue\n        flipped",
         "                pass\n        flipped",
-        f"{BOUNDARY}/test_influence.py",
+        "tests/models/reviewers/test_influence.py",
     ),
     Mutant(
         "an ordinary small batch is far from its past",
@@ -282,9 +282,9 @@ MUTANTS = (
     # The traps of METHODS 1.2, each put in by hand.
     Mutant(
         "escalated cases outside the cohort count as caught",
-        "models/boundary/certification_sequence.py",
-        "(cohort.member & cohort.bad & cohort.counted)[:end]",
-        "(cohort.bad & cohort.counted)[:end]",
+        "models/boundary/cohort.py",
+        "(self.member & self.bad & self.counted)[: self.first_waiting]",
+        "(self.bad & self.counted)[: self.first_waiting]",
         f"{BOUNDARY}/test_certification_sequence.py",
     ),
     Mutant(
@@ -325,16 +325,30 @@ MUTANTS = (
     Mutant(
         "a look uses more than its own bad cases",
         "models/boundary/certification_sequence.py",
-        "self._miss_place < rows]",
-        "self._miss_place >= 0]",
+        "self.miss_place < rows]",
+        "self.miss_place >= 0]",
         f"{BOUNDARY}/test_certification_sequence.py",
     ),
     Mutant(
         "a backlog is skipped",
-        "models/boundary/certification_sequence.py",
-        "end = int(waiting[0]) if len(waiting) else len(cohort)",
-        "end = len(cohort)",
+        "models/boundary/cohort.py",
+        "return int(waiting[0]) if len(waiting) else len(self)",
+        "return len(self)",
         f"{BOUNDARY}/test_certification_sequence.py",
+    ),
+    Mutant(
+        "the bad cases of a look are sampled anew",
+        "models/boundary/certification_sequence.py",
+        "int(places[table.sizes[look] - 1]) + 1",
+        "int(places[-1]) + 1",
+        f"{BOUNDARY}/test_certification_sequence.py",
+    ),
+    Mutant(
+        "a price goes by the labels that came early",
+        "models/boundary/sequence_price.py",
+        "end = cohort.first_waiting",
+        "end = len(cohort)",
+        f"{BOUNDARY}/test_notch_price.py",
     ),
     Mutant(
         "a backlog counts as misses",

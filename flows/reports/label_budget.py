@@ -8,7 +8,7 @@ from flows.reports.page import Section, page
 from flows.reports.stamps import to_the_second
 from flows.verbs.label_budget import LabelBudget
 from models.boundary import price_words
-from models.boundary.label_budget import Offer
+from models.label_cost.label_budget import Offer
 
 
 def budget_row(offer: Offer) -> dict[str, Any]:

@@ -27,11 +27,11 @@ from models.boundary import (
     delta_of_sequence,
     guard,
 )
-from models.boundary.audit_plan import PlannedAudit
 from models.boundary.notch_price import NOTCH
-from models.boundary.reviewer_gates import GATES
 from models.hub.audit_plan import AuditPlan
 from models.hub.policy import Policy
+from models.label_cost.audit_plan import PlannedAudit
+from models.reviewers.gates import GATES
 from models.vocabulary import Boundary, Certificate, CertificateVerdict
 
 

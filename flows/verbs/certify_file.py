@@ -13,7 +13,7 @@ from configs.errors import UserError
 from flows.adapters.reading_notes import Tell, nobody
 from flows.adapters.sources import by_case_type, evidence_reading
 from models.boundary import Evidence, certify
-from models.boundary.waiting import in_days
+from models.label_cost.waiting import in_days
 from models.vocabulary import Boundary, Certificate, Targets
 
 

@@ -12,10 +12,10 @@ from flows.verbs.certify import Judged
 from flows.verbs.desk import Desk
 from flows.verbs.generation import last_version
 from flows.verbs.submit import looking_again, submitted
-from models.boundary.reviewer_gates import GATES
 from models.hub import Entry, Narrow, Policy, open_proposals
 from models.hub.people import NIGHT
 from models.hub.renewal import RENEWS
+from models.reviewers.gates import GATES
 from models.vocabulary import Boundary, Certificate, CertificateVerdict, Targets
 
 ENDS_SOON = "certificate_ends_soon"

@@ -25,7 +25,6 @@ from flows.verbs.submit import submitted
 from flows.verbs.truth import load_book
 from models.boundary import from_store, price_words
 from models.boundary.audit import audit_purpose
-from models.boundary.sprint_cost import brought, promise
 from models.hub import (
     Entry,
     ExtendAudit,
@@ -35,6 +34,7 @@ from models.hub import (
 )
 from models.hub.extensions import window_begins
 from models.hub.said import same_person
+from models.label_cost.sprint_cost import brought, promise
 from models.vocabulary import Action
 
 Window: TypeAlias = Literal["go_live", "last_extension", "this_model"]

@@ -12,7 +12,7 @@ from flows.verbs.generation import current_generation
 from flows.verbs.night import earliest_evidence
 from flows.verbs.sprint import priced
 from flows.verbs.truth import load_book
-from models.boundary.label_budget import Offer, ranked, recommendation
+from models.label_cost.label_budget import Offer, ranked, recommendation
 
 
 @dataclass(frozen=True)

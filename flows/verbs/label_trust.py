@@ -12,9 +12,10 @@ from flows.verbs.cohort_rows import cohort_for
 from flows.verbs.desk import Desk
 from flows.verbs.generation import Generation, current_generation
 from flows.verbs.truth import Book
-from models.boundary import Evidence, judge_reviewers
+from models.boundary import Evidence
 from models.boundary.hindsight import plug_in_boundary
-from models.boundary.influence import Decide
+from models.reviewers import judge_reviewers
+from models.reviewers.influence import Decide
 from models.vocabulary import Boundary, Certificate, CertificateVerdict, Targets
 
 CREDENCE_SHARE = 0.05

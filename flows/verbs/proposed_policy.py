@@ -6,9 +6,9 @@ from flows.verbs.desk import Desk
 from flows.verbs.generation import Generation
 from flows.verbs.given import Given
 from models.boundary import CertificationSequence
-from models.boundary.audit_plan import PlannedAudit, plan_audit
 from models.hub.audit_plan import AuditPlan
 from models.hub.policy import Overrides, Policy
+from models.label_cost.audit_plan import PlannedAudit, plan_audit
 from models.vocabulary import Boundary, CaseType, Certificate, CertificateVerdict
 
 

@@ -17,9 +17,9 @@ from flows.verbs.story import Event, story_of
 from flows.verbs.walk import Walk
 from models.boundary.decide import automatable
 from models.boundary.hindsight import Tally, plug_in_boundary
-from models.boundary.reviewer_gates import GATES
 from models.hub import holds_of
 from models.hub.entries import EntryKind
+from models.reviewers.gates import GATES
 from models.vocabulary import Action, Boundary, Targets
 
 

@@ -21,9 +21,9 @@ from flows.verbs.night import earliest_evidence
 from flows.verbs.submit import submitted
 from flows.verbs.truth import Book, load_book
 from models.boundary.notch_price import NotchPrice
-from models.boundary.sprint_cost import SprintCost, Traffic, days_to_pay, sprint_cost
 from models.hub import Entry, Policy, ProposeSprint
 from models.hub.sprints import sprint_of
+from models.label_cost.sprint_cost import SprintCost, Traffic, days_to_pay, sprint_cost
 from models.vocabulary import Boundary
 
 

@@ -13,7 +13,6 @@ from models.boundary.guard import guard
 from models.boundary.look_table import LookTable, look_table
 from models.boundary.looks import delta_of_look, delta_of_sequence
 from models.boundary.notch_price import NotchPrice
-from models.boundary.reviewer_gates import judge_reviewers
 from models.boundary.sequential_comparison import Comparison, SequentialComparison
 from models.boundary.side_tests import sequential
 from models.boundary.thinning import from_store, in_cohort, in_reserve, reviewable_range, thinned
@@ -44,7 +43,6 @@ __all__ = [
     "in_cohort",
     "in_reserve",
     "judge_ab",
-    "judge_reviewers",
     "look_table",
     "reviewable_range",
     "sample_ratio_p_value",

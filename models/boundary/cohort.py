@@ -108,6 +108,19 @@ class Cohort:
     def __len__(self) -> int:
         return len(self.score)
 
+    @property
+    def first_waiting(self) -> int:
+        """The place of the first member whose truth is not in; the cohort's length where all are."""
+        waiting = np.flatnonzero(self.member & self.waiting)
+        return int(waiting[0]) if len(waiting) else len(self)
+
+    @property
+    def bad_places(self) -> IntArray:
+        """Places of the bad cases that count, before the first case whose truth is not in: to go on
+        without it would choose by what came in first."""
+        counted: BoolArray = (self.member & self.bad & self.counted)[: self.first_waiting]
+        return np.flatnonzero(counted)
+
     def until(self, rows: int) -> Cohort:
         """Its first rows."""
         kept: dict[str, Any] = {

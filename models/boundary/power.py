@@ -58,26 +58,6 @@ class Design:
         """The design under which the evidence was collected."""
         return cls(evidence, incumbent, evidence.propensity, tests)
 
-    @classmethod
-    def under(
-        cls,
-        evidence: Evidence,
-        boundary: Boundary,
-        pass_rate: float | FloatArray,
-        block_rate: float,
-    ) -> Design:
-        """The same traffic under a boundary whose automatic decisions are audited at these rates.
-
-        Args:
-            pass_rate: one rate, or one a case, shape (cases,). What is not decided is reviewed.
-        """
-        low, high = boundary.pass_at_or_below, boundary.block_at_or_above
-        passed = evidence.automatable & (evidence.score <= (-np.inf if low is None else low))
-        blocked = evidence.automatable & (evidence.score >= (np.inf if high is None else high))
-        designed = np.where(passed, pass_rate, np.where(blocked, block_rate, 1.0))
-        test = "exact" if (designed == 1.0).all() else "stratified"
-        return cls(evidence, boundary, designed, {"pass": test, "block": test})
-
     @property
     def bad(self) -> FloatArray:
         """Credible bad labels that each case would give on average under this design."""

@@ -108,16 +108,14 @@ class AuditBudget:
     """What the audit of automatic decisions may cost, and when it must have paid.
 
     `reviews_per_day` is the most that reviewers spend on audits; `within_days` is when the next
-    widening should be provable; `levels` is the number of rates in the pass zone (one proves
-    sooner; see `models.boundary.audit_plan`).
+    widening should be provable (see `models.label_cost.audit_plan`).
 
     Raises:
-        ValueError: a number is not positive, or there are other than one or two levels.
+        ValueError: a number is not positive.
     """
 
     reviews_per_day: float
     within_days: float = 60.0
-    levels: Literal[1, 2] = 1
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
@@ -125,8 +123,6 @@ class AuditBudget:
         for name in ("reviews_per_day", "within_days"):
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0.0):
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)!r}")
-        if self.levels not in (1, 2):
-            raise ValueError(f"an audit has 1 or 2 levels in the pass zone, got {self.levels!r}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,12 +138,12 @@ def test_the_source_file_wins_over_what_is_configured(tmp_path: Path) -> None:
     kind = written(
         tmp_path,
         HISTORY
-        + "categorical: [country]\naudit_rate: 0.2\naudit_budget: {reviews_per_day: 25, levels: 2}\n",
+        + "categorical: [country]\naudit_rate: 0.2\naudit_budget: {reviews_per_day: 25, within_days: 30}\n",
     ).resolved_case_types({})
     found = kind["my_case"]
     assert found.maturity_days == 7.0
     assert found.audit_rate == 0.2
-    assert found.audit_budget == AuditBudget(25.0, levels=2)
+    assert found.audit_budget == AuditBudget(25.0, within_days=30.0)
     assert [feature.kind for feature in found.features] == ["numeric", "categorical"]
 
 

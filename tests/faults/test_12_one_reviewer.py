@@ -14,7 +14,7 @@ import pytest
 from flows.verbs.certify import Judged
 from flows.verbs.truth import evidence_for, load_book
 from models.boundary import Evidence
-from models.boundary.reviewers import decisive_shares
+from models.reviewers.decisive_labels import decisive_shares
 from models.vocabulary import CertificateVerdict
 from tests.faults.reviewed_desk import LATER, Reviewed
 from tests.faults.upstream import Upstream

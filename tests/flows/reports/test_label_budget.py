@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 from flows.reports.label_budget import budget_page, budget_row
 from flows.verbs.label_budget import LabelBudget
-from models.boundary.label_budget import ranked
-from tests.models.boundary.test_label_budget import BEYOND, CHEAP, DEAR, FREE
+from models.label_cost.label_budget import ranked
+from tests.models.label_cost.test_label_budget import BEYOND, CHEAP, DEAR, FREE
 
 AS_OF = datetime(2026, 5, 4, tzinfo=UTC)
 BUDGET = LabelBudget(AS_OF, tuple(ranked([BEYOND, DEAR, FREE, CHEAP])), (("new", "It has no model yet."),))  # fmt: skip

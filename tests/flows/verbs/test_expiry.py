@@ -23,8 +23,8 @@ from flows.verbs.night import change, run_night
 from flows.verbs.night_results import NightResults, not_done, verdict
 from flows.verbs.propose import act_on, waiting
 from flows.verbs.truth import load_book
-from models.boundary.reviewer_gates import GATES
 from models.hub import EntryKind
+from models.reviewers.gates import GATES
 from models.vocabulary import Boundary, Certificate, CertificateVerdict, Targets
 from tests.flows.verbs.hub_desk import (
     DAY,

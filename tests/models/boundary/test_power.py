@@ -18,11 +18,20 @@ CUT = cut_where(true_recall, 0.997)
 PAST = Evidence.from_frame(world(np.random.default_rng(1), 6_000))
 
 
+def under(evidence: Evidence, boundary: Boundary, pass_rate: float, block_rate: float) -> Design:
+    """The same traffic under a boundary whose automatic decisions are audited at these rates."""
+    low, high = boundary.pass_at_or_below, boundary.block_at_or_above
+    passed = evidence.score <= (-np.inf if low is None else low)
+    blocked = evidence.score >= (np.inf if high is None else high)
+    designed = np.where(passed, pass_rate, np.where(blocked, block_rate, 1.0))
+    return Design(evidence, boundary, designed, {"pass": "stratified", "block": "stratified"})
+
+
 def test_the_power_foretold_is_the_share_of_worlds_that_are_certified() -> None:
     """80 simulated worlds of four times the evidence at 40 % audits. The forecast puts errors where
     they weigh most and steps just beyond today's cut; it lies within .15 of what happened, three
     standard errors of 80 worlds."""
-    design = Design.under(PAST, Boundary(CUT, None), 0.4, 1.0)
+    design = under(PAST, Boundary(CUT, None), 0.4, 1.0)
     foretold = outlooks(design, RECALL, DELTA)["pass"][0].power(4.0)
     certified = 0
     for seed in range(80):
@@ -37,7 +46,7 @@ def test_the_scale_is_where_the_power_is_reached_from_nothing() -> None:
     """Below one as well as above: a longer past needs a smaller part of itself."""
     for cases in (2_000, 60_000):
         past = Evidence.from_frame(world(np.random.default_rng(2), cases))
-        plan = outlooks(Design.under(past, Boundary(CUT, None), 0.3, 1.0), RECALL, DELTA)["pass"][0]
+        plan = outlooks(under(past, Boundary(CUT, None), 0.3, 1.0), RECALL, DELTA)["pass"][0]
         scale = plan.scale()
         assert (scale < 1.0) == (cases == 60_000)
         assert plan.power(scale) >= POWER > plan.power(scale / 1.05)
@@ -56,7 +65,7 @@ def test_full_review_takes_the_trials_of_the_exact_test() -> None:
 def test_bad_labels_are_those_another_design_would_give() -> None:
     """An audited bad label at 10 % stands for ten cases: five labels at 50 %, one where it was 1."""
     seen = seen_as([0.1, 0.9], [True, True], [0.1, 1.0])
-    design = Design.under(seen, Boundary(0.5, None), 0.5, 1.0)
+    design = under(seen, Boundary(0.5, None), 0.5, 1.0)
     assert design.propensity.tolist() == [0.5, 1.0]
     assert design.bad.tolist() == pytest.approx([0.5 / 0.1, 1.0])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from models.boundary.notch_price import NotchPrice
-from models.boundary.sprint_cost import Traffic, days_to_pay, sprint_cost
+from models.label_cost.sprint_cost import Traffic, days_to_pay, sprint_cost
 
 TRAFFIC = Traffic(cases_per_day=1_000.0, decided=0.6, handling_minutes=10.0)
 PASS = NotchPrice("pass", 0.02, 0.02, 0.1, True, 900, cases=4_000, labels=2_400)

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from models.boundary import Evidence, certify
-from models.boundary.waiting import in_days
+from models.label_cost.waiting import in_days
 from models.vocabulary import Boundary, Certificate, DaysNeeded, Targets
 from tests.models.boundary.worlds import audited, cut_where, seen_as, true_recall, world
 

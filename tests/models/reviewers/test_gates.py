@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from models.boundary import Evidence, certify
-from models.boundary.reviewer_gates import ABOVE_CAP, CARRIES, DISAGREES, judge_reviewers
+from models.reviewers.gates import ABOVE_CAP, CARRIES, DISAGREES, judge_reviewers
 from models.vocabulary import Boundary, CertificateVerdict, Targets
 from tests.models.boundary.desks import desk
 from tests.models.boundary.worlds import cut_where, most_violations, seen_as, true_recall, world

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from models.boundary.certificate import certify
-from models.boundary.disagreement import Disagreement, disagreeing_reviewers
 from models.boundary.evidence import BoolArray, Evidence
-from models.boundary.influence import Decide, Influence, leave_one_reviewer_out
-from models.boundary.reviewers import ReviewerArray, names, over_cap
+from models.reviewers.decisive_labels import ReviewerArray, names, over_cap
+from models.reviewers.disagreement import Disagreement, disagreeing_reviewers
+from models.reviewers.influence import Decide, Influence, leave_one_reviewer_out
 from models.vocabulary import Boundary, Targets
 
 CARRIES = "no_reviewer_carries_a_certificate"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
-from models.boundary.disagreement import disagreeing_reviewers
+from models.reviewers.disagreement import disagreeing_reviewers
 from models.vocabulary import Boundary
 from tests.models.boundary.desks import desk
 from tests.models.boundary.worlds import cut_where, seen_as, true_recall

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from models.boundary import Evidence, certify
-from models.boundary.influence import leave_one_reviewer_out, without_reviewer
+from models.reviewers.influence import leave_one_reviewer_out, without_reviewer
 from models.vocabulary import Boundary, CertificateVerdict, Targets
 from tests.models.boundary.worlds import audited, cut_where, seen_as, true_recall, world
 

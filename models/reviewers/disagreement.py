@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from models.boundary.evidence import BoolArray, Evidence
-from models.boundary.reviewers import ReviewerArray, names
 from models.drift.agreement import PersonCount, compare_people, score_bands
 from models.drift.multiple_testing import holm
+from models.reviewers.decisive_labels import ReviewerArray, names
 from models.vocabulary import Boundary
 
 NEAR = 0.1

@@ -11,7 +11,7 @@ import pandas as pd
 
 from models.boundary.certificate import certify
 from models.boundary.evidence import BoolArray, Evidence, FloatArray
-from models.boundary.reviewers import ReviewerArray, decisive_shares, names
+from models.reviewers.decisive_labels import ReviewerArray, decisive_shares, names
 from models.vocabulary import Boundary, Certificate, CertificateVerdict, Targets
 
 Decide = Callable[[Evidence, Targets, Boundary | None], Certificate]

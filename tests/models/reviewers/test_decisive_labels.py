@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.boundary.reviewers import decisive_shares, over_cap
+from models.reviewers.decisive_labels import decisive_shares, over_cap
 from models.vocabulary import Boundary, Targets
 from tests.models.boundary.worlds import seen_as
 

@@ -1,0 +1,1 @@
+"""What do further labels cost, when are they there, and where do they buy the most?"""
