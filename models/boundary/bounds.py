@@ -32,6 +32,7 @@ def upper_limit(errors: float, trials: float, delta: float) -> float | None:
     return 1.0 if errors >= trials else float(stats.beta.isf(delta, errors + 1, trials - errors))
 
 
+@lru_cache(maxsize=256)
 def trials_without_error(limit: float, delta: float) -> int:
     """Smallest number of error-free trials that proves an error share below `limit` (Wilks 1941).
 

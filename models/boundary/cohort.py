@@ -131,8 +131,9 @@ class Cohort:
 
     def evidence(self, blocks: bool = False) -> Evidence:
         """The cohort (or the block cohort) as evidence in which every case is to be observed."""
-        kept = self.block_member if blocks else self.member
-        every = np.ones(int(kept.sum()), dtype=np.bool_)
+        members = self.block_member if blocks else self.member
+        kept = slice(None) if members.all() else members  # a view where all of them are in
+        every = np.ones(int(members.sum()), dtype=np.bool_)
         return Evidence(
             score=self.score[kept],
             bad=self.bad[kept],

@@ -146,6 +146,11 @@ def carried(waiting: FloatArray, cases: int, share: FloatArray | float) -> Float
     return after.reshape(np.shape(waiting))
 
 
+def most_new_errors(cases: int, shares: FloatArray) -> int:
+    """Of so many cases, the number of errors beyond which none is followed."""
+    return _increments(cases, shares, cases + 1)[1]
+
+
 def _increments(cases: int, shares: FloatArray, width: int) -> tuple[int, int]:
     """The numbers of new errors that are followed: all but those far beyond any digit shown."""
     reach = _DEVIATIONS * np.sqrt(cases * shares) + _COUNTS

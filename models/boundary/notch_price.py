@@ -17,7 +17,7 @@ import numpy as np
 from scipy import stats
 
 from models.boundary import price_words
-from models.boundary.look_table import LookTable, carried, look_table, looks_within
+from models.boundary.look_table import LookTable, carried, look_table, looks_within, most_new_errors
 
 POWER = 0.8
 POSTERIOR_POINTS = 15
@@ -188,25 +188,27 @@ def size_at_power(table: LookTable, errors: int, trials: int) -> int | None:
     chances = (np.arange(POSTERIOR_POINTS) + 0.5) / POSTERIOR_POINTS
     shares = stats.beta.ppf(chances, errors + 0.5, trials - errors + 0.5)
     sizes, allowed = np.array(table.sizes)[ahead], np.array(table.allowed)[ahead]
-    count = np.arange(table.allowed[-1] + 1)
-    laws = np.zeros((POSTERIOR_POINTS, len(count)))
-    laws[:, errors] = 1.0
+    laws, low = np.ones((POSTERIOR_POINTS, 1)), errors  # of the number of errors, from `low` on
     passed, before = 0.0, trials
     for place, size in enumerate(sizes):
-        live = laws.any(axis=1)
-        laws[live] = carried(laws[live], int(size) - before, shares[live])
+        more = int(size) - before
+        room = min(most_new_errors(more, shares), table.allowed[-1] + 1 - low - laws.shape[1])
+        laws = carried(np.pad(laws, ((0, 0), (0, max(room, 0)))), more, shares)
         laws[laws < _NOTHING] = 0.0
-        passed += float(laws[:, : allowed[place] + 1].sum()) / POSTERIOR_POINTS
-        laws[:, : allowed[place] + 1] = 0.0
+        passing = max(int(allowed[place]) + 1 - low, 0)
+        passed += float(laws[:, :passing].sum()) / POSTERIOR_POINTS
+        laws[:, :passing] = 0.0
         # More errors than any later look is likely to allow need not be followed.
-        more = (sizes[place:] - size)[:, None] * shares
-        spare = allowed[place:, None] - more + _HOPE * np.sqrt(more + 1.0)
-        laws[count > spare.max(axis=0)[:, None]] = 0.0
+        later = (sizes[place:] - size)[:, None] * shares
+        spare = (allowed[place:, None] - later + _HOPE * np.sqrt(later + 1.0)).max(axis=0)
+        laws[low + np.arange(laws.shape[1]) > spare[:, None]] = 0.0
         before = int(size)
         if passed >= POWER:
             return before
-        if passed + float(laws.sum()) / POSTERIOR_POINTS < POWER:
+        followed = np.flatnonzero(laws.any(axis=0))
+        if passed + float(laws.sum()) / POSTERIOR_POINTS < POWER or not len(followed):
             return None
+        laws, low = laws[:, followed[0] : followed[-1] + 1], low + int(followed[0])
     return None
 
 

@@ -109,28 +109,35 @@ def start_shares(weeks: int) -> FloatArray:
 def _gains_by_week(counted: Counted, stakes: FloatArray) -> FloatArray:
     """Log gains of each stake in each week, shape (stakes, weeks)."""
     limit, weights = counted.limit, counted.weights
-    per_error = np.where(counted.error, 1.0 - limit, -limit) * weights
-    return np.array(
-        [
-            np.bincount(counted.week, np.log1p(stake * per_error), minlength=counted.weeks)
-            for stake in stakes
-        ]
-    )
+    if not len(weights) or weights.min() < weights.max():
+        per_error = np.where(counted.error, 1.0 - limit, -limit) * weights
+        return np.array(
+            [
+                np.bincount(counted.week, np.log1p(stake * per_error), minlength=counted.weeks)
+                for stake in stakes
+            ]
+        )
+    # One weight for all, as in a cohort: the numbers of a week say it all.
+    wrong = np.bincount(counted.week[counted.error], minlength=counted.weeks)
+    right = np.bincount(counted.week, minlength=counted.weeks) - wrong
+    one = stakes[:, None] * weights[0]
+    return np.asarray(wrong * np.log1p(one * (1.0 - limit)) + right * np.log1p(-one * limit))
 
 
 def _counted(
     evidence: Evidence, kept: BoolArray, error: BoolArray, limit: float, zone: BoolArray
 ) -> Counted:
     """The kept cases; an error can happen in the zone only."""
-    weeks = np.floor(evidence.day / DAYS_A_START).astype(np.int64)
-    week = weeks - (weeks.min() if len(weeks) else 0)
+    start, end = evidence.day.min(initial=np.inf), evidence.day.max(initial=-np.inf)
+    first = np.floor(start / DAYS_A_START) if len(evidence) else 0.0
+    week = (np.floor(evidence.day[kept] / DAYS_A_START) - first).astype(np.int64)
     in_zone = evidence.propensity[zone]
     return Counted(
         error=error[kept],
         weights=1.0 / evidence.propensity[kept],
-        week=week[kept],
+        week=week,
         limit=limit,
         heaviest_error=float(1.0 / in_zone.min()) if len(in_zone) else evidence.largest_weight,
         heaviest=evidence.largest_weight,
-        weeks=int(week.max()) + 1 if len(week) else 0,
+        weeks=int(np.floor(end / DAYS_A_START) - first) + 1 if len(evidence) else 0,
     )

@@ -11,7 +11,7 @@ import numpy as np
 from models.boundary.candidates import just_above
 from models.boundary.evidence import FloatArray
 from models.boundary.notch_price import NotchPrice, Wanted, priced
-from models.boundary.step_ladder import Ladder
+from models.boundary.step_ladder import Ladder, Seen
 from models.vocabulary import Boundary
 
 if TYPE_CHECKING:
@@ -111,17 +111,21 @@ class _Ahead:
             far = [place for place, part in enumerate(decided) if part >= share - 1e-9]
             if not far:
                 continue
+            places = range(min(ladder.proven, far[0]), far[0] + 1)
             tests = [
-                self._wanted_step(ladder, place, decided[place])
-                for place in range(min(ladder.proven, far[0]), far[0] + 1)
+                self._wanted_step(ladder, place, seen, decided[place])
+                for place, seen in zip(
+                    places, ladder.seen_at(self.sequence.cohort, places), strict=True
+                )
             ]
             reaching.append(tests)
         if not reaching:
             return None
         return min(reaching, key=lambda tests: tests[-1].errors / max(tests[-1].trials, 1))
 
-    def _wanted_step(self, ladder: Ladder, place: int, decided: float) -> Wanted:
-        seen, step = ladder.seen(self.sequence.cohort, place), ladder.steps[place]
+    @staticmethod
+    def _wanted_step(ladder: Ladder, place: int, seen: Seen, decided: float) -> Wanted:
+        step = ladder.steps[place]
         return Wanted(
             step.cut, int(seen.error.sum()), seen.cases, step.first, ladder.limit,
             ladder.delta, step.phi, decided,

@@ -71,10 +71,11 @@ class Ladder:
     def advanced(self, cohort: Cohort) -> Ladder:
         """After every look that is due now; a look once taken is not taken again."""
         proven, taken = self.proven, self.taken
-        if proven == len(self.steps):
-            return self
-        rows = _Rows.beyond(cohort, self.risk, self.steps[-1].cut)
+        rows, reach = None, -1
         while proven < len(self.steps):
+            if rows is None or proven > reach:
+                reach = min(2 * proven - self.proven + 4, len(self.steps) - 1)
+                rows = _Rows.beyond(cohort, self.risk, self.steps[reach].cut)
             seen = rows.seen(self.steps[proven].cut)
             table = self.table(proven, seen.cases)
             passed = seen.errors_at(table.sizes[taken:]) <= np.array(table.allowed[taken:])
@@ -93,8 +94,12 @@ class Ladder:
 
     def seen(self, cohort: Cohort, step: int) -> Seen:
         """The cohort's cases on a step's side of its cut, as far as every truth is in."""
-        cut = self.steps[step].cut
-        return _Rows.beyond(cohort, self.risk, cut).seen(cut)
+        return self.seen_at(cohort, range(step, step + 1))[0]
+
+    def seen_at(self, cohort: Cohort, steps: range) -> list[Seen]:
+        """`seen` of steps that follow one another."""
+        rows = _Rows.beyond(cohort, self.risk, self.steps[steps[-1]].cut)
+        return [rows.seen(self.steps[step].cut) for step in steps]
 
     def bound(self, cohort: Cohort, cut: float) -> float | None:
         """The error share proven for a step's cut at the looks' own levels; None: not estimable.
