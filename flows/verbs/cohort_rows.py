@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import IntEnum
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -41,6 +42,16 @@ GIVEN_UP_AFTER = 2.0
 """Times the maturity: a case whose truth has not come by then is taken as never coming."""
 
 
+class WaitsFor(IntEnum):
+    """What a case of the cohort lacks before its truth may speak."""
+
+    NOTHING = 0
+    MATURITY = 1
+    A_HOLD = 2
+    SECOND_REVIEW = 3
+    A_LABEL = 4
+
+
 def cohort_for(
     desk: Desk, book: Book, case_type: str, generation: Generation, hoped: Boundary | None = None
 ) -> pd.DataFrame:
@@ -52,8 +63,9 @@ def cohort_for(
             confirmed are waited for (METHODS 1.6); None: no label is doubted.
 
     Returns:
-        The columns of an EVIDENCE table (DESIGN 7) with `in_cohort`, `in_block_cohort` and
-        `given_up`; `bad` is null where the truth is not in. One row a case that either cohort has.
+        The columns of an EVIDENCE table (DESIGN 7) with `in_cohort`, `in_block_cohort`,
+        `given_up` and `waits_for` (see `WaitsFor`); `bad` is null where the truth is not in. One row
+        a case that either cohort has.
     """
     asked = (
         "cohort",
@@ -251,26 +263,47 @@ def _with_truth(
     """The truth as far as it may speak: not before maturity, not on hold, not while a contradiction
     is unconfirmed. Each of these delays a look, and nothing more."""
     if rows.empty:
-        return rows.assign(given_up=False)
+        return rows.assign(given_up=False, waits_for=np.int8(0))
     opened = rows["opened_at"]
     until = book.mature_until(desk, case_type)
-    waits = (opened >= pd.Timestamp(until)).to_numpy(dtype=np.bool_, copy=True)
+    waits_for = np.where(opened >= pd.Timestamp(until), WaitsFor.MATURITY, WaitsFor.NOTHING)
     held = on_hold(desk, book, case_type)
     if len(held):
-        waits |= np.isin(rows[CASE_NUMBER].to_numpy(dtype=np.int64), held)
+        stands = np.isin(rows[CASE_NUMBER].to_numpy(dtype=np.int64), held)
+        waits_for[stands] = WaitsFor.A_HOLD
     if hoped is not None:
-        settled = rows[rows["automatable"].to_numpy(dtype=np.bool_) & ~waits]
+        decidable = rows["automatable"].to_numpy(dtype=np.bool_)
+        settled = rows[decidable & (waits_for == WaitsFor.NOTHING)]
         doubted = contradictions(settled, hoped).rows["case_id"]
-        waits |= rows["case_id"].isin(doubted).to_numpy(dtype=np.bool_)
-    bad = rows["bad"].to_numpy(dtype=np.float64)
+        # A case drawn later has a second row, which waits with the first.
+        waits_for[rows["case_id"].isin(doubted).to_numpy(dtype=np.bool_)] = WaitsFor.SECOND_REVIEW
+    bad = np.where(waits_for != WaitsFor.NOTHING, np.nan, rows["bad"].to_numpy(dtype=np.float64))
     patience = _patience(desk, case_type)
     # The patience with a case drawn later begins at that draw.
     begun = opened.where(~rows["from_store"].to_numpy(dtype=np.bool_), rows["entered_at"])
     old = (begun < pd.Timestamp(book.as_of - patience)).to_numpy(dtype=np.bool_)
+    unlabelled = (waits_for == WaitsFor.NOTHING) & np.isnan(bad)
+    waits_for[unlabelled & ~old] = WaitsFor.A_LABEL
     told: pd.DataFrame = rows.assign(
-        bad=np.where(waits, np.nan, bad), given_up=old & ~waits & np.isnan(bad)
+        bad=bad, given_up=unlabelled & old, waits_for=waits_for.astype(np.int8)
     )
     return told
+
+
+def what_is_waited_for(frame: pd.DataFrame) -> str:
+    """Why cases of a cohort have no settled label, and the command that serves people; "" where all have."""
+    found = frame.loc[frame["in_cohort"].to_numpy(dtype=np.bool_), "waits_for"]
+    counts = np.bincount(found.to_numpy(dtype=np.int64), minlength=len(WaitsFor))
+    said = [f"{counts[why]:,} {words}" for why, words in _WAITED_FOR.items() if counts[why]]
+    return f"What they wait for: {'; '.join(said)}." if said else ""
+
+
+_WAITED_FOR = {
+    WaitsFor.SECOND_REVIEW: "a second review (ratchet second-reviews --to FILE)",
+    WaitsFor.A_HOLD: "the end of a hold (ratchet release or discard)",
+    WaitsFor.A_LABEL: "a label (ratchet open-draws --to FILE)",
+    WaitsFor.MATURITY: "the case type's maturity",
+}
 
 
 def _patience(desk: Desk, case_type: str) -> timedelta:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from configs.errors import GateRefused
+from flows.verbs.cohort_rows import what_is_waited_for
 from flows.verbs.generation import SEQUENCE, last_version
 from flows.verbs.given import Given
 from flows.verbs.label_trust import held, past_the_gates
@@ -55,8 +56,8 @@ def look(given: Given) -> tuple[Certificate, CertificationSequence, bool]:
     sequence, told = sequence_of(given)
     _record(given, sequence)
     certificate = given.certificate(sequence)
-    if told:
-        certificate = replace(certificate, reasons=(*certificate.reasons, told))
+    more = [one for one in (what_is_waited_for(given.frame), told) if one]
+    certificate = replace(certificate, reasons=(*certificate.reasons, *more))
     certificate = _worth_a_notch(certificate, sequence, given.incumbent)
     if certificate.verdict is CertificateVerdict.CERTIFIED:
         questions = contradictions(_countable(given.frame), certificate.boundary)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,10 +19,16 @@ pytestmark = [
 ]
 
 
+def priced(line: dict[str, Any]) -> bool:
+    """Certified, so many labels, or that no number of them proves it: the draws of a home decide which."""
+    if line["verdict"] == "certified" or line["labels_needed"]:
+        return True
+    return line["verdict"] == "hold" and "a better model is the way" in " ".join(line["reasons"])
+
+
 def test_another_agents_feed_has_a_price_and_a_challenger_that_scores_all(tmp_path: Path) -> None:
     first, after = as_it_is(tmp_path, (24, 26)).lines
-    assert first["verdict"] in ("certified", "insufficient_evidence")
-    assert first["verdict"] == "certified" or first["labels_needed"]
+    assert priced(first)
     assert first["people"] == ["retrain 0"]
     (shadow,) = after["shadow"]
     assert shadow["scored"] == shadow["decisions"] > 0
