@@ -31,6 +31,7 @@ import sys
 import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -47,11 +48,10 @@ from benchmarks.worlds import (
     World,
     exchange_world,
 )
-from models.boundary import (
-    CertificationSequence,
-    certify,
-    delta_of_look,
-)
+from models.boundary import CertificationSequence, certify, delta_of_look
+from models.boundary.candidates import just_below
+from models.boundary.look_table import LookTable, look_table, looks_within
+from models.boundary.notch_price import HORIZON
 from models.vocabulary import Boundary, CertificateVerdict, Targets
 
 WORLDS = ("d2.5-10%", "d3.2-5%-stealth", "d3-5%-stealth", "d3.5-2%-stealth", "ato", "withdrawal")
@@ -64,7 +64,7 @@ DAYS, CASES_A_DAY = 180, 5_000
 MOST_COHORT, MOST_TRAFFIC = 600_000, 2_500_000
 """Cohort cases and traffic after which a repetition ends without its notch."""
 
-REPETITIONS = {"cohort": 40, "limit": 40, "restart": 16}
+REPETITIONS = {"cohort": 200, "limit": 200, "restart": 12}
 CHECKED = 2
 SEED = 20_260_211
 HERE = Path(__file__).parent
@@ -113,9 +113,9 @@ def repetition(name: str, method: str, number: int, cache_folder: Path) -> dict[
 
 
 def _cohort(world: World, stream: _Stream) -> dict[str, Any]:
-    frame = stream.cohort(HELD_BACK)
-    sequence = CertificationSequence.start(TARGETS, frame)
-    first = live = sequence.proven_by_recall
+    sequence = CertificationSequence.start(TARGETS, stream.cohort(HELD_BACK))
+    looks = _Looks.of(sequence, stream)
+    first = live = looks.proven
     begun = world.share_passed(first) if first is not None else 0.0
     price = sequence.price(NOTCH, CASES_A_DAY, rate=RATE)["pass"]
     priced_at = None if price.cut is None else world.share_passed(price.cut)
@@ -129,13 +129,12 @@ def _cohort(world: World, stream: _Stream) -> dict[str, Any]:
         end = min(
             int(end * 1.05) + 1, HELD_BACK + (horizon if oracle_share is None else MOST_COHORT)
         )
-        frame = stream.cohort(end)
-        sequence = sequence.extend(frame)
-        more = sequence.looks[-1].rows - HELD_BACK if sequence.looks else 0
-        cut = sequence.proven_by_recall
+        looks.take(end)
+        more = max(looks.rows - HELD_BACK, 0)
+        cut = looks.proven
         passed = world.share_passed(cut) if cut is not None else 0.0
         if labels is None and passed >= begun + NOTCH:
-            below = frame["score"].to_numpy()[HELD_BACK : HELD_BACK + max(more, 0)]
+            below = stream.score[HELD_BACK : HELD_BACK + more]
             labels = int((below <= (-1.0 if first is None else first)).sum())
         if price.cases is not None and price_kept is None and priced_at is not None:
             if passed >= priced_at - 1e-9:
@@ -156,6 +155,47 @@ def _cohort(world: World, stream: _Stream) -> dict[str, Any]:
         "first": first,
         "price_labels": price.labels,
     }
+
+
+@dataclass
+class _Looks:
+    """A sequence's looks, one by one, where every truth is in at once: nothing of the earlier cases is
+    read again. `tests/benchmarks/test_next_notch.py` takes them with the sequence itself, too.
+
+    Attributes:
+        table: of the whole life.
+        rows: cases up to the last bad one that the last look used.
+        proven: the widest cut of all looks so far.
+    """
+
+    stream: _Stream
+    table: LookTable
+    taken: int = 0
+    rows: int = 0
+    proven: float | None = None
+
+    @classmethod
+    def of(cls, begun: CertificationSequence, stream: _Stream) -> _Looks:
+        """The looks of a sequence that has just begun on the held-back cases."""
+        most = looks_within(begun.first, HORIZON * begun.first)
+        table = look_table(begun.first, 1.0 - RECALL, DELTA, phi=begun.phi, looks=most)
+        looks = cls(stream, table)
+        looks.take(HELD_BACK)
+        return looks
+
+    def take(self, cases: int) -> None:
+        """Every look that is due with the first cases."""
+        self.stream.grow(cases)
+        score, places = self.stream.score, np.flatnonzero(self.stream.bad[:cases])
+        while self.table.sizes[self.taken] <= len(places):
+            size, allowed = self.table.sizes[self.taken], self.table.allowed[self.taken]
+            self.taken += 1
+            self.rows = int(places[size - 1]) + 1
+            if allowed < 0:
+                continue
+            cut = just_below(float(np.partition(score[places[:size]], allowed)[allowed]))
+            if cut is not None and float(score[: self.rows].min()) <= cut:
+                self.proven = cut if self.proven is None else max(self.proven, cut)
 
 
 def _restart(world: World, stream: _Stream) -> dict[str, Any]:
@@ -240,12 +280,16 @@ class _Stream:
         self.score: FloatArray = np.empty(0)
         self.bad: BoolArray = np.empty(0, dtype=np.bool_)
 
-    def cohort(self, cases: int) -> pd.DataFrame:
-        """The first cases; drawn in fixed portions, so that all methods see the same ones."""
+    def grow(self, cases: int) -> None:
+        """Have so many cases; drawn in fixed portions, so that all methods see the same ones."""
         while len(self.score) < cases:
             score, bad = self.world.draw(self.rng, HELD_BACK)
             self.score = np.concatenate([self.score, score])
             self.bad = np.concatenate([self.bad, bad])
+
+    def cohort(self, cases: int) -> pd.DataFrame:
+        """The first cases."""
+        self.grow(cases)
         return pd.DataFrame({"score": self.score[:cases], "bad": self.bad[:cases].astype(float)})
 
     def traffic(self, cases: int, live: float) -> pd.DataFrame:
