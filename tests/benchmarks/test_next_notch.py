@@ -18,7 +18,7 @@ WORLDS = [
 @pytest.mark.parametrize("world", WORLDS)
 def test_looks_taken_one_by_one_are_those_of_extending_the_sequence(world: World) -> None:
     """Twelve steps of 5 % more cases, and one of half as many again, which takes many looks at once."""
-    stream = bench._Stream(world, np.random.default_rng(17))
+    stream = bench._Stream(world, np.random.default_rng(17), np.random.default_rng(18))
     sequence = CertificationSequence.start(bench.TARGETS, stream.cohort(bench.HELD_BACK))
     looks = bench._Looks.of(sequence, stream)
     ends = [int(bench.HELD_BACK * 1.05**step) for step in range(1, 13)]
@@ -27,7 +27,9 @@ def test_looks_taken_one_by_one_are_those_of_extending_the_sequence(world: World
         sequence = sequence.extend(stream.cohort(end))
         looks.take(end)
         assert looks.taken == len(sequence.looks)
-        assert looks.rows == sequence.looks[-1].rows
         assert looks.proven == sequence.proven_by_recall
         proven.append(looks.proven)
     assert len(set(proven)) >= 2
+    for rows, cut in looks.widened:
+        assert rows == next(look.rows for look in sequence.looks if look.cut == cut)
+    assert looks.rows_at(lambda cut: cut > looks.widened[0][1]) == looks.widened[1][0]
