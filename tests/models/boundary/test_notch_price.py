@@ -213,7 +213,8 @@ def test_labels_that_came_early_do_not_change_the_price(which: str) -> None:
     before = CertificationSequence.start(RECALL, base)
     after = before.extend(pd.concat([base, early], ignore_index=True))
     told = before.price(incumbent=before.proven)["pass"].cases
-    assert told is not None and told > 0
+    assert told is not None
+    assert told > 0
     now = after.price(incumbent=before.proven)["pass"].cases
     # The cut of the notch moves a little with the scores that came in.
     assert now == pytest.approx(told, rel=0.1)
