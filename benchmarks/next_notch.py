@@ -6,7 +6,7 @@ are audited at 10 %. Three methods see the same worlds (METHODS 1.2, "Must reach
 - `cohort`: the certification sequence; a wider cut is promoted from two points of automation on.
 - `noisy`: the same where 1 % of the first words are wrong, contradictions are confirmed by a second
   review, labels count from 30 days on and none comes in for 14 days in the middle of the half year
-  (`benchmarks.noisy_labels`; in the Gaussian worlds).
+  (`benchmarks.noisy_labels`).
 - `restart`: the Poisson worst-case test of an incumbent's audits (1.2b), which starts anew at each
   promotion; looks split by 6/(pi^2 i^2), the first at an effective sample of 1,000, then at every
   quarter more.
@@ -74,7 +74,7 @@ While a held-back case waits for a second word no look can come, and the next ni
 MOST_COHORT, MOST_TRAFFIC = 600_000, 2_500_000
 """Cohort cases and traffic after which a repetition ends without its notch."""
 
-REPETITIONS = {"cohort": 200, "noisy": 60, "limit": 200, "restart": 12}
+REPETITIONS = {"cohort": 400, "noisy": 80, "limit": 200, "restart": 12}
 CHECKED = 2
 SEED = 20_260_211
 HERE = Path(__file__).parent
@@ -507,7 +507,7 @@ def check(cache_folder: Path) -> int:
 
 def _checked() -> Iterator[tuple[str, str]]:
     """Worlds that need no pool of cases to be built first."""
-    yield from (("d3.5-2%-stealth", method) for method in ("cohort", "limit"))
+    yield from (("d3.5-2%-stealth", method) for method in ("cohort", "noisy", "limit"))
     yield ("d2.5-10%", "limit")
 
 
