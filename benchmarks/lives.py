@@ -354,9 +354,11 @@ def limits(passed: int, lives: int) -> tuple[float, float]:
 
 
 def check() -> int:
-    """Recompute the first chunk of each; 1 when one differs from what is stored."""
+    """Recompute the first chunk of each design; 1 when one differs from what is stored."""
     wrong = 0
     for design, first in _cells():
+        if design != "plain" and first != FIRSTS[0]:
+            continue  # the same code on three times the cases
         before = stored(design, first)
         for number in range(CHECKED):
             now = chunk(design, first, number)
