@@ -50,14 +50,16 @@ lint: setup
 mutants: setup
 	$(BIN)/python .ci/mutants.py
 
-# Recomputes a slice of the benchmarks of certificate, triage, guardrail, the next notch and drift, and compares
-# with the committed results.
+# Recomputes a slice of the benchmarks of certificate, triage, guardrail, the next notch, whole lives, retrains
+# and drift, and compares with the committed results.
 bench-check: setup
 	$(BIN)/python -m benchmarks.certificate --check
 	$(BIN)/python -m benchmarks.triage --check
 	$(BIN)/python -m benchmarks.guardrail --check
 	$(BIN)/python -m benchmarks.lasting_shift --check
 	$(BIN)/python -m benchmarks.next_notch --check
+	$(BIN)/python -m benchmarks.lives --check
+	$(BIN)/python -m benchmarks.retrain --check
 	$(BIN)/python -m benchmarks.drift_worlds --check
 
 # Needs the public data (RATCHET_DATA); several minutes.

@@ -4,6 +4,9 @@ Simulated. 36,000 cases are held back and prove a first pass cut; from then on t
 are audited at 10 %. Three methods see the same worlds (METHODS 1.2, "Must reach"):
 
 - `cohort`: the certification sequence; a wider cut is promoted from two points of automation on.
+- `noisy`: the same where 1 % of the first words are wrong, contradictions are confirmed by a second
+  review, labels count from 30 days on and none comes in for 14 days in the middle of the half year
+  (`benchmarks.noisy_labels`).
 - `restart`: the Poisson worst-case test of an incumbent's audits (1.2b), which starts anew at each
   promotion; looks split by 6/(pi^2 i^2), the first at an effective sample of 1,000, then at every
   quarter more.
@@ -13,8 +16,10 @@ are audited at 10 %. Three methods see the same worlds (METHODS 1.2, "Must reach
 Counted are the audit labels in the pass zone from the first promotion to a cut with two points more
 automation, then the share of the oracle's automation after 180 days at 5,000 cases a day, whether any
 promoted cut is truly too wide, and whether the price named at the first promotion was enough.
-The labels are those of lives in which the oracle itself has two points more than the first cut; the
-mean is over those that got there within the cap. A repetition's random numbers depend on its world
+The labels are those of lives in which the oracle itself has two points more than the first cut, up to
+the last case that the look used which gave them; median and 80th percentile are shown both over all
+these lives (one that never gets there counts as more than any) and over those that got there within
+the cap, the mean over the latter. A repetition's random numbers depend on its world
 and number alone. Raw results:
 results/next_notch/WORLD-METHOD.jsonl, a line a repetition; an interrupted run goes on.
 
@@ -29,8 +34,9 @@ import json
 import math
 import sys
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -38,6 +44,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmarks.noisy_labels import NoisyLabels
 from benchmarks.worlds import (
     BoolArray,
     ExchangePlan,
@@ -47,24 +54,27 @@ from benchmarks.worlds import (
     World,
     exchange_world,
 )
-from models.boundary import (
-    CertificationSequence,
-    certify,
-    delta_of_look,
-)
+from models.boundary import CertificationSequence, certify, delta_of_look
+from models.boundary.candidates import just_below
+from models.boundary.look_table import LookTable, look_table, looks_within
+from models.boundary.notch_price import HORIZON
 from models.vocabulary import Boundary, CertificateVerdict, Targets
 
 WORLDS = ("d2.5-10%", "d3.2-5%-stealth", "d3-5%-stealth", "d3.5-2%-stealth", "ato", "withdrawal")
-METHODS = ("cohort", "restart", "limit")
+METHODS = ("cohort", "noisy", "restart", "limit")
 RECALL, DELTA = 0.99, 0.035
 TARGETS = Targets(recall=RECALL, delta=DELTA)
 ORACLE = Targets(precision=0.95, recall=RECALL)
 HELD_BACK, RATE, NOTCH = 36_000, 0.10, 0.02
 DAYS, CASES_A_DAY = 180, 5_000
+NIGHTS_APART, LATER_APART = 5, 20
+"""Days between the nights of `noisy` that are looked at; after the half year a twentieth of the life.
+While a held-back case waits for a second word no look can come, and the next night is looked at."""
+
 MOST_COHORT, MOST_TRAFFIC = 600_000, 2_500_000
 """Cohort cases and traffic after which a repetition ends without its notch."""
 
-REPETITIONS = {"cohort": 40, "limit": 40, "restart": 16}
+REPETITIONS = {"cohort": 400, "noisy": 80, "limit": 200, "restart": 12}
 CHECKED = 2
 SEED = 20_260_211
 HERE = Path(__file__).parent
@@ -98,8 +108,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def repetition(name: str, method: str, number: int, cache_folder: Path) -> dict[str, Any]:
     """One life of one world under one method."""
     world = world_of(name, cache_folder)
-    stream = _Stream(world, np.random.default_rng([SEED, zlib.crc32(name.encode()), number]))
-    life = {"cohort": _cohort, "restart": _restart, "limit": _limit}[method](world, stream)
+    seed = [SEED, zlib.crc32(name.encode()), number]
+    stream = _Stream(world, np.random.default_rng(seed), np.random.default_rng([*seed, 1]))
+    lives = {"cohort": _cohort, "noisy": _noisy, "restart": _restart, "limit": _limit}
+    life = lives[method](world, stream)
     first = life["first"]
     begun = world.share_passed(first) if first is not None else 0.0
     possible = begun + NOTCH <= _oracle(world)  # else no cut that keeps the promise is a notch
@@ -109,13 +121,13 @@ def repetition(name: str, method: str, number: int, cache_folder: Path) -> dict[
     }  # fmt: skip
 
 
-# ---- the three methods
+# ---- the methods
 
 
 def _cohort(world: World, stream: _Stream) -> dict[str, Any]:
-    frame = stream.cohort(HELD_BACK)
-    sequence = CertificationSequence.start(TARGETS, frame)
-    first = live = sequence.proven_by_recall
+    sequence = CertificationSequence.start(TARGETS, stream.cohort(HELD_BACK))
+    looks = _Looks.of(sequence, stream)
+    first = live = looks.proven
     begun = world.share_passed(first) if first is not None else 0.0
     price = sequence.price(NOTCH, CASES_A_DAY, rate=RATE)["pass"]
     priced_at = None if price.cut is None else world.share_passed(price.cut)
@@ -129,13 +141,12 @@ def _cohort(world: World, stream: _Stream) -> dict[str, Any]:
         end = min(
             int(end * 1.05) + 1, HELD_BACK + (horizon if oracle_share is None else MOST_COHORT)
         )
-        frame = stream.cohort(end)
-        sequence = sequence.extend(frame)
-        more = sequence.looks[-1].rows - HELD_BACK if sequence.looks else 0
-        cut = sequence.proven_by_recall
+        looks.take(end)
+        cut = looks.proven
         passed = world.share_passed(cut) if cut is not None else 0.0
         if labels is None and passed >= begun + NOTCH:
-            below = frame["score"].to_numpy()[HELD_BACK : HELD_BACK + max(more, 0)]
+            rows = looks.rows_at(lambda one: world.share_passed(one) >= begun + NOTCH)
+            below = stream.score[HELD_BACK:rows]
             labels = int((below <= (-1.0 if first is None else first)).sum())
         if price.cases is not None and price_kept is None and priced_at is not None:
             if passed >= priced_at - 1e-9:
@@ -156,6 +167,118 @@ def _cohort(world: World, stream: _Stream) -> dict[str, Any]:
         "first": first,
         "price_labels": price.labels,
     }
+
+
+@dataclass
+class _Looks:
+    """A sequence's looks, one by one, where every truth is in at once: nothing of the earlier cases is
+    read again. `tests/benchmarks/test_next_notch.py` takes them with the sequence itself, too.
+
+    Attributes:
+        table: of the whole life.
+        proven: the widest cut of all looks so far.
+        widened: each look that brought a wider one: cases up to the last bad one it used, and the cut.
+    """
+
+    stream: _Stream
+    table: LookTable
+    taken: int = 0
+    proven: float | None = None
+    widened: list[tuple[int, float]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, begun: CertificationSequence, stream: _Stream) -> _Looks:
+        """The looks of a sequence that has just begun on the held-back cases."""
+        most = looks_within(begun.first, HORIZON * begun.first)
+        table = look_table(begun.first, 1.0 - RECALL, DELTA, phi=begun.phi, looks=most)
+        looks = cls(stream, table)
+        looks.take(HELD_BACK)
+        return looks
+
+    def take(self, cases: int) -> None:
+        """Every look that is due with the first cases."""
+        self.stream.grow(cases)
+        score, places = self.stream.score, np.flatnonzero(self.stream.bad[:cases])
+        while self.table.sizes[self.taken] <= len(places):
+            size, allowed = self.table.sizes[self.taken], self.table.allowed[self.taken]
+            self.taken += 1
+            rows = int(places[size - 1]) + 1
+            if allowed < 0:
+                continue
+            cut = just_below(float(np.partition(score[places[:size]], allowed)[allowed]))
+            if cut is None or float(score[:rows].min()) > cut:
+                continue
+            if self.proven is None or cut > self.proven:
+                self.proven = cut
+                self.widened.append((rows, cut))
+
+    def rows_at(self, far_enough: Callable[[float], bool]) -> int:
+        """The cases that the first look used whose cut is far enough."""
+        return next(rows for rows, cut in self.widened if far_enough(cut))
+
+
+def _noisy(world: World, stream: _Stream) -> dict[str, Any]:
+    a_day = CASES_A_DAY * RATE
+    labels_in = NoisyLabels(TARGETS, HELD_BACK, a_day, stream.words)
+    stream.grow(HELD_BACK)
+    labels_in.grow(stream.score, stream.bad)
+    targets = replace(TARGETS, delta=DELTA - labels_in.set_aside)
+    sequence = CertificationSequence.start(targets, labels_in.before_the_first_night())
+    first = live = sequence.proven_by_recall
+    begun = world.share_passed(first) if first is not None else 0.0
+    price = sequence.price(NOTCH, CASES_A_DAY, rate=RATE)["pass"]
+    priced_at = None if price.cut is None else world.share_passed(price.cut)
+    labels: int | None = None
+    price_kept: bool | None = None
+    days: int | None = None
+    oracle_share = proven_share = None
+    widest = begun
+    night, settled = 0, HELD_BACK
+    while oracle_share is None or (labels is None and night * a_day < MOST_COHORT):
+        step = NIGHTS_APART if oracle_share is None else max(NIGHTS_APART, night // LATER_APART)
+        step = step if settled >= HELD_BACK else 1
+        night = min(night + step, DAYS if oracle_share is None else int(MOST_COHORT / a_day))
+        cases = HELD_BACK + int(night * a_day)
+        stream.grow(cases)
+        labels_in.grow(stream.score[len(labels_in.score) :], stream.bad[len(labels_in.score) :])
+        known = labels_in.night(night, live)
+        settled = int(known["bad"].isna().to_numpy().argmax())  # the newest cases always wait
+        sequence = sequence.extend(known)
+        cut = sequence.proven_by_recall
+        passed = world.share_passed(cut) if cut is not None else 0.0
+        if labels is None and passed >= begun + NOTCH:
+            days = night
+            rows = _rows_at(sequence, lambda one: world.share_passed(one) >= begun + NOTCH)
+            below = stream.score[HELD_BACK:rows]
+            labels = int((below <= (-1.0 if first is None else first)).sum())
+        if price.cases is not None and price_kept is None and priced_at is not None:
+            used = (sequence.looks[-1].rows if sequence.looks else 0) - HELD_BACK
+            if passed >= priced_at - 1e-9:
+                price_kept = True
+            elif used >= price.cases * 1.05:
+                price_kept = False
+        if passed >= widest + NOTCH:
+            live, widest = cut, passed
+        if oracle_share is None and night >= DAYS:
+            oracle_share, proven_share = widest / _oracle(world), passed / _oracle(world)
+    broken = live is not None and world.true_miss_share(live) > 1.0 - RECALL + 1e-9
+    return {
+        "labels": labels,
+        "oracle_share": oracle_share,
+        "proven_share": proven_share,
+        "violated": bool(broken),
+        "price_kept": price_kept,
+        "first": first,
+        "price_labels": price.labels,
+        "days": days,
+    }
+
+
+def _rows_at(sequence: CertificationSequence, far_enough: Callable[[float], bool]) -> int:
+    """The cases that the first look used whose cut is far enough."""
+    return next(
+        look.rows for look in sequence.looks if look.cut is not None and far_enough(look.cut)
+    )
 
 
 def _restart(world: World, stream: _Stream) -> dict[str, Any]:
@@ -232,20 +355,26 @@ def _limit(world: World, stream: _Stream) -> dict[str, Any]:
 
 
 class _Stream:
-    """The cases of one life: a cohort that grows, or traffic under a cut."""
+    """The cases of one life: a cohort that grows, or traffic under a cut; `words` draws what is said
+    about them, where that may be wrong."""
 
-    def __init__(self, world: World, rng: np.random.Generator) -> None:
+    def __init__(self, world: World, rng: np.random.Generator, words: np.random.Generator) -> None:
         self.world = world
         self.rng = rng
+        self.words = words
         self.score: FloatArray = np.empty(0)
         self.bad: BoolArray = np.empty(0, dtype=np.bool_)
 
-    def cohort(self, cases: int) -> pd.DataFrame:
-        """The first cases; drawn in fixed portions, so that all methods see the same ones."""
+    def grow(self, cases: int) -> None:
+        """Have so many cases; drawn in fixed portions, so that all methods see the same ones."""
         while len(self.score) < cases:
             score, bad = self.world.draw(self.rng, HELD_BACK)
             self.score = np.concatenate([self.score, score])
             self.bad = np.concatenate([self.bad, bad])
+
+    def cohort(self, cases: int) -> pd.DataFrame:
+        """The first cases."""
+        self.grow(cases)
         return pd.DataFrame({"score": self.score[:cases], "bad": self.bad[:cases].astype(float)})
 
     def traffic(self, cases: int, live: float) -> pd.DataFrame:
@@ -317,10 +446,10 @@ def stored(name: str, method: str) -> dict[int, dict[str, Any]]:
 def table() -> str:
     """The figures of every world and method there is a result of."""
     rows = [
-        "| world | method | repetitions | labels to +2 points, median / 80th percentile | mean "
-        "| of the lives with two points to gain | of the oracle after 180 days, promoted | proven "
+        "| world | method | repetitions | labels to +2 points, median / 80th percentile | got there, of the "
+        "lives with two points to gain | of those that got there: median / 80th percentile | mean | of the oracle after 180 days, promoted | proven "
         "| violated | price kept |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     rows += [_row(name, method) for name in WORLDS for method in METHODS if stored(name, method)]
     return "\n".join(rows)
@@ -331,18 +460,25 @@ def _row(name: str, method: str) -> str:
     labels = np.array(
         [math.inf if one["labels"] is None else one["labels"] for one in lives if one["possible"]]
     )
-    middle, high = (float(np.quantile(labels, q, method="higher")) for q in (0.5, 0.8))
     counted = labels[np.isfinite(labels)]
     shares = [one["oracle_share"] for one in lives if one["oracle_share"] is not None]
     proven = [one["proven_share"] for one in lives if one.get("proven_share") is not None]
     kept = [one["price_kept"] for one in lives if one["price_kept"] is not None]
     return (
-        f"| {name} | {method} | {len(lives)} | {_thousands(middle)} / {_thousands(high)} "
-        f"| {_thousands(float(counted.mean())) if len(counted) else '-'} | {np.isfinite(labels).sum()} of {len(labels)} | {_mean(shares)} "
-        f"| {_mean(proven)} "
+        f"| {name} | {method} | {len(lives)} | {_quantiles(labels)} | {len(counted)} of {len(labels)} "
+        f"| {_quantiles(counted)} | {_thousands(float(counted.mean())) if len(counted) else '-'} "
+        f"| {_mean(shares)} | {_mean(proven)} "
         f"| {np.mean([one['violated'] for one in lives]):.3f} "
         f"| {_mean(kept)}{f' of {len(kept)}' if kept else ''} |"
     )
+
+
+def _quantiles(labels: FloatArray) -> str:
+    """Median and 80th percentile."""
+    if not len(labels):
+        return "-"
+    middle, high = (float(np.quantile(labels, q, method="higher")) for q in (0.5, 0.8))
+    return f"{_thousands(middle)} / {_thousands(high)}"
 
 
 def _thousands(count: float) -> str:
@@ -371,7 +507,7 @@ def check(cache_folder: Path) -> int:
 
 def _checked() -> Iterator[tuple[str, str]]:
     """Worlds that need no pool of cases to be built first."""
-    yield from (("d3.5-2%-stealth", method) for method in ("cohort", "limit"))
+    yield from (("d3.5-2%-stealth", method) for method in ("cohort", "noisy", "limit"))
     yield ("d2.5-10%", "limit")
 
 
