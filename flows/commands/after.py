@@ -156,21 +156,22 @@ def verify_certificate(file: Path, key: str | None, at: datetime | None) -> None
     when it holds, else 3 with a sentence for each reason.
     """
     from configs.errors import UserError
-    from flows.certificate_verifier import summary, verify
+    from flows.certificate_verifier import key_of, report
 
     if at is not None and at.tzinfo is None:
         raise UserError(f"{at.isoformat()} has no time zone; write it as {at.isoformat()}Z.")
     try:
+        key = None if key is None else key_of(key)
+    except ValueError as wrong:
+        raise UserError(f"--key: {wrong}; `ratchet certificate export` printed it.") from None
+    try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as wrong:
         raise UserError(f"{file} cannot be read as a certificate: {wrong}.") from None
-    wrongs = verify(text, at or datetime.now(UTC), key)
-    if wrongs:
-        click.echo("\n".join(f"Not to be relied on: {why}" for why in wrongs))
+    holds, lines = report(text, at or datetime.now(UTC), key)
+    click.echo("\n".join(lines))
+    if not holds:
         raise SystemExit(EXIT_GATE)
-    click.echo("\n".join(["It holds.", *summary(text)]))
-    if key is None:
-        click.echo("No --key was given: compare that key with the issuer's, got by another way.")
 
 
 COMMANDS = (look_back, audit_period, certificate)
