@@ -33,7 +33,7 @@ from models.hub import (
     dossier_digest,
     extension_request_of,
 )
-from models.hub.extensions import window_begins
+from models.hub.extensions import NO_WINDOW, window_begins
 from models.hub.said import same_person
 from models.vocabulary import Action
 
@@ -105,8 +105,7 @@ def draw_asked(
     since = window_begins(desk.ledger.history(), case_type, window)
     if since is None:
         raise UserError(
-            f"audits of {case_type} were to be drawn from the store since {window}, and there is no such "
-            "moment; `ratchet history` shows what was live and what was drawn."
+            f"audits of {case_type} were to be drawn from the store, and {NO_WINDOW[window]}."
         )
     rows = _joining(desk, case_type, since, now, rate)
     if rows.empty:

@@ -20,6 +20,7 @@ from flows.verbs.look import sequence_of
 from flows.verbs.night import earliest_evidence
 from flows.verbs.submit import submitted
 from flows.verbs.truth import Book, load_book
+from models.boundary import price_words
 from models.boundary.notch_price import NotchPrice
 from models.boundary.sprint_cost import SprintCost, Traffic, days_to_pay, sprint_cost
 from models.hub import Entry, Policy, ProposeSprint
@@ -138,6 +139,12 @@ def sprint_asked(
         policy = sprint_of(found.live, rate, end)
     except ValueError as wrong:
         raise UserError(f"a sprint of {case_type} was asked for: {wrong}.") from None
+    except OverflowError:
+        raise UserError(
+            f"a sprint of {case_type} was asked for, and at {price_words.percent(rate)} of the present "
+            f"traffic it would last {days:,.0f} days, beyond every date; ask for fewer labels or a higher "
+            "--rate."
+        ) from None
     return SprintAsked(found, policy, end, cost)
 
 

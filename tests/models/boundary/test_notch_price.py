@@ -122,6 +122,7 @@ def test_while_everything_is_reviewed_every_case_is_a_label() -> None:
     assert list(one.days) == [1.0]
     assert one.payback_days is None
     assert one.reviewed_anyway
+    assert one.comes_by_itself
     bad = len(found.bad_places)
     assert one.cases == int(np.ceil((found.first - bad) / (bad / 800)))
     beside = found.price(cases_per_day=100.0, rate=0.1)["pass"]
@@ -129,6 +130,7 @@ def test_while_everything_is_reviewed_every_case_is_a_label() -> None:
         10 * one.days[1.0]
     )  # another side, or model, decides and is audited
     assert not beside.reviewed_anyway
+    assert not beside.comes_by_itself
 
 
 def test_both_sides_are_priced_in_the_same_terms() -> None:
