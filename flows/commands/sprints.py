@@ -73,10 +73,7 @@ def sprint(
         click.echo(json.dumps({**asked.plain(), "filed": False}, indent=1))
     if person is None:
         if not as_json:
-            click.echo(
-                f"Nothing is filed: `ratchet sprint {case_type} --labels "
-                f"{max(round(asked.cost.labels), 1)}` asks for it."
-            )
+            click.echo(how_to_ask(case_type, asked.cost.labels, rate))
         return
     entry = file_sprint(desk, asked, person.name, now)
     policy = str(entry.policy_id)[:12]
@@ -120,6 +117,15 @@ def label_budget(to: Path | None, as_json: bool) -> None:
         click.echo(f"{name}: {why}")
     if to is not None:
         click.echo(f"Written: {to}")
+
+
+def how_to_ask(case_type: str, labels: float, rate: float) -> str:
+    """The command that files what was priced: at the same rate."""
+    more = "" if rate == 1.0 else f" --rate {rate:g}"
+    return (
+        f"Nothing is filed: `ratchet sprint {case_type} --labels {max(round(labels), 1)}{more}` asks "
+        "for it."
+    )
 
 
 def _from_store(case_type: str, window: str, rate: float, actor: str | None, as_json: bool) -> None:

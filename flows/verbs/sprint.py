@@ -132,19 +132,15 @@ def sprint_asked(
         days = days_to_pay(found.prices, found.traffic, rate)
     if days is None:
         return None
+    if labels is not None or until is not None:
+        _refuse_no_time(case_type, days, rate)
     plain_rate = found.live.audit.cohort_rates(found.live.boundary)[0]
     try:
         cost = sprint_cost(found.prices, found.traffic, rate, plain_rate, days)
         end = until or now + timedelta(days=days)
         policy = sprint_of(found.live, rate, end)
-    except ValueError as wrong:
+    except (ValueError, OverflowError) as wrong:
         raise UserError(f"a sprint of {case_type} was asked for: {wrong}.") from None
-    except OverflowError:
-        raise UserError(
-            f"a sprint of {case_type} was asked for, and at {price_words.percent(rate)} of the present "
-            f"traffic it would last {days:,.0f} days, beyond every date; ask for fewer labels or a higher "
-            "--rate."
-        ) from None
     return SprintAsked(found, policy, end, cost)
 
 
@@ -180,6 +176,21 @@ def file_sprint(desk: Desk, asked: SprintAsked, actor: str, now: datetime) -> En
         },
     )
     return submitted(desk, command, now)
+
+
+def _refuse_no_time(case_type: str, days: float, rate: float) -> None:
+    """A sprint is a time from now on, and has an end that somebody can wait for."""
+    why = ""
+    if days <= 0.0:
+        why = "that moment is past; give a later one"
+    elif days > price_words.LONGEST:
+        why = (
+            f"at {price_words.percent(rate)} of the present traffic it would last {price_words.days(days)}, "
+            "which is no sprint; ask for fewer labels, an earlier end or a higher --rate (`audit_rate` of "
+            "the case type is what is audited for good)"
+        )
+    if why:
+        raise UserError(f"a sprint of {case_type} was asked for, and {why}.")
 
 
 def _priced_now(desk: Desk, case_type: str, now: datetime) -> Priced:

@@ -191,7 +191,7 @@ class CertificationSequence:
             if risks & set(self.targets.named()):
                 decided = self._decided(live, zone)
                 notches = {step: wanted(decided + step) for step in (notch, notch / 2.0)}
-                own = zone == "block" and not self._one_cohort
+                apart = zone == "block" and not self._one_cohort
                 found[zone] = priced(
                     zone,
                     notch,
@@ -199,7 +199,8 @@ class CertificationSequence:
                     self._labels_in_hand,
                     decided,
                     cases_per_day,
-                    1.0 if own else rate,
+                    1.0 if apart else rate,
+                    apart,
                 )
         return found
 

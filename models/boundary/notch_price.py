@@ -105,8 +105,8 @@ class NotchPrice:
         days: by audit rate, at the traffic told; empty where none was.
         payback_days: until the reviews saved by the notch are as many as `labels`; None: unknown, or
             the labels cost nothing, as every case is reviewed anyway.
-        comes_by_itself: every case of the side's cohort is labelled at today's rate, so no audit on
-            top of it brings the notch nearer.
+        comes_by_itself: the side has a cohort of its own, every case of which is reviewed (METHODS
+            1.3), so no audit on top brings the notch nearer.
         reviewed_anyway: the side decides nothing yet either, so its labels cost nothing.
     """
 
@@ -221,6 +221,7 @@ def priced(
     decided: float,
     cases_per_day: float | None,
     rate: float,
+    apart: bool = False,
 ) -> NotchPrice:
     """The price of the first of the notches, largest first, that is provable.
 
@@ -229,7 +230,7 @@ def priced(
             cut automates so much more.
         decided: share of the cohort's cases that the side decides today.
         cases_per_day: traffic of this case type; None: no days are told.
-        rate: today's audit rate.
+        rate: today's audit rate; 1 where `apart`: the side has a cohort of its own, all of it reviewed.
     """
     reached: float | None = None
     for notch, tests in notches.items():
@@ -243,7 +244,7 @@ def priced(
                 zone, notch, asked, reached, True, in_hand, cases, labels,
                 *_in_days(cases, labels, notch, decided, cases_per_day, rate),
                 reviewed_anyway=rate >= 1.0 and decided <= 0.0,
-                comes_by_itself=rate >= 1.0,
+                comes_by_itself=apart,
             )  # fmt: skip
     return NotchPrice(zone, asked, asked, reached, False, in_hand)
 

@@ -159,7 +159,7 @@ def test_without_an_end_the_sprint_that_pays_for_a_notch_is_priced(
 @pytest.mark.parametrize(
     ("said", "why"),
     [
-        ({"until": "past"}, "lasts some days"),
+        ({"until": "past"}, "that moment is past"),
         ({"labels": 10, "rate": 0.01}, "above today's"),
     ],
 )
