@@ -109,10 +109,16 @@ def draw_asked(
         )
     rows = _joining(desk, case_type, since, now, rate)
     if rows.empty:
+        more = rate < 1.0 and not _joining(desk, case_type, since, now, 1.0).empty
+        why = (
+            f"every case since {since:%Y-%m-%d %H:%M} is drawn up to that rate already; give a higher --rate"
+            if more
+            else f"no case since {since:%Y-%m-%d %H:%M} is left to draw at any rate; what is decided from "
+            "now on is the next window's"
+        )
         raise UserError(
             f"audits of {case_type} were to be drawn from the store up to "
-            f"{price_words.percent(rate)}, and every case since {since:%Y-%m-%d %H:%M} is drawn up to "
-            "that rate already; give a higher --rate."
+            f"{price_words.percent(rate)}, and {why}."
         )
     found = priced(desk, load_book(desk, now, earliest_evidence(desk, now)), case_type)
     automatic = (rows["action"].astype("str") != Action.ESCALATE.value).to_numpy(dtype=np.bool_)

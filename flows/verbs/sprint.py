@@ -14,7 +14,7 @@ from configs.errors import GateRefused, UserError
 from flows.verbs.beside_the_proof import beside_the_proof
 from flows.verbs.desk import Desk
 from flows.verbs.generation import current_generation, last_version
-from flows.verbs.given import TRAFFIC_DAYS, Given, cohort_rate, given_for
+from flows.verbs.given import TRAFFIC_DAYS, Given, given_for, lasting_rate
 from flows.verbs.known_case_type import known_case_type
 from flows.verbs.look import sequence_of
 from flows.verbs.night import earliest_evidence
@@ -30,7 +30,7 @@ from models.vocabulary import Boundary
 
 @dataclass(frozen=True)
 class Priced:
-    """A case type's next notches, what its audits are drawn from, and today's rate.
+    """A case type's next notches, what its audits are drawn from, and the rate beside any sprint.
 
     Attributes:
         live: the policy in force; None: every case is reviewed.
@@ -76,7 +76,7 @@ def priced(desk: Desk, book: Book, case_type: str) -> Priced:
             f"{case_type} has no model yet, so no notch has a price; `ratchet retrain` fits one."
         )
     given, live = given_for(desk, book, generation), desk.ledger.live_policy(case_type)
-    rate = cohort_rate(live, book.as_of)
+    rate = lasting_rate(live)
     prices: Mapping[str, NotchPrice] = {}
     if len(given.frame) and given.frame["bad"].notna().any():
         sequence, _ = sequence_of(given)

@@ -75,7 +75,7 @@ def test_asking_for_the_price_files_nothing(home: LiveHome) -> None:
         ((NAME, "--labels", "9" * 30), "more than ten years, which is no sprint"),
         ((NAME, "--until", "9999-12-31T23:59:59-12:00"), "the last year that there is"),
         ((NAME, "--until", "0001-01-01T00:00:00+14:00"), "before the first"),
-        ((NAME, "--from-store", "go-live", "--rate", "0.1"), "give a higher --rate"),
+        ((NAME, "--from-store", "go-live", "--rate", "0.1"), "is left to draw at any rate"),
         (("atoo", "--labels", "5"), "there is no case type 'atoo'"),
         (("kyc_audit", "--labels", "5"), "labels come by themselves"),
     ],
