@@ -5,7 +5,7 @@
 Everything that can be computed again is: the table of looks with exact binomials, which promise each
 count keeps, the policy's name, the digests. The signature is Ed25519 (RFC 8032); `--key` is the issuer's
 public key, which must come by another way than the certificate. Exit code 0: it holds; 3: it does not,
-and each reason is a sentence. Copy this file wherever it is needed.
+and each reason is a sentence; 2: there was nothing to verify. Copy this file wherever it is needed.
 """
 
 from __future__ import annotations
@@ -49,6 +49,11 @@ _SIDES = {
 _TINY = 1e-9
 _MOST_LOOKS, _MOST_CASES, _MOST_WORK = 400, 10_000_000, 100_000_000
 """Beyond it, which no honest certificate comes near, a file is refused rather than computed for hours."""
+_MOST_PLACES = 10_000
+"""Powers of the growth that are tried for a table's sizes; 400 looks by 1.05 need some 420."""
+_LASTS = timedelta(days=90)
+_LONGEST = 500
+"""Signs of a line: what a file says reaches a terminal only so far."""
 _DEVIATIONS, _COUNTS = 9.0, 30
 """Errors farther from their mean, in standard deviations and counts, together have a probability below 1e-17."""
 
@@ -68,11 +73,38 @@ def verify(text: str, now: datetime, key: str | None = None) -> list[str]:
         told = _read(text)
         checks = (_digest, _signature, _policy, _proofs, _forms)
         wrong = [why for check in checks for why in check(told)]
-        return [*wrong, *_issuer(told, key), *_time(told, now)]
+        wrong = [*wrong, *_issuer(told, key), *_time(told, now)]
     except NotOne as why:
-        return [f"This is no certificate of the format {FORMAT}: {why}."]
+        wrong = [f"This is no certificate of the format {FORMAT}: {why}."]
+    except RecursionError:
+        wrong = [f"This is no certificate of the format {FORMAT}: it is nested too deeply."]
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, IndexError) as odd:
-        return [f"This is no certificate of the format {FORMAT}: {type(odd).__name__} ({odd})."]
+        wrong = [f"This is no certificate of the format {FORMAT}: {type(odd).__name__} ({odd})."]
+    return [_plain(why) for why in wrong]
+
+
+def report(text: str, now: datetime, key: str | None = None) -> tuple[bool, list[str]]:
+    """Whether it may be relied on, and the lines that say why not, or what it proves.
+
+    Args: as of `verify`.
+    """
+    wrong = verify(text, now, key)
+    if wrong:
+        return False, [f"Not to be relied on: {why}" for why in wrong]
+    unknown = "No --key was given: compare that key with the issuer's, got by another way."
+    return True, ["It holds.", *summary(text), *[unknown] * (key is None)]
+
+
+def key_of(text: str) -> str:
+    """A public key as it is compared.
+
+    Raises:
+        ValueError: it is not 64 hex digits.
+    """
+    key = text.strip().lower()
+    if not _is_sha256(key):
+        raise ValueError(f"{_plain(text)!r} is no public key, which has 64 hex digits")
+    return key
 
 
 def summary(text: str) -> list[str]:
@@ -91,11 +123,17 @@ def summary(text: str) -> list[str]:
     for one in told["proofs"]:
         size, allowed, _, errors = _passed(one["steps"][-1]["looks"])
         lines.append(f"{one['risk']}: {errors:,} errors among {size:,} cases, {allowed:,} allowed.")
-    return [
-        *lines,
+    lines += [
         f"Valid until {told['valid_until']}. {told['speaks_of']}",
         f"Signed with the key {told['signature']['public_key']}.",
     ]
+    return [_plain(line) for line in lines]
+
+
+def _plain(line: str) -> str:
+    """As one line in which nothing moves a terminal's cursor or looks like a line of ours."""
+    shown = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in line)
+    return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]} ..."
 
 
 # ---- reading
@@ -171,7 +209,12 @@ def _time(told: dict[str, Any], now: datetime) -> list[str]:
     wrong = []
     if until <= now:
         wrong.append(f"It expired at {told['valid_until']}.")
-    if issued > now + timedelta(days=1):
+    if not issued < until <= issued + _LASTS:
+        wrong.append(
+            f"It is to be valid from {told['issued_at']} until {told['valid_until']}; one of this format "
+            f"lasts {_LASTS.days} days at most."
+        )
+    if issued - timedelta(days=1) > now:
         wrong.append(f"It was issued at {told['issued_at']}, which is still to come.")
     ends = told["policy"]["valid_until"]
     if ends is not None and until > _moment(ends):
@@ -194,9 +237,15 @@ def _proofs(told: dict[str, Any]) -> list[str]:
     wrong = [
         f"{name} is proven twice." for name in sorted({n for n in proven if proven.count(n) > 1})
     ]
-    for risk in told["targets"]:
-        side, cut = _SIDES.get(risk, ("", ""))
-        if side and told["boundary"][cut] is not None and risk not in proven:
+    wrong += _sides(told["boundary"])
+    for risk, target in told["targets"].items():
+        if risk not in _SIDES:
+            wrong.append(f"It promises {risk}, of which this format has no proof.")
+            continue
+        if not 0.0 < target < 1.0:
+            wrong.append(f"It promises {risk} {target}, which is no share between 0 and 1.")
+        side, cut = _SIDES[risk]
+        if told["boundary"][cut] is not None and risk not in proven:
             wrong.append(
                 f"It promises {risk} and decides on its {side} side without a proof of it."
             )
@@ -209,11 +258,21 @@ def _proofs(told: dict[str, Any]) -> list[str]:
     return [*wrong, *(why for one in told["proofs"] for why in _proof(told, one, left))]
 
 
+def _sides(boundary: dict[str, float | None]) -> list[str]:
+    low, high = boundary["pass_at_or_below"], boundary["block_at_or_above"]
+    if low is None and high is None:
+        return ["It decides on neither side, so it proves nothing."]
+    if low is not None and high is not None and not low < high:
+        return [f"It passes up to {low} and blocks from {high} on, and a score can be both."]
+    return []
+
+
 def _deltas(told: dict[str, Any]) -> list[str]:
     delta = told["delta"]
     shares = delta["shares"]
     fits = (
         0.0 < delta["spendable"] <= delta["promised"] * (1.0 + _TINY) < 1.0
+        and all(share > 0.0 for share in shares.values())
         and math.fsum(shares.values()) <= delta["spendable"] * (1.0 + _TINY)
         and all(0.0 < one["delta"] <= shares[one["risk"]] * (1.0 + _TINY) for one in told["proofs"])
     )
@@ -291,7 +350,7 @@ def _is_sha256(value: object) -> bool:
 
 
 def _moment(text: str) -> datetime:
-    at = datetime.fromisoformat(text)
+    at = datetime.fromisoformat(f"{text[:-1]}+00:00" if text.endswith("Z") else text)
     if at.utcoffset() is None:
         raise NotOne(f"the moment {text} has no time zone")
     return at
@@ -344,6 +403,8 @@ def _sizes(first: int, growth: float, looks: int) -> list[int]:
     sizes: list[int] = []
     place = 0
     while len(sizes) < looks:
+        if place > _MOST_PLACES:
+            raise NotOne("its looks grow too slowly to be computed again")
         size = math.ceil(first * growth**place - 1e-9)
         if size > _MOST_CASES:
             raise NotOne(f"a look of {size} cases is too large to be computed again")
@@ -458,15 +519,20 @@ def main(arguments: list[str] | None = None) -> int:
     asked = argparse.ArgumentParser(description="Verify a portable certificate of Ratchet.")
     asked.add_argument("file", type=Path)
     asked.add_argument("--key", help="the issuer's public key, in hex, got by another way")
-    asked.add_argument("--at", type=_moment, help="the moment it is relied on; default: now")
+    asked.add_argument(
+        "--at", help="the moment it is relied on, as 2026-05-04T02:00:00Z; default: now"
+    )
     told = asked.parse_args(arguments)
-    text = told.file.read_text(encoding="utf-8")
-    wrong = verify(text, told.at or datetime.now(timezone.utc), told.key)  # noqa: UP017  # Python 3.10 reads it
-    lines = [f"Not to be relied on: {why}" for why in wrong] or ["It holds.", *summary(text)]
-    if not wrong and told.key is None:
-        lines.append("No --key was given: compare that key with the issuer's, got by another way.")
+    try:
+        key = None if told.key is None else key_of(told.key)
+        # The alias `datetime.UTC` is not in Python 3.10, which may read this.
+        now = datetime.now(timezone.utc) if told.at is None else _moment(told.at)  # noqa: UP017
+        text = told.file.read_text(encoding="utf-8")
+    except (OSError, ValueError) as wrong:
+        asked.error(_plain(f"nothing was verified: {wrong}"))
+    holds, lines = report(text, now, key)
     sys.stdout.write("\n".join(lines) + "\n")
-    return 3 if wrong else 0
+    return 0 if holds else 3
 
 
 if __name__ == "__main__":

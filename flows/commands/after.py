@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from flows.commands.exit_codes import EXIT_GATE
-from flows.commands.options import FILE, SHARE, UTC_STAMP
+from flows.commands.options import FILE, SHARE, UTC_STAMP, Number, in_utc
 from flows.commands.output import refuse_outputs, table
 
 
@@ -54,7 +54,7 @@ def look_back(case_type: str, to: Path | None, as_json: bool) -> None:
 @click.argument("case_type")
 @click.option("--from", "since", type=UTC_STAMP, required=True, help="First moment of the period.")
 @click.option("--to", "until", type=UTC_STAMP, required=True, help="First moment after it.")
-@click.option("--rate", type=click.FloatRange(0, 1, min_open=True),
+@click.option("--rate", type=Number(0, 1, min_open=True),
               help="Share of the auto-passed cases to review in all (default: what proves it if none is bad).")  # fmt: skip
 @click.option("--miss-share", type=SHARE, default=0.01, show_default=True, help="The promise.")
 @click.option(
@@ -156,21 +156,21 @@ def verify_certificate(file: Path, key: str | None, at: datetime | None) -> None
     when it holds, else 3 with a sentence for each reason.
     """
     from configs.errors import UserError
-    from flows.certificate_verifier import summary, verify
+    from flows.certificate_verifier import key_of, report
 
-    if at is not None and at.tzinfo is None:
-        raise UserError(f"{at.isoformat()} has no time zone; write it as {at.isoformat()}Z.")
+    now = datetime.now(UTC) if at is None else in_utc(at)
+    try:
+        key = None if key is None else key_of(key)
+    except ValueError as wrong:
+        raise UserError(f"--key: {wrong}; `ratchet certificate export` printed it.") from None
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as wrong:
         raise UserError(f"{file} cannot be read as a certificate: {wrong}.") from None
-    wrongs = verify(text, at or datetime.now(UTC), key)
-    if wrongs:
-        click.echo("\n".join(f"Not to be relied on: {why}" for why in wrongs))
+    holds, lines = report(text, now, key)
+    click.echo("\n".join(lines))
+    if not holds:
         raise SystemExit(EXIT_GATE)
-    click.echo("\n".join(["It holds.", *summary(text)]))
-    if key is None:
-        click.echo("No --key was given: compare that key with the issuer's, got by another way.")
 
 
 COMMANDS = (look_back, audit_period, certificate)

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from flows.commands.exit_codes import EXIT_GATE, EXIT_INPUT
-from flows.commands.options import FILE, SHARE, UTC_STAMP, boundary
+from flows.commands.options import FILE, SHARE, UTC_STAMP, Number, boundary
 from flows.commands.output import certificate_row, say, say_note, table
 
 
@@ -66,7 +66,7 @@ def admit(
 @click.option("--false-omission", type=SHARE, help="Upper limit on bad among the passed.")
 @click.option("--delta", type=SHARE, default=0.05, show_default=True, help="Over all case types.")
 @click.option("--incumbent", metavar="A,B", help="Boundary under which labels came in; '-': none.")
-@click.option("--days", type=click.FloatRange(0, min_open=True), help="Days the table covers.")
+@click.option("--days", type=Number(0, min_open=True), help="Days the table covers.")
 @click.option("--json", "as_json", is_flag=True)
 def certify(
     evidence: Path,
@@ -107,7 +107,7 @@ def certify(
 @click.option(
     "--slice", "slices", multiple=True, metavar="COLUMN", help="Look within its values, too."
 )
-@click.option("--margin", type=click.FloatRange(0), help="A weight may be off by this share.")
+@click.option("--margin", type=Number(0), help="A weight may be off by this share.")
 @click.option("--json", "as_json", is_flag=True)
 def triage(evidence: Path, slices: tuple[str, ...], margin: float | None, as_json: bool) -> None:
     """Say why the agent erred in EVIDENCE (Parquet or CSV): a weight (A), the threshold (B), the
@@ -144,8 +144,8 @@ def triage(evidence: Path, slices: tuple[str, ...], margin: float | None, as_jso
 
 @click.command()
 @click.argument("case_type")
-@click.option("--pass-below", type=click.FloatRange(0, 1), help="Auto-pass at or below this score.")
-@click.option("--block-above", type=click.FloatRange(0, 1), help="Auto-block at or above it.")
+@click.option("--pass-below", type=Number(0, 1), help="Auto-pass at or below this score.")
+@click.option("--block-above", type=Number(0, 1), help="Auto-block at or above it.")
 @click.option("--best", is_flag=True, help="The widest boundary the evidence certifies by now.")
 @click.option("--days", type=click.IntRange(1, 365), default=28, show_default=True)
 @click.option("--as-of", type=UTC_STAMP, help="With what was known by then; with its time zone.")

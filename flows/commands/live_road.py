@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from flows.commands.exit_codes import EXIT_GATE
-from flows.commands.options import FILE, UTC_STAMP
+from flows.commands.options import FILE, UTC_STAMP, Number
 from flows.commands.output import certificate_row, refuse_outputs, say_note, table
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def export_policy(case_type: str, to: Path | None) -> None:
 
 @click.command(name="import-history")
 @click.argument("source", type=FILE)
-@click.option("--hold-back", type=click.FloatRange(0.0, 1.0, max_open=True), metavar="SHARE",
+@click.option("--hold-back", type=Number(0.0, 1.0, max_open=True), metavar="SHARE",
               help="Of the past, by time: certifies the first model, trains nothing (default 0.7).")  # fmt: skip
 @click.option("--rejects", type=FILE, help="Write the rejected rows and their reasons here.")
 @click.option("--as-of", type=UTC_STAMP, help="The moment it is imported at, with its time zone.")

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import math
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
 FILE = click.Path(path_type=Path, dir_okay=False)
-SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
+
+
+class Number(click.FloatRange):
+    """A finite number in a range: NaN lies in every range by click's comparisons."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is no number.", param, ctx)
+        return number
+
+
+SHARE = Number(0, 1, min_open=True, max_open=True)
 
 
 class _Moment(click.ParamType[datetime]):
@@ -27,6 +42,28 @@ class _Moment(click.ParamType[datetime]):
 
 
 UTC_STAMP = _Moment()
+
+
+def in_utc(moment: datetime) -> datetime:
+    """A moment, future ones too, in UTC.
+
+    Raises:
+        UserError: it has no time zone, or is none that UTC can say.
+    """
+    from configs.errors import UserError
+
+    if moment.tzinfo is None:
+        raise UserError(
+            f"{moment.isoformat()} has no time zone; write it as {moment.isoformat()}Z."
+        )
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise UserError(
+            f"{moment.isoformat()} is before the first or after the last year that there is in UTC."
+        ) from None
+
+
 ACTOR = click.option(
     "--as", "actor", metavar="NAME", help="Who asks (default RATCHET_ACTOR); proven by a token."
 )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from flows.commands.exit_codes import EXIT_GATE
-from flows.commands.options import ACTOR, FILE, UTC_STAMP
+from flows.commands.options import ACTOR, FILE, UTC_STAMP, Number, in_utc
 from flows.commands.output import refuse_outputs, say_entry, table
 from flows.commands.people import asked_by
 from flows.reports.stamps import to_the_second
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.option("--until", type=UTC_STAMP, help="Until this moment; with its time zone.")
 @click.option("--from-store", "window", type=click.Choice(["go-live", "last-draw", "this-model"]),
               help="Draw past cases instead: since go-live, since the last such draw, or since the cases of the model under test begin.")  # fmt: skip
-@click.option("--rate", type=click.FloatRange(0, 1, min_open=True), default=1.0, show_default=True,
+@click.option("--rate", type=Number(0, 1, min_open=True), default=1.0, show_default=True,
               help="Share of the automatic decisions that is audited within it.")  # fmt: skip
 @ACTOR
 @click.option("--json", "as_json", is_flag=True)
@@ -58,7 +58,7 @@ def sprint(
     if window is not None:
         _from_store(case_type, window, rate, actor, as_json)
         return
-    moment = None if until is None else _in_utc(until)
+    moment = None if until is None else in_utc(until)
     desk, now = live.open_desk(), datetime.now(UTC)
     files = labels is not None or moment is not None
     person = asked_by(desk, actor) if files else None
@@ -73,10 +73,7 @@ def sprint(
         click.echo(json.dumps({**asked.plain(), "filed": False}, indent=1))
     if person is None:
         if not as_json:
-            click.echo(
-                f"Nothing is filed: `ratchet sprint {case_type} --labels "
-                f"{max(round(asked.cost.labels), 1)}` asks for it."
-            )
+            click.echo(how_to_ask(case_type, asked.cost.labels, rate))
         return
     entry = file_sprint(desk, asked, person.name, now)
     policy = str(entry.policy_id)[:12]
@@ -122,12 +119,13 @@ def label_budget(to: Path | None, as_json: bool) -> None:
         click.echo(f"Written: {to}")
 
 
-def _in_utc(until: datetime) -> datetime:
-    from configs.errors import UserError
-
-    if until.tzinfo is None:
-        raise UserError(f"{until.isoformat()} has no time zone; write it as {until.isoformat()}Z.")
-    return until.astimezone(UTC)
+def how_to_ask(case_type: str, labels: float, rate: float) -> str:
+    """The command that files what was priced: at the same rate."""
+    more = "" if rate == 1.0 else f" --rate {rate:g}"
+    return (
+        f"Nothing is filed: `ratchet sprint {case_type} --labels {max(round(labels), 1)}{more}` asks "
+        "for it."
+    )
 
 
 def _from_store(case_type: str, window: str, rate: float, actor: str | None, as_json: bool) -> None:

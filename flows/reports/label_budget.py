@@ -18,7 +18,7 @@ def budget_row(offer: Offer) -> dict[str, Any]:
     return {
         "case_type": offer.case_type,
         "side": price.zone,
-        "notch": f"{100.0 * price.notch:.3g} points",
+        "notch": price_words.points(price.notch),
         "in hand": price.in_hand,
         "labels": price.labels,
         "hours": None if offer.hours is None else round(offer.hours),

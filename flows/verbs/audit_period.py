@@ -89,8 +89,8 @@ class PeriodTold:
         audit, period = self.audit, self.period
         span = f"{self.since:%Y-%m-%d} to {self.until:%Y-%m-%d}"
         promise = (
-            f"at most {period.miss_share:.2%} of the bad cases of {span} were auto-passed "
-            f"({self.confidence:.0%})"
+            f"at most {_exact(period.miss_share)} of the bad cases of {span} were auto-passed "
+            f"({_exact(self.confidence)})"
         )
         verdict = {
             PeriodVerdict.PROVEN: f"Proven: {promise}.",
@@ -138,6 +138,11 @@ class PeriodTold:
             f"{audit.least_more:,} more cases of the order prove it if none of them is bad, {likely}; "
             f"{len(self.next_cases):,} of the next ones have no truth yet."
         ]
+
+
+def _exact(share: float) -> str:
+    """A promise in percent as it was given: rounded, a small one would be none at all."""
+    return f"{100.0 * share:.10g}%"
 
 
 def audit_period(

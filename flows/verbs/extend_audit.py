@@ -32,7 +32,7 @@ from models.hub import (
     dossier_digest,
     extension_request_of,
 )
-from models.hub.extensions import window_begins
+from models.hub.extensions import NO_WINDOW, window_begins
 from models.hub.said import same_person
 from models.label_cost.sprint_cost import brought, promise
 from models.vocabulary import Action
@@ -105,15 +105,20 @@ def draw_asked(
     since = window_begins(desk.ledger.history(), case_type, window)
     if since is None:
         raise UserError(
-            f"audits of {case_type} were to be drawn from the store since {window}, and there is no such "
-            "moment; `ratchet history` shows what was live and what was drawn."
+            f"audits of {case_type} were to be drawn from the store, and {NO_WINDOW[window]}."
         )
     rows = _joining(desk, case_type, since, now, rate)
     if rows.empty:
+        more = rate < 1.0 and not _joining(desk, case_type, since, now, 1.0).empty
+        why = (
+            f"every case since {since:%Y-%m-%d %H:%M} is drawn up to that rate already; give a higher --rate"
+            if more
+            else f"no case since {since:%Y-%m-%d %H:%M} is left to draw at any rate; what is decided from "
+            "now on is the next window's"
+        )
         raise UserError(
             f"audits of {case_type} were to be drawn from the store up to "
-            f"{price_words.percent(rate)}, and every case since {since:%Y-%m-%d %H:%M} is drawn up to "
-            "that rate already; give a higher --rate."
+            f"{price_words.percent(rate)}, and {why}."
         )
     found = priced(desk, load_book(desk, now, earliest_evidence(desk, now)), case_type)
     automatic = (rows["action"].astype("str") != Action.ESCALATE.value).to_numpy(dtype=np.bool_)

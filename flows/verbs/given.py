@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import numpy as np
 import numpy.typing as npt
@@ -112,7 +112,7 @@ def given_for(desk: Desk, book: Book, generation: Generation) -> Given:
         incumbent=live.boundary if live is not None and generation.promoted else None,
         hoped=hoped,
         digest=evidence_digest(frame, generation.digest),
-        rate=cohort_rate(live, book.as_of),
+        rate=lasting_rate(live),
         cases_per_day=_traffic(book, case_type),
     )
     if frame.empty:
@@ -130,11 +130,10 @@ def _once_a_case(labels: pd.DataFrame, hoped: Boundary, delta: float) -> FloatAr
     return credence(labels[first].reset_index(drop=True), hoped, delta)[codes]
 
 
-def cohort_rate(live: Policy | None, at: datetime) -> float:
-    """The rate at which cases decided at a moment enter the cohort under the live policy."""
-    if live is None:
-        return 1.0
-    return live.audit.cohort_rates(live.boundary, sprinting=live.audit.sprints_at(at))[0]
+def lasting_rate(live: Policy | None) -> float:
+    """The rate at which cases enter the cohort under the live policy once a sprint of it has ended: a
+    wait of months is not told at a rate that lasts some days."""
+    return 1.0 if live is None else live.audit.cohort_rates(live.boundary)[0]
 
 
 def evidence_digest(frame: pd.DataFrame, model_digest: str) -> str:

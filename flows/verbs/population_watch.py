@@ -341,8 +341,11 @@ def _recent(labels: pd.DataFrame, since: datetime) -> npt.NDArray[np.bool_]:
 
 def _delivered(tallies: pd.DataFrame, epoch: str) -> list[Delivered]:
     told = tallies[["received_at", "size", "sum"]].itertuples(index=False, name=None)
+    # Whoever draws from the store reviews decisions alone; the escalated cases have their labels.
+    alone = epoch.endswith(_FROM_THE_STORE)
     return [
-        Delivered(at.to_pydatetime(), int(rows), int(bad), epoch=epoch) for at, rows, bad in told
+        Delivered(at.to_pydatetime(), int(rows), int(bad), epoch=epoch, decided_alone=alone)
+        for at, rows, bad in told
     ]
 
 

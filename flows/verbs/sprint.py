@@ -14,12 +14,13 @@ from configs.errors import GateRefused, UserError
 from flows.verbs.beside_the_proof import beside_the_proof
 from flows.verbs.desk import Desk
 from flows.verbs.generation import current_generation, last_version
-from flows.verbs.given import TRAFFIC_DAYS, Given, cohort_rate, given_for
+from flows.verbs.given import TRAFFIC_DAYS, Given, given_for, lasting_rate
 from flows.verbs.known_case_type import known_case_type
 from flows.verbs.look import sequence_of
 from flows.verbs.night import earliest_evidence
 from flows.verbs.submit import submitted
 from flows.verbs.truth import Book, load_book
+from models.boundary import price_words
 from models.boundary.notch_price import NotchPrice
 from models.hub import Entry, Policy, ProposeSprint
 from models.hub.sprints import sprint_of
@@ -29,7 +30,7 @@ from models.vocabulary import Boundary
 
 @dataclass(frozen=True)
 class Priced:
-    """A case type's next notches, what its audits are drawn from, and today's rate.
+    """A case type's next notches, what its audits are drawn from, and the rate beside any sprint.
 
     Attributes:
         live: the policy in force; None: every case is reviewed.
@@ -75,7 +76,7 @@ def priced(desk: Desk, book: Book, case_type: str) -> Priced:
             f"{case_type} has no model yet, so no notch has a price; `ratchet retrain` fits one."
         )
     given, live = given_for(desk, book, generation), desk.ledger.live_policy(case_type)
-    rate = cohort_rate(live, book.as_of)
+    rate = lasting_rate(live)
     prices: Mapping[str, NotchPrice] = {}
     if len(given.frame) and given.frame["bad"].notna().any():
         sequence, _ = sequence_of(given)
@@ -131,12 +132,14 @@ def sprint_asked(
         days = days_to_pay(found.prices, found.traffic, rate)
     if days is None:
         return None
+    if labels is not None or until is not None:
+        _refuse_no_time(case_type, days, rate)
     plain_rate = found.live.audit.cohort_rates(found.live.boundary)[0]
     try:
         cost = sprint_cost(found.prices, found.traffic, rate, plain_rate, days)
         end = until or now + timedelta(days=days)
         policy = sprint_of(found.live, rate, end)
-    except ValueError as wrong:
+    except (ValueError, OverflowError) as wrong:
         raise UserError(f"a sprint of {case_type} was asked for: {wrong}.") from None
     return SprintAsked(found, policy, end, cost)
 
@@ -173,6 +176,21 @@ def file_sprint(desk: Desk, asked: SprintAsked, actor: str, now: datetime) -> En
         },
     )
     return submitted(desk, command, now)
+
+
+def _refuse_no_time(case_type: str, days: float, rate: float) -> None:
+    """A sprint is a time from now on, and has an end that somebody can wait for."""
+    why = ""
+    if days <= 0.0:
+        why = "that moment is past; give a later one"
+    elif days > price_words.LONGEST:
+        why = (
+            f"at {price_words.percent(rate)} of the present traffic it would last {price_words.days(days)}, "
+            "which is no sprint; ask for fewer labels, an earlier end or a higher --rate (`audit_rate` of "
+            "the case type is what is audited for good)"
+        )
+    if why:
+        raise UserError(f"a sprint of {case_type} was asked for, and {why}.")
 
 
 def _priced_now(desk: Desk, case_type: str, now: datetime) -> Priced:

@@ -105,7 +105,9 @@ class NotchPrice:
         days: by audit rate, at the traffic told; empty where none was.
         payback_days: until the reviews saved by the notch are as many as `labels`; None: unknown, or
             the labels cost nothing, as every case is reviewed anyway.
-        reviewed_anyway: the side decides nothing yet, so its labels come by themselves.
+        comes_by_itself: the side has a cohort of its own, every case of which is reviewed (METHODS
+            1.3), so no audit on top brings the notch nearer.
+        reviewed_anyway: the side decides nothing yet either, so its labels cost nothing.
     """
 
     zone: str
@@ -119,6 +121,7 @@ class NotchPrice:
     days: Mapping[float, float] = field(default_factory=dict)
     payback_days: float | None = None
     reviewed_anyway: bool = False
+    comes_by_itself: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "days", MappingProxyType(dict(self.days)))
@@ -142,7 +145,7 @@ class NotchPrice:
     @property
     def sentence(self) -> str:
         """For people: what is in hand, what is missing, how long it takes, and which road is cheapest."""
-        step = f"{100.0 * self.notch:.3g} points more on the {self.zone} side"
+        step = f"{price_words.points(self.notch)} more on the {self.zone} side"
         if not self.provable or self.cases is None or self.labels is None:
             return (
                 f"{step}: no number of labels within reach proves it ({self.in_hand:,} labels in hand); "
@@ -220,6 +223,7 @@ def priced(
     decided: float,
     cases_per_day: float | None,
     rate: float,
+    apart: bool = False,
 ) -> NotchPrice:
     """The price of the first of the notches, largest first, that is provable.
 
@@ -228,7 +232,7 @@ def priced(
             cut automates so much more.
         decided: share of the cohort's cases that the side decides today.
         cases_per_day: traffic of this case type; None: no days are told.
-        rate: today's audit rate.
+        rate: today's audit rate; 1 where `apart`: the side has a cohort of its own, all of it reviewed.
     """
     reached: float | None = None
     for notch, tests in notches.items():
@@ -242,6 +246,7 @@ def priced(
                 zone, notch, asked, reached, True, in_hand, cases, labels,
                 *_in_days(cases, labels, notch, decided, cases_per_day, rate),
                 reviewed_anyway=rate >= 1.0 and decided <= 0.0,
+                comes_by_itself=apart,
             )  # fmt: skip
     return NotchPrice(zone, asked, asked, reached, False, in_hand)
 

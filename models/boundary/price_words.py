@@ -14,6 +14,12 @@ def percent(rate: float) -> str:
     return f"{100.0 * rate:.3g} %"
 
 
+def points(share: float) -> str:
+    """A share of 1 in points of automation: 0.02 is "2 points", 0.01 "1 point"."""
+    said = f"{100.0 * share:.3g}"
+    return f"{said} point" if said == "1" else f"{said} points"
+
+
 def days(count: float) -> str:
     """A wait, never of no days: what takes less than one says so."""
     if count > LONGEST:

@@ -40,7 +40,7 @@ def by_zone(
             continue
         decided = ahead.decided(live, zone)
         notches = {step: wanted(decided + step) for step in (notch, notch / 2.0)}
-        own = zone == "block" and not ahead.one_cohort
+        apart = zone == "block" and not ahead.one_cohort
         found[zone] = priced(
             zone,
             notch,
@@ -48,7 +48,8 @@ def by_zone(
             ahead.labels_in_hand,
             decided,
             cases_per_day,
-            1.0 if own else rate,
+            1.0 if apart else rate,
+            apart,
         )
     return found
 

@@ -37,6 +37,8 @@ class Delivered:
         bad: labels that say bad; 0 where volume is judged.
         days: days since the delivery before, for volume; 0 where that is not judged.
         epoch: what drew its cases: shares of bad are compared within one epoch only.
+        decided_alone: none of its cases was escalated. What a sound boundary passes is all but good, so
+            that no bad label among some hundreds is nothing strange.
     """
 
     received_at: datetime
@@ -44,6 +46,7 @@ class Delivered:
     bad: int = 0
     days: float = 0.0
     epoch: str = ""
+    decided_alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,8 @@ def _far_rate(new: Sequence[Delivered], past: Sequence[Delivered]) -> str:
     rows, bad = sum(one.rows for one in new), sum(one.bad for one in new)
     before, bad_before = sum(one.rows for one in past), sum(one.bad for one in past)
     if before < FEWEST_TO_JUDGE:
-        if rows >= FEWEST_TO_JUDGE and bad in (0, rows):
+        one_class = bad == rows or (bad == 0 and not any(one.decided_alone for one in new))
+        if rows >= FEWEST_TO_JUDGE and one_class:
             return f"All {rows:,} labels are {'bad' if bad else 'good'}, and few came before."
         return ""
     if rows < FEWEST_TO_JUDGE or not rate_is_far(bad, rows, bad_before / before, before):

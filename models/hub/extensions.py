@@ -6,7 +6,7 @@ price; what nobody may choose is the cases, or a window by what came to light in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,6 +17,13 @@ from models.hub.external import SHADOW
 from models.hub.readers import dossier_digest, of, running_ab, was_revoked
 from models.hub.refusal import Refusal, Rule
 from models.hub.said import Said, same_person, short
+
+NO_WINDOW: Mapping[str, str] = {
+    "last_extension": "none was drawn there before; begin at go-live",
+    "this_model": "no model of it is under test while a boundary is or was live",
+    "go_live": "no boundary of it was ever live, so every case was reviewed and is in the cohort",
+}
+"""Why a window has no beginning, and what would."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +102,9 @@ def request_extension(
 ) -> Said | Refusal:
     begins = window_begins(history, command.case_type, command.since)
     if begins is None:
-        why = {
-            "last_extension": "no audit was drawn from its store before; begin at go_live",
-            "this_model": "no model of it is under test while a boundary is or was live",
-            "go_live": "no boundary was ever live, so every case was reviewed and is in the cohort",
-        }[command.since]
         return Refusal(
-            f"Audits of {command.case_type} were to be drawn from the store, and {why}.",
+            f"Audits of {command.case_type} were to be drawn from the store, and "
+            f"{NO_WINDOW[command.since]}.",
             Rule.NOTHING_TO_EXTEND,
         )
     refusal = _while_a_trial_runs(history, command.case_type)

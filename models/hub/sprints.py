@@ -18,7 +18,7 @@ from models.hub.lasting import sprint_has_ended
 from models.hub.narrower import decides_nothing
 from models.hub.policy import Policy
 from models.hub.promotion import asked_for
-from models.hub.readers import approval_of, live_policy_id, open_proposals, running_ab
+from models.hub.readers import approval_of, halt_of, live_policy_id, open_proposals, running_ab
 from models.hub.refusal import Refusal, Rule
 from models.hub.said import Said, short
 
@@ -88,6 +88,13 @@ def _nothing_to_raise(
         return Refusal(
             f"Every case of {command.case_type} is reviewed today, so there is no audit to raise; its "
             "labels come by themselves.",
+            Rule.NOTHING_TO_SPRINT,
+        )
+    halt = halt_of(history, command.case_type)
+    if halt is not None:
+        return Refusal(
+            f"{command.case_type} is halted by {halt.actor} since {halt.at.isoformat()}: every case is "
+            "reviewed, so there is no audit to raise. Ask again once two people have resumed it.",
             Rule.NOTHING_TO_SPRINT,
         )
     if not command.evidence_digest:

@@ -111,7 +111,7 @@ def recommendation(offers: Sequence[Offer]) -> str:
 
 def _first(offer: Offer) -> str:
     price, hours = offer.price, offer.hours or 0.0
-    step = f"{100.0 * price.notch:.3g} points more, {offer.gained:,.0f} cases a day"
+    step = f"{price_words.points(price.notch)} more, {offer.gained:,.0f} cases a day"
     told = (
         f"The next reviewer hour buys the most in {offer.name}: {step}, for {price.labels or 0:,} labels "
         f"({math.ceil(hours):,} reviewer hours)."

@@ -9,6 +9,9 @@ from typing import Any
 from models.boundary import price_words
 from models.boundary.notch_price import NotchPrice
 
+_ROUNDING = 1e-9
+"""Days made of cases, and cases made of days again, may lose so small a part."""
+
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
@@ -114,25 +117,30 @@ def sprint_cost(
 
 def days_to_pay(prices: Mapping[str, NotchPrice], traffic: Traffic, rate: float) -> float | None:
     """How long a sprint at this rate must last until the dearest provable notch is paid; None: there is
-    none to pay for."""
-    cases = [price.cases for price in prices.values() if price.cases]
+    none to pay for. A side whose labels come by themselves is none."""
+    cases = [price.cases for price in prices.values() if price.cases and not price.comes_by_itself]
     return max(cases) / (traffic.cases_per_day * rate) if cases else None
 
 
 def brought(price: NotchPrice, cases: float) -> float | None:
-    """The share of a notch's further cases that so many are, at most 1; None: no number proves it."""
+    """The share of a notch's further cases that so many are, at most 1; 0 where its labels come by
+    themselves, as more audits bring none of them; None: no number proves it."""
     if price.cases is None:
         return None
-    return 1.0 if price.cases == 0 else min(cases / price.cases, 1.0)
+    if price.cases == 0 or (cases >= price.cases * (1.0 - _ROUNDING) and not price.comes_by_itself):
+        return 1.0
+    return 0.0 if price.comes_by_itself else cases / price.cases
 
 
 def promise(price: NotchPrice, share: float | None) -> str:
     """What so large a share of a notch's cases is expected to prove, in a sentence."""
-    step = f"{100.0 * price.notch:.3g} points more on the {price.zone} side"
+    step = f"{price_words.points(price.notch)} more on the {price.zone} side"
     if share is None:
         return f"{step}: no number of labels within reach proves it, however many are drawn."
     if not price.cases:
         return f"{step}: what is in hand is likely to prove it as it is."
+    if price.comes_by_itself:
+        return f"{step}: every case of it is reviewed as it is, so more audits bring it none of its labels."
     if share >= 1.0:
         return f"{step}: it brings the labels that prove it with a chance of 80 %."
     return (

@@ -154,6 +154,22 @@ TAMPERED: list[tuple[str, Change, str]] = [
      "outlasts its policy"),
     ("issued tomorrow", lambda t: t.update(issued_at="2026-06-14T02:00:00+00:00"), "still to come"),
     ("no time zone", lambda t: t.update(valid_until="2026-08-12T02:00:00"), "has no time zone"),
+    ("a share below zero that pays for another", lambda t: (
+        t["delta"]["shares"].update(recall=0.9, other=-0.88), t["proofs"][0].update(delta=0.9)),
+     "spend more error probability"),
+    ("a promise that nothing can prove", lambda t: t["targets"].update(accuracy=0.999),
+     "promises accuracy, of which this format has no proof"),
+    ("a promise that is no share", lambda t: t["targets"].update(false_omission_rate=7.0),
+     "promises false_omission_rate 7.0, which is no share"),
+    ("no side at all", lambda t: (t["proofs"].clear(), t["boundary"].update(dict.fromkeys(t["boundary"]))),
+     "decides on neither side"),
+    ("sides that cross", _both("block_at_or_above", 0.1), "a score can be both"),
+    ("a life of years", lambda t: t.update(valid_until="2036-08-12T02:00:00+00:00"), "lasts 90 days at most"),
+    ("an end before its beginning", lambda t: t.update(valid_until="2026-05-14T01:00:00+00:00"),
+     "lasts 90 days at most"),
+    ("looks that all but stand still", lambda t: (
+        t.update(growth=1.0 + 1e-12), t["proofs"][0]["steps"][0].update(first=1, looks=[[1, 0, 0.0, 0]] * 400)),
+     "grow too slowly"),
 ]  # fmt: skip
 
 
@@ -237,6 +253,36 @@ def test_any_one_value_changed_is_refused_and_nothing_crashes(
     assert verify(signed(document, FORGER), NOW, KEY)
 
 
+@pytest.mark.parametrize("deep", range(900, 1100, 5))
+def test_no_depth_of_nesting_crashes(deep: int) -> None:
+    """What a reader of JSON still takes, a writer may not."""
+    nested = f'"cohort_cases": {"[" * deep}{"]" * deep}'
+    text = signed(certificate()).replace('"cohort_cases": 40000', nested)
+    assert verify(text, NOW, KEY)
+
+
+@pytest.mark.parametrize("odd", ["\x1b[2J", "\nIt holds.", "\x9b31m", "\u202e", "\ud800"])
+def test_nothing_in_a_file_moves_the_readers_terminal_or_looks_like_a_line(odd: str) -> None:
+    """Whoever signs with a key of their own writes the texts; a name with a line break could say "It
+    holds." where it does not."""
+    for change in (
+        lambda told: told.update(speaks_of=odd),
+        lambda told: told.update({odd: 1}),
+        lambda told: told.update(issued_at=odd),
+        lambda told: told["proofs"][0]["steps"][0].update(cut=odd),
+    ):
+        _, lines = verifier.report(signed(changed(change), FORGER), NOW)
+        assert all(line.isprintable() for line in lines)
+
+
+def test_a_line_is_only_so_long() -> None:
+    holds, lines = verifier.report(
+        signed(changed(lambda told: told.update(speaks_of="a" * 9_999))), NOW
+    )
+    assert holds
+    assert max(map(len, lines)) < 600
+
+
 def test_looks_too_large_to_compute_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """A file may ask for hours of work; here for more than a hundred multiplications."""
     monkeypatch.setattr(verifier, "_MOST_WORK", 100)
@@ -275,3 +321,32 @@ def test_a_copy_elsewhere_verifies_without_the_project(
     assert done.stdout.startswith(
         "It holds." if code == 0 else "Not to be relied on: recall at 0.2"
     )
+
+
+@pytest.mark.parametrize(
+    ("content", "more", "said"),
+    [
+        (None, (), "No such file"),
+        (b"\xff\xfe\x00", (), "can't decode byte"),
+        (b"{}", ("--key", "abc"), "'abc' is no public key, which has 64 hex digits"),
+        (b"{}", ("--at", "2026-05-14T00:00:00"), "has no time zone"),
+        (b"{}", ("--at", "soon"), "'soon'"),
+    ],
+)
+def test_what_cannot_be_read_is_said_and_no_verdict(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    content: bytes | None,
+    more: tuple[str, ...],
+    said: str,
+) -> None:
+    """Exit code 2, and no traceback: it is not the certificate that is refused."""
+    file = tmp_path / "c.json"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(SystemExit) as ended:
+        verifier.main([str(file), *more])
+    told = capsys.readouterr()
+    assert (ended.value.code, told.out) == (2, "")
+    assert "nothing was verified: " in told.err
+    assert said in told.err

@@ -115,6 +115,7 @@ def test_a_closed_periods_audit_and_its_top_up(manned: LiveHome, tmp_path: Path)
         (("certificate", "export", "atoo", "--to", "c.json"), "there is no case type 'atoo'"),
         (("certificate", "verify", "nowhere.json"), "cannot be read as a certificate"),
         (("certificate", "verify", "README.md", "--at", "2026-05-04"), "has no time zone"),
+        (("certificate", "verify", "README.md", "--key", "abc"), "'abc' is no public key"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(

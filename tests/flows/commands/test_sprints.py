@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.commands.sprints import how_to_ask
 from tests.flows.commands.conftest import Staffed
 from tests.flows.commands.live_home import LiveHome, proposed
 from tests.flows.commands.test_after import cases
@@ -45,6 +46,14 @@ def test_a_sprint_is_filed_approved_and_live(home: LiveHome) -> None:
     assert live.audit.sprint_rate == 0.5
 
 
+@pytest.mark.parametrize(
+    ("rate", "said"), [(1.0, "--labels 42`"), (0.5, "--labels 42 --rate 0.5`")]
+)
+def test_the_command_that_is_named_asks_for_what_was_priced(rate: float, said: str) -> None:
+    """Without its rate it would be a sprint that audits everything."""
+    assert f"`ratchet sprint ato {said} asks for it" in how_to_ask("ato", 41.7, rate)
+
+
 def test_asking_for_the_price_files_nothing(home: LiveHome) -> None:
     said = home.ask("sprint", NAME)
     assert said.code == 0, said.err
@@ -56,10 +65,17 @@ def test_asking_for_the_price_files_nothing(home: LiveHome) -> None:
     [
         ((NAME, "--labels", "5", "--until", "2999-01-01T00:00:00Z"), "give one"),
         ((NAME, "--until", "2999-01-01"), "has no time zone"),
-        ((NAME, "--until", "2001-01-01T00:00:00Z"), "lasts some days"),
+        ((NAME, "--until", "2001-01-01T00:00:00Z"), "that moment is past"),
         ((NAME, "--labels", "5", "--rate", "0.05"), "above today's 10 %"),
-        ((NAME, "--from-store", "last-draw"), "there is no such moment"),
-        ((NAME, "--from-store", "go-live", "--rate", "0.1"), "give a higher --rate"),
+        ((NAME, "--from-store", "last-draw"), "none was drawn there before; begin at go-live"),
+        (("kyc_audit", "--from-store", "go-live"), "no boundary of it was ever live"),
+        ((NAME, "--until", "2999-01-01T00:00:00Z"), "which is no sprint"),
+        ((NAME, "--labels", "5", "--rate", "nan"), "is no number"),
+        ((NAME, "--from-store", "go-live", "--rate", "nan"), "is no number"),
+        ((NAME, "--labels", "9" * 30), "more than ten years, which is no sprint"),
+        ((NAME, "--until", "9999-12-31T23:59:59-12:00"), "the last year that there is"),
+        ((NAME, "--until", "0001-01-01T00:00:00+14:00"), "before the first"),
+        ((NAME, "--from-store", "go-live", "--rate", "0.1"), "is left to draw at any rate"),
         (("atoo", "--labels", "5"), "there is no case type 'atoo'"),
         (("kyc_audit", "--labels", "5"), "labels come by themselves"),
     ],

@@ -48,6 +48,17 @@ def reviewed(desk: Desk, cases: pd.DataFrame, told: PeriodTold) -> None:
     verify(desk, mine, mine["bad"].to_numpy())
 
 
+@pytest.mark.parametrize(
+    ("share", "said"), [(0.00004, "0.004%"), (0.01, "1%"), (0.0125, "1.25%"), (0.99999, "99.999%")]
+)
+def test_a_promise_is_said_as_it_was_given(desk: Desk, share: float, said: str) -> None:
+    """Rounded to two digits the first one would be "at most 0.00%", which nobody promised."""
+    lived(desk, bad_passed=0.0)
+    told = asked(desk, miss_share=share)
+    assert f"at most {said} of the bad cases" in told.sentences()[0]
+    assert "(90%)" in told.sentences()[0] or "(95%)" in told.sentences()[0]
+
+
 def test_an_audit_and_its_top_ups_prove_a_kept_promise(desk: Desk) -> None:
     """Each time what is named is reviewed; what the ordinary audits saw is not named again."""
     cases = lived(desk, bad_passed=0.0)
@@ -68,7 +79,7 @@ def test_an_audit_and_its_top_ups_prove_a_kept_promise(desk: Desk) -> None:
     caught = cases["bad"] & ((cases["action"] == "escalate") | cases["audited"])
     assert told.period.caught == int(caught.sum())
     assert told.sentences()[0].startswith(
-        f"{NAME}: Proven: at most 1.00% of the bad cases of 2026-05-04"
+        f"{NAME}: Proven: at most 1% of the bad cases of 2026-05-04"
     )
 
 

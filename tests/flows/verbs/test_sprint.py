@@ -21,7 +21,7 @@ from flows.verbs.given import given_for
 from flows.verbs.label_budget import label_budget
 from flows.verbs.look import sequence_of
 from flows.verbs.promote import promote
-from flows.verbs.sprint import SprintAsked, file_sprint, sprint_asked
+from flows.verbs.sprint import SprintAsked, file_sprint, priced, sprint_asked
 from flows.verbs.truth import load_book
 from flows.verbs.waiting_rows import open_draws
 from models.boundary.audit import audit_purpose
@@ -159,7 +159,7 @@ def test_without_an_end_the_sprint_that_pays_for_a_notch_is_priced(
 @pytest.mark.parametrize(
     ("said", "why"),
     [
-        ({"until": "past"}, "lasts some days"),
+        ({"until": "past"}, "that moment is past"),
         ({"labels": 10, "rate": 0.01}, "above today's"),
     ],
 )
@@ -194,3 +194,26 @@ def test_the_label_budget_prices_every_side_and_names_who_has_none(
     assert budget.recommendation.split(":")[0] in page
     assert "http" not in page.replace("http://www.w3.org", "")
     assert "prefers-color-scheme" in page
+
+
+def test_a_wait_is_told_at_the_rate_that_lasts(desk: Desk, made: Certified) -> None:
+    """Within two days at 90 % nobody waits for months at 90 %."""
+    sprinting(desk, made, until=made.now + 2 * DAY, rate=0.9)
+    live = desk.ledger.live_policy(NAME)
+    assert live is not None
+    assert live.audit.sprints_at(made.now + DAY)
+    found = priced(desk, load_book(desk, made.now + DAY), NAME)
+    assert found.rate == found.given.rate == live.audit.rate
+
+
+def test_a_draw_of_nothing_says_whether_a_higher_rate_helps(desk: Desk, made: Certified) -> None:
+    """Once everything is drawn, or where nothing was decided, no rate draws any."""
+    decided_cases(desk, made.live, made.now + DAY, 200, bad_passed=0.0, seed=7, keyed=True)
+    later = made.now + 3 * DAY
+    with pytest.raises(UserError, match="give a higher --rate"):
+        draw_asked(desk, NAME, "go_live", later, rate=made.live.audit.rate)
+    for who in (OLA, ANA):
+        ask_or_agree(desk, draw_asked(desk, NAME, "go_live", later), who, later)
+    for window in ("go_live", "last_extension"):
+        with pytest.raises(UserError, match="is left to draw at any rate"):
+            draw_asked(desk, NAME, window, later + DAY, rate=0.9)

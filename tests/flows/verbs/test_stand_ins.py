@@ -165,4 +165,4 @@ def test_a_draw_that_is_refused_stops_nobody_and_is_told(desk) -> None:
     assert not people.handed
     (told,) = people.refused
     assert (told.at, told.case_type) == (LATER, OTHER)
-    assert "there is no such moment" in told.why
+    assert "no model of it is under test" in told.why

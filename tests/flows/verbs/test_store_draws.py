@@ -229,5 +229,8 @@ def test_labels_of_a_draw_from_the_store_are_a_level_of_their_own(desk: Desk, ra
     assert len(new) == 1
     assert sum(one.rows for one in new[0].deliveries) == len(waits)
     assert sum(one.bad for one in new[0].deliveries) == 0
+    # Not one bad among them is what a sound boundary passes, and holds nothing.
+    assert all(one.decided_alone for one in new[0].deliveries)
+    assert not any(delivery.decided_alone for one in own for delivery in one.deliveries)
     kept = {one.deliveries[0].epoch: one.deliveries for one in levels if one not in new}
     assert kept == {one.deliveries[0].epoch: one.deliveries for one in own}

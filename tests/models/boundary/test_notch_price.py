@@ -122,6 +122,7 @@ def test_while_everything_is_reviewed_every_case_is_a_label() -> None:
     assert list(one.days) == [1.0]
     assert one.payback_days is None
     assert one.reviewed_anyway
+    assert not one.comes_by_itself  # a sprint that audits everything is one of these, too
     bad = len(found.bad_places)
     assert one.cases == int(np.ceil((found.first - bad) / (bad / 800)))
     beside = found.price(cases_per_day=100.0, rate=0.1)["pass"]
@@ -129,6 +130,20 @@ def test_while_everything_is_reviewed_every_case_is_a_label() -> None:
         10 * one.days[1.0]
     )  # another side, or model, decides and is audited
     assert not beside.reviewed_anyway
+
+
+def test_a_block_side_with_a_cohort_of_its_own_is_brought_nearer_by_no_audit() -> None:
+    """Its labels come at the rate 1, whatever is audited beside it; the pass side's do not."""
+    cases = simulated(6, 40_000)
+    draw = np.random.default_rng(1).random(len(cases))
+    # Of what scores below .5 a tenth is in the cohort; of what the block side may decide, everything.
+    apart = cases.assign(
+        in_cohort=draw < 0.1, in_block_cohort=(cases["score"] >= 0.5) | (draw < 0.1)
+    )
+    found = CertificationSequence.start(Targets(precision=0.95, recall=0.99), apart)
+    told = found.price(notch=0.002, cases_per_day=1_000.0, rate=0.1)
+    assert told["block"].comes_by_itself
+    assert not told["pass"].comes_by_itself
 
 
 def test_both_sides_are_priced_in_the_same_terms() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -131,6 +132,9 @@ def test_labels_of_cases_that_another_policy_drew_are_not_compared():
 def test_one_class_alone_is_strange_without_a_past():
     """200 of them, whichever they are; nothing can be learned from one class."""
     assert far_rate(nights((200, 200)), []) == "All 200 labels are bad, and few came before."
+    decided = [replace(one, decided_alone=True) for one in nights((200, 0))]
+    assert far_rate(decided, []) == ""  # what a sound boundary passed
+    assert far_rate([replace(one, bad=200) for one in decided], []) != ""
     assert far_rate(nights((199, 0)), []) == ""
     assert far_rate(nights((200, 0)), []).startswith("All 200 labels are good")
 

@@ -121,6 +121,16 @@ def test_only_the_live_policy_sprints():
     assert rule(ask_sprint(hub, sprint, live=reviewed)) is Rule.NOTHING_TO_SPRINT
 
 
+def test_nobody_asks_for_a_sprint_while_a_halt_reviews_everything():
+    """No decision is automatic then, so its days would pass without an audit."""
+    hub = a_live_hub()
+    entered(hub.halt())
+    assert rule(ask_sprint(hub)) is Rule.NOTHING_TO_SPRINT
+    entered(hub.resume("ana"))
+    entered(hub.resume("ben"))
+    entered(ask_sprint(hub))
+
+
 def test_a_sprint_names_the_evidence_of_its_price():
     assert rule(ask_sprint(a_live_hub(), evidence_digest="")) is Rule.EVIDENCE_IS_NAMED
 

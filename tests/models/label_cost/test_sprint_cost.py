@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from models.boundary.notch_price import NotchPrice
@@ -35,6 +37,32 @@ def test_a_sprint_as_long_as_the_price_brings_the_notch():
     assert cost.brings["pass"] == 1.0
     assert cost.labels == pytest.approx(PASS.labels)
     assert TRAFFIC.days(cost.labels, 0.5) == pytest.approx(days)
+
+
+def test_labels_that_come_by_themselves_are_not_bought():
+    """A block side of which every case is reviewed: ten times dearer, and no audit brings it nearer."""
+    block = NotchPrice(
+        "block", 0.01, 0.02, 0.9, True, 900, cases=40_000, labels=40_000, comes_by_itself=True
+    )
+    assert days_to_pay({"pass": PASS, "block": block}, TRAFFIC, 0.5) == 4_000 / (1_000 * 0.5)
+    assert days_to_pay({"block": block}, TRAFFIC, 0.5) is None
+    cost = sprint_cost({"pass": PASS, "block": block}, TRAFFIC, 0.5, 0.1, 800.0)
+    assert cost.brings == {"pass": 1.0, "block": 0.0}
+    assert cost.sentences[2] == (
+        "1 point more on the block side: every case of it is reviewed as it is, so more audits bring it "
+        "none of its labels."
+    )
+
+
+@pytest.mark.parametrize("cases", range(3_990, 4_010))
+def test_no_rounding_leaves_a_paid_notch_unpaid(cases: int):
+    """Days made of cases make a little less than those cases again: 100 % with a rest to come."""
+    price = replace(PASS, cases=cases)
+    days = days_to_pay({"pass": price}, Traffic(617.9, 0.4, 8.0), 0.37)
+    assert days is not None
+    cost = sprint_cost({"pass": price}, Traffic(617.9, 0.4, 8.0), 0.37, 0.1, days)
+    assert cost.brings == {"pass": 1.0}
+    assert "100 %" not in cost.sentences[1]
 
 
 def test_without_a_provable_notch_there_is_nothing_to_pay():
