@@ -87,9 +87,7 @@ def test_a_closed_periods_audit_and_its_top_up(manned: LiveHome, tmp_path: Path)
     named = tmp_path / "next.csv"
     said = manned.ask(*PERIOD, "--miss-share", "0.1", "--next", str(named))
     assert said.code == 3, said.err
-    assert said.out.startswith(
-        "ato: Not yet proven: at most 10.00% of the bad cases of 2025-03-01 to"
-    )
+    assert said.out.startswith("ato: Not yet proven: at most 10% of the bad cases of 2025-03-01 to")
     assert f"Written: {named}" in said.out
     next_cases = pd.read_csv(named)
     assert list(next_cases) == ["case_id", "case_type", "opened_at", "priority", "amount_usd"]
