@@ -23,7 +23,8 @@ from flows.reports.stamps import to_the_second
 @click.option("--ids", is_flag=True, help="Print the policies' ids alone, one a line.")
 @click.option("--json", "as_json", is_flag=True)
 def proposals(which: str | None, dossier: bool, ids: bool, as_json: bool) -> None:
-    """List the boundaries that wait: for an approval, for their A/B test, or to be promoted.
+    """List the boundaries that wait: for an approval, for their A/B test, or to be promoted; and
+    what else one person asked for and another has to agree to.
 
     With CASE_TYPE or ID (a policy's, or its first characters) only those. --dossier prints what
     `ratchet approve` shows: the proven limits, the evidence, every segment, and its reasons.
@@ -31,6 +32,7 @@ def proposals(which: str | None, dossier: bool, ids: bool, as_json: bool) -> Non
     from flows.reports.proposal import beside_lines, proposal_dossier
     from flows.verbs import live
     from flows.verbs.approve import pending, proposals_of, who_approves
+    from flows.verbs.last_night import second_persons
 
     if ids + as_json + dossier > 1:
         raise click.UsageError("--dossier, --ids and --json were asked for together; give one.")
@@ -54,7 +56,16 @@ def proposals(which: str | None, dossier: bool, ids: bool, as_json: bool) -> Non
             click.echo(f"\n{row['policy_id'][:12]} ({row['case_type']}):")
             click.echo("\n".join(f"  {line}" for line in beside_lines(row, row["waits_for"])))
         click.echo("\nWhat each rests on: `ratchet proposals ID --dossier`.")
-    else:
+    if ids or as_json:
+        return
+    asked = [
+        one
+        for one in second_persons(desk, desk.ledger.history())
+        if which in (None, one["case_type"])
+    ]
+    for one in asked:
+        click.echo(f"{one['case_type']}: {one['what']} (`{one['command']}`).")
+    if not rows and not asked:
         click.echo("Nothing waits.")
 
 

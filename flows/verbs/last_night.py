@@ -197,6 +197,13 @@ def _decisions(desk: Desk, history: Sequence[Entry]) -> list[dict[str, Any]]:
         awaited = row["waits_for"].removesuffix(" runs")
         what = f"policy {row['policy_id'][:12]}{kind} for its {awaited}"
         waits.append(_wait(row["case_type"], what, 1, command, row["may_approve"]))
+    return [*waits, *second_persons(desk, history)]
+
+
+def second_persons(desk: Desk, history: Sequence[Entry]) -> list[dict[str, Any]]:
+    """What one person asked for and another has to agree to, beside proposals: halts, draws from the
+    store, rollbacks. Each with its case type, what it is, and the command that answers it."""
+    waits = []
     for name in desk.case_types:
         halt, back = halt_of(history, name), rollback_request_of(history, name)
         if halt is not None:

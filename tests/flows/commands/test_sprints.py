@@ -46,6 +46,15 @@ def test_a_sprint_is_filed_approved_and_live(home: LiveHome) -> None:
     assert live.audit.sprint_rate == 0.5
 
 
+def test_what_waits_for_a_second_person_is_among_the_proposals(home: LiveHome) -> None:
+    assert home.ask("halt", NAME, "--reason", "odd passes", by="ola").code == 0
+    said = home.ask("proposals").out
+    assert "Nothing waits" not in said
+    assert f"{NAME}: halted by ola (`ratchet resume {NAME} --reason R`)." in said
+    assert home.ask("proposals", "ato").out.strip() == "Nothing waits."
+    assert home.ask("proposals", "--json").out.strip() == "[]"
+
+
 @pytest.mark.parametrize(
     ("rate", "said"), [(1.0, "--labels 42`"), (0.5, "--labels 42 --rate 0.5`")]
 )

@@ -14,6 +14,7 @@ from flows.verbs.cohort_rows import cohort_for, membership, reserve
 from flows.verbs.desk import Desk
 from flows.verbs.extend_audit import ask_or_agree, draw_asked
 from flows.verbs.generation import current_generation
+from flows.verbs.last_night import second_persons
 from flows.verbs.population_watch import levels_of
 from flows.verbs.store_draws import AUDITED_LATER, STORE_AT, STORE_RATE
 from flows.verbs.truth import load_book
@@ -203,6 +204,15 @@ def test_what_is_drawn_waits_for_a_review_oldest_first(desk: Desk) -> None:
     assert len(waits) == asked.labels
     assert waits["decided_at"].is_monotonic_increasing
     assert waits["case_id"].is_unique
+
+
+def test_a_draw_that_waits_for_a_second_person_is_named_with_its_command(desk: Desk) -> None:
+    ask_or_agree(desk, draw_asked(desk, NAME, "go_live", DRAWN, rate=0.9), OLA, DRAWN)
+    (waits,) = second_persons(desk, desk.ledger.history())
+    assert waits["command"] == f"ratchet sprint {NAME} --from-store go-live --rate 0.9"
+    assert waits["what"].startswith(f"{OLA} asks to draw audits")
+    ask_or_agree(desk, draw_asked(desk, NAME, "go_live", DRAWN, rate=0.9), ANA, DRAWN)
+    assert second_persons(desk, desk.ledger.history()) == []
 
 
 def test_a_draw_is_seen_from_its_moment_on(desk: Desk) -> None:
