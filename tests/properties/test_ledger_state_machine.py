@@ -27,10 +27,16 @@ from tests.hub import EVIDENCE, OTHER_EVIDENCE, THIN, Hub, a_team, open_ledger
 
 MIDDLE = replace(examples.MIDDLE, model_version="2", model_digest="b" * 64)
 TRIED = replace(examples.TRIED, model_version="3", model_digest="c" * 64)
-"""Each has a model of its own, so that an alias can name a wrong one."""
+TRIED_AGAIN = replace(
+    TRIED,
+    model_version="4",
+    model_digest="d" * 64,
+    ab_plan=replace(examples.PLAN, salt="ab-2"),
+)
+"""Each has a model of its own, so that an alias can name a wrong one; and each test a salt."""
 
 PEOPLE = st.sampled_from(["ana", "ben", "cai", " Ben ", "\u0430na", "fay"])
-POLICIES = st.sampled_from([THIN, MIDDLE, TRIED])
+POLICIES = st.sampled_from([THIN, MIDDLE, TRIED, TRIED_AGAIN])
 EVIDENCES = st.sampled_from([EVIDENCE, OTHER_EVIDENCE])
 INTERRUPTIONS = st.sampled_from(
     [
@@ -64,6 +70,7 @@ class Account:
         self.halted, self.resume_by = False, None
         self.secrets = 0
         self.policies = {}
+        self.split = set()  # salts of the tests that were concluded: no second one splits cases so
         self.argue_anew()
 
     def argue_anew(self):
@@ -209,6 +216,7 @@ class LedgerMachine(RuleBasedStateMachine):
             and policy.ab_plan is not None
             and so.running is None
             and name not in so.proven
+            and policy.ab_plan.salt not in so.split
         )
         if self.happens(expected, self.hub.start_ab, policy, actor):
             so.running = name
@@ -218,6 +226,7 @@ class LedgerMachine(RuleBasedStateMachine):
         so, name = self.so, policy.policy_id
         if self.happens(so.running == name, self.hub.conclude_ab, verdict, policy):
             so.running = None
+            so.split.add(policy.ab_plan.salt)
             if verdict == "stop":
                 so.approved.pop(name, None)
             elif name in so.approved:
@@ -349,7 +358,7 @@ class LedgerMachine(RuleBasedStateMachine):
             so.forget(name)
 
     @rule(
-        policy=st.sampled_from([TRIED, TRIED, MIDDLE]),
+        policy=st.sampled_from([TRIED, TRIED_AGAIN, MIDDLE]),
         between=INTERRUPTIONS,
         then=INTERRUPTIONS,
         approvers=st.sampled_from([1, 2]),
