@@ -34,7 +34,8 @@ from tests.flows.verbs.hub_desk import (
 LATER = NOW + 10 * DAY
 BEFORE = Boundary(0.3, 0.75)
 """Both sides of it are surpassed by what is proven, whatever the home's secret draws: nothing bad is
-passed, and from .7 on everything is bad."""
+passed, and from `BAD_FROM` on everything is bad."""
+BAD_FROM = 0.65
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,9 @@ def certified_desk(home: Path, **changed: Any) -> Certified:
     desk.registry.load = lambda *_, **__: model  # type: ignore[method-assign, assignment, return-value]
     with_model(desk, "2", NOW - DAY, **{CARRIES_OVER: True})
     made_live(desk, policy(BEFORE, "2"), NOW)
-    decided_cases(desk, policy(BEFORE, "2"), NOW, 3_000, bad_passed=0.0, keyed=True)
+    decided_cases(
+        desk, policy(BEFORE, "2"), NOW, 3_000, bad_passed=0.0, keyed=True, bad_from=BAD_FROM
+    )
     judged = certify_case_type(desk, load_book(desk, LATER), NAME)
     proposal = act_on(desk, judged, LATER)
     assert proposal is not None, judged.certificate.reasons

@@ -173,11 +173,12 @@ def decided_cases(
     seed: int = 1,
     *,
     keyed: bool = False,
+    bad_from: float = 2.0,
 ) -> pd.DataFrame:
     """`count` cases a minute apart, decided by a policy and verified where drawn; stored.
 
     Scores are uniform. Of what it passes the share `bad_passed` is bad, of what it blocks all, of
-    the rest half. Audits follow the policy's rate; `keyed`: by the draw that makes the cohort, too.
+    the rest half, and all from the score `bad_from` on. Audits follow the policy's rate; `keyed`: by the draw that makes the cohort, too.
     """
     draw = np.random.default_rng(seed)
     score, audit = draw.random(count), draw.random(count) < live.audit.rate
@@ -188,7 +189,9 @@ def decided_cases(
     low, high = live.boundary.pass_at_or_below, live.boundary.block_at_or_above
     passed = score <= (-1.0 if low is None else low)
     blocked = score >= (2.0 if high is None else high)
-    bad = draw.random(count) < np.where(passed, bad_passed, np.where(blocked, 1.0, 0.5))
+    bad = draw.random(count) < np.where(
+        passed, bad_passed, np.where(blocked | (score >= bad_from), 1.0, 0.5)
+    )
     action = np.where(passed, "auto_pass", np.where(blocked, "auto_block", "escalate"))
     automatic = action != "escalate"
     rows = pd.DataFrame(
