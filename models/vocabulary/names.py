@@ -40,7 +40,7 @@ _ADDED = frozenset(
         "weight", "window", "within_sla", "wording", "zone", "block", "pass",
         # while the cohort is drawn, watched, audited and looked back on
         "uniform", "cohort_rate", "sprint_rate", "sprint_until", "in_cohort", "in_block_cohort",
-        "from_store", "entered_at", "given_up", "credence", "credence_uniform", "sure", "harm",
+        "from_store", "entered_at", "given_up", "waits_for", "credence", "credence_uniform", "sure", "harm",
         "proving", "refuting", "night",
     }
 )  # fmt: skip

@@ -34,8 +34,7 @@ from tests.flows.verbs.hub_desk import (
 LATER = NOW + 10 * DAY
 BEFORE = Boundary(0.3, 0.75)
 """Both sides of it are surpassed by what is proven, whatever the home's secret draws: nothing bad is
-passed, and from `BAD_FROM` on everything is bad."""
-BAD_FROM = 0.65
+passed, and what is blocked is bad."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +46,9 @@ class Certified:
     now: datetime
 
 
-def certified_desk(home: Path, **changed: Any) -> Certified:
+def certified_desk(home: Path, bad_from: float = 2.0, **changed: Any) -> Certified:
     """3,000 cases decided by a narrower boundary prove one that both passes and blocks more;
-    `changed` as in `hub_desk`."""
+    every case is bad from the score `bad_from` on; `changed` as in `hub_desk`."""
     desk = hub_desk(home, **changed)
     model = SimpleNamespace(
         reference_scores=np.linspace(0.0, 1.0, 1_000),
@@ -59,7 +58,7 @@ def certified_desk(home: Path, **changed: Any) -> Certified:
     with_model(desk, "2", NOW - DAY, **{CARRIES_OVER: True})
     made_live(desk, policy(BEFORE, "2"), NOW)
     decided_cases(
-        desk, policy(BEFORE, "2"), NOW, 3_000, bad_passed=0.0, keyed=True, bad_from=BAD_FROM
+        desk, policy(BEFORE, "2"), NOW, 3_000, bad_passed=0.0, keyed=True, bad_from=bad_from
     )
     judged = certify_case_type(desk, load_book(desk, LATER), NAME)
     proposal = act_on(desk, judged, LATER)
