@@ -80,6 +80,7 @@ def _cases(score: npt.NDArray[np.float64], count: int) -> pd.DataFrame:
         "case_id": [f"c{number:05d}" for number in range(count)],
         "case_type": NAME,
         "opened_at": opened.astype("datetime64[us, UTC]"),
+        "decided_at": opened.astype("datetime64[us, UTC]"),
         "score": score,
         "recommendation": np.where(score > 0.5, "block", "pass"),
         "action": "escalate",

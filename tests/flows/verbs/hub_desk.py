@@ -6,9 +6,10 @@ import copy
 import hashlib
 import shutil
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,28 @@ NARROW, WIDE = Boundary(0.1, 0.9), Boundary(0.3, 0.7)
 A_PLAN = AbPlan(targets=Targets(precision=0.7, recall=0.9, delta=0.1), horizon_days=14.0)
 
 
+@dataclass(frozen=True)
+class Echo:
+    """A model whose score is the one that a case was delivered with; it kept no scores of its past, so
+    steps are laid out on its cohort's own."""
+
+    digest: str
+    feature_names: tuple[str, ...] = ("score",)
+
+    @property
+    def calibration(self) -> SimpleNamespace:
+        return SimpleNamespace(slope=1.0, intercept=0.0)
+
+    @property
+    def reference_scores(self) -> np.ndarray:
+        return np.empty(0)
+
+    def score(self, cases: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        """(scores, margins), shape (cases,)."""
+        scores = cases["score"].to_numpy(dtype=np.float64)
+        return scores, scores
+
+
 class Registry:
     """What the hub asks of a registry: files by version, and aliases."""
 
@@ -48,8 +71,9 @@ class Registry:
         if self.digests.get((case_type, version)) != digest:
             raise GateRefused(f"{case_type} version {version} has no model.ubj in the registry.")
 
-    def load(self, case_type: str, version: str, digest: str, *, again: bool = False) -> None:
+    def load(self, case_type: str, version: str, digest: str, *, again: bool = False) -> Echo:
         self.check_files(case_type, version, digest)
+        return Echo(digest)
 
     def aliases(self, case_type: str) -> Mapping[str, str]:
         return dict(self.named.get(case_type, {}))
