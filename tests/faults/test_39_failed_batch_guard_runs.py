@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -25,6 +26,7 @@ from tests.flows.verbs.hub_desk import (
     NOW,
     OTHER,
     WIDE,
+    Echo,
     copied_desk,
     decided_cases,
     hub_desk,
@@ -36,10 +38,21 @@ from tests.outside_agent import decided, reviewed
 LATER = NOW + 10 * DAY
 
 
+class Undecided(Echo):
+    """A model to which every case is alike."""
+
+    def score(self, cases: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        scores = np.full(len(cases), 0.5)
+        return scores, scores
+
+
 @pytest.fixture(scope="module")
 def refuted_template(tmp_path_factory: pytest.TempPathFactory) -> Desk:
     """Of what the live policy passes 60 % is bad, and one of the other case type has expired."""
     desk = hub_desk(tmp_path_factory.mktemp("refuted") / "home")
+    # What is delivered meanwhile scores between the cuts, so that the audits alone refute.
+    undecided = Undecided("0" * 64)
+    desk.registry.load = lambda *_, **__: undecided  # type: ignore[method-assign, assignment, return-value]
     made_live(desk, policy(WIDE), NOW)
     made_live(desk, policy(WIDE, case_type=OTHER, valid_until=LATER), NOW)
     quiet_nights(desk, LATER - 6 * DAY, 6, rows=300)

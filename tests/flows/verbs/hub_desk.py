@@ -57,6 +57,11 @@ class Echo:
         scores = cases["score"].to_numpy(dtype=np.float64)
         return scores, scores
 
+    def contributions(self, features: pd.DataFrame) -> SimpleNamespace:
+        """None: it cannot say why it scored a case."""
+        unknown = np.full(features.shape, np.nan)
+        return SimpleNamespace(values=unknown, margin=unknown[:, 0])
+
 
 class Registry:
     """What the hub asks of a registry: files by version, and aliases."""
