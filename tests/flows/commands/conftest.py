@@ -1,4 +1,4 @@
-"""Homes that commands run in: an empty one a test, and one with people and models a session."""
+"""Homes that commands run in: empty, or a copy of one with people and models."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ from tests.flows.commands.live_home import LiveHome, with_a_model
 
 @dataclass
 class Staffed:
-    """A home with people, and the registered model of each of these case types. A test keeps to a
-    case type of its own."""
+    """A home with people, and the registered model of each of these case types."""
 
     home: LiveHome
     models: dict[str, RiskModel]
@@ -54,8 +53,15 @@ def manned(_people: LiveHome, tmp_path: Path) -> LiveHome:
     return LiveHome(tmp_path / "home", dict(_people.tokens))
 
 
+@pytest.fixture
+def staffed(_staffed: Staffed, tmp_path: Path) -> Staffed:
+    """A copy for each test: what one approves must not wait among another's proposals."""
+    shutil.copytree(_staffed.home.home, tmp_path / "home")
+    return Staffed(LiveHome(tmp_path / "home", dict(_staffed.home.tokens)), dict(_staffed.models))
+
+
 @pytest.fixture(scope="session")
-def staffed(_people: LiveHome, tmp_path_factory: pytest.TempPathFactory) -> Staffed:
+def _staffed(_people: LiveHome, tmp_path_factory: pytest.TempPathFactory) -> Staffed:
     with pytest.MonkeyPatch.context() as quick:
         _make_bare(quick)
         folder = tmp_path_factory.mktemp("staffed") / "home"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -139,8 +138,7 @@ def test_without_a_fall_or_a_proof_it_says_so(manned: LiveHome, tmp_path: Path) 
 
 def test_a_fallen_band_is_handed_out_most_harm_first(staffed: Staffed, tmp_path: Path) -> None:
     """Passed up to .3, rolled back to .1: of the $100 cases between, those that nobody drew."""
-    shutil.copytree(staffed.home.home, tmp_path / "home")
-    home, name = LiveHome(tmp_path / "home", dict(staffed.home.tokens)), "ato"
+    home, name = staffed.home, "ato"
     for boundary in (NARROW, WIDE):
         policy = proposed(home.desk(), staffed.models[name], name, boundary)
         assert home.ask("approve", policy.policy_id, "--yes", by="ana").code == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,10 +17,9 @@ NAME = "reset_2fa"
 
 
 @pytest.fixture
-def home(staffed: Staffed, tmp_path: Path) -> LiveHome:
+def home(staffed: Staffed) -> LiveHome:
     """A live boundary with a day of cases that it decided."""
-    shutil.copytree(staffed.home.home, tmp_path / "home")
-    home = LiveHome(tmp_path / "home", dict(staffed.home.tokens))
+    home = staffed.home
     policy = proposed(home.desk(), staffed.models[NAME], NAME)
     for command in ("approve", "promote"):
         said = home.ask(command, policy.policy_id, *["--yes"] * (command == "approve"), by="ana")
