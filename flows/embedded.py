@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from configs.errors import UserError
+from flows.adapters.migrated_prefect import begin_migrated
 from flows.adapters.private_home import keep_private
 
 # What a person's shell or Prefect profile may have set, and an embedded run must not follow.
@@ -43,7 +44,7 @@ def embedded_prefect(home: Path) -> None:
             sys.stderr.write(f"{name} is set in the environment and ignored here.\n")
     folder = home / "prefect"
     keep_private(home)
-    folder.mkdir(parents=True, exist_ok=True)
+    begin_migrated(folder / "prefect.db")
     os.environ["PREFECT_HOME"] = str(folder)
     if "?" in str(folder):
         # Prefect writes the path into an address, where a `?` would end it.

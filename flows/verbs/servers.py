@@ -29,6 +29,7 @@ from configs.settings import Settings
 from flows.adapters.alerts import Alerts
 from flows.adapters.database import parsed_url, sqlite_url
 from flows.adapters.files import write_atomically
+from flows.adapters.migrated_prefect import begin_migrated
 from flows.adapters.mlflow_runs import create_tables
 from flows.adapters.mlflow_store import sqlite_uri
 from flows.adapters.prefect_api import PrefectApi
@@ -98,6 +99,8 @@ def up(settings: Settings, ports: Ports, say: Say) -> None:
         if left:
             say(f"{len(left)} processes of an earlier `up` that was killed are ended first.")
             _end(home, say)
+        if database.get_backend_name() == "sqlite":
+            begin_migrated(Path(str(database.database)))
         prefect = _port(ports.prefect, PREFECT_PORT, "--prefect-port", set())
         mlflow = _port(ports.mlflow, MLFLOW_PORT, "--mlflow-port", {prefect})
         house = _House.of(settings, database, prefect, mlflow, stop, say)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,22 +14,36 @@ import pandas as pd
 from models.drift.sample import BoolArray, FloatArray, IntArray
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class PersonCount:
     """One person's labels, compared with everybody else's.
 
     Attributes:
         labels: by this person; seen: how many of them are of the kind compared.
         expected: what the others' share in each band would give.
-        at_most, at_least: exact probabilities of so few and of so many.
+        by_band: labels by this person, by all, and how many of these are of the kind; shape (3, bands).
     """
 
     person: str
     labels: int
     seen: int
     expected: float
-    at_most: float
-    at_least: float
+    by_band: IntArray = field(repr=False)
+
+    # Reckoned when asked for: it costs milliseconds, and of most people the share alone says enough.
+    @cached_property
+    def _tails(self) -> tuple[float, float]:
+        return exact_tails(self.seen, *self.by_band)
+
+    @property
+    def at_most(self) -> float:
+        """Exact probability of so few."""
+        return self._tails[0]
+
+    @property
+    def at_least(self) -> float:
+        """Exact probability of so many."""
+        return self._tails[1]
 
     @property
     def two_sided(self) -> float:
@@ -65,7 +80,7 @@ def compare_people(person: npt.NDArray[Any], event: BoolArray, band: IntArray) -
             int(labels[row].sum()),
             int(events[row].sum()),
             float(expected[row]),
-            *exact_tails(int(events[row].sum()), labels[row], all_labels, all_events),
+            np.stack([labels[row], all_labels, all_events]),
         )
         for row, name in enumerate(names)
     ]

@@ -108,10 +108,12 @@ def _most_striking(
     ]
     if not compared:
         return []
-    adjusted = holm(np.array([one.p_value for one in compared]))
     striking = [index for index, one in enumerate(compared) if one.matters]
-    least = min((float(adjusted[index]) for index in striking), default=1.0)
-    if least > alpha:
+    # Holm only makes a probability larger: where none of these is small, the others' are not needed.
+    if min((compared[index].p_value for index in striking), default=1.0) > alpha:
+        return []
+    adjusted = holm(np.array([one.p_value for one in compared]))
+    if min(float(adjusted[index]) for index in striking) > alpha:
         return []
     first = min(striking, key=lambda index: compared[index].p_value)
     zone, kind = compared[first].zone, compared[first].kind
