@@ -13,20 +13,25 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from models.boundary import sample_ratio_p_value
+from models.boundary import betting, sample_ratio_p_value, wagers
+from models.boundary.betting import pass_e_value
 from models.boundary.bounds import share_is_below, trials_allowing, trials_for_power, upper_limit
+from models.boundary.evidence import Evidence
 from models.boundary.group_sequential import obrien_fleming_constant
 from models.boundary.looks import delta_of_look
+from models.boundary.wagers import log_capital_by_day
 from models.comparison.auc import delong_error, ranking, seen_placements
 from models.comparison.figures import student_quantile
 from models.comparison.intervals import effective_number, share_interval
 from models.drift.agreement import exact_tails
 from models.drift.multiple_testing import discoveries, holm
 from models.drift.rates import compare_rates
+from models.risk.calibration import fit_platt
 from models.simulation.replay import _weighted_poisson_limits
 from models.simulation.reviewer_queue import review_times
 from models.triage.error_codes import _code_excess
 from models.triage.feature_bias import FeatureBias, combined, homogeneity_p_value
+from models.triage.offset_logit import fit_offset_logit
 from models.vocabulary import Shift, Staffing
 
 # Shares and counts
@@ -249,6 +254,81 @@ def test_delongs_ovarian_cancers() -> None:
     assert errors == pytest.approx([0.0927, 0.1000, 0.1028], abs=5.1e-5)
     apart = [delong_error(each - placed[2], better) for each in placed[:2]]
     assert apart == pytest.approx([0.0953, 0.1046], abs=5e-5)
+
+
+# Calibration
+
+_KYPHOSIS = """
+71  3  5 0  158  3 14 0  128  4  5 1    2  5  1 0    1  4 15 0    1  2 16 0   61  2 17 0
+37  3 16 0  113  2 16 0   59  6 12 1   82  5 14 1  148  3 16 0   18  5  2 0    1  4 12 0
+168  3 18 0    1  3 16 0   78  6 15 0  175  5 13 0   80  5 16 0   27  4  9 0   22  2 16 0
+105  6  5 1   96  3 12 1  131  2  3 0   15  7  2 1    9  5 13 0    8  3  6 0  100  3 14 0
+4  3 16 0  151  2 16 0   31  3 16 0  125  2 11 0  130  5 13 0  112  3 16 0  140  5 11 0
+93  3 16 0    1  3  9 0   52  5  6 1   20  6  9 0   91  5 12 1   73  5  1 1   35  3 13 0
+143  9  3 0   61  4  1 0   97  3 16 0  139  3 10 1  136  4 15 0  131  5 13 0  121  3  3 1
+177  2 14 0   68  5 10 0    9  2 17 0  139 10  6 1    2  2 17 0  140  4 15 0   72  5 15 0
+2  3 13 0  120  5  8 1   51  7  9 0  102  3 13 0  130  4  1 1  114  7  8 1   81  4  1 0
+118  3 16 0  118  4 16 0   17  4 10 0  195  2 17 0  159  4 13 0   18  4 11 0   15  5 16 0
+158  5 14 0  127  4 12 0   87  4 16 0  206  4 10 0   11  3 15 0  178  4 15 0  157  3 13 1
+26  7 13 0  120  2 13 0   42  7  6 1   36  4 13 0
+"""
+
+
+def test_rms_on_kyphosis() -> None:
+    """Harrell's rms 6.5.0: what its val.prob prints for the 81 children of Chambers and Hastie (1992),
+    as R's rpart has them (age in months, number of vertebrae, first of them, kyphosis), with the log odds
+    -1 + age / 100 - first / 10 + number / 10. By both of our roads (Platt's stops at four digits, Newton's at six), and the
+    area under its curve."""
+    age, number, first, present = np.array(_KYPHOSIS.split(), dtype=np.float64).reshape(-1, 4).T
+    # Whole hundredths first, so that equal sums stay equal.
+    margin = (age - 10.0 * first + 10.0 * number) / 100.0 - 1.0
+    bad, one = present == 1.0, np.ones(81)
+    fitted = fit_platt(margin, bad, one)
+    assert fitted.intercept == pytest.approx(-0.1856797222, abs=5e-5)
+    assert fitted.slope == pytest.approx(1.7673223909, abs=5e-5)
+    beside = fit_offset_logit(margin.reshape(-1, 1), margin, present)
+    assert beside.intercept == pytest.approx(-0.1856797222, abs=2e-6)
+    assert 1.0 + beside.slopes[0] == pytest.approx(1.7673223909, abs=2e-6)
+    assert ranking(margin, bad, one).auc == pytest.approx(0.82444852941, abs=5e-12)
+
+
+# Martingales
+
+
+def drawn(error: list[bool]) -> Evidence:
+    """Cases that are all drawn and labelled; a bad one that is passed is the error."""
+    bad, one = np.array(error), np.ones(len(error))
+    true, false = np.ones(len(error), dtype=np.bool_), np.zeros(len(error), dtype=np.bool_)
+    return Evidence(0.0 * one, bad, true, true, one, true, one, false, 0.0 * one)
+
+
+def test_shangrlas_ballots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stark's SHANGRLA, tests of NonnegMean: against a mean of 1/2, the alternative .75 held fixed, eight
+    ballots for the winner are the first to reach 1/.05, at (.75/.5)^8 = 25.6; each ballot against them
+    halves the capital. In a bet's words: half of the largest stake."""
+    monkeypatch.setattr(betting, "WAGERS", np.array([0.5]))
+    capital = [pass_e_value(drawn([False] * ballots), 0.5, 0.0) for ballots in (7, 8)]
+    assert capital == pytest.approx([1.5**7, 1.5**8], rel=1e-12)
+    assert capital[0] < 1.0 / 0.05 < capital[1]
+    lost = pass_e_value(drawn([False] * 8 + [True]), 0.5, 0.0)
+    assert lost == pytest.approx(1.5**8 / 2.0, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("value", "stake", "draws"),
+    [(0.75, 1.0, 14), *((v, s, 20) for v in (0.75, 0.9) for s in (0.25, 0.5))],
+)
+def test_shangrlas_betting_martingale(
+    value: float, stake: float, draws: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same tests: 14 ballots of .75 are the first whose p-value is below .05 (1 / 22.7); and with
+    stakes of .25 and .5, twenty draws of .75 or .9 against 1/2 give 1 / (1 + stake (x - 1/2))^20."""
+    monkeypatch.setattr(wagers, "AB_WAGERS", np.array([0.5 * stake]))
+    z, counts = np.array([value - 0.5]), np.ones((draws, 1))
+    capital = np.exp(log_capital_by_day(z, counts, 0.5))
+    assert capital[-1] == pytest.approx((1.0 + stake * (value - 0.5)) ** draws, rel=1e-12)
+    if stake == 1.0:
+        assert capital[-2] < 1.0 / 0.05 < capital[-1]
 
 
 # Queues
