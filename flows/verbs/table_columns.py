@@ -127,12 +127,6 @@ def numbers_of(values: pd.Series) -> ReadCells | None:
     return read
 
 
-def distinct_share(values: pd.Series) -> float:
-    """Distinct cells by cells that hold something; 0 where none does."""
-    present = values.dropna()
-    return present.astype("str").nunique() / len(present) if len(present) else 0.0
-
-
 def _look_at(name: str, values: pd.Series) -> Column:
     missing = float(values.isna().mean()) if len(values) else 1.0
     left_out = _why_not_read(name, values)
