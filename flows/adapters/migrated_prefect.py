@@ -42,11 +42,16 @@ def begin_migrated(target: Path) -> None:
     os.close(handle)
     try:
         shutil.copyfile(kept, name)
-        os.link(name, target)
-    except FileExistsError:
-        return  # another process was first
+        _link(name, target)
     finally:
         Path(name).unlink()
+
+
+def _link(name: str, target: Path) -> None:
+    try:
+        os.link(name, target)
+    except OSError:
+        return  # another process was first, or there are no hard links here: Prefect makes its own
 
 
 def keep_migrated() -> None:

@@ -53,6 +53,18 @@ def test_whoever_comes_second_leaves_the_first_ones_file(
     assert [one.name for one in tmp_path.iterdir() if one.name.startswith(".prefect")] == []
 
 
+def test_where_there_are_no_hard_links_prefect_makes_its_own(
+    tmp_path: Path, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(migrated_prefect.os, "link", refused)
+    target = tmp_path / "home" / "prefect.db"
+    begin_migrated(target)
+    assert list(target.parent.iterdir()) == []
+
+
 def test_another_versions_file_is_not_taken(
     tmp_path: Path, kept: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
