@@ -30,7 +30,7 @@ class PersonCount:
     expected: float
     by_band: IntArray = field(repr=False)
 
-    # Reckoned when asked for: it costs milliseconds, and of most people the share alone says enough.
+    # Computed when asked for: it costs milliseconds, and for most people the share alone says enough.
     @cached_property
     def _tails(self) -> tuple[float, float]:
         return exact_tails(self.seen, *self.by_band)

@@ -277,8 +277,8 @@ _KYPHOSIS = """
 def test_rms_on_kyphosis() -> None:
     """Harrell's rms 6.5.0: what its val.prob prints for the 81 children of Chambers and Hastie (1992),
     as R's rpart has them (age in months, number of vertebrae, first of them, kyphosis), with the log odds
-    -1 + age / 100 - first / 10 + number / 10. By both of our roads (Platt's stops at four digits, Newton's at six), and the
-    area under its curve."""
+    -1 + age / 100 - first / 10 + number / 10. By both of our roads (Platt's stops at four digits,
+    Newton's at six), and the area under its curve."""
     age, number, first, present = np.array(_KYPHOSIS.split(), dtype=np.float64).reshape(-1, 4).T
     # Whole hundredths first, so that equal sums stay equal.
     margin = (age - 10.0 * first + 10.0 * number) / 100.0 - 1.0
