@@ -26,16 +26,16 @@ import numpy as np
 from scipy import stats
 
 from models.boundary import AbVerdict, SequentialComparison, sample_ratio_p_value
-from models.boundary.ab_claims import LargestWeights
-from models.boundary.ab_evidence import (
+from models.boundary.ab.ab_claims import LargestWeights
+from models.boundary.ab.ab_evidence import (
     log_capitals,
     look_days,
     refuting_log_capitals,
     scores_at_looks,
 )
-from models.boundary.ab_rows import CaseKinds
-from models.boundary.arms import SPLIT_BROKEN_BELOW
-from models.boundary.group_sequential import obrien_fleming_constant, obrien_fleming_limits
+from models.boundary.ab.ab_rows import CaseKinds
+from models.boundary.ab.group_sequential import obrien_fleming_constant, obrien_fleming_limits
+from models.boundary.decision.arms import SPLIT_BROKEN_BELOW
 from models.vocabulary import AbPlan, Targets
 
 RESULTS = Path(__file__).parent / "results" / "ab_test"

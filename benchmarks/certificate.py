@@ -35,7 +35,7 @@ from benchmarks.peers import PEERS, Labelled
 from benchmarks.worlds import FAMILIES, BoolArray, FloatArray, World, family, without_crossing
 from configs.errors import UserError
 from models.boundary import certify
-from models.boundary.bounds import share_is_above, upper_limit
+from models.boundary.proof.bounds import share_is_above, upper_limit
 from models.vocabulary import Boundary, CertificateVerdict, Targets
 
 TARGETS = Targets(precision=0.95, recall=0.99, delta=0.05)

@@ -4,7 +4,7 @@ Usage: python -m benchmarks.decide [--sizes 1000000 10000000] [--stored 1000000]
 
 Simulated cases of the type `ato` (13 features), a model of at most 300 trees, a live boundary, one
 audit in ten. Three works, each in a process of its own for its peak of memory: the pure decision
-(`models.boundary.decide`) given scores; score and decide; the whole of `ratchet decide`: a Parquet
+(`models.boundary.decision.decide`) given scores; score and decide; the whole of `ratchet decide`: a Parquet
 file read in pieces, both contracts, contributions, the store and the decisions written to a file.
 """
 
@@ -26,10 +26,10 @@ import numpy as np
 import pandas as pd
 
 from configs.settings import load_settings
-from flows.verbs.decide_file import decide_file
+from flows.verbs.decide.decide_file import decide_file
 from flows.verbs.desk import Desk
-from models.boundary.audit import audit_key
-from models.boundary.decide import Rule, decide
+from models.boundary.decision.audit import audit_key
+from models.boundary.decision.decide import Rule, decide
 from models.hub import AuditPlan, Policy
 from models.risk import RiskModel, TrainingPlan, train
 from models.simulation import Exchange
@@ -164,7 +164,7 @@ def _model() -> RiskModel:
 
 def _live_desk(home: Path) -> Desk:
     """A home in which the model is registered and a boundary is live."""
-    from flows.verbs.promote import approve_and_promote
+    from flows.verbs.govern.promote import approve_and_promote
     from models.hub import Propose
 
     settings = load_settings(env={})

@@ -51,7 +51,7 @@ from scipy.special import expit
 from scipy.stats import norm
 
 from models.boundary import CertificationSequence, delta_of_sequence
-from models.boundary.restarted_bets import TIMES_THE_LIMIT, start_shares
+from models.boundary.live.restarted_bets import TIMES_THE_LIMIT, start_shares
 from models.drift import (
     CohortWindows,
     Sample,

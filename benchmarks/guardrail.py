@@ -4,7 +4,7 @@ Usage: python -m benchmarks.guardrail [--runs N] [--nights N] [--table] [--check
 
 Simulated. A night brings Poisson numbers of the drawn cases that a promise counts; after each one the
 guard is asked. Two guards see the same nights: one bet over all the evidence (METHODS 1.4's stakes),
-and the bets of `models/boundary/restarted_bets.py`. Raw results: results/guardrail/*.jsonl, a line a
+and the bets of `models/boundary/live/restarted_bets.py`. Raw results: results/guardrail/*.jsonl, a line a
 cell; `--table` prints the tables from them, `--check` recomputes the capital of some runs from single
 rows by the guard's own functions, and the first cell of each result (exit 1 when one differs).
 """
@@ -25,8 +25,10 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import beta as beta_distribution
 
-from models.boundary import Evidence, betting, restarted_bets
-from models.boundary.restarted_bets import DAYS_A_START, FIRST_SHARE, TIMES_THE_LIMIT
+from models.boundary import Evidence
+from models.boundary.live import restarted_bets
+from models.boundary.live.restarted_bets import DAYS_A_START, FIRST_SHARE, TIMES_THE_LIMIT
+from models.boundary.proof import betting
 
 RESULTS = Path(__file__).parent / "results" / "guardrail"
 RECALL, PRECISION = 0.99, 0.95

@@ -79,9 +79,9 @@ def walk(
     """Walk a history and say of each night what it did; `counted_since`: the labels of cases opened
     since then that may count for a proof are counted, too."""
     from configs.settings import load_settings
-    from flows.verbs.generation import current_generation
-    from flows.verbs.open_walk import open_backtest
-    from flows.verbs.truth import evidence_for, load_book
+    from flows.verbs.certify.generation import current_generation
+    from flows.verbs.evidence.truth import evidence_for, load_book
+    from flows.verbs.walk.open_walk import open_backtest
 
     kept = {name: value for name, value in os.environ.items() if not name.startswith("RATCHET_")}
     opened = open_backtest(load_settings(env=kept), source, home)

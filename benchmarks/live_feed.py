@@ -240,8 +240,8 @@ class Run:
         There is no command for it; only the night proposes by one.
         """
         from flows.verbs import live
-        from flows.verbs.generation import current_generation, last_version
-        from flows.verbs.proposed_policy import advised_policy
+        from flows.verbs.certify.generation import current_generation, last_version
+        from flows.verbs.govern.proposed_policy import advised_policy
         from models.hub import Entry, Propose
         from models.vocabulary import Boundary
 

@@ -51,8 +51,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import beta as beta_law
 
-from models.boundary.look_table import LookTable, look_table
-from models.boundary.thinning import in_cohort
+from models.boundary.sequence.look_table import LookTable, look_table
+from models.boundary.sequence.thinning import in_cohort
 
 BETA, DELTA, LOOKS = 0.01, 0.035, 60
 FIRSTS = (1_000, 3_600)

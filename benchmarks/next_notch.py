@@ -55,9 +55,9 @@ from benchmarks.worlds import (
     exchange_world,
 )
 from models.boundary import CertificationSequence, certify, delta_of_look
-from models.boundary.candidates import just_below
-from models.boundary.look_table import LookTable, look_table, looks_within
-from models.boundary.notch_price import HORIZON
+from models.boundary.price.notch_price import HORIZON
+from models.boundary.proof.candidates import just_below
+from models.boundary.sequence.look_table import LookTable, look_table, looks_within
 from models.vocabulary import Boundary, CertificateVerdict, Targets
 
 WORLDS = ("d2.5-10%", "d3.2-5%-stealth", "d3-5%-stealth", "d3.5-2%-stealth", "ato", "withdrawal")

@@ -18,7 +18,7 @@ import pandas as pd
 import yaml
 
 from configs.sources import load_source
-from flows.adapters.sources import read_source
+from flows.adapters.tables.sources import read_source
 
 COMPARED = ("step", "case_type", "policy_id", "model_version", "verdict", "promoted",
             "pass_at_or_below", "block_at_or_above", "auto_passed", "auto_blocked", "audited")  # fmt: skip

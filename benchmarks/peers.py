@@ -9,7 +9,7 @@ equal ratios. A linear grid of scores, which is the libraries' default, would le
 scores of rare events with one useful cut; the shared grid is to the peers' advantage.
 
 - `plug_in`: the widest boundary whose observed miss share and precision meet the targets, as if the
-  labelled cases were all cases (`models.boundary.hindsight.plug_in_boundary`); any observed score
+  labelled cases were all cases (`models.boundary.proof.hindsight.plug_in_boundary`); any observed score
   is a cut.
 - `tuned_cv`: scikit-learn's `TunedThresholdClassifierCV` with 5 stratified folds, twice, over a
   classifier that returns the score it is given, with the shared grid as `thresholds`. For the pass
@@ -46,8 +46,8 @@ from sklearn.metrics import make_scorer
 from sklearn.model_selection import TunedThresholdClassifierCV
 
 from benchmarks.worlds import promises, without_crossing
-from models.boundary.certificate import delta_shares
-from models.boundary.hindsight import plug_in_boundary
+from models.boundary.proof.certificate import delta_shares
+from models.boundary.proof.hindsight import plug_in_boundary
 from models.vocabulary import Boundary, Targets
 
 CANDIDATES = 100

@@ -36,8 +36,8 @@ from models.simulation.case_models import RECIPES
 from models.simulation.exchange import Exchange
 from models.simulation.faults import Fault, ProcedureFault, ThresholdFault, WeightFault
 from models.simulation.reviewers import ReviewerPool
-from models.triage.error_codes import find_code_excess, find_group_excess
-from models.triage.error_slices import SliceReport, find_error_slices
+from models.triage.procedure.error_codes import find_code_excess, find_group_excess
+from models.triage.procedure.error_slices import SliceReport, find_error_slices
 from models.vocabulary import Feature
 
 FloatArray = npt.NDArray[np.float64]

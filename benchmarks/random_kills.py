@@ -35,7 +35,7 @@ import pandas as pd
 from benchmarks.commands import Home, Said
 from benchmarks.feed import TABLES, Agent, Feed, Habits, write_config
 from benchmarks.live_feed import CASE_TYPE, CASE_TYPE_FILE, FEATURES, SECRET, START, Plan, Run
-from flows.adapters import kill_points
+from flows.adapters.files import kill_points
 
 RESULTS = Path(__file__).parent / "results" / "random_kills.jsonl"
 NIGHTS, SEED = 30, 13

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from models.simulation.reviewer_queue import review_times
+from models.replay.reviewer_queue import review_times
 from models.vocabulary import Shift, Staffing
-from tests.models.simulation.test_queue_against_simpy import SimpyDesk
+from tests.models.replay.test_queue_against_simpy import SimpyDesk
 
 LEAST_RATIO = 15.0
 MINUTES = 12.0

@@ -30,9 +30,9 @@ import numpy as np
 import pandas as pd
 
 from configs.settings import load_settings
-from flows.adapters.ledger import Ledger
-from flows.adapters.serving_folder import write_serving_folder
-from models.boundary.audit import audit_key, audit_purpose
+from flows.adapters.ledger.ledger import Ledger
+from flows.adapters.mlflow.serving_folder import write_serving_folder
+from models.boundary.decision.audit import audit_key, audit_purpose
 from models.hub import (
     Approve,
     AuditPlan,
@@ -43,7 +43,7 @@ from models.hub import (
     dossier_digest,
     version_of,
 )
-from models.hub.pinned import PinnedPolicy
+from models.hub.policies.pinned import PinnedPolicy
 from models.risk import TrainingPlan, train
 from models.simulation import Exchange
 from models.vocabulary import Boundary

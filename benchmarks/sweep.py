@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.simulation.cheapest_boundary import cheapest_boundary
-from models.simulation.replay import replay_all
+from models.replay.cheapest_boundary import cheapest_boundary
+from models.replay.replay import replay_all
 from models.vocabulary import Costs
 
 RESULTS = Path(__file__).parent / "results" / "sweep" / "sweep.jsonl"

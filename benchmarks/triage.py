@@ -38,7 +38,7 @@ from benchmarks.triage_worlds import (
 )
 from configs.places import ratchet_data
 from models.triage import TriageEvidence, assess_feature_bias, diagnose
-from models.triage.error_slices import find_error_slices
+from models.triage.procedure.error_slices import find_error_slices
 
 RESULTS = Path(__file__).parent / "results" / "triage"
 MARGIN = 0.1

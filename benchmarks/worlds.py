@@ -33,7 +33,7 @@ from scipy.stats import beta as beta_law
 from scipy.stats import norm
 
 from configs.settings import load_case_type
-from models.boundary.hindsight import plug_in_boundary
+from models.boundary.proof.hindsight import plug_in_boundary
 from models.risk import TrainingPlan, train
 from models.simulation.exchange import Exchange
 from models.vocabulary import Boundary, Targets

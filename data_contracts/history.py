@@ -61,5 +61,5 @@ HISTORY = Contract(
         case_id_appears_once(),
     ),
     # No batch rule: history knows the future. A walk looks at its labels as they come to light, by
-    # the rules of what is delivered (flows/verbs/population_watch.py).
+    # the rules of what is delivered (flows/verbs/intake/population_watch.py).
 )

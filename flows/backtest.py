@@ -9,11 +9,11 @@ from prefect import flow
 from prefect.utilities.annotations import quote
 
 from configs.settings import load_settings
-from flows import tasks
-from flows.artifacts import publish
+from flows.orchestration import tasks
+from flows.orchestration.artifacts import publish
 from flows.reports.progress import tracked
-from flows.verbs.file import Concluded
-from flows.verbs.open_walk import new_home
+from flows.verbs.walk.file import Concluded
+from flows.verbs.walk.open_walk import new_home
 
 
 @flow(name="backtest", persist_result=False, validate_parameters=False)

@@ -27,29 +27,20 @@ from typing import NoReturn
 
 import click
 
-from flows.commands import (
+from flows.commands import evidence, live_road, loop, project, waiting
+from flows.commands.exit_codes import EXIT_GATE, EXIT_INPUT, EXIT_SERVICE
+from flows.commands.govern import (
     after,
     audit_key,
-    backups,
     brakes,
     cases,
-    doctor,
-    erase,
-    evidence,
     holds,
     hub,
-    live_road,
-    loop,
-    metrics,
     people,
-    project,
     record,
-    servers,
     sprints,
-    team,
-    waiting,
 )
-from flows.commands.exit_codes import EXIT_GATE, EXIT_INPUT, EXIT_SERVICE
+from flows.commands.house import backups, doctor, erase, metrics, servers, team
 from flows.commands.output import say
 
 _NOT_WRITABLE = frozenset(
@@ -68,7 +59,7 @@ def cli(context: click.Context) -> None:
 
     Exit codes: 0 done, 2 your input, 3 a gate said no, 4 a service is unreachable, 1 our bug.
     """
-    from flows.adapters.json_logs import log_as_asked
+    from flows.adapters.alerts.json_logs import log_as_asked
 
     log_as_asked(context.invoked_subcommand or "")
 
@@ -86,8 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and turn what went wrong into one clear line and an exit code."""
     from configs.errors import GateRefused, ServiceUnreachable, UserError
     from configs.masking import masked
-    from flows.adapters.log_masking import mask_logs
-    from flows.adapters.private_home import be_private
+    from flows.adapters.alerts.log_masking import mask_logs
+    from flows.adapters.files.private_home import be_private
 
     be_private()
     mask_logs()

@@ -7,13 +7,13 @@ from typing import Any
 from prefect import flow
 from prefect.utilities.annotations import quote
 
-from flows import tasks
-from flows.adapters.reading_notes import Note
-from flows.artifacts import publish
-from flows.reports.decided import decided_table, decided_verdict
-from flows.run_log import tell
-from flows.run_names import timed
-from flows.verbs.authority import refuse_without_authority
+from flows.adapters.tables.reading_notes import Note
+from flows.orchestration import tasks
+from flows.orchestration.artifacts import publish
+from flows.orchestration.run_log import tell
+from flows.orchestration.run_names import timed
+from flows.reports.words.decided import decided_table, decided_verdict
+from flows.verbs.decide.authority import refuse_without_authority
 
 
 @flow(name="decide_cases", flow_run_name=timed("decide"), persist_result=False)

@@ -9,11 +9,11 @@ from prefect import flow
 from prefect.utilities.annotations import quote
 
 from configs.settings import load_settings
-from flows import tasks
-from flows.artifacts import publish
+from flows.orchestration import tasks
+from flows.orchestration.artifacts import publish
 from flows.reports.progress import tracked
-from flows.verbs.file import Concluded
-from flows.verbs.open_walk import new_home
+from flows.verbs.walk.file import Concluded
+from flows.verbs.walk.open_walk import new_home
 
 
 @flow(name="demo", persist_result=False)
@@ -21,7 +21,7 @@ def demo(
     nights: int | None = None, home: str | None = None, profile: str | None = None
 ) -> Concluded:
     """Simulated nights: cases, decisions, reviews, contracts, certificates, promotions, the truth; what
-    happens on them is planted and planned in `demo` of the settings (`flows.verbs.stand_ins`).
+    happens on them is planted and planned in `demo` of the settings (`flows.verbs.walk.stand_ins`).
 
     Args:
         nights: how many; empty: `demo.nights` of the settings.

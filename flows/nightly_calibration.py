@@ -8,15 +8,15 @@ from typing import Any
 from prefect import flow
 from prefect.utilities.annotations import quote
 
-from flows import tasks
-from flows.artifacts import night_lines, publish_night
-from flows.run_log import tell
-from flows.run_names import dated
-from flows.verbs.deliveries import read_as_of
+from flows.orchestration import tasks
+from flows.orchestration.artifacts import night_lines, publish_night
+from flows.orchestration.run_log import tell
+from flows.orchestration.run_names import dated
+from flows.verbs.house.one_night import one_at_a_time
+from flows.verbs.intake.deliveries import read_as_of
 from flows.verbs.live import night_of, refuse_unless_done
 from flows.verbs.night import earliest_evidence, say_tripped
-from flows.verbs.night_results import NightResults, all_done
-from flows.verbs.one_night import one_at_a_time
+from flows.verbs.record.night_results import NightResults, all_done
 
 
 @flow(name="nightly_calibration", flow_run_name=dated("night"), persist_result=False)

@@ -10,12 +10,12 @@ from prefect.utilities.annotations import quote
 from pydantic import Field
 
 from configs.errors import GateRefused
-from flows import tasks
-from flows.approvals import LEAVE_IT, tag_as_waiting, wait_to_go_on
-from flows.artifacts import publish, publish_text
-from flows.reports.proposal import proposal_dossier
-from flows.run_names import of_case_type
-from flows.verbs.approve import who_approves
+from flows.orchestration import tasks
+from flows.orchestration.approvals import LEAVE_IT, tag_as_waiting, wait_to_go_on
+from flows.orchestration.artifacts import publish, publish_text
+from flows.orchestration.run_names import of_case_type
+from flows.reports.words.proposal import proposal_dossier
+from flows.verbs.govern.approve import who_approves
 
 
 @flow(name="promote_boundary", flow_run_name=of_case_type("promote"), persist_result=False)

@@ -8,11 +8,11 @@ from typing import Any
 from prefect import flow
 from prefect.utilities.annotations import quote
 
-from flows import tasks
-from flows.artifacts import publish
-from flows.run_log import tell
-from flows.run_names import timed
-from flows.verbs.reconcile import verdict_of
+from flows.orchestration import tasks
+from flows.orchestration.artifacts import publish
+from flows.orchestration.run_log import tell
+from flows.orchestration.run_names import timed
+from flows.verbs.house.reconcile import verdict_of
 
 
 @flow(name="reconcile", flow_run_name=timed("reconcile"), persist_result=False)

@@ -8,11 +8,11 @@ from typing import Any
 from prefect import flow
 from prefect.utilities.annotations import quote
 
-from flows import tasks
-from flows.artifacts import publish, publish_retrain
-from flows.run_names import of_case_type
+from flows.orchestration import tasks
+from flows.orchestration.artifacts import publish, publish_retrain
+from flows.orchestration.run_names import of_case_type
+from flows.verbs.causes.tickets import due_patterns
 from flows.verbs.live import night_of
-from flows.verbs.tickets import due_patterns
 
 
 @flow(name="retrain", flow_run_name=of_case_type("retrain"), persist_result=False)

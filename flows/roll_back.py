@@ -8,10 +8,10 @@ from typing import Any
 from prefect import flow
 from prefect.utilities.annotations import quote
 
-from flows import tasks
-from flows.artifacts import publish
-from flows.run_names import of_case_type
-from models.hub.people import ROLL_BACK
+from flows.orchestration import tasks
+from flows.orchestration.artifacts import publish
+from flows.orchestration.run_names import of_case_type
+from models.hub.rules.people import ROLL_BACK
 
 
 @flow(name="roll_back", flow_run_name=of_case_type("roll back"), persist_result=False)

@@ -9,10 +9,10 @@ from prefect import flow
 from prefect.utilities.annotations import quote
 from pydantic import Field
 
-from flows import tasks
-from flows.artifacts import publish
-from flows.reports.move import move_table, move_verdict
-from flows.run_names import of_case_type
+from flows.orchestration import tasks
+from flows.orchestration.artifacts import publish
+from flows.orchestration.run_names import of_case_type
+from flows.reports.words.move import move_table, move_verdict
 from flows.verbs.live import night_of
 
 Score = Annotated[float, Field(ge=0, le=1)]

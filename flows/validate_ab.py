@@ -9,13 +9,13 @@ from prefect import flow
 from prefect.utilities.annotations import quote
 
 from configs.errors import GateRefused
-from flows import tasks
-from flows.artifacts import publish
-from flows.reports.ab_proofs import ab_rows, ab_sentences
-from flows.run_log import tell
-from flows.run_names import timed
+from flows.orchestration import tasks
+from flows.orchestration.artifacts import publish
+from flows.orchestration.run_log import tell
+from flows.orchestration.run_names import timed
+from flows.reports.words.ab_proofs import ab_rows, ab_sentences
+from flows.verbs.ab.validate_ab import NOT_JUDGED
 from flows.verbs.live import night_of
-from flows.verbs.validate_ab import NOT_JUDGED
 
 
 @flow(name="validate_ab", flow_run_name=timed("A/B tests"), persist_result=False)

@@ -12,9 +12,9 @@ import pandas as pd
 from scipy.special import expit
 
 from configs.settings import Settings, load_settings
-from flows.adapters.mlflow_runs import create_tables
+from flows.adapters.mlflow.mlflow_runs import create_tables
 from flows.verbs.desk import Desk
-from flows.verbs.walk import Walk
+from flows.verbs.walk.walk import Walk
 from models.simulation import RevealedHistory
 from models.vocabulary import CaseType, Feature, Targets
 

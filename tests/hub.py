@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from flows.adapters.ledger import Ledger
+from flows.adapters.ledger.ledger import Ledger
 from models.hub import (
     AUDIT_SECRET,
     PEOPLE,
@@ -43,7 +43,7 @@ from models.hub import (
     proposal_of,
     version_of,
 )
-from models.hub.people import DECIDE_CASES, GUARDRAIL, NIGHT, RETRAIN, VALIDATE_AB
+from models.hub.rules.people import DECIDE_CASES, GUARDRAIL, NIGHT, RETRAIN, VALIDATE_AB
 from models.vocabulary import AbPlan, Boundary, Targets
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from configs.settings import load_settings
-from models.boundary.audit import audit_key, audit_purpose
+from models.boundary.decision.audit import audit_key, audit_purpose
 from models.hub import AuditPlan, Overrides, Policy
-from models.hub.pinned import PinnedPolicy
+from models.hub.policies.pinned import PinnedPolicy
 from models.risk import TrainingPlan, train
 from models.simulation import Exchange
 from models.vocabulary import Boundary

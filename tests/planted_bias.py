@@ -11,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pandas as pd
 
-from flows.verbs.decide import decide_cases
+from flows.verbs.decide.decide import decide_cases
 from flows.verbs.desk import Desk
-from flows.verbs.train import retrain
-from flows.verbs.truth import load_book
+from flows.verbs.evidence.truth import load_book
+from flows.verbs.learn.train import retrain
 from models.simulation import Exchange
 from models.simulation.faults import WeightFault
 

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from flows import certificate_verifier as verifier
-from flows.adapters.certificate_key import CertificateKey
-from models.boundary.look_table import look_table
+from flows.adapters.ledger import certificate_verifier as verifier
+from flows.adapters.ledger.certificate_key import CertificateKey
+from models.boundary.sequence.look_table import look_table
 from models.hub import AuditPlan, Policy
 from models.vocabulary import Boundary
 

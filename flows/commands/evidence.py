@@ -37,7 +37,7 @@ def admit(
     With --as-of it is admitted as a night of that moment would have done it: rows that came later
     are left out, and what is stored is stamped with it.
     """
-    from flows.verbs.admit_file import admit_file
+    from flows.verbs.intake.admit_file import admit_file
     from flows.verbs.live import night_of
 
     moment = None if as_of is None else night_of(as_of)
@@ -84,7 +84,7 @@ def certify(
     automatable, credence, and opened_at: with it, or with --days, missing labels have a price in
     days. The exit code is 0 when every case type is certified, else 3.
     """
-    from flows.verbs.certify_file import all_certified, certify_file
+    from flows.verbs.certify.certify_file import all_certified, certify_file
     from models.vocabulary import Targets
 
     if recall is None and false_omission is None:
@@ -118,7 +118,7 @@ def triage(evidence: Path, slices: tuple[str, ...], margin: float | None, as_jso
     sop_clause, annotation, language.
     """
     from configs.settings import load_settings
-    from flows.verbs.triage_file import triage_file
+    from flows.verbs.causes.triage_file import triage_file
     from models.triage import TriagePlan
     from models.vocabulary import Costs
 
@@ -166,10 +166,10 @@ def whatif(
     Limits are a peek at tonight's certificate: no look is spent and nothing is proposed. With --best
     the exit code is 3 when nothing is certified.
     """
-    from flows.reports.move import move_table, move_verdict, proof_text
-    from flows.reports.move_page import file_report, report_kind
+    from flows.reports.pages.move_page import file_report, report_kind
+    from flows.reports.words.move import move_table, move_verdict, proof_text
     from flows.verbs import live
-    from flows.verbs.whatif import replay_move
+    from flows.verbs.whatif.whatif import replay_move
 
     if report is not None:
         report_kind(report)  # a wrong name is refused before the replay
@@ -195,10 +195,10 @@ def whatif(
 @click.option("--json", "as_json", is_flag=True)
 def tickets(as_of: datetime | None, quiet_too: bool, as_json: bool) -> None:
     """List the patterns of errors: blamed on what, how large, what they cost, and who answers."""
-    from flows.reports.tickets import tickets_sentence, tickets_table
+    from flows.reports.words.tickets import tickets_sentence, tickets_table
     from flows.verbs import live
-    from flows.verbs.tickets import open_tickets
-    from flows.verbs.tickets import tickets as all_tickets
+    from flows.verbs.causes.tickets import open_tickets
+    from flows.verbs.causes.tickets import tickets as all_tickets
 
     moment = None if as_of is None else live.night_of(as_of)
     told = (all_tickets if quiet_too else open_tickets)(live.open_desk(), moment)

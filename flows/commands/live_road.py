@@ -16,7 +16,7 @@ from flows.commands.output import certificate_row, refuse_outputs, say_note, tab
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from flows.verbs.import_history import Imported
+    from flows.verbs.onboarding.import_history import Imported
     from models.vocabulary import CaseType
 
 
@@ -31,8 +31,8 @@ def export_policy(case_type: str, to: Path | None) -> None:
     no secret. Ask again at least as often as it says.
     """
     from flows.verbs import live
-    from flows.verbs.export_policy import export_policy as export
-    from flows.verbs.export_policy import said_of_export
+    from flows.verbs.decide.export_policy import export_policy as export
+    from flows.verbs.decide.export_policy import said_of_export
 
     told = export(live.open_desk(), case_type, live.night_of(None))
     text = json.dumps(told, indent=1, allow_nan=False) + "\n"
@@ -40,7 +40,7 @@ def export_policy(case_type: str, to: Path | None) -> None:
         click.echo(text, nl=False)
         click.echo(said_of_export(told), err=True)
         return
-    from flows.adapters.files import write_atomically
+    from flows.adapters.files.files import write_atomically
 
     write_atomically(to, lambda file: file.write(text.encode("utf-8")))
     click.echo(f"{said_of_export(told)} Written to {to}.")
@@ -68,9 +68,9 @@ def import_history(
     """
     from configs.sources import load_source
     from flows.verbs import live
-    from flows.verbs.hand_out import hand_out
-    from flows.verbs.import_history import import_history as take_in
-    from flows.verbs.night_results import all_done
+    from flows.verbs.intake.hand_out import hand_out
+    from flows.verbs.onboarding.import_history import import_history as take_in
+    from flows.verbs.record.night_results import all_done
 
     read = load_source(source)
     refuse_outputs([source, *([Path(read.path)] if read.path else [])], {"--rejects": rejects})
@@ -98,8 +98,8 @@ def _step(what: str) -> None:
 
 def _say_import(told: Imported, case_types: Mapping[str, CaseType]) -> None:
     """What came in, what learned, what certified, and what to do next."""
-    from flows.verbs.import_advice import what_to_do_now
-    from flows.verbs.night_results import not_done
+    from flows.verbs.onboarding.import_advice import what_to_do_now
+    from flows.verbs.record.night_results import not_done
 
     for note in told.told:
         say_note(note)

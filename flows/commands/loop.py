@@ -23,8 +23,8 @@ from flows.commands.output import certificate_row, conclude, refuse_outputs, tab
 def demo(nights: int | None, as_json: bool) -> None:
     """Run the whole loop on a simulated exchange and name the pages to open."""
     from configs.settings import load_settings
-    from flows.embedded import embedded_prefect, no_half_state
-    from flows.verbs.open_walk import new_home
+    from flows.orchestration.embedded import embedded_prefect, no_half_state
+    from flows.verbs.walk.open_walk import new_home
 
     load_settings().load_case_types()  # wrong settings are refused before anything is started
     home = new_home("demo")
@@ -46,14 +46,14 @@ def backtest(
 ) -> None:
     """Walk the loop over a history: SOURCE is a source file of kind `history`."""
     from configs.sources import load_source
-    from flows.verbs.open_walk import new_home
+    from flows.verbs.walk.open_walk import new_home
 
     read = load_source(source)  # a wrong file is refused before anything is started or written
     refuse_outputs(
         [source, *([Path(read.path)] if read.path else [])],
         {"--json": json_file, "--report": report, "--observed": observed},
     )
-    from flows.embedded import embedded_prefect, no_half_state
+    from flows.orchestration.embedded import embedded_prefect, no_half_state
 
     home = new_home(source.stem)
     embedded_prefect(home)
@@ -75,11 +75,11 @@ def night(as_of: datetime | None, as_json: bool) -> None:
     on hold is said first, holds back only what rests on it, and makes the exit code 3. Of a team one
     machine runs it at a time: who comes second hears who does, and since when (exit code 3).
     """
-    from flows.reports.live_boundaries import live_lines
-    from flows.reports.night_told import agent_line, cause_line, shadow_line
+    from flows.reports.words.live_boundaries import live_lines
+    from flows.reports.words.night_told import agent_line, cause_line, shadow_line
     from flows.verbs import live
-    from flows.verbs.night_results import all_done, moved, not_done
-    from flows.verbs.one_night import one_night
+    from flows.verbs.house.one_night import one_night
+    from flows.verbs.record.night_results import all_done, moved, not_done
 
     live.night_of(as_of)  # a moment that is none is refused before anything is opened
     with one_night():
@@ -161,11 +161,11 @@ def retrain(
     significantly worse than today's model on later cases it scores in shadow from now on; else, or
     where nothing could be fitted, the exit code is 3.
     """
-    from flows.reports.move_page import report_kind
+    from flows.reports.pages.move_page import report_kind
     from flows.verbs import live
-    from flows.verbs.challenger import challenger_table, correction_table
-    from flows.verbs.train import retrain as fit
-    from flows.verbs.truth import load_book
+    from flows.verbs.evidence.truth import load_book
+    from flows.verbs.learn.challenger import challenger_table, correction_table
+    from flows.verbs.learn.train import retrain as fit
 
     if report is not None and report_kind(report) != ".html":
         raise click.UsageError(
@@ -182,7 +182,7 @@ def retrain(
             click.echo(nl=bool(rows))
             table(rows)
     if report is not None and told.page is not None:
-        from flows.adapters.files import write_atomically
+        from flows.adapters.files.files import write_atomically
 
         content = told.page.encode("utf-8")
         write_atomically(report, lambda file: file.write(content))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from configs.masking import masked
-from flows.reports.live_boundaries import FEWEST_FOR_A_SHARE
+from flows.reports.words.live_boundaries import FEWEST_FOR_A_SHARE
 
 if TYPE_CHECKING:
     from models.hub import Entry

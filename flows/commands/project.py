@@ -14,7 +14,7 @@ from flows.commands.exit_codes import EXIT_GATE, EXIT_INPUT, EXIT_SERVICE
 from flows.commands.options import FILE
 
 if TYPE_CHECKING:
-    from flows.verbs.init_project import Project
+    from flows.verbs.onboarding.init_project import Project
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 CONTRACT_NAMES = ("decisions", "reviews", "outcomes", "history", "cases")
@@ -87,8 +87,8 @@ def init(
     column of its contract explained, and a profile. Every guess is said. Nothing is written over.
     """
     from flows.reports.progress import counted
-    from flows.verbs.init_asked import Asked
-    from flows.verbs.init_project import init_project
+    from flows.verbs.onboarding.init_asked import Asked
+    from flows.verbs.onboarding.init_project import init_project
 
     roles = {
         "case_id": case_id, "opened_at": opened_at, "bad": label, "amount_usd": amount,
@@ -113,7 +113,7 @@ def init(
     with counted("looking at columns") as progress:
         project = init_project(asked, progress=progress)
     if as_json:
-        from flows.reports.project_told import as_plain
+        from flows.reports.words.project_told import as_plain
 
         click.echo(json.dumps(as_plain(project), indent=1))
         return
@@ -134,9 +134,9 @@ def check(files: tuple[Path, ...], profile: str | None, as_json: bool) -> None:
     these files. Exit codes: 0 all can be read, 2 a source is configured wrongly, 4 one does not
     answer, 3 a delivery would fail as a whole or bring nothing.
     """
-    from flows.reports.checked import checked_lines
     from flows.reports.progress import counted
-    from flows.verbs.check_sources import check_sources
+    from flows.reports.words.checked import checked_lines
+    from flows.verbs.onboarding.check_sources import check_sources
 
     with counted("checking sources") as progress:
         found = check_sources(profile, files, progress)
@@ -159,8 +159,8 @@ def check(files: tuple[Path, ...], profile: str | None, as_json: bool) -> None:
 def contracts(name: str | None) -> None:
     """Print what may come in: every column and rule of a contract, or of all (docs/contracts.md)."""
     from data_contracts import CONTRACTS
-    from flows.reports.contracts_page import contract_section, contracts_page
-    from flows.verbs.delivered_decisions import SENTENCES
+    from flows.reports.pages.contracts_page import contract_section, contracts_page
+    from flows.verbs.intake.delivered_decisions import SENTENCES
 
     more = {"decisions": SENTENCES}
     if name is None:
@@ -186,7 +186,7 @@ def sample(to: Path, scorer: str, days: int, per_day: int, seed: int, as_json: b
     """
     from datetime import UTC, datetime
 
-    from flows.verbs.sample_tables import Sample, write_sample
+    from flows.verbs.onboarding.sample_tables import Sample, write_sample
 
     midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     rows = write_sample(Sample(midnight, days, per_day, seed, scorer == "external"), to)
@@ -206,7 +206,7 @@ COMMANDS = (init, check, contracts, sample)
 
 
 def _tell(project: Project) -> None:
-    from flows.reports.project_told import next_commands, told_of
+    from flows.reports.words.project_told import next_commands, told_of
 
     for sentence in told_of(project):
         click.echo(sentence)

@@ -39,7 +39,7 @@ def quarantine(
 ) -> None:
     """Count the rows that a rule put aside and that are still missing; with --to write them, each with
     every rule it broke and the source that brought it."""
-    from flows.verbs.waiting_rows import quarantined
+    from flows.verbs.intake.waiting_rows import quarantined
 
     rows = _asked(to, since, lambda desk, moment: quarantined(desk, of_table, case_type, moment))
     by = ["table", "broken_rules", "delivered_by"]
@@ -65,7 +65,7 @@ def second_reviews(
 ) -> None:
     """Name the cases that a second person should review, blind: no first verdict is shown, nor why a
     second is asked for."""
-    from flows.verbs.waiting_rows import second_reviews_needed
+    from flows.verbs.intake.waiting_rows import second_reviews_needed
 
     now = datetime.now(UTC)
     rows = _asked(to, since, lambda desk, at: second_reviews_needed(desk, now, case_type, at))
@@ -83,7 +83,7 @@ def open_draws(
 ) -> None:
     """Name the automatic decisions that were drawn for an audit and have no label yet, oldest first.
     What was decided is not shown."""
-    from flows.verbs.waiting_rows import open_draws as unlabelled
+    from flows.verbs.intake.waiting_rows import open_draws as unlabelled
 
     now = datetime.now(UTC)
     rows = _asked(to, since, lambda desk, moment: unlabelled(desk, now, case_type, moment))
@@ -101,7 +101,7 @@ def _asked(
 ) -> pd.DataFrame:
     """The rows; what cannot be used is refused before anything is opened."""
     from flows.verbs import live
-    from flows.verbs.hand_out import hand_out, refuse_suffix
+    from flows.verbs.intake.hand_out import hand_out, refuse_suffix
 
     moment = None if since is None else live.night_of(since)
     if to is not None:

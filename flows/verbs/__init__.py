@@ -1,1 +1,1 @@
-"""The loop's verbs as plain functions; flows, the command line, demo and backtest all call these."""
+"""The verbs of the loop as plain functions, a room for each part of its story; `night` runs them in order."""

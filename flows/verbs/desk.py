@@ -13,19 +13,19 @@ import numpy.typing as npt
 import pandas as pd
 
 from configs.settings import Settings, Training
-from flows.adapters.alert_mail import Mailbox
-from flows.adapters.alerts import Alerts
-from flows.adapters.audit_secrets import FILE as AUDIT_KEY_FILE
-from flows.adapters.audit_secrets import VARIABLE as AUDIT_KEY_VARIABLE
-from flows.adapters.audit_secrets import AuditSecrets
-from flows.adapters.database import sqlite_url
-from flows.adapters.evidence_store import EvidenceStore
-from flows.adapters.ledger import Ledger
-from flows.adapters.model_registry import ModelRegistry
-from flows.adapters.private_home import keep_private
-from flows.adapters.shared_store import SharedFile, SharedStore, team_store
-from flows.adapters.tokens import Tokens
-from models.boundary.audit import audit_key, audit_purpose, keyed_uniform
+from flows.adapters.alerts.alert_mail import Mailbox
+from flows.adapters.alerts.alerts import Alerts
+from flows.adapters.evidence.evidence_store import EvidenceStore
+from flows.adapters.files.private_home import keep_private
+from flows.adapters.files.shared_store import SharedFile, SharedStore, team_store
+from flows.adapters.ledger.audit_secrets import FILE as AUDIT_KEY_FILE
+from flows.adapters.ledger.audit_secrets import VARIABLE as AUDIT_KEY_VARIABLE
+from flows.adapters.ledger.audit_secrets import AuditSecrets
+from flows.adapters.ledger.ledger import Ledger
+from flows.adapters.ledger.tokens import Tokens
+from flows.adapters.mlflow.model_registry import ModelRegistry
+from flows.adapters.sql.database import sqlite_url
+from models.boundary.decision.audit import audit_key, audit_purpose, keyed_uniform
 from models.drift.levels import HoldPlan
 from models.risk import TrainingPlan
 from models.triage.plan import TriagePlan

@@ -17,16 +17,16 @@ from configs.masking import masked_leaves
 from configs.places import located, ratchet_config
 from configs.settings import Settings, load_settings
 from configs.sources import SourceSettings, load_source
-from flows.adapters.json_logs import log_as_asked
-from flows.adapters.log_masking import mask_logs
-from flows.adapters.reading_notes import Reading
-from flows.adapters.sources import asks_since, read_delivery
-from flows.verbs import dossier_files
-from flows.verbs.deliveries import TABLES, Delivery, not_stored, whole_reading
+from flows.adapters.alerts.json_logs import log_as_asked
+from flows.adapters.alerts.log_masking import mask_logs
+from flows.adapters.tables.reading_notes import Reading
+from flows.adapters.tables.sources import asks_since, read_delivery
 from flows.verbs.desk import Desk
+from flows.verbs.intake.deliveries import TABLES, Delivery, not_stored, whole_reading
+from flows.verbs.intake.there_by_then import there_by_then, why_out_of_order
 from flows.verbs.night import protect, run_night
-from flows.verbs.night_results import State, all_done, not_done, why_failed
-from flows.verbs.there_by_then import there_by_then, why_out_of_order
+from flows.verbs.record import dossier_files
+from flows.verbs.record.night_results import State, all_done, not_done, why_failed
 
 
 def open_desk(profile: str | None = None) -> Desk:

@@ -9,37 +9,37 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from flows.verbs.admit import AdmittedBatch
-from flows.verbs.agent_watch import Watched, watch_agents
-from flows.verbs.audit_silence import hear_audits
-from flows.verbs.certify import Judged, certify_case_type, certify_champion
-from flows.verbs.cohort_rows import reads_from
-from flows.verbs.deliveries import Delivery, admit_deliveries, read_as_of
+from flows.verbs.ab.trials import next_steps
+from flows.verbs.causes.tickets import file_findings, last_triage, open_tickets
+from flows.verbs.causes.triage import Triaged, triage_case_type
+from flows.verbs.certify.audit_silence import hear_audits
+from flows.verbs.certify.certify import Judged, certify_case_type, certify_champion
+from flows.verbs.certify.drift_watch import watch_drift
+from flows.verbs.certify.expiry import expire_policy, warn_before_expiry
+from flows.verbs.certify.generation import champion_generation, current_generation
+from flows.verbs.certify.guardrail import guard_live_policy, why_not_guarded
+from flows.verbs.decide.agent_watch import Watched, watch_agents
+from flows.verbs.decide.shadow import InShadow, read_after, score_delivered
 from flows.verbs.desk import Desk
-from flows.verbs.drift_watch import watch_drift
-from flows.verbs.expiry import expire_policy, warn_before_expiry
-from flows.verbs.external_models import start_external_generations
-from flows.verbs.generation import champion_generation, current_generation
-from flows.verbs.guardrail import guard_live_policy, why_not_guarded
-from flows.verbs.live_boundaries import live_boundaries
-from flows.verbs.night_results import NightResults, verdict
-from flows.verbs.population_watch import (
+from flows.verbs.evidence.cohort_rows import reads_from
+from flows.verbs.evidence.review_desk import review_desk
+from flows.verbs.evidence.review_marks import WINDOW_DAYS as MARKS_DAYS
+from flows.verbs.evidence.review_marks import review_marks
+from flows.verbs.evidence.second_reviews import second_reviews
+from flows.verbs.evidence.truth import Book, load_book
+from flows.verbs.govern.propose import act_on, waiting
+from flows.verbs.intake.admit import AdmittedBatch
+from flows.verbs.intake.deliveries import Delivery, admit_deliveries, read_as_of
+from flows.verbs.intake.external_models import start_external_generations
+from flows.verbs.intake.population_watch import (
     holds_that_wait,
     levels_of,
     opened_since,
     watch_populations,
 )
-from flows.verbs.propose import act_on, waiting
-from flows.verbs.review_desk import review_desk
-from flows.verbs.review_marks import WINDOW_DAYS as MARKS_DAYS
-from flows.verbs.review_marks import review_marks
-from flows.verbs.second_reviews import second_reviews
-from flows.verbs.shadow import InShadow, read_after, score_delivered
-from flows.verbs.tickets import file_findings, last_triage, open_tickets
-from flows.verbs.triage import Triaged, triage_case_type
-from flows.verbs.trials import next_steps
-from flows.verbs.truth import Book, load_book
-from models.hub.entries import Entry
+from flows.verbs.record.live_boundaries import live_boundaries
+from flows.verbs.record.night_results import NightResults, verdict
+from models.hub.record.entries import Entry
 
 
 @dataclass(frozen=True)

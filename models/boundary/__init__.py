@@ -1,21 +1,27 @@
 """Deciding under a boundary, and proving a wider one."""
 
-from models.boundary.ab_rows import AbRows
-from models.boundary.ab_test import AbDesign, AbJudgement, AbProof, judge_ab
-from models.boundary.ab_verdict import AbVerdict
-from models.boundary.arms import Arm, assign_arm, sample_ratio_p_value
-from models.boundary.certificate import certify, effective_sample
-from models.boundary.certification_sequence import CertificationSequence
-from models.boundary.cohort import Cohort
-from models.boundary.decide import Rule, decide
-from models.boundary.evidence import Evidence
-from models.boundary.guard import guard
-from models.boundary.look_table import LookTable, look_table
-from models.boundary.looks import delta_of_look, delta_of_sequence
-from models.boundary.notch_price import NotchPrice
-from models.boundary.sequential_comparison import Comparison, SequentialComparison
-from models.boundary.side_tests import sequential
-from models.boundary.thinning import from_store, in_cohort, in_reserve, reviewable_range, thinned
+from models.boundary.ab.ab_rows import AbRows
+from models.boundary.ab.ab_test import AbDesign, AbJudgement, AbProof, judge_ab
+from models.boundary.ab.ab_verdict import AbVerdict
+from models.boundary.ab.sequential_comparison import Comparison, SequentialComparison
+from models.boundary.decision.arms import Arm, assign_arm, sample_ratio_p_value
+from models.boundary.decision.decide import Rule, decide
+from models.boundary.live.guard import guard
+from models.boundary.price.notch_price import NotchPrice
+from models.boundary.proof.certificate import certify, effective_sample
+from models.boundary.proof.evidence import Evidence
+from models.boundary.proof.side_tests import sequential
+from models.boundary.sequence.certification_sequence import CertificationSequence
+from models.boundary.sequence.cohort import Cohort
+from models.boundary.sequence.look_table import LookTable, look_table
+from models.boundary.sequence.looks import delta_of_look, delta_of_sequence
+from models.boundary.sequence.thinning import (
+    from_store,
+    in_cohort,
+    in_reserve,
+    reviewable_range,
+    thinned,
+)
 
 __all__ = [
     "AbDesign",

@@ -1,8 +1,9 @@
 """Who may change which policy when: policies, ledger entries and the rules between them."""
 
-from models.hub.audit_plan import AuditPlan
-from models.hub.audit_secret import SecretEpoch, epoch_at, secret_epochs
-from models.hub.commands import (
+from models.hub.policies.audit_plan import AuditPlan
+from models.hub.policies.narrower import decides_nothing, is_narrower, why_wider
+from models.hub.policies.policy import Overrides, Policy
+from models.hub.record.commands import (
     AcceptRestored,
     Approve,
     BoundHold,
@@ -35,7 +36,7 @@ from models.hub.commands import (
     TakeLook,
     TripGuardrail,
 )
-from models.hub.entries import (
+from models.hub.record.entries import (
     AUDIT_SECRET,
     GENESIS_HASH,
     LEDGER,
@@ -44,12 +45,7 @@ from models.hub.entries import (
     EntryKind,
     hash_of,
 )
-from models.hub.extensions import Extension, extension_request_of, extensions_of
-from models.hub.holds import Hold, HoldState, holds_of
-from models.hub.narrower import decides_nothing, is_narrower, why_wider
-from models.hub.people import Person, Role, enrolled, may_act
-from models.hub.policy import Overrides, Policy
-from models.hub.readers import (
+from models.hub.record.readers import (
     approval_of,
     approvers_needed,
     approvers_of,
@@ -71,9 +67,13 @@ from models.hub.readers import (
     running_ab,
     version_of,
 )
-from models.hub.refusal import Refusal, Rule
-from models.hub.restored import accepted_restores
-from models.hub.transitions import decide
+from models.hub.record.refusal import Refusal, Rule
+from models.hub.record.restored import accepted_restores
+from models.hub.rules.audit_secret import SecretEpoch, epoch_at, secret_epochs
+from models.hub.rules.extensions import Extension, extension_request_of, extensions_of
+from models.hub.rules.holds import Hold, HoldState, holds_of
+from models.hub.rules.people import Person, Role, enrolled, may_act
+from models.hub.rules.transitions import decide
 
 __all__ = [
     "AUDIT_SECRET",

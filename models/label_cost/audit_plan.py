@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from models.boundary import price_words
-from models.boundary.certification_sequence import CertificationSequence
-from models.boundary.notch_price import TRICKLE
+from models.boundary.price import price_words
+from models.boundary.price.notch_price import TRICKLE
+from models.boundary.sequence.certification_sequence import CertificationSequence
 from models.vocabulary import AuditBudget, Boundary
 
 STEP = 0.005

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from models.boundary import price_words
-from models.boundary.notch_price import NotchPrice, Road
+from models.boundary.price import price_words
+from models.boundary.price.notch_price import NotchPrice, Road
 
 
 @dataclass(frozen=True, slots=True)

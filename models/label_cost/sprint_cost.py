@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from models.boundary import price_words
-from models.boundary.notch_price import NotchPrice
+from models.boundary.price import price_words
+from models.boundary.price.notch_price import NotchPrice
 
 _ROUNDING = 1e-9
 """Days made of cases, and cases made of days again, may lose so small a part."""

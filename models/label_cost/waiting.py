@@ -17,10 +17,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from models.boundary.certificate import delta_shares
-from models.boundary.evidence import Evidence
-from models.boundary.power import Design, outlooks
-from models.boundary.side_tests import block_tests, pass_tests
+from models.boundary.price.power import Design, outlooks
+from models.boundary.proof.certificate import delta_shares
+from models.boundary.proof.evidence import Evidence
+from models.boundary.proof.side_tests import block_tests, pass_tests
 from models.vocabulary import Boundary, Certificate, DaysNeeded, Targets
 
 _OTHERS = (0.5, 2.0)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from models.boundary.evidence import BoolArray, Evidence, FloatArray
+from models.boundary.proof.evidence import BoolArray, Evidence, FloatArray
 from models.vocabulary import Boundary, Targets
 
 ReviewerArray = npt.NDArray[Any]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from models.boundary.evidence import BoolArray, Evidence
+from models.boundary.proof.evidence import BoolArray, Evidence
 from models.drift.agreement import PersonCount, compare_people, score_bands
 from models.drift.multiple_testing import holm
 from models.reviewers.decisive_labels import ReviewerArray, names

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from models.boundary.certificate import certify
-from models.boundary.evidence import BoolArray, Evidence
+from models.boundary.proof.certificate import certify
+from models.boundary.proof.evidence import BoolArray, Evidence
 from models.reviewers.decisive_labels import ReviewerArray, names, over_cap
 from models.reviewers.disagreement import Disagreement, disagreeing_reviewers
 from models.reviewers.influence import Decide, Influence, leave_one_reviewer_out

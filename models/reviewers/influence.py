@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from models.boundary.certificate import certify
-from models.boundary.evidence import BoolArray, Evidence, FloatArray
+from models.boundary.proof.certificate import certify
+from models.boundary.proof.evidence import BoolArray, Evidence, FloatArray
 from models.reviewers.decisive_labels import ReviewerArray, decisive_shares, names
 from models.vocabulary import Boundary, Certificate, CertificateVerdict, Targets
 

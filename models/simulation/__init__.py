@@ -1,4 +1,4 @@
-"""Worlds with known truth, histories that are revealed step by step, and the queue of people."""
+"""Worlds with known truth, and histories that are revealed step by step."""
 
 from models.simulation.burst import Burst
 from models.simulation.exchange import Exchange

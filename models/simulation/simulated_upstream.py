@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from models.boundary.decide import SENIOR
+from models.boundary.decision.decide import SENIOR
+from models.replay.reviewer_queue import review_times
 from models.simulation.exchange import HIDDEN_COLUMNS, Exchange
 from models.simulation.faults import WeightFault
 from models.simulation.keyed_draws import KeyedDraws
-from models.simulation.reviewer_queue import review_times
 from models.simulation.reviewers import ReviewerPool
 from models.vocabulary import Action, CaseType
 

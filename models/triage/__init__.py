@@ -2,14 +2,14 @@
 
 from models.triage.diagnosis import Cause, Diagnosis, diagnose
 from models.triage.evidence import TriageEvidence
-from models.triage.feature_bias import (
+from models.triage.plan import TriagePlan
+from models.triage.routing import findings_of
+from models.triage.weight.feature_bias import (
     FeatureBias,
     FeatureBiasReport,
     assess_feature_bias,
     find_feature_bias,
 )
-from models.triage.plan import TriagePlan
-from models.triage.routing import findings_of
 
 __all__ = [
     "Cause",

@@ -11,13 +11,13 @@ from scipy.special import expit
 from scipy.stats import poisson
 
 from models.triage.evidence import TriageEvidence
-from models.triage.feature_bias import Unjudged
 from models.triage.labelled_rows import FEWEST_OF_A_CLASS
-from models.triage.miscalibration import Miscalibration, fit_calibration
-from models.triage.offset_logit import fit_offset_logit, independent
 from models.triage.plan import TriagePlan
-from models.triage.procedure import ProcedureGap, procedure_gaps
-from models.triage.weights import BiasedWeights, biased_weights
+from models.triage.procedure.procedure import ProcedureGap, procedure_gaps
+from models.triage.threshold.miscalibration import Miscalibration, fit_calibration
+from models.triage.threshold.offset_logit import fit_offset_logit, independent
+from models.triage.weight.feature_bias import Unjudged
+from models.triage.weight.weights import BiasedWeights, biased_weights
 from models.vocabulary import EVERYWHERE, Counterfactual
 
 FloatArray = npt.NDArray[np.float64]

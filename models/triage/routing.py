@@ -7,12 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from models.triage.counterfactual import blamed_errors
 from models.triage.diagnosis import Diagnosis
 from models.triage.evidence import TriageEvidence
-from models.triage.miscalibration import recalibrated
-from models.triage.procedure import BOTH, ProcedureGap
-from models.triage.weights import BiasedWeight
+from models.triage.procedure.procedure import BOTH, ProcedureGap
+from models.triage.threshold.miscalibration import recalibrated
+from models.triage.weight.counterfactual import blamed_errors
+from models.triage.weight.weights import BiasedWeight
 from models.vocabulary import EVERYWHERE, Costs, Counterfactual, FeedbackPath, Finding
 from models.vocabulary.finding_words import (
     IGNORED,

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import drift_worlds as bench
 from models.boundary import CertificationSequence, delta_of_sequence
-from models.boundary.restarted_bets import Counted, refuting_capital
+from models.boundary.live.restarted_bets import Counted, refuting_capital
 from models.vocabulary import Targets
 
 

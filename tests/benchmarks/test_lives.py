@@ -8,8 +8,8 @@ import pytest
 
 from benchmarks import lives as bench
 from models.boundary import CertificationSequence
-from models.boundary.look_table import look_table
-from models.boundary.thinning import from_store
+from models.boundary.sequence.look_table import look_table
+from models.boundary.sequence.thinning import from_store
 from models.vocabulary import Targets
 
 MISSED, TESTED, CAUGHT = 0.2, 0.5, 0.9

@@ -10,9 +10,9 @@ import pytest
 
 from benchmarks import noisy_labels as bench
 from benchmarks.worlds import StealthWorld
-from flows.verbs.label_trust import CREDENCE_SHARE
+from flows.verbs.evidence.label_trust import CREDENCE_SHARE
 from models.boundary import CertificationSequence
-from models.boundary.hindsight import plug_in_boundary
+from models.boundary.proof.hindsight import plug_in_boundary
 from models.truth import contradictions
 from models.vocabulary import Boundary, Targets
 

@@ -22,7 +22,7 @@ from benchmarks.peers import (
     tuned_cv,
 )
 from benchmarks.worlds import GaussianWorld
-from models.boundary.bounds import share_is_below
+from models.boundary.proof.bounds import share_is_below
 from models.vocabulary import Boundary, Targets
 
 TARGETS = Targets(precision=0.95, recall=0.99, delta=0.05)

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import sweep
 from benchmarks.sweep import COSTS, EXACT, METHODS, _agree, simulated_log, table
-from models.simulation.replay import replay
+from models.replay.replay import replay
 from models.vocabulary import Boundary
 
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pandas as pd
 
-from flows.verbs.admit import AdmittedBatch, admit_batch
-from flows.verbs.challenger import Challenger
-from flows.verbs.decide import decide_cases
+from flows.verbs.decide.decide import decide_cases
 from flows.verbs.desk import Desk
-from flows.verbs.train import retrain
-from flows.verbs.truth import load_book
+from flows.verbs.evidence.truth import load_book
+from flows.verbs.intake.admit import AdmittedBatch, admit_batch
+from flows.verbs.learn.challenger import Challenger
+from flows.verbs.learn.train import retrain
 from models.hub import EntryKind
 from tests.builders import START, small_case_type, small_history, small_settings, with_mlflow
 

@@ -12,15 +12,15 @@ import mlflow
 import numpy as np
 import xgboost as xgb
 
-from flows.adapters.alerts import Alerts
-from flows.adapters.model_registry import MODEL_FILE, ModelRegistry
-from flows.verbs.aliases import follow_ledger
+from flows.adapters.alerts.alerts import Alerts
+from flows.adapters.mlflow.model_registry import MODEL_FILE, ModelRegistry
+from flows.verbs.certify.generation import current_generation, last_version
 from flows.verbs.desk import Desk
-from flows.verbs.generation import current_generation, last_version
-from flows.verbs.promote import approve_and_promote, roll_back
-from flows.verbs.proposed_policy import advised_policy
+from flows.verbs.govern.promote import approve_and_promote, roll_back
+from flows.verbs.govern.proposed_policy import advised_policy
+from flows.verbs.house.aliases import follow_ledger
 from models.hub import Entry, Propose, StartGeneration
-from models.hub.people import RETRAIN
+from models.hub.rules.people import RETRAIN
 from models.risk import RiskModel
 from models.risk.calibration import PlattCalibration
 from models.risk.encoding import encode

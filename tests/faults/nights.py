@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from flows.verbs.deliveries import Delivery
 from flows.verbs.desk import Desk
+from flows.verbs.intake.deliveries import Delivery
 from flows.verbs.night import run_night
 from models.hub import Hold, holds_of
 from tests.flows.verbs.hub_desk import NAME

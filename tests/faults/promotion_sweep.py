@@ -17,11 +17,11 @@ from pathlib import Path
 
 from sqlalchemy import insert, select
 
-from flows.adapters import kill_points
-from flows.adapters.database import reading, writing
-from flows.adapters.ledger import _METADATA, Ledger
+from flows.adapters.files import kill_points
+from flows.adapters.ledger.ledger import _METADATA, Ledger
+from flows.adapters.sql.database import reading, writing
 from flows.verbs.desk import Desk
-from flows.verbs.promote import approve_and_promote
+from flows.verbs.govern.promote import approve_and_promote
 from tests.faults.hub import NAME, NOW, copy_hub, propose
 from tests.integration.postgres import _administer
 

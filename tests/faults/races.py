@@ -1,6 +1,6 @@
 """Two processes that promote, or promote and roll back, at the same moment, round after round."""
 
-from flows.adapters.ledger import Ledger
+from flows.adapters.ledger.ledger import Ledger
 from models.hub import Entry, Promote, RollBack, version_of
 from tests.flows.adapters.racing import answers_of_two_processes
 from tests.hub import Hub, a_policy

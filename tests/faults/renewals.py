@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from flows.verbs.certify.generation import CARRIES_OVER
 from flows.verbs.desk import Desk
-from flows.verbs.generation import CARRIES_OVER
+from flows.verbs.evidence.truth import load_book
 from flows.verbs.night import change, guard, judge_case_types
-from flows.verbs.night_results import NightResults
-from flows.verbs.truth import load_book
+from flows.verbs.record.night_results import NightResults
 from models.hub import Entry, EntryKind
 from models.vocabulary import Targets
 from tests.flows.verbs.certified_desk import Certified, certified_desk

@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from flows.verbs.certify import Judged, certify_case_type
+from flows.verbs.certify.certify import Judged, certify_case_type
 from flows.verbs.desk import Desk
-from flows.verbs.propose import act_on
-from flows.verbs.truth import load_book
+from flows.verbs.evidence.truth import load_book
+from flows.verbs.govern.propose import act_on
 from models.hub import EntryKind
 from tests.flows.verbs.hub_desk import NAME, NOW, hub_desk, store
 from tests.models.boundary.worlds import world

@@ -11,9 +11,9 @@ from tempfile import mkdtemp
 
 import pytest
 
-from flows.adapters.database import create_tables, open_database
-from flows.adapters.shared_store import METADATA, SharedStore, remember
-from flows.adapters.table_rows import EVIDENCE_TABLES, LEDGER_TABLES, exported, import_all
+from flows.adapters.files.shared_store import METADATA, SharedStore, remember
+from flows.adapters.sql.database import create_tables, open_database
+from flows.adapters.sql.table_rows import EVIDENCE_TABLES, LEDGER_TABLES, exported, import_all
 from tests.faults.house import House, built
 from tests.flows.commands.live_home import LiveHome, Said
 

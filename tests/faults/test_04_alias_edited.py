@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 
 from configs.errors import ServiceUnreachable
-from flows.adapters.model_registry import ModelRegistry
-from flows.verbs.aliases import alias_drift, wanted_aliases
-from flows.verbs.decide import decide_cases
-from flows.verbs.promote import approve_and_promote
-from flows.verbs.reconcile import reconcile, verdict_of
-from models.hub.entries import EntryKind
+from flows.adapters.mlflow.model_registry import ModelRegistry
+from flows.verbs.decide.decide import decide_cases
+from flows.verbs.govern.promote import approve_and_promote
+from flows.verbs.house.aliases import alias_drift, wanted_aliases
+from flows.verbs.house.reconcile import reconcile, verdict_of
+from models.hub.record.entries import EntryKind
 from tests.builders import small_history
 from tests.faults.hub import (
     CHALLENGER,

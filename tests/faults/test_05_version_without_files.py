@@ -11,8 +11,8 @@ from collections.abc import Callable
 import pytest
 
 from configs.errors import GateRefused
-from flows.verbs.promote import approve_and_promote
-from models.hub.entries import EntryKind
+from flows.verbs.govern.promote import approve_and_promote
+from models.hub.record.entries import EntryKind
 from tests.faults.hub import CHALLENGER, NAME, NOW, Hub, propose, register, small_model
 
 

@@ -8,8 +8,8 @@ home's copies of them.
 
 from __future__ import annotations
 
-from flows.verbs.decide import decide_cases
-from flows.verbs.reconcile import reconcile
+from flows.verbs.decide.decide import decide_cases
+from flows.verbs.house.reconcile import reconcile
 from tests.builders import small_history
 from tests.faults.hub import CHAMPION, NAME, NOW, PREVIOUS, Hub, two_roll_back
 

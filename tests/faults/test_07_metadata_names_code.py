@@ -13,8 +13,8 @@ from mlflow import pyfunc
 from mlflow.models import Model
 
 from configs.errors import GateRefused
-from flows.verbs.promote import approve_and_promote
-from flows.verbs.reconcile import reconcile
+from flows.verbs.govern.promote import approve_and_promote
+from flows.verbs.house.reconcile import reconcile
 from tests.faults.hub import CHALLENGER, CHAMPION, NAME, NOW, PREVIOUS, Hub, propose
 
 STRANGERS = [

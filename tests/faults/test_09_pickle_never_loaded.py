@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from configs.errors import GateRefused
-from flows.verbs.reconcile import reconcile
+from flows.verbs.house.reconcile import reconcile
 from tests.faults.hub import CHAMPION, NAME, NOW, Hub
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from flows.adapters.ledger import Ledger
+from flows.adapters.ledger.ledger import Ledger
 from tests.faults.approvals import REPLAYS, SPELLINGS, is_refused_and_kept, own_approval
 from tests.hub import open_ledger
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.verbs.certify import Judged
-from flows.verbs.truth import evidence_for, load_book
+from flows.verbs.certify.certify import Judged
+from flows.verbs.evidence.truth import evidence_for, load_book
 from models.boundary import Evidence
 from models.reviewers.decisive_labels import decisive_shares
 from models.vocabulary import CertificateVerdict

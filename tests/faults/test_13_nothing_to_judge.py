@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from data_contracts import CONTRACTS
-from flows.verbs.truth import load_book
+from flows.verbs.evidence.truth import load_book
 from tests.faults.nights import night
 from tests.faults.upstream import TABLES, Upstream
 from tests.flows.verbs.hub_desk import DAY, NAME, NOW, hub_desk
@@ -95,7 +95,7 @@ def test_a_contract_without_a_check_admits_nothing(
     """By hand and in a night; what has its checks is not held up for it, and comes in later."""
     bare = {**CONTRACTS, table: replace(CONTRACTS[table], row_rules=())}
     with monkeypatch.context() as stripped:
-        stripped.setattr("flows.verbs.delivered_decisions.CONTRACTS", bare)
+        stripped.setattr("flows.verbs.intake.delivered_decisions.CONTRACTS", bare)
         by_hand = upstream.admit(table)
         assert by_hand.code == 2
         assert "nothing would be checked" in by_hand.err

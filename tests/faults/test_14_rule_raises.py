@@ -60,7 +60,9 @@ def _our_rule(patched: pytest.MonkeyPatch) -> None:
     rule = RowRule("odd_rule", ("reviewer_id",), "It cannot be judged.", raises)
     reviews = CONTRACTS["reviews"]
     odd = replace(reviews, row_rules=(*reviews.row_rules, rule))
-    patched.setattr("flows.verbs.delivered_decisions.CONTRACTS", {**CONTRACTS, "reviews": odd})
+    patched.setattr(
+        "flows.verbs.intake.delivered_decisions.CONTRACTS", {**CONTRACTS, "reviews": odd}
+    )
 
 
 FAULTS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], str]] = {

@@ -3,7 +3,7 @@
 
 Injected: proposals whose evidence begins an hour too early or ends an hour too late, on a walked desk.
 
-The hub's rule alone is tested in tests/models/hub/test_evidence.py.
+The hub's rule alone is tested in tests/models/hub/record/test_evidence.py.
 """
 
 from dataclasses import replace
@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from flows.verbs.certify import certify_case_type, policy_for
-from flows.verbs.generation import current_generation, last_version
-from flows.verbs.given import evidence_digest, given_for
-from flows.verbs.promote import approve_and_promote
-from flows.verbs.truth import load_book
+from flows.verbs.certify.certify import certify_case_type, policy_for
+from flows.verbs.certify.generation import current_generation, last_version
+from flows.verbs.certify.given import evidence_digest, given_for
+from flows.verbs.evidence.truth import load_book
+from flows.verbs.govern.promote import approve_and_promote
 from models.hub import Entry, EntryKind, Propose
 from models.vocabulary import Boundary
 from tests.builders import small_history, small_walk

@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 
 from configs.errors import GateRefused
-from flows.verbs.lineage import reproduced
-from flows.verbs.training_rows import training_rows
-from flows.verbs.truth import load_book
+from flows.verbs.evidence.truth import load_book
+from flows.verbs.learn.lineage import reproduced
+from flows.verbs.learn.training_rows import training_rows
 from tests.faults.corrected_past import NAME, NOW, corrected, delivered, fitted, opened
 
 pytestmark = pytest.mark.slow  # a fit, twice, on each database

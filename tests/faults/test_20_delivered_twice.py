@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
-from flows.verbs.truth import load_book
+from flows.verbs.evidence.truth import load_book
 from tests.faults.upstream import TABLES, Upstream
 
 OPPOSITE = {"pass": "block", "block": "pass", "TN": "FN", "TP": "FP", "FN": "TN", "FP": "TP"}

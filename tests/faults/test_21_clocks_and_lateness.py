@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 import pytest
 
-from flows.verbs.truth import load_book
+from flows.verbs.evidence.truth import load_book
 from tests.faults.upstream import Upstream
 
 DAY = timedelta(days=1)

@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from configs.errors import GateRefused
-from flows.adapters.ledger import Ledger
+from flows.adapters.ledger.ledger import Ledger
 from tests.faults.ledger_edits import ALL, REFUSAL_EDITS, filled, is_named, the_command_names
 from tests.hub import MIDDLE, THIN, Hub, entered, open_ledger
 

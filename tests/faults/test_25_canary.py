@@ -31,7 +31,7 @@ WHERE_IT_MAY_LIE = "quarantine"
 NIGHT = """
 import sys
 from pathlib import Path
-from flows.embedded import embedded_prefect
+from flows.orchestration.embedded import embedded_prefect
 embedded_prefect(Path(sys.argv[1]))
 from flows.nightly_calibration import nightly_calibration
 print(nightly_calibration())
@@ -71,7 +71,7 @@ def rule_that_raises(monkeypatch: pytest.MonkeyPatch) -> None:
     odd = RowRule("odd_rule", ("annotation",), "It cannot be judged.", raises)
     contract = replace(reviews, row_rules=(*reviews.row_rules, odd))
     monkeypatch.setattr(
-        "flows.verbs.delivered_decisions.CONTRACTS", {**CONTRACTS, "reviews": contract}
+        "flows.verbs.intake.delivered_decisions.CONTRACTS", {**CONTRACTS, "reviews": contract}
     )
 
 

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from flows.verbs.decide import decide_cases
+from flows.verbs.certify.generation import current_generation
+from flows.verbs.certify.given import evidence_digest
+from flows.verbs.decide.decide import decide_cases
 from flows.verbs.desk import Desk
-from flows.verbs.generation import current_generation
-from flows.verbs.given import evidence_digest
-from flows.verbs.lineage import changed_inputs
-from flows.verbs.truth import evidence_for, load_book
+from flows.verbs.evidence.truth import evidence_for, load_book
+from flows.verbs.learn.lineage import changed_inputs
 from tests.builders import small_case_type, small_history
 from tests.faults.corrected_past import NAME, NOW, corrected, delivered, fitted, opened
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from flows.adapters.database import open_database, writing
+from flows.adapters.sql.database import open_database, writing
 from tests.faults.table import POSTGRES
 from tests.faults.upped import upped, wait_for
 from tests.faults.upstream import Upstream
@@ -72,6 +72,6 @@ def test_the_next_night_starts_within_a_minute(
 
 
 def upstream_alerts(home: Path) -> list[dict[str, object]]:
-    from flows.adapters.alerts import Alerts
+    from flows.adapters.alerts.alerts import Alerts
 
     return Alerts(home / "live").recent(20)

@@ -13,11 +13,11 @@ import pytest
 import yaml
 
 from configs.errors import UserError
-from flows.verbs.decide_source import decide_new_cases
+from flows.verbs.decide.decide_source import decide_new_cases
 from flows.verbs.desk import Desk
 from tests.flows.verbs.advised_desk import CASE_TYPE, Advised, advised_desk
+from tests.flows.verbs.decide.test_decide import BLOCK, PASS, later_cases, live_from
 from tests.flows.verbs.own_desk import go_live, own_desk, policy_of
-from tests.flows.verbs.test_decide import BLOCK, PASS, later_cases, live_from
 
 ROOT = Path(__file__).resolve().parents[2]
 

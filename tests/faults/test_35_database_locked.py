@@ -15,8 +15,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from flows.adapters import database
-from flows.adapters.database import open_database, writing
+from flows.adapters.sql import database
+from flows.adapters.sql.database import open_database, writing
 from tests.faults.upstream import Upstream
 
 BOUND = 30.0

@@ -23,11 +23,11 @@ import psycopg
 import pytest
 
 from configs.errors import ServiceUnreachable
-from flows.adapters.database import open_database, writing
-from flows.adapters.model_registry import ModelRegistry
-from flows.verbs.generation import current_generation
-from flows.verbs.train import retrain
-from flows.verbs.truth import load_book
+from flows.adapters.mlflow.model_registry import ModelRegistry
+from flows.adapters.sql.database import open_database, writing
+from flows.verbs.certify.generation import current_generation
+from flows.verbs.evidence.truth import load_book
+from flows.verbs.learn.train import retrain
 from tests.faults.test_58_retrain_asked_twice import NAME, generations, taught
 from tests.faults.upped import RATCHET, environment, upped, wait_for
 from tests.faults.upstream import TABLES, Upstream

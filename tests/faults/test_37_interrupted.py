@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.adapters.database import open_database, writing
-from flows.adapters.up_file import running_up
+from flows.adapters.servers.up_file import running_up
+from flows.adapters.sql.database import open_database, writing
 from tests.faults.upped import (
     RATCHET,
     belonging_to,

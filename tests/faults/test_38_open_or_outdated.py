@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.adapters.processes import ROLE_VARIABLE, UP_VARIABLE
-from flows.verbs import doctor
+from flows.adapters.servers.processes import ROLE_VARIABLE, UP_VARIABLE
+from flows.verbs.house import doctor
 from tests.faults.upped import environment, free_ports, wait_for
 from tests.flows.commands.live_home import LiveHome, Said
 

@@ -82,7 +82,7 @@ def test_the_guard_and_the_expiry_run_whatever_was_delivered(
         contract = data_contracts.CONTRACTS["reviews"]
         raising = replace(contract, row_rules=(*contract.row_rules, rule))
         changed = {**data_contracts.CONTRACTS, "reviews": raising}
-        monkeypatch.setattr("flows.verbs.delivered_decisions.CONTRACTS", changed)
+        monkeypatch.setattr("flows.verbs.intake.delivered_decisions.CONTRACTS", changed)
     elif broken == "column":
         reviews = reviews.drop(columns="verdict")
     elif broken == "source down":

@@ -12,8 +12,8 @@ import pytest
 
 from configs.errors import GateRefused, UserError
 from flows.verbs.desk import Desk
-from flows.verbs.holds import discard_hold, release_hold
-from flows.verbs.truth import load_book, on_hold
+from flows.verbs.evidence.truth import load_book, on_hold
+from flows.verbs.intake.holds import discard_hold, release_hold
 from models.hub import HoldState
 from tests.faults.nights import holds, night, quiet_nights
 from tests.flows.verbs.hub_desk import (

@@ -14,12 +14,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from flows.verbs.admit import admit_batch
-from flows.verbs.brakes import halt
-from flows.verbs.decide import decide_cases
-from flows.verbs.decide_file import decide_file
-from flows.verbs.decide_once import decide_once
+from flows.verbs.decide.decide import decide_cases
+from flows.verbs.decide.decide_file import decide_file
+from flows.verbs.decide.decide_once import decide_once
 from flows.verbs.desk import Desk
+from flows.verbs.govern.brakes import halt
+from flows.verbs.intake.admit import admit_batch
 from models.hub import AuditPlan, Policy
 from tests.flows.verbs.advised_desk import CASE_TYPE, Advised, advised_desk
 from tests.flows.verbs.live_desk import live_desk, new_cases, promoted

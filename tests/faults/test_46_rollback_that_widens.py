@@ -13,10 +13,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from configs.errors import GateRefused
-from flows.adapters.ledger import Ledger
-from flows.verbs.promote import roll_back
+from flows.adapters.ledger.ledger import Ledger
+from flows.verbs.govern.promote import roll_back
 from models.hub import AuditPlan, Force, Overrides, RequestForce, RollBack, version_of
-from models.hub.people import GUARDRAIL, ROLL_BACK
+from models.hub.rules.people import GUARDRAIL, ROLL_BACK
 from tests.faults.house import NAME, House, built, copied
 from tests.hub import MIDDLE, NOW, THIN, Hub, a_team, entered, rule
 

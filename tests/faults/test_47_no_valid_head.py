@@ -12,8 +12,8 @@ import shutil
 import pytest
 
 from configs.errors import GateRefused
-from flows.adapters.ledger import Ledger
-from flows.verbs.decide import decide_cases
+from flows.adapters.ledger.ledger import Ledger
+from flows.verbs.decide.decide import decide_cases
 from tests.faults.house import NAME, House, built, cases, copied, everything_escalates
 from tests.hub import MIDDLE, THIN, WIDE, Hub, a_team, entered, open_ledger
 

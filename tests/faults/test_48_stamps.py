@@ -17,12 +17,12 @@ import pandas as pd
 import pytest
 
 from configs.errors import GateRefused
-from flows.adapters import evidence_index
-from flows.adapters.evidence_store import EvidenceStore
-from flows.verbs import decide_once as once
-from flows.verbs.brakes import halt
-from flows.verbs.decide_file import decide_file
+from flows.adapters.evidence import evidence_index
+from flows.adapters.evidence.evidence_store import EvidenceStore
+from flows.verbs.decide import decide_once as once
+from flows.verbs.decide.decide_file import decide_file
 from flows.verbs.desk import Desk
+from flows.verbs.govern.brakes import halt
 from models.hub import AuditPlan
 from tests.flows.verbs.advised_desk import CASE_TYPE, Advised, advised_desk
 from tests.flows.verbs.live_desk import live_desk, new_cases, promoted

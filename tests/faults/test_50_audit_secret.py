@@ -14,7 +14,7 @@ import subprocess
 
 import pytest
 
-from flows.verbs.recompute import recompute, stored_case
+from flows.verbs.record.recompute import recompute, stored_case
 from models.hub import secret_epochs
 from tests.faults.house import NAME, House, built, copied, everything_escalates
 from tests.flows.command_line import RATCHET, ROOT

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.adapters import private_home
-from flows.adapters.private_home import wider_than_private
+from flows.adapters.files import private_home
+from flows.adapters.files.private_home import wider_than_private
 from flows.verbs import live
 from tests.faults.house import NAME, House, cases, copied
 from tests.flows.command_line import RATCHET, ROOT

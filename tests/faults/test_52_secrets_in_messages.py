@@ -16,9 +16,9 @@ import pytest
 
 from configs.errors import GateRefused, ServiceUnreachable, UserError
 from configs.sources import SourceSettings
-from flows.adapters.alerts import Alerts
-from flows.adapters.log_masking import mask_logs
-from flows.adapters.sources import read_source
+from flows.adapters.alerts.alerts import Alerts
+from flows.adapters.alerts.log_masking import mask_logs
+from flows.adapters.tables.sources import read_source
 from flows.cli import cli, main
 from flows.verbs import live
 from tests.faults.hub import NAME, NOW, Hub

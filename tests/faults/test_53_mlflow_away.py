@@ -25,14 +25,14 @@ import pandas as pd
 import pytest
 
 from configs.errors import GateRefused, ServiceUnreachable
-from flows.adapters import mlflow_store
-from flows.adapters.model_registry import ModelRegistry
-from flows.verbs.decide import decide_cases
+from flows.adapters.mlflow import mlflow_store
+from flows.adapters.mlflow.model_registry import ModelRegistry
+from flows.verbs.decide.decide import decide_cases
+from flows.verbs.decide.export_serving import export_serving
 from flows.verbs.desk import Desk
-from flows.verbs.export_serving import export_serving
+from flows.verbs.house.reconcile import reconcile
 from flows.verbs.night import run_night
-from flows.verbs.reconcile import reconcile
-from models.hub.deciding import REFUSED
+from models.hub.policies.deciding import REFUSED
 from tests.builders import small_case_type, small_history, small_settings, small_walk
 from tests.faults.hub import CHAMPION, NAME, NOW, PREVIOUS, Hub, two_roll_back
 
@@ -333,7 +333,7 @@ def test_copies_are_private_named_by_their_bytes_and_read_without_mlflow(hub: Hu
     digest = hub.digest(CHAMPION)
     code = (
         "import sys; from pathlib import Path; from flows.verbs.desk import Desk\n"
-        "from flows.adapters.model_registry import ModelRegistry\n"
+        "from flows.adapters.mlflow.model_registry import ModelRegistry\n"
         f"m = ModelRegistry.in_home(Path({str(hub.desk.home)!r})).load({NAME!r}, '2', {digest!r})\n"
         "print(m.digest, 'mlflow' in sys.modules)"
     )

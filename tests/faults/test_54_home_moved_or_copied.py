@@ -18,10 +18,10 @@ import pandas as pd
 import pytest
 
 from configs.errors import GateRefused
-from flows.adapters.alerts import Alerts
-from flows.verbs.decide import decide_cases
+from flows.adapters.alerts.alerts import Alerts
+from flows.verbs.decide.decide import decide_cases
 from flows.verbs.desk import Desk
-from flows.verbs.reconcile import reconcile
+from flows.verbs.house.reconcile import reconcile
 from tests.builders import small_case_type, small_history, small_settings
 from tests.faults.hub import CHAMPION, NAME, NOW, PREVIOUS, Hub, make_hub, register, small_model
 

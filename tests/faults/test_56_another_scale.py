@@ -19,9 +19,9 @@ from configs.errors import UserError
 from configs.sources import SourceSettings
 from data_contracts import CONTRACTS, admit
 from data_contracts.contract import CELLS_CAN_BE_READ
-from flows.adapters.sources import read_source
-from flows.verbs.certify_file import certify_file
-from flows.verbs.triage_file import triage_file
+from flows.adapters.tables.sources import read_source
+from flows.verbs.causes.triage_file import triage_file
+from flows.verbs.certify.certify_file import certify_file
 from models.triage import TriagePlan
 from models.vocabulary import Costs, Targets
 from tests.data_contracts.builders import context, decisions

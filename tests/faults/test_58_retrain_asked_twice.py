@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from flows.verbs.admit import admit_batch
-from flows.verbs.decide import decide_cases
+from flows.verbs.certify.generation import current_generation
+from flows.verbs.decide.decide import decide_cases
 from flows.verbs.desk import Desk
-from flows.verbs.generation import current_generation
-from flows.verbs.train import retrain
-from flows.verbs.truth import load_book
+from flows.verbs.evidence.truth import load_book
+from flows.verbs.intake.admit import admit_batch
+from flows.verbs.learn.train import retrain
 from models.hub import EntryKind
 from models.simulation import RevealedHistory
 from tests.builders import small_case_type, small_history, small_settings, with_mlflow

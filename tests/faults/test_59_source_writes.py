@@ -16,8 +16,8 @@ from sqlalchemy import create_engine, text
 
 from configs.errors import UserError
 from configs.sources import SourceSettings
-from flows.adapters.reading import sql
-from flows.adapters.sources import read_source
+from flows.adapters.tables.reading import sql
+from flows.adapters.tables.sources import read_source
 
 ROWS = (
     "CREATE TABLE late (case_id TEXT, observed_at TEXT)",

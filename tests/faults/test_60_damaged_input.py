@@ -20,7 +20,7 @@ import pytest
 
 from configs.errors import UserError
 from configs.sources import SourceSettings
-from flows.adapters.sources import read_source
+from flows.adapters.tables.sources import read_source
 from flows.cli import main
 
 SECRET = "SECRET-VALUE"

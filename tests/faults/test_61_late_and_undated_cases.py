@@ -18,8 +18,8 @@ import pytest
 from sqlalchemy import create_engine
 
 from configs.errors import UserError
-from flows.reports.decided import decided_table, decided_verdict
-from flows.verbs.decide_source import LONGEST_WAIT, WHOLE_LOOK, decide_new_cases
+from flows.reports.words.decided import decided_table, decided_verdict
+from flows.verbs.decide.decide_source import LONGEST_WAIT, WHOLE_LOOK, decide_new_cases
 from flows.verbs.desk import Desk
 from tests.flows.verbs.advised_desk import CASE_TYPE, Advised, advised_desk
 from tests.flows.verbs.live_desk import live_desk, new_cases, promoted

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from flows.verbs.approve import approve
-from flows.verbs.expiry import ENDS_SOON, expire_policy
-from flows.verbs.live_automation import automation_now
-from flows.verbs.promote import promote
-from flows.verbs.truth import load_book
+from flows.verbs.certify.expiry import ENDS_SOON, expire_policy
+from flows.verbs.decide.live_automation import automation_now
+from flows.verbs.evidence.truth import load_book
+from flows.verbs.govern.approve import approve
+from flows.verbs.govern.promote import promote
 from models.hub import EntryKind, running_ab
-from models.hub.renewal import RENEWS
+from models.hub.policies.renewal import RENEWS
 from tests.faults.renewals import (
     CHALLENGER,
     beside_a_challenger,

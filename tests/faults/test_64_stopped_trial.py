@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flows.verbs.approve import approve, find_approved
-from flows.verbs.brakes import halt, resume
-from flows.verbs.decide import AB_CASES
-from flows.verbs.promote import promote
-from flows.verbs.trials import next_step
-from flows.verbs.validate_ab import validate_ab
+from flows.verbs.ab.trials import next_step
+from flows.verbs.ab.validate_ab import validate_ab
+from flows.verbs.decide.decide import AB_CASES
+from flows.verbs.govern.approve import approve, find_approved
+from flows.verbs.govern.brakes import halt, resume
+from flows.verbs.govern.promote import promote
 from models.hub import EntryKind, Policy, is_narrower, running_ab
 from tests.faults.renewals import failed, looks, night, spent
 from tests.flows.verbs.certified_desk import LATER, Certified, certified_desk

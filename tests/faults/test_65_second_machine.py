@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from flows.adapters.evidence_erasure import tokens_of
+from flows.adapters.evidence.evidence_erasure import tokens_of
 from flows.verbs import live
 from tests.faults.house import NAME, built, everything_escalates
 from tests.faults.team import Team, beside, shares, team
@@ -295,8 +295,8 @@ def test_a_model_file_on_another_machine_is_said_to_be_there(tmp_path: Path, mon
 def test_whoever_runs_the_night_is_named(two: Team, monkeypatch) -> None:
     """By the second machine's night, which waits in vain and does nothing; and by `join`, which is in
     order."""
-    from flows.verbs import one_night as lease
-    from flows.verbs.one_night import one_night
+    from flows.verbs.house import one_night as lease
+    from flows.verbs.house.one_night import one_night
 
     monkeypatch.setattr(lease, "WAITS_SECONDS", 1.0)
 

@@ -23,18 +23,18 @@ from sqlalchemy import text
 
 from configs.sources import SourceSettings
 from data_contracts import CASES, AdmissionContext, admit
-from flows.adapters import served_policy
-from flows.adapters.database import open_database, writing
-from flows.adapters.served_policy import LedgerWatch, ServedPolicy, read_pinned, watch_of
-from flows.adapters.sources import read_source
-from flows.verbs.admit import admit_batch
-from flows.verbs.brakes import halt
-from flows.verbs.decide_once import decide_once
+from flows.adapters.mlflow import served_policy
+from flows.adapters.mlflow.served_policy import LedgerWatch, ServedPolicy, read_pinned, watch_of
+from flows.adapters.sql.database import open_database, writing
+from flows.adapters.tables.sources import read_source
+from flows.verbs.decide.decide_once import decide_once
+from flows.verbs.decide.export_serving import export_serving
 from flows.verbs.desk import Desk
-from flows.verbs.explain import explain
-from flows.verbs.export_serving import export_serving
+from flows.verbs.govern.brakes import halt
+from flows.verbs.intake.admit import admit_batch
+from flows.verbs.record.explain import explain
 from models.hub import AuditPlan
-from models.hub.case_rules import broken_rules, opened_stamps
+from models.hub.policies.case_rules import broken_rules, opened_stamps
 from models.risk.cells import read_cells
 from tests.flows.verbs.advised_desk import CASE_TYPE, Advised, advised_desk
 from tests.flows.verbs.live_desk import live_desk, new_cases, promoted

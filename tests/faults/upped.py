@@ -16,8 +16,8 @@ from typing import Any
 
 import psutil
 
-from flows.adapters.prefect_api import FlowRun, PrefectApi
-from flows.adapters.processes import RUN_VARIABLE, started_by
+from flows.adapters.servers.prefect_api import FlowRun, PrefectApi
+from flows.adapters.servers.processes import RUN_VARIABLE, started_by
 
 RATCHET = str(Path(sys.executable).parent / "ratchet")
 READY_SECONDS, END_SECONDS = 420.0, 90.0

@@ -14,11 +14,11 @@ import pytest
 
 from configs.errors import ServiceUnreachable
 from configs.settings import load_settings
-from flows.adapters.model_registry import ModelElsewhere
-from flows.adapters.reading.columns import MissingColumns
+from flows.adapters.mlflow.model_registry import ModelElsewhere
+from flows.adapters.tables.reading.columns import MissingColumns
 from flows.cli import cli, main
-from flows.verbs.open_walk import open_backtest
-from flows.verbs.submit import StaleBase
+from flows.verbs.govern.submit import StaleBase
+from flows.verbs.walk.open_walk import open_backtest
 from tests.flows.command_line import RATCHET, ROOT, Ratchet, ratchet
 from tests.live_sources import write_live_sources
 
@@ -60,7 +60,7 @@ def test_a_kind_of_an_error_ends_with_its_code(
     monkeypatch.setattr(cli, "main", fail)
     # What is meant for a whole process must not stay in this one.
     monkeypatch.setattr("flows.cli._heed_sigterm", lambda: None)
-    monkeypatch.setattr("flows.adapters.private_home.be_private", lambda: None)
+    monkeypatch.setattr("flows.adapters.files.private_home.be_private", lambda: None)
     with pytest.raises(SystemExit) as ended:
         main([])
     assert ended.value.code == code
@@ -128,7 +128,9 @@ def test_a_history_that_cannot_be_walked_is_refused_whole(
     def first_step(source: str, home: str, *_: object) -> None:
         open_backtest(load_settings(), Path(source), Path(home))
 
-    monkeypatch.setattr("flows.embedded.embedded_prefect", lambda home: home.mkdir(parents=True))
+    monkeypatch.setattr(
+        "flows.orchestration.embedded.embedded_prefect", lambda home: home.mkdir(parents=True)
+    )
     monkeypatch.setitem(sys.modules, "flows.backtest", SimpleNamespace(backtest=first_step))
     source = write_history(tmp_path, table, header)
     done = ratchet_here(tmp_path / "home", "backtest", str(source))

@@ -11,7 +11,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.testing.utilities import prefect_test_harness
 
 from configs.errors import GateRefused, ServiceUnreachable, UserError
-from flows import approvals, tasks
+from flows.orchestration import approvals, tasks
 from flows.promote_boundary import promote_boundary
 from flows.reconcile import reconcile
 from flows.roll_back import roll_back

@@ -23,13 +23,13 @@ import pandas as pd
 from configs.settings import CONFIGS, load_case_type, load_settings
 from data_contracts import CONTRACTS, AdmissionContext, admit
 from flows.cli import cli, main
-from flows.verbs import admit_file as admit_file_verb
 from flows.verbs import live
-from flows.verbs.admit import admit_batch, judge_batch
-from flows.verbs.decide_file import decide_file
-from flows.verbs.decide_source import decide_new_cases
+from flows.verbs.decide.decide_file import decide_file
+from flows.verbs.decide.decide_source import decide_new_cases
 from flows.verbs.desk import Desk
-from flows.verbs.open_walk import open_backtest
+from flows.verbs.intake import admit_file as admit_file_verb
+from flows.verbs.intake.admit import admit_batch, judge_batch
+from flows.verbs.walk.open_walk import open_backtest
 from models.vocabulary import CaseType
 from tests.builders import small_settings
 from tests.data_contracts import builders

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import sys
 
-from flows.events import announce
+from flows.orchestration.events import announce
 from flows.verbs import live
+from flows.verbs.evidence.truth import load_book
 from flows.verbs.night import find_causes
-from flows.verbs.night_results import NightResults
-from flows.verbs.truth import load_book
+from flows.verbs.record.night_results import NightResults
 from tests.planted_bias import CASE_TYPE, FEATURE, with_a_model
 
 

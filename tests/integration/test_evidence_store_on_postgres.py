@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from flows.adapters.evidence_store import EvidenceStore
+from flows.adapters.evidence.evidence_store import EvidenceStore
 from tests.flows.adapters.evidence_scenarios import (
     DAY,
     FIRST,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flows.adapters.ledger import Ledger
+from flows.adapters.ledger.ledger import Ledger
 from models.hub import Entry, Refusal
 from tests.flows.adapters.ledger_scenarios import (
     EDITS,

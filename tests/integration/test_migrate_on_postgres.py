@@ -4,9 +4,9 @@ import pytest
 from sqlalchemy import text
 
 from configs.errors import GateRefused, ServiceUnreachable
-from flows.adapters import migrate
-from flows.adapters.database import open_database, writing
-from flows.adapters.migrate import VERSION_TABLE, bring_up_to_date
+from flows.adapters.sql import migrate
+from flows.adapters.sql.database import open_database, writing
+from flows.adapters.sql.migrate import VERSION_TABLE, bring_up_to_date
 from tests.flows.adapters.migration_scenarios import (
     POINTS,
     a_database_without_steps_is_taken_on,

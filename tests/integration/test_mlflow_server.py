@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from configs.errors import ServiceUnreachable
-from flows.adapters.model_registry import ModelRegistry
+from flows.adapters.mlflow.model_registry import ModelRegistry
 from tests.faults.hub import NAME, small_model
 
 pytestmark = pytest.mark.slow

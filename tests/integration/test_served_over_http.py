@@ -14,11 +14,11 @@ import pytest
 
 from benchmarks import serving
 from benchmarks.serving import ledger_of, records, running_server, without_stamp
-from flows.adapters.ledger import Ledger
-from flows.adapters.served_policy import POLL_SECONDS
-from flows.adapters.serving_folder import write_serving_folder
+from flows.adapters.ledger.ledger import Ledger
+from flows.adapters.mlflow.served_policy import POLL_SECONDS
+from flows.adapters.mlflow.serving_folder import write_serving_folder
 from models.hub import Entry, Halt, Resume, version_of
-from models.hub.pinned import PinnedPolicy
+from models.hub.policies.pinned import PinnedPolicy
 from tests.pinned_policies import NOW, SECRET, pinned_policy, simulated_cases
 
 pytestmark = pytest.mark.slow

@@ -15,8 +15,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from flows.adapters.backup_file import MANIFEST
-from flows.adapters.shared_store import MARK
+from flows.adapters.files.backup_file import MANIFEST
+from flows.adapters.files.shared_store import MARK
 from flows.verbs import live
 from flows.verbs.desk import Desk
 from tests.faults.house import NAME, House, copied, everything_escalates

@@ -16,11 +16,11 @@ import pandas as pd
 import pytest
 from sqlalchemy import Engine
 
-from flows.adapters.database import open_database
-from flows.adapters.night_lease import NightLease
-from flows.verbs.generation import current_generation, last_version
+from flows.adapters.sql.database import open_database
+from flows.adapters.sql.night_lease import NightLease
+from flows.verbs.certify.generation import current_generation, last_version
 from models.hub import AuditPlan, Entry, Policy, Propose
-from models.hub.people import NIGHT
+from models.hub.rules.people import NIGHT
 from models.vocabulary import Boundary
 from tests.faults.house import cases
 from tests.faults.team import shares
@@ -184,7 +184,7 @@ def test_an_ended_night_gives_its_lease_back(
 ) -> None:
     """And while it ran, a second one hears of it, whose clock is the server's."""
     code = (
-        "import signal, time\nfrom flows.verbs.one_night import one_night\n"
+        "import signal, time\nfrom flows.verbs.house.one_night import one_night\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell may have it ignored
         "with one_night():\n    print('held', flush=True)\n    time.sleep(600)\n"
     )

@@ -3,7 +3,7 @@
 import pytest
 
 from configs.errors import GateRefused
-from flows.adapters.tokens import Tokens
+from flows.adapters.ledger.tokens import Tokens
 
 pytestmark = pytest.mark.slow
 

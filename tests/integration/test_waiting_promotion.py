@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from flows.approvals import waits_for
+from flows.orchestration.approvals import waits_for
 from tests.flows.commands.live_home import LiveHome
 from tests.integration.prefect_server import ROOT, get, post, wait_for
 

@@ -13,25 +13,31 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from models.boundary import betting, sample_ratio_p_value, wagers
-from models.boundary.betting import pass_e_value
-from models.boundary.bounds import share_is_below, trials_allowing, trials_for_power, upper_limit
-from models.boundary.evidence import Evidence
-from models.boundary.group_sequential import obrien_fleming_constant
-from models.boundary.looks import delta_of_look
-from models.boundary.wagers import log_capital_by_day
+from models.boundary import sample_ratio_p_value
+from models.boundary.ab.group_sequential import obrien_fleming_constant
+from models.boundary.proof import betting, wagers
+from models.boundary.proof.betting import pass_e_value
+from models.boundary.proof.bounds import (
+    share_is_below,
+    trials_allowing,
+    trials_for_power,
+    upper_limit,
+)
+from models.boundary.proof.evidence import Evidence
+from models.boundary.proof.wagers import log_capital_by_day
+from models.boundary.sequence.looks import delta_of_look
 from models.comparison.auc import delong_error, ranking, seen_placements
 from models.comparison.figures import student_quantile
 from models.comparison.intervals import effective_number, share_interval
 from models.drift.agreement import exact_tails
 from models.drift.multiple_testing import discoveries, holm
 from models.drift.rates import compare_rates
+from models.replay.replay import _weighted_poisson_limits
+from models.replay.reviewer_queue import review_times
 from models.risk.calibration import fit_platt
-from models.simulation.replay import _weighted_poisson_limits
-from models.simulation.reviewer_queue import review_times
-from models.triage.error_codes import _code_excess
-from models.triage.feature_bias import FeatureBias, combined, homogeneity_p_value
-from models.triage.offset_logit import fit_offset_logit
+from models.triage.procedure.error_codes import _code_excess
+from models.triage.threshold.offset_logit import fit_offset_logit
+from models.triage.weight.feature_bias import FeatureBias, combined, homogeneity_p_value
 from models.vocabulary import Shift, Staffing
 
 # Shares and counts

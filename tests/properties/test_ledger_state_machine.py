@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from flows.verbs.aliases import project_aliases
+from flows.verbs.house.aliases import project_aliases
 from models.hub import Entry, dossier_digest, enrolled, proposal_of
-from models.hub.people import DECIDE_CASES, GUARDRAIL, NIGHT, ROLL_BACK, SYSTEM, VALIDATE_AB
-from models.hub.said import plain_name
+from models.hub.record.said import plain_name
+from models.hub.rules.people import DECIDE_CASES, GUARDRAIL, NIGHT, ROLL_BACK, SYSTEM, VALIDATE_AB
 from models.vocabulary import Boundary
 from tests import hub as examples
 from tests.flows.verbs.hub_desk import Registry

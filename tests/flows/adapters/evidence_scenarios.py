@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from configs.errors import ServiceUnreachable
-from flows.adapters.evidence_store import EvidenceStore
+from flows.adapters.evidence.evidence_store import EvidenceStore
 from tests.flows.adapters.racing import answers_of_two_processes
 
 DAY = timedelta(days=1)

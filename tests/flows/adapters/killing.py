@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 
-from flows.adapters.kill_points import VARIABLE
+from flows.adapters.files.kill_points import VARIABLE
 
 
 def killed_at(point: str, act: Callable[[], object]) -> int:

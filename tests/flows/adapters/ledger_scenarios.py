@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from configs.errors import GateRefused
-from flows.adapters.ledger import Ledger
+from flows.adapters.ledger.ledger import Ledger
 from models.hub import Approve, AuditPlan, Entry, Policy, Promote, Propose, RollBack, dossier_digest
 from models.vocabulary import Boundary
 from tests.flows.adapters.racing import answers_of_two_processes

@@ -7,10 +7,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 
-from flows.adapters import ledger, migrate, tokens
-from flows.adapters.database import open_database, reading, writing
-from flows.adapters.kill_points import VARIABLE
-from flows.adapters.migrate import NEWEST, VERSION_TABLE, bring_up_to_date
+from flows.adapters.files.kill_points import VARIABLE
+from flows.adapters.ledger import ledger, tokens
+from flows.adapters.sql import migrate
+from flows.adapters.sql.database import open_database, reading, writing
+from flows.adapters.sql.migrate import NEWEST, VERSION_TABLE, bring_up_to_date
 from tests.flows.adapters.racing import answers_of_two_processes
 
 POINTS = ["migrate.after_step", "migrate.before_commit", "migrate.after_commit"]

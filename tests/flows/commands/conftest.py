@@ -12,7 +12,7 @@ import pytest
 from argon2 import PasswordHasher
 
 from configs import settings
-from flows.adapters import tokens
+from flows.adapters.ledger import tokens
 from models.risk import RiskModel
 from tests.flows.commands.live_home import LiveHome, with_a_model
 

@@ -16,11 +16,11 @@ import xgboost as xgb
 
 from flows.cli import main
 from flows.verbs import live
-from flows.verbs.aliases import follow_ledger
+from flows.verbs.certify.generation import last_version
 from flows.verbs.desk import Desk
-from flows.verbs.generation import last_version
+from flows.verbs.house.aliases import follow_ledger
 from models.hub import AuditPlan, Entry, Policy, Propose, StartGeneration
-from models.hub.people import NIGHT, RETRAIN
+from models.hub.rules.people import NIGHT, RETRAIN
 from models.risk import RiskModel
 from models.risk.calibration import PlattCalibration
 from models.risk.encoding import encode

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from flows.verbs.last_night import last_night
+from flows.verbs.record.last_night import last_night
 from tests.flows.commands.live_home import LiveHome
 from tests.live_sources import write_live_sources
 

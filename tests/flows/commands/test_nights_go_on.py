@@ -18,7 +18,7 @@ import pytest
 
 from benchmarks.feed import Agent, Feed, Habits, write_config
 from flows.verbs import live
-from models.hub.entries import EntryKind
+from models.hub.record.entries import EntryKind
 from tests.flows.commands.live_home import LiveHome, Said, proposed, with_a_model
 
 START = pd.Timestamp("2026-03-02", tz="UTC")

@@ -1,4 +1,4 @@
-"""A replayed move as `flows.verbs.whatif` tells it, small enough to read."""
+"""A replayed move as `flows.verbs.whatif.whatif` tells it, small enough to read."""
 
 from __future__ import annotations
 

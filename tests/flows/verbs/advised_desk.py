@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from flows.verbs.admit import admit_batch
-from flows.verbs.decide import decide_cases
+from flows.verbs.decide.decide import decide_cases
 from flows.verbs.desk import Desk
-from flows.verbs.train import retrain
-from flows.verbs.truth import load_book
+from flows.verbs.evidence.truth import load_book
+from flows.verbs.intake.admit import admit_batch
+from flows.verbs.learn.train import retrain
 from models.risk import RiskModel
 from models.simulation import Exchange, RevealedHistory
 from tests.builders import START, small_settings, with_mlflow

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from flows.verbs.approve import approve
-from flows.verbs.certify import certify_case_type
+from flows.verbs.certify.certify import certify_case_type
+from flows.verbs.certify.generation import CARRIES_OVER
 from flows.verbs.desk import Desk
-from flows.verbs.generation import CARRIES_OVER
-from flows.verbs.promote import promote
-from flows.verbs.propose import act_on
-from flows.verbs.truth import load_book
+from flows.verbs.evidence.truth import load_book
+from flows.verbs.govern.approve import approve
+from flows.verbs.govern.promote import promote
+from flows.verbs.govern.propose import act_on
 from models.hub import Policy
 from models.vocabulary import Boundary
 from tests.flows.verbs.hub_desk import (

@@ -16,13 +16,13 @@ import numpy as np
 import pandas as pd
 
 from configs.errors import GateRefused
-from flows.verbs.approve import approve
+from flows.verbs.certify.generation import last_version
 from flows.verbs.desk import Desk
-from flows.verbs.generation import last_version
-from flows.verbs.promote import promote
-from models.boundary.audit import audit_purpose
+from flows.verbs.govern.approve import approve
+from flows.verbs.govern.promote import promote
+from models.boundary.decision.audit import audit_purpose
 from models.hub import AuditPlan, Enrol, Entry, Policy, Propose, Role, StartGeneration
-from models.hub.people import NIGHT, RETRAIN
+from models.hub.rules.people import NIGHT, RETRAIN
 from models.vocabulary import AbPlan, Boundary, Targets
 from tests.builders import small_case_type, small_settings
 

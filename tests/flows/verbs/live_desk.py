@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from flows.adapters.ledger import Ledger
+from flows.adapters.ledger.ledger import Ledger
 from flows.verbs.desk import Desk
 from models.hub import Policy
 from tests.builders import small_settings

@@ -7,10 +7,10 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+from flows.verbs.certify.generation import last_version
 from flows.verbs.desk import Desk
-from flows.verbs.generation import last_version
-from flows.verbs.promote import approve_and_promote
-from flows.verbs.proposed_policy import overrides_of
+from flows.verbs.govern.promote import approve_and_promote
+from flows.verbs.govern.proposed_policy import overrides_of
 from models.hub import AuditPlan, Entry, Policy, Propose
 from models.vocabulary import Boundary
 from tests.builders import small_settings

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from flows.verbs.desk import Desk
-from flows.verbs.walk import Walk
+from flows.verbs.walk.walk import Walk
 from models.simulation import RevealedHistory
 from models.simulation.keyed_draws import KeyedDraws
 from models.vocabulary import CaseType

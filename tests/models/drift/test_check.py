@@ -16,7 +16,7 @@ from models.drift import Sample, check_drift
 from models.drift.check import FEWEST_ROWS, _without_rare_bins, p_values, stability_indices
 from models.drift.multiple_testing import discoveries, holm
 from models.drift.tally import Ruler
-from models.triage import error_codes
+from models.triage.procedure import error_codes
 from tests.models.drift.samples import window
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from models.boundary import CertificationSequence
-from models.boundary.notch_price import TRICKLE
+from models.boundary.price.notch_price import TRICKLE
 from models.label_cost.audit_plan import plan_audit
 from models.vocabulary import AuditBudget, Boundary, Targets
 from tests.models.boundary.worlds import world

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models.boundary.notch_price import NotchPrice
+from models.boundary.price.notch_price import NotchPrice
 from models.label_cost.label_budget import Offer, ranked, recommendation
 
 DAYS = {0.1: 40.0, 0.05: 80.0, 0.2: 20.0, 1.0: 4.0}

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from models.boundary.notch_price import NotchPrice
+from models.boundary.price.notch_price import NotchPrice
 from models.label_cost.sprint_cost import Traffic, days_to_pay, sprint_cost
 
 TRAFFIC = Traffic(cases_per_day=1_000.0, decided=0.6, handling_minutes=10.0)

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_contracts import CASES, CONTRACTS
-from flows.adapters.case_numbers import CASE_NUMBER
-from flows.adapters.parquet_parts import CONTENT_HASH, KEY_HASH
+from flows.adapters.evidence.case_numbers import CASE_NUMBER
+from flows.adapters.evidence.parquet_parts import CONTENT_HASH, KEY_HASH
 from models.vocabulary.names import (
     CONTRACT_COLUMNS,
     RESERVED,

@@ -1,0 +1,1 @@
+"""Who is told what has to be looked at, and what is logged."""

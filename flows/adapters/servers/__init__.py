@@ -1,0 +1,1 @@
+"""Servers and processes: how they are started, watched and ended, and what they answer."""

@@ -1,0 +1,1 @@
+"""SQL databases: connections, migrations, clocks and the lease of a night."""

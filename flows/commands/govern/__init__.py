@@ -1,0 +1,1 @@
+"""Commands that read or change who decides: the ledger, people, brakes, sprints and cases."""

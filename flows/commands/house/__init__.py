@@ -1,0 +1,1 @@
+"""Commands about the home itself: servers, health, backups, erasure, team."""

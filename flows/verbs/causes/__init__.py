@@ -1,0 +1,1 @@
+"""Why the model erred, and which tickets follow from it."""

@@ -1,0 +1,1 @@
+"""What the evidence proves: certificates, looks, drift, expiry, and the guard on what is live."""

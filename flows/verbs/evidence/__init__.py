@@ -1,0 +1,1 @@
+"""What is stored becomes evidence: the truth of mature cases, the cohort in order, and whose labels it rests on."""

@@ -1,0 +1,38 @@
+"""Where do the reviewers themselves send the agent's errors?"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from flows.adapters.evidence.case_numbers import CASE_NUMBER
+from flows.verbs.desk import Desk
+from flows.verbs.evidence.truth import Book
+
+WINDOW_DAYS = 28
+
+
+def review_marks(desk: Desk, book: Book) -> list[dict[str, Any]]:
+    """By case type: errors of the last four weeks and the path reviewers gave them.
+
+    Marks are opinions, counted and not tested; the most frequent root cause is named.
+    """
+    since = book.as_of - timedelta(days=WINDOW_DAYS)
+    reviews = book.reviews
+    wrong = reviews[(reviews["resolved_at"] >= since) & reviews["label"].isin(["FP", "FN"])]
+    types = book.of_cases(wrong[CASE_NUMBER], book.decisions["case_type"])
+    found = []
+    for case_type in desk.case_types:
+        mine = wrong[(types == case_type).to_numpy()]
+        causes = mine["root_cause"].value_counts()
+        found.append(
+            {
+                "case_type": case_type,
+                "errors": len(mine),
+                "false_positives": int((mine["label"] == "FP").sum()),
+                "false_negatives": int((mine["label"] == "FN").sum()),
+                **{f"path_{path}": int((mine["feedback_path"] == path).sum()) for path in "ABC"},
+                "top_root_cause": str(causes.index[0]) if len(causes) else None,
+            }
+        )
+    return found

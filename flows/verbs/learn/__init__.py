@@ -1,0 +1,1 @@
+"""A challenger is fitted, compared with the champion, and filed with its lineage."""

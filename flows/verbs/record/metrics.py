@@ -1,0 +1,116 @@
+"""What would somebody watch from outside: how old is the last good night, what decides, what waits?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from configs.errors import GateRefused
+from flows.verbs.desk import Desk
+from flows.verbs.govern.history import HALTED, LIVE, SHADOW, UNTRUSTED, states_of
+from flows.verbs.house.doctor_of_house import last_good_nights
+from flows.verbs.live import last_dossier
+from models.hub import holds_of, open_proposals
+
+AUTOMATION_DAYS = 7
+_STATES = (SHADOW, LIVE, HALTED, "expired", UNTRUSTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One number: its name, what it says, and what it is about."""
+
+    name: str
+    says: str
+    value: float
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+def samples(desk: Desk, now: datetime) -> list[Sample]:
+    """Everything there is to watch, as of now. None of it is a row or an id of a case."""
+    whole = desk.ledger.verify().ok
+    return [
+        Sample("ratchet_ledger_verified", "1 when the ledger is as it was written", float(whole)),
+        Sample("ratchet_ledger_entries", "Entries of the ledger", float(desk.ledger.head()[0])),
+        Sample(
+            "ratchet_alerts_undelivered",
+            "Alerts that the webhook or the mailbox did not take",
+            float(desk.alerts.waiting()),
+        ),
+        *_of_nights(desk, now),
+        *_of_case_types(desk, now),
+        *_automation(desk, now),
+        *_waiting(desk),
+    ]
+
+
+def _of_nights(desk: Desk, now: datetime) -> Iterator[Sample]:
+    for name, at in last_good_nights(desk).items():
+        about = {"case_type": name}
+        says = "When the last night was run in which everything of this case type was done"
+        yield Sample("ratchet_last_good_night_timestamp_seconds", says, at.timestamp(), about)
+        age = (now - at).total_seconds()
+        yield Sample(
+            "ratchet_last_good_night_age_seconds", "How long ago that was, when asked", age, about
+        )
+    night = last_dossier(desk)
+    if night is None:
+        return
+    rows: dict[tuple[str, str], int] = {}
+    for batch in night.get("batches", []):
+        new = max(int(batch["admitted"]) - int(batch["already_stored"]), 0)
+        for outcome, count in (("new", new), ("quarantined", int(batch["quarantined"]))):
+            key = (str(batch["table"]), outcome)
+            rows[key] = rows.get(key, 0) + count
+    for (table, outcome), count in rows.items():
+        about = {"table": table, "outcome": outcome}
+        says = "Rows that the last night took in, or put aside"
+        yield Sample("ratchet_last_night_rows", says, float(count), about)
+    for name, one in night["results"]["case_types"].items():
+        if one.get("guard"):
+            about = {"case_type": name, "state": str(one["guard"])}
+            yield Sample("ratchet_guard_state", "1 for what the guard last said", 1.0, about)
+
+
+def _of_case_types(desk: Desk, now: datetime) -> Iterator[Sample]:
+    for one in states_of(desk, now):
+        about = {"case_type": str(one["case_type"])}
+        for state in _STATES:
+            says, value = "1 for the state a case type is in", float(one["state"] == state)
+            yield Sample("ratchet_state", says, value, {**about, "state": state})
+        for side, name in (("pass", "pass_at_or_below"), ("block", "block_at_or_above")):
+            if one[name] is not None:
+                says = "The live boundary; a side that is reviewed has none"
+                yield Sample("ratchet_boundary", says, float(one[name]), {**about, "side": side})
+
+
+def _automation(desk: Desk, now: datetime) -> Iterator[Sample]:
+    if not desk.store.counts("decisions")[1]:
+        return
+    rows = desk.store.read(
+        "decisions",
+        columns=["case_type", "action"],
+        since=now - timedelta(days=AUTOMATION_DAYS),
+        stamp="decided_at",
+        categories=("case_type", "action"),
+    )
+    automatic = rows["action"].astype("str") != "escalate"
+    for name, share in automatic.groupby(rows["case_type"].astype("str")).mean().items():
+        says = f"Share of the decisions of {AUTOMATION_DAYS} days that nobody reviewed first"
+        yield Sample("ratchet_automation_rate", says, float(share), {"case_type": str(name)})
+
+
+def _waiting(desk: Desk) -> Iterator[Sample]:
+    try:
+        history = desk.ledger.history()
+    except GateRefused:
+        return  # said by `ratchet_ledger_verified`
+    for name in desk.case_types:
+        about = {"case_type": name}
+        held = sum(one.waits for one in holds_of(history, name))
+        yield Sample("ratchet_holds_open", "Holds that wait", float(held), about)
+        waits = len(open_proposals(history, name))
+        yield Sample(
+            "ratchet_proposals_waiting", "Proposals nobody has judged", float(waits), about
+        )

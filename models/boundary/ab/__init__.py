@@ -1,0 +1,1 @@
+"""Whether a new boundary may replace today's after both were tried."""

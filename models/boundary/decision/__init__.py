@@ -1,0 +1,1 @@
+"""What happens to each case under a boundary, and which cases are audited."""

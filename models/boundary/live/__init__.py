@@ -1,0 +1,1 @@
+"""Whether a live boundary still keeps its promise, and what to look at where it did not."""

@@ -1,0 +1,1 @@
+"""What the next notch costs in labels, days and money."""

@@ -1,0 +1,1 @@
+"""What a policy is: its canonical document, its audits, its rules, and what makes one narrower."""

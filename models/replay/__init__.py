@@ -1,0 +1,1 @@
+"""What another boundary would have done to cases already seen, and to the people who review them."""

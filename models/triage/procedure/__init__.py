@@ -1,0 +1,1 @@
+"""Type C: the operating procedure has a gap."""

@@ -1,0 +1,1 @@
+"""Type B: the score does not mean what it says."""

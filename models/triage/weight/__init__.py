@@ -1,0 +1,1 @@
+"""Type A: a feature's weight is wrong."""

@@ -1,0 +1,47 @@
+"""How often does a night look for causes?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from flows.verbs import night
+from flows.verbs.causes.tickets import last_triage
+from flows.verbs.desk import Desk
+from flows.verbs.evidence.truth import load_book
+from flows.verbs.night import find_causes
+from flows.verbs.record.night_results import NightResults
+from tests.flows.verbs.hub_desk import DAY, NAME, NOW
+
+
+@pytest.mark.parametrize(
+    ("every", "looked"),
+    [(1, [0, 1, 2, 3, 4, 5, 6]), (3, [0, 3, 6]), (30, [0])],
+    ids=["every night", "every third night", "once"],
+)
+def test_between_two_triages_a_night_files_nothing(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, every: int, looked: list[int]
+) -> None:
+    """Whatever hour a night is for; the same night again is triaged again."""
+    asked: list[int] = []
+    pausing = replace(desk, triage_every=timedelta(days=every))
+
+    def found(_: Desk, book: object, case_type: str) -> None:
+        if case_type == NAME:
+            asked.append((book.as_of.date() - NOW.date()).days)  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(night, "triage_case_type", found)
+    hours = (0, 5, -1, 2, -1, 0, 3)
+    for number, hour in enumerate(hours):
+        at = NOW + number * DAY + timedelta(hours=hour)
+        find_causes(pausing, load_book(pausing, at), NightResults())
+        filed = last_triage(pausing, at)
+        assert filed is not None
+        assert filed.date() == (NOW + max(one for one in looked if one <= number) * DAY).date()
+    assert asked == looked
+    find_causes(
+        pausing, load_book(pausing, NOW + looked[-1] * DAY + timedelta(hours=6)), NightResults()
+    )
+    assert asked == [*looked, looked[-1]]
