@@ -27,7 +27,7 @@ import pandas as pd
 
 from configs.settings import load_settings
 from flows.verbs.decide.decide_file import decide_file
-from flows.verbs.desk import Desk
+from flows.verbs.services import Services
 from models.boundary.decision.audit import audit_key
 from models.boundary.decision.decide import Rule, decide
 from models.hub import AuditPlan, Policy
@@ -93,11 +93,13 @@ def whole(rows: int) -> Times:
     """Seconds from a file of cases to stored decisions and a file of them."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        desk = _live_desk(home)
+        services = _live_desk(home)
         file = home / "cases.parquet"
         _cases(rows).to_parquet(file, row_group_size=DRAWN)
         began = _clocks()
-        told = decide_file(desk, file, CASE_TYPE, home / "out.parquet", START + timedelta(days=999))
+        told = decide_file(
+            services, file, CASE_TYPE, home / "out.parquet", START + timedelta(days=999)
+        )
         times = _since(began)
         assert (told.decided, told.refused) == (rows, 0)
         automatic = 1 - told.actions["escalate"] / rows
@@ -162,16 +164,16 @@ def _model() -> RiskModel:
     return train(past, past["bad"].to_numpy(), weights, _kind().features, TrainingPlan()).model
 
 
-def _live_desk(home: Path) -> Desk:
+def _live_desk(home: Path) -> Services:
     """A home in which the model is registered and a boundary is live."""
     from flows.verbs.govern.promote import approve_and_promote
     from models.hub import Propose
 
     settings = load_settings(env={})
-    desk = Desk.at(home / "live", settings, {CASE_TYPE: _kind()}, seed=1)
+    services = Services.at(home / "live", settings, {CASE_TYPE: _kind()}, seed=1)
     model = _model()
-    with desk.registry.run("benchmark", "decide", "simulated"):
-        registered = desk.registry.add_version(CASE_TYPE, model)
+    with services.registry.run("benchmark", "decide", "simulated"):
+        registered = services.registry.add_version(CASE_TYPE, model)
     policy = Policy(
         case_type=CASE_TYPE, model_name=CASE_TYPE, model_version=registered.version,
         model_digest=registered.digest, audit=AuditPlan(0.1), boundary=_boundary(),
@@ -180,9 +182,9 @@ def _live_desk(home: Path) -> Desk:
         case_type=CASE_TYPE, policy=policy, actor="nightly_calibration", base_version=0,
         evidence_digest="0" * 64,
     )  # fmt: skip
-    desk.ledger.submit(proposal, START)
-    approve_and_promote(desk, CASE_TYPE, policy.policy_id, "simulated", START)
-    return desk
+    services.ledger.submit(proposal, START)
+    approve_and_promote(services, CASE_TYPE, policy.policy_id, "simulated", START)
+    return services
 
 
 if __name__ == "__main__":

@@ -85,12 +85,12 @@ def walk(
 
     kept = {name: value for name, value in os.environ.items() if not name.startswith("RATCHET_")}
     opened = open_backtest(load_settings(env=kept), source, home)
-    walked, (case_type,) = opened.walk, opened.walk.desk.case_types
-    desk = walked.desk
+    walked, (case_type,) = opened.walk, opened.walk.services.case_types
+    services = walked.services
     walked.warm_up()
     for step in range(walked.upstream.steps + 1):
-        live = desk.ledger.live_policy(case_type)
-        entries = len(desk.ledger.history(case_type))
+        live = services.ledger.live_policy(case_type)
+        entries = len(services.ledger.history(case_type))
         if step < walked.upstream.steps:
             walked.night_and_day(step)
         else:
@@ -106,13 +106,13 @@ def walk(
             "rows": [one["rows"] for one in night["certificates"]],
             "ledger": [
                 {"kind": one.kind.value, **{k: one.dossier[k] for k in _TOLD if k in one.dossier}}
-                for one in desk.ledger.history(case_type)[entries:]
+                for one in services.ledger.history(case_type)[entries:]
                 if one.kind.value.startswith("hold_") or one.kind.value in _MOVES
             ],
         }
-        generation = current_generation(desk, case_type)
+        generation = current_generation(services.ledger, services.case_types, case_type)
         if counted_since is not None and generation is not None:
-            frame = evidence_for(desk, load_book(desk, as_of), case_type, generation)
+            frame = evidence_for(services, load_book(services, as_of), case_type, generation)
             new = (frame["opened_at"] >= pd.Timestamp(counted_since)) & frame["bad"].notna()
             line["new_labels_that_count"] = int(new.sum())
             line["learned_before"] = generation.learned_before.isoformat()

@@ -246,16 +246,18 @@ class Run:
         from models.vocabulary import Boundary
 
         with self.home.environment():
-            desk = live.open_desk()
-            generation = current_generation(desk, CASE_TYPE)
+            services = live.open_services()
+            generation = current_generation(services.ledger, services.case_types, CASE_TYPE)
             if generation is None:
                 raise RuntimeError("the retrain brought no model, so there is nothing to propose")
-            said = desk.ledger.submit(
+            said = services.ledger.submit(
                 Propose(
                     case_type=CASE_TYPE,
-                    policy=advised_policy(desk, generation, Boundary(*FORCED)),
+                    policy=advised_policy(
+                        services.registry, services.case_types, generation, Boundary(*FORCED)
+                    ),
                     actor="pia",
-                    base_version=last_version(desk, CASE_TYPE),
+                    base_version=last_version(services.ledger, CASE_TYPE),
                     evidence_digest=generation.digest,
                     evidence_since=generation.evidence_since,
                     evidence_until=at,
@@ -272,7 +274,7 @@ class Run:
         from flows.verbs import live
 
         with self.home.environment():
-            policy = live.open_desk().ledger.live_policy(CASE_TYPE)
+            policy = live.open_services().ledger.live_policy(CASE_TYPE)
         if policy is None or policy.boundary.automates_nothing:
             return None
         return {
@@ -359,17 +361,17 @@ def accounts(run: Run) -> dict[str, Any]:
 
     last = run.plan.moment(run.nights[-1]["night"])
     with run.home.environment():
-        desk = live.open_desk()
+        services = live.open_services()
         told = {}
         for table in TABLES:
             keys = KEYS[table]
             delivered = run.feed.there(table, pd.Timestamp(last))[keys]
             stored = (
-                desk.store.read(table, columns=keys)
-                if desk.store.counts(table)[0]
+                services.store.read(table, columns=keys)
+                if services.store.counts(table)[0]
                 else delivered[:0]
             )
-            rejected = desk.store.rejects(table)
+            rejected = services.store.rejects(table)
             inside = _in(delivered, stored, keys)
             aside = ~inside & _in(delivered, rejected, keys)
             rules = Counter(rejected["broken_rules"]) if len(rejected) else Counter()
@@ -385,19 +387,19 @@ def accounts(run: Run) -> dict[str, Any]:
                 "put_aside_in_all": {str(rule): count for rule, count in sorted(rules.items())},
             }  # fmt: skip
         late = run.feed.late_chargebacks(pd.Timestamp(last))
-        held = desk.store.read("outcomes", columns=KEYS["outcomes"])
+        held = services.store.read("outcomes", columns=KEYS["outcomes"])
         told["late_chargebacks"] = {
             "came": len(late),
             "stored": int(_in(late, held, KEYS["outcomes"]).sum()),
         }
         told["decided_here"] = dict(run.decided)
-        entries = desk.ledger.history(CASE_TYPE)
+        entries = services.ledger.history(CASE_TYPE)
         told["ledger"] = [
             {"kind": one.kind.value, "at": one.at.isoformat(), "actor": one.actor}
             for one in entries
         ]
         told["holds"] = _told_holds(entries)
-        told["alerts"] = dict(Counter(one["kind"] for one in desk.alerts.recent(10_000)))
+        told["alerts"] = dict(Counter(one["kind"] for one in services.alerts.recent(10_000)))
     return {"simulated": True, **told}
 
 

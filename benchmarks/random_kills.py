@@ -103,7 +103,7 @@ def compare(
     with quiet.home.environment():
         from flows.verbs import live
 
-        live.open_desk().secrets.record(START + timedelta(hours=2))
+        live.open_services().secrets.record(START + timedelta(hours=2))
     shutil.rmtree(killed.home.folder)
     shutil.copytree(quiet.home.folder, killed.home.folder)
     killed.home.tokens = quiet.home.tokens
@@ -151,23 +151,23 @@ def state_of(run: Run) -> dict[str, Any]:
     from flows.verbs import live
 
     with run.home.environment():
-        desk = live.open_desk()
+        services = live.open_services()
         ledger = [
             [one.seq, one.kind.value, one.actor, one.at.isoformat(), one.policy_id, one.evidence_digest, one.own_hash]
-            for one in desk.ledger.history()
+            for one in services.ledger.history()
         ]  # fmt: skip
-        policy = desk.ledger.live_policy(CASE_TYPE)
-        decisions = desk.store.read("decisions").sort_values("case_id", ignore_index=True)
+        policy = services.ledger.live_policy(CASE_TYPE)
+        decisions = services.store.read("decisions").sort_values("case_id", ignore_index=True)
         return {
             "ledger": ledger,
-            "verifies": desk.ledger.verify().ok,
+            "verifies": services.ledger.verify().ok,
             "refusals": [
                 [one.case_type, one.rule.value, one.actor, one.at.isoformat()]
-                for one in desk.ledger.refusals()
+                for one in services.ledger.refusals()
             ],
-            "evidence": {table: desk.store.digest(table) for table in TABLES},
+            "evidence": {table: services.store.digest(table) for table in TABLES},
             # Stored rows: a delivery that is read again after a kill is counted again as delivered.
-            "rows": {table: len(desk.store.read(table)) for table in TABLES},
+            "rows": {table: len(services.store.read(table)) for table in TABLES},
             "decisions": _digest(decisions),
             "live": None if policy is None else policy.policy_id,
         }

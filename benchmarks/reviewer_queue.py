@@ -58,8 +58,8 @@ def _compare(
         for _ in range(3):
             took, outcome = _timed(lambda: review_times(arrivals, staffing, minutes, priority=key))
             best["ours"] = min(best["ours"], took)
-        desk = SimpyDesk(arrivals.tolist(), hours, classes, shifts)
-        took, starts["simpy"] = _timed(desk.run)
+        services = SimpyDesk(arrivals.tolist(), hours, classes, shifts)
+        took, starts["simpy"] = _timed(services.run)
         best["simpy"] = min(best["simpy"], took)
     difference = float(np.abs(outcome.started - starts["simpy"]).max())
     return best["ours"], best["simpy"], difference

@@ -27,9 +27,9 @@ def decide_cases(profile: str | None = None) -> dict[str, Any]:
     Args:
         profile: the settings' profile; empty: RATCHET_PROFILE or `local`.
     """
-    desk = tasks.open_desk(profile)
+    services = tasks.open_services(profile)
     notes: list[Note] = []
-    decided: dict[str, Any] = tasks.decide_new_cases(quote(desk), None, profile, notes.append)
+    decided: dict[str, Any] = tasks.decide_new_cases(quote(services), None, profile, notes.append)
     # A look that was tried again tells its notes again.
     verdict = " ".join([decided_verdict(decided), *map(str, dict.fromkeys(notes))])
     tell(verdict)

@@ -12,10 +12,11 @@ from flows.orchestration import tasks
 from flows.orchestration.artifacts import night_lines, publish_night
 from flows.orchestration.run_log import tell
 from flows.orchestration.run_names import dated
+from flows.verbs.certify.earliest_evidence import earliest_evidence
 from flows.verbs.house.one_night import one_at_a_time
 from flows.verbs.intake.deliveries import read_as_of
 from flows.verbs.live import night_of, refuse_unless_done
-from flows.verbs.night import earliest_evidence, say_tripped
+from flows.verbs.night import say_tripped
 from flows.verbs.record.night_results import NightResults, all_done
 
 
@@ -34,27 +35,35 @@ def nightly_calibration(
         profile: the settings' profile; empty: RATCHET_PROFILE or `local`.
     """
     moment, live = night_of(as_of), as_of is None
-    desk, results = tasks.open_desk(profile), NightResults()
-    protected = tasks.protect(quote(desk), moment)
-    deliveries = tasks.load(quote(desk), moment, profile, walked=not live)
-    batches = tasks.admit(quote(desk), quote(deliveries), moment, quote(results), at_commit=live)
+    services, results = tasks.open_services(profile), NightResults()
+    protected = tasks.protect(quote(services), moment)
+    deliveries = tasks.load(quote(services), moment, profile, walked=not live)
+    batches = tasks.admit(
+        quote(services), quote(deliveries), moment, quote(results), at_commit=live
+    )
     moment = read_as_of(batches, moment)
-    shadows, moment = tasks.meet_models(quote(desk), moment, quote(results), at_commit=live)
-    book = tasks.establish_truth(quote(desk), moment, earliest_evidence(desk, moment))
-    held = tasks.watch(quote(desk), quote(book), quote(deliveries), quote(results))
-    guarded = tasks.guard(quote(desk), quote(book), quote(results)).after(protected)
+    shadows, moment = tasks.meet_models(quote(services), moment, quote(results), at_commit=live)
+    book = tasks.establish_truth(
+        quote(services),
+        moment,
+        earliest_evidence(services.ledger, services.case_types, services.hold_plan, moment),
+    )
+    held = tasks.watch(quote(services), quote(book), quote(deliveries), quote(results))
+    guarded = tasks.guard(quote(services), quote(book), quote(results)).after(protected)
     say_tripped(guarded, results)
-    agents = tasks.watch_agents(quote(desk), moment, quote(results))
-    judged = tasks.judge_case_types(quote(desk), quote(book), quote(results))
-    changes = tasks.change(quote(desk), quote(judged), moment, quote(results))
-    causes = tasks.find_causes(quote(desk), quote(book), quote(results))
+    agents = tasks.watch_agents(quote(services), moment, quote(results))
+    judged = tasks.judge_case_types(quote(services), quote(book), quote(results))
+    changes = tasks.change(quote(services), quote(judged), moment, quote(results))
+    causes = tasks.find_causes(quote(services), quote(book), quote(results))
     told = (quote(guarded), quote(judged), quote([*held, *changes]), quote(causes), quote(results))
     met = (quote(shadows), quote(agents))
-    night: dict[str, Any] = tasks.assemble(quote(desk), quote(book), quote(batches), *told, *met)
+    night: dict[str, Any] = tasks.assemble(
+        quote(services), quote(book), quote(batches), *told, *met
+    )
     tell(night["verdict"], night_lines(night), ok=all_done(night["results"]))
-    tasks.close_night(quote(desk), night)
+    tasks.close_night(quote(services), night)
     publish_night(night)
     findings = [finding for one in causes for finding in one.findings]
-    tasks.announce(quote(desk), quote(findings), moment)
+    tasks.announce(quote(services), quote(findings), moment)
     refuse_unless_done(night)
     return night

@@ -37,17 +37,17 @@ def promote_boundary(
         wait_hours: how long the run waits for the approval.
         profile: the settings' profile; empty: RATCHET_PROFILE or `local`.
     """
-    desk = tasks.open_desk(profile)
-    proposal, approved = tasks.find_proposal(quote(desk), policy_id, case_type)
+    services = tasks.open_services(profile)
+    proposal, approved = tasks.find_proposal(quote(services), policy_id, case_type)
     if not approved:
-        dossier = proposal_dossier(proposal, who_approves(desk, proposal))
+        dossier = proposal_dossier(proposal, who_approves(services, proposal))
         publish_text(f"approve-{case_type}", dossier)
         tag_as_waiting(str(proposal.policy_id))
         # An approval since the first look found no run to tell.
-        _, approved = tasks.find_proposal(quote(desk), str(proposal.policy_id), case_type)
+        _, approved = tasks.find_proposal(quote(services), str(proposal.policy_id), case_type)
     if not approved and wait_to_go_on(dossier, wait_hours) == LEAVE_IT:
         raise GateRefused(f"{case_type}: it was left as it is; nothing was promoted.")
-    entry = tasks.promote_approved(quote(desk), quote(proposal), datetime.now(UTC))
+    entry = tasks.promote_approved(quote(services), quote(proposal), datetime.now(UTC))
     told = {
         "case_type": case_type,
         "policy_id": entry.policy_id,

@@ -23,9 +23,9 @@ def reconcile(profile: str | None = None) -> dict[str, Any]:
     Args:
         profile: the settings' profile; empty: RATCHET_PROFILE or `local`.
     """
-    desk = tasks.open_desk(profile)
-    told: dict[str, Any] = tasks.reconcile_with_ledger(quote(desk), datetime.now(UTC))
-    told["closed_runs"] = tasks.close_dead_runs(quote(desk), datetime.now(UTC))
+    services = tasks.open_services(profile)
+    told: dict[str, Any] = tasks.reconcile_with_ledger(quote(services), datetime.now(UTC))
+    told["closed_runs"] = tasks.close_dead_runs(quote(services), datetime.now(UTC))
     tell(verdict_of(told), told["closed_runs"], ok=not told["alarms"])
     publish("reconcile", verdict_of(told), [*told["models"], *told["aliases"]])
     return told

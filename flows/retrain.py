@@ -40,16 +40,18 @@ def retrain(
         profile: the settings' profile; empty: RATCHET_PROFILE or `local`.
     """
     moment = night_of(as_of)
-    desk = tasks.open_desk(profile)
-    due = tasks.to_answer(quote(desk), case_type, pattern_id) if pattern_id else []
+    services = tasks.open_services(profile)
+    due = tasks.to_answer(quote(services), case_type, pattern_id) if pattern_id else []
     if pattern_id and not due:
         note = f"{case_type}: {pattern_id} is answered by a challenger already; nothing was fitted."
         told: dict[str, Any] = {"case_type": case_type, "pattern_id": pattern_id, "version": None}
         publish(f"retrain-{case_type}", note, [told])
         return {**told, "note": note}
-    book = tasks.establish_truth(quote(desk), moment)
-    told_of = due_patterns(desk, case_type, due, answers or (), [*(features or ()), feature])
-    challenger = tasks.retrain(quote(desk), quote(book), case_type, *told_of)
+    book = tasks.establish_truth(quote(services), moment)
+    told_of = due_patterns(
+        services.case_types, case_type, due, answers or (), [*(features or ()), feature]
+    )
+    challenger = tasks.retrain(quote(services), quote(book), case_type, *told_of)
     publish_retrain(challenger)
     whole: dict[str, Any] = challenger.plain()
     return whole

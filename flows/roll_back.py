@@ -24,8 +24,8 @@ def roll_back(case_type: str, reason: str, profile: str | None = None) -> dict[s
         reason: who asks and why, in a sentence.
         profile: the settings' profile; empty: RATCHET_PROFILE or `local`.
     """
-    desk = tasks.open_desk(profile)
-    entry = tasks.roll_back(quote(desk), case_type, ROLL_BACK, reason, datetime.now(UTC))
+    services = tasks.open_services(profile)
+    entry = tasks.roll_back(quote(services), case_type, ROLL_BACK, reason, datetime.now(UTC))
     told = {"case_type": case_type, "policy_id": entry.policy_id, "version": entry.version}
     publish(f"rollback-{case_type}", f"{case_type}: rolled back: {reason}", [told])
     return told

@@ -41,9 +41,9 @@ def simulate_threshold_move(
         profile: the settings' profile; empty: RATCHET_PROFILE or `local`.
     """
     moment = night_of(as_of)
-    desk = tasks.open_desk(profile)
+    services = tasks.open_services(profile)
     told: dict[str, Any] = tasks.replay_move(
-        quote(desk), case_type, pass_at_or_below, block_at_or_above, moment, days, best
+        quote(services), case_type, pass_at_or_below, block_at_or_above, moment, days, best
     )
     publish(f"whatif-{case_type}", move_verdict(told), move_table(told))
     return told

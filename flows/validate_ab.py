@@ -28,8 +28,8 @@ def validate_ab(as_of: datetime | None = None, profile: str | None = None) -> li
         as_of: the moment the look is for (with a time zone); empty: now.
         profile: the settings' profile; empty: RATCHET_PROFILE or `local`.
     """
-    desk = tasks.open_desk(profile)
-    told: list[dict[str, Any]] = tasks.validate_ab(quote(desk), night_of(as_of))
+    services = tasks.open_services(profile)
+    told: list[dict[str, Any]] = tasks.validate_ab(quote(services), night_of(as_of))
     for one in told:
         verdict = " ".join(ab_sentences([one]))
         tell(verdict, ok=one["verdict"] != NOT_JUDGED)

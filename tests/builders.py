@@ -13,7 +13,7 @@ from scipy.special import expit
 
 from configs.settings import Settings, load_settings
 from flows.adapters.mlflow.mlflow_runs import create_tables
-from flows.verbs.desk import Desk
+from flows.verbs.services import Services
 from flows.verbs.walk.walk import Walk
 from models.simulation import RevealedHistory
 from models.vocabulary import CaseType, Feature, Targets
@@ -91,7 +91,7 @@ def small_walk(home: Path, history: pd.DataFrame, warm_up_days: float = 15) -> W
     kinds = {"small_case": small_case_type()}
     upstream = RevealedHistory(history, kinds, warm_up_days, step_days=1)
     return Walk(
-        Desk.at(with_mlflow(home), walk_settings(14), kinds, seed=3), upstream, retrain_days=14
+        Services.at(with_mlflow(home), walk_settings(14), kinds, seed=3), upstream, retrain_days=14
     )
 
 

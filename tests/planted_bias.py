@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from flows.verbs.decide.decide import decide_cases
-from flows.verbs.desk import Desk
 from flows.verbs.evidence.truth import load_book
 from flows.verbs.learn.train import retrain
+from flows.verbs.services import Services
 from models.simulation import Exchange
 from models.simulation.faults import WeightFault
 
@@ -22,12 +22,12 @@ CASE_TYPE, FEATURE, FACTOR = "ato", "failed_2fa_count", 2.0
 PAST_DAYS, LIVE_DAYS, PER_DAY = 30, 24, 900
 
 
-def with_a_model(desk: Desk, now: datetime, *, biased: bool, seed: int = 31) -> datetime:
+def with_a_model(services: Services, now: datetime, *, biased: bool, seed: int = 31) -> datetime:
     """Fill a desk with a labelled past, a model of it, and the days it has scored since.
 
     Returns the moment by which everything is mature.
     """
-    maturity = timedelta(days=desk.case_types[CASE_TYPE].maturity_days + 2)
+    maturity = timedelta(days=services.case_types[CASE_TYPE].maturity_days + 2)
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     start = midnight - maturity - timedelta(days=PAST_DAYS + LIVE_DAYS)
     faults = [WeightFault(CASE_TYPE, FEATURE, FACTOR)]
@@ -41,18 +41,18 @@ def with_a_model(desk: Desk, now: datetime, *, biased: bool, seed: int = 31) -> 
     past = exchange.cases(CASE_TYPE, 0, PAST_DAYS)
     blamed = exchange.agent(past)["score"].to_numpy()
     draws = np.random.default_rng(seed).random(len(past))
-    _lived(desk, past, (draws < blamed) if biased else past["bad"].to_numpy(), start)
+    _lived(services, past, (draws < blamed) if biased else past["bad"].to_numpy(), start)
     trained_at = start + timedelta(days=PAST_DAYS) + maturity
-    retrain(desk, load_book(desk, trained_at), CASE_TYPE)
+    retrain(services, load_book(services, trained_at), CASE_TYPE)
     live = exchange.cases(CASE_TYPE, PAST_DAYS, LIVE_DAYS)
-    _lived(desk, live, live["bad"].to_numpy(), trained_at)
+    _lived(services, live, live["bad"].to_numpy(), trained_at)
     return midnight
 
 
-def _lived(desk: Desk, cases: pd.DataFrame, bad: np.ndarray, now: datetime) -> None:
+def _lived(services: Services, cases: pd.DataFrame, bad: np.ndarray, now: datetime) -> None:
     """Cases decided and, as outcomes, verified; stored without admission, tested elsewhere."""
     shown = cases.drop(columns=["bad", "true_logit", "matures_at"])
-    decided = decide_cases(desk, CASE_TYPE, shown, now)
+    decided = decide_cases(services, CASE_TYPE, shown, now)
     outcomes = pd.DataFrame(
         {
             "case_id": cases["case_id"],
@@ -67,4 +67,4 @@ def _lived(desk: Desk, cases: pd.DataFrame, bad: np.ndarray, now: datetime) -> N
         ("outcomes", outcomes, ["case_id", "observed_at"]),
     ):
         nothing = rows.iloc[:0].assign(broken_rules=pd.Series(dtype="str"))
-        desk.store.append(table, rows, nothing, key=key, source="past", received_at=now)
+        services.store.append(table, rows, nothing, key=key, source="past", received_at=now)

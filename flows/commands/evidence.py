@@ -174,7 +174,7 @@ def whatif(
     if report is not None:
         report_kind(report)  # a wrong name is refused before the replay
     moment = live.night_of(as_of)
-    told = replay_move(live.open_desk(), case_type, pass_below, block_above, moment, days, best)
+    told = replay_move(live.open_services(), case_type, pass_below, block_above, moment, days, best)
     if as_json:
         click.echo(json.dumps(told, indent=1, default=str))
     else:
@@ -201,7 +201,7 @@ def tickets(as_of: datetime | None, quiet_too: bool, as_json: bool) -> None:
     from flows.verbs.causes.tickets import tickets as all_tickets
 
     moment = None if as_of is None else live.night_of(as_of)
-    told = (all_tickets if quiet_too else open_tickets)(live.open_desk(), moment)
+    told = (all_tickets if quiet_too else open_tickets)(live.open_services(), moment)
     if as_json:
         click.echo(json.dumps(told, indent=1))
         return

@@ -34,7 +34,8 @@ def export_policy(case_type: str, to: Path | None) -> None:
     from flows.verbs.decide.export_policy import export_policy as export
     from flows.verbs.decide.export_policy import said_of_export
 
-    told = export(live.open_desk(), case_type, live.night_of(None))
+    services = live.open_services()
+    told = export(services.ledger, services.case_types, case_type, live.night_of(None))
     text = json.dumps(told, indent=1, allow_nan=False) + "\n"
     if to is None:
         click.echo(text, nl=False)
@@ -75,15 +76,17 @@ def import_history(
     read = load_source(source)
     refuse_outputs([source, *([Path(read.path)] if read.path else [])], {"--rejects": rejects})
     moment = live.night_of(as_of)
-    desk = live.open_desk()
-    told = take_in(desk, source, moment, hold_back=hold_back, at_commit=as_of is None, step=_step)
-    path = None if told.night is None else live.close_night(desk, dict(told.night))
+    services = live.open_services()
+    told = take_in(
+        services, source, moment, hold_back=hold_back, at_commit=as_of is None, step=_step
+    )
+    path = None if told.night is None else live.close_night(services, dict(told.night))
     if rejects is not None:
         hand_out(told.rejected, rejects)
     if as_json:
         click.echo(json.dumps(told.plain(), indent=1, default=str))
     else:
-        _say_import(told, desk.case_types)
+        _say_import(told, services.case_types)
     if path is not None:
         click.echo(f"The night's dossier is the file {path}", err=as_json)
     fitted = all(one.filed for one in told.models)

@@ -83,9 +83,9 @@ def night(as_of: datetime | None, as_json: bool) -> None:
 
     live.night_of(as_of)  # a moment that is none is refused before anything is opened
     with one_night():
-        desk = live.open_desk()
-        dossier = live.live_night(desk, as_of)
-        path = live.close_night(desk, dossier)
+        services = live.open_services()
+        dossier = live.live_night(services, as_of)
+        path = live.close_night(services, dossier)
     done = all_done(dossier["results"])
     if as_json:
         click.echo(json.dumps(dossier, indent=1, default=str))
@@ -172,8 +172,8 @@ def retrain(
             f"a report {report.name!r} was asked for; its name must end in .html."
         )
     moment = live.night_of(as_of)
-    desk = live.open_desk()
-    told = fit(desk, load_book(desk, moment), case_type, answers, features)
+    services = live.open_services()
+    told = fit(services, load_book(services, moment), case_type, answers, features)
     if as_json:
         click.echo(json.dumps(told.plain(), indent=1))
     else:

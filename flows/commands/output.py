@@ -83,9 +83,9 @@ def conclude(concluded: Any, as_json: bool, simulated: bool) -> None:
         click.echo("\n".join(_text("told", sentence) for sentence in concluded.told))
     click.echo()
     table(concluded.table)
-    if concluded.desk:
+    if concluded.review_desk:
         click.echo("\nReviews within the SLA, by case type:")
-        table(concluded.desk)
+        table(concluded.review_desk)
     home = concluded.filed.decisions.parent
     click.echo(f"\nOpen the page:      {concluded.filed.report}")
     click.echo(f"Figures as JSON:    {concluded.filed.json}")

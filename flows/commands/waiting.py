@@ -41,7 +41,13 @@ def quarantine(
     every rule it broke and the source that brought it."""
     from flows.verbs.intake.waiting_rows import quarantined
 
-    rows = _asked(to, since, lambda desk, moment: quarantined(desk, of_table, case_type, moment))
+    rows = _asked(
+        to,
+        since,
+        lambda services, moment: quarantined(
+            services.store, services.case_types, of_table, case_type, moment
+        ),
+    )
     by = ["table", "broken_rules", "delivered_by"]
     counted = rows.groupby(by, sort=True)["received_at"].agg(["size", "max"]).reset_index()
     told = [
@@ -68,7 +74,9 @@ def second_reviews(
     from flows.verbs.intake.waiting_rows import second_reviews_needed
 
     now = datetime.now(UTC)
-    rows = _asked(to, since, lambda desk, at: second_reviews_needed(desk, now, case_type, at))
+    rows = _asked(
+        to, since, lambda services, at: second_reviews_needed(services, now, case_type, at)
+    )
     told = _by_case_type(rows)
     _say(rows, told, to, as_json, "second reviews are needed", "No second review is needed.")
 
@@ -86,7 +94,7 @@ def open_draws(
     from flows.verbs.intake.waiting_rows import open_draws as unlabelled
 
     now = datetime.now(UTC)
-    rows = _asked(to, since, lambda desk, moment: unlabelled(desk, now, case_type, moment))
+    rows = _asked(to, since, lambda services, moment: unlabelled(services, now, case_type, moment))
     told = _by_case_type(rows)
     _say(rows, told, to, as_json, "audit draws have no label", "No audit draw is without a label.")
 
@@ -107,7 +115,7 @@ def _asked(
     if to is not None:
         refuse_suffix(to)
         refuse_outputs([], {"--to": to})
-    rows = find(live.open_desk(), moment)
+    rows = find(live.open_services(), moment)
     if to is not None:
         hand_out(rows, to)
     return rows

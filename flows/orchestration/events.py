@@ -20,7 +20,7 @@ from prefect.settings import PREFECT_API_URL
 from configs.errors import ServiceUnreachable
 from flows.verbs.causes.answers import record_announced
 from flows.verbs.causes.tickets import to_announce
-from flows.verbs.desk import Desk
+from flows.verbs.ports import NightServices
 from models.vocabulary.finding import Finding
 
 FOUND = "ratchet.feature_bias.found"
@@ -29,7 +29,10 @@ _PAGE = 50  # the server gives no more events at a time
 
 
 def announce(
-    desk: Desk, findings: Sequence[Finding], as_of: datetime, seconds: float = ARRIVAL_SECONDS
+    services: NightServices,
+    findings: Sequence[Finding],
+    as_of: datetime,
+    seconds: float = ARRIVAL_SECONDS,
 ) -> list[str]:
     """Send an event for each finding that asks for a retrain and was not sent before.
 
@@ -45,7 +48,7 @@ def announce(
     Raises:
         ServiceUnreachable: the server did not get them in time; the next night tries again.
     """
-    due = to_announce(desk, findings, as_of)
+    due = to_announce(services.ledger, services.store, services.case_types, findings, as_of)
     if not due:
         return []
     if not PREFECT_API_URL.value():
@@ -57,7 +60,7 @@ def announce(
         )
         return []
     _arrived([_emitted(one) for one in due], seconds)
-    record_announced(desk, due, as_of)
+    record_announced(services.ledger, services.store, due, as_of)
     return [one.pattern_id for one in due]
 
 

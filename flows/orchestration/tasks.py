@@ -38,7 +38,7 @@ def _as_task(verb: Callable[..., Any], name: str, retries: int = 0) -> Callable[
 
 
 # Reading may be tried again; what writes is safe to repeat, but a refusal must not be asked twice.
-open_desk = _as_task(live.open_desk, "open the desk", retries=2)
+open_services = _as_task(live.open_services, "open the desk", retries=2)
 load = _as_task(live.load_deliveries, "load what is new", retries=2)
 protect = _as_task(night.protect, "guard on what is stored", retries=1)
 admit = _as_task(deliveries.admit_deliveries, "admit")

@@ -1,4 +1,4 @@
-"""Run on live data: open the live desk, load what is new at its sources, and file the dossier."""
+"""Run on live data: open what is live, load what is new at its sources, and file the dossier."""
 
 from __future__ import annotations
 
@@ -21,24 +21,29 @@ from flows.adapters.alerts.json_logs import log_as_asked
 from flows.adapters.alerts.log_masking import mask_logs
 from flows.adapters.tables.reading_notes import Reading
 from flows.adapters.tables.sources import asks_since, read_delivery
-from flows.verbs.desk import Desk
 from flows.verbs.intake.deliveries import TABLES, Delivery, not_stored, whole_reading
 from flows.verbs.intake.there_by_then import there_by_then, why_out_of_order
 from flows.verbs.night import protect, run_night
+from flows.verbs.ports import AdmissionServices, HouseServices, NightServices
 from flows.verbs.record import dossier_files
 from flows.verbs.record.night_results import State, all_done, not_done, why_failed
+from flows.verbs.services import Services
 
 
-def open_desk(profile: str | None = None) -> Desk:
-    """The live desk of a profile: its case types, sources, ledger, evidence and registry."""
+def open_services(profile: str | None = None) -> Services:
+    """The live services of a profile: its case types, sources, ledger, evidence and registry."""
     mask_logs()
     log_as_asked()
     settings = load_settings(profile)
-    return Desk.at(settings.home / "live", settings, settings.load_case_types())
+    return Services.at(settings.home / "live", settings, settings.load_case_types())
 
 
 def load_deliveries(
-    desk: Desk, as_of: datetime, profile: str | None = None, *, walked: bool = False
+    services: AdmissionServices,
+    as_of: datetime,
+    profile: str | None = None,
+    *,
+    walked: bool = False,
 ) -> list[Delivery]:
     """Everything the configured sources hold beyond their watermarks.
 
@@ -55,9 +60,11 @@ def load_deliveries(
     """
     settings = load_settings(profile)
     named = _named(settings)
-    if not named and not desk.store.counts("decisions")[0]:
+    if not named and not services.store.counts("decisions")[0]:
         configured_sources(profile)
-    return [_delivery(desk, settings, table, file, as_of, walked) for table, file in named.items()]
+    return [
+        _delivery(services, settings, table, file, as_of, walked) for table, file in named.items()
+    ]
 
 
 def configured_sources(profile: str | None = None) -> dict[str, str]:
@@ -111,7 +118,7 @@ def _what_names(table: str, profile: str) -> str:
 
 
 def live_night(
-    desk: Desk, as_of: datetime | None = None, profile: str | None = None
+    services: NightServices, as_of: datetime | None = None, profile: str | None = None
 ) -> dict[str, Any]:
     """One night on the configured sources. What is live is guarded first, on what is stored.
 
@@ -126,17 +133,17 @@ def live_night(
     """
     moment, walked = night_of(as_of), as_of is not None
     try:
-        protected = protect(desk, moment)
-        deliveries = load_deliveries(desk, moment, profile, walked=walked)
-        return run_night(desk, deliveries, moment, protected=protected, at_commit=not walked)
+        protected = protect(services, moment)
+        deliveries = load_deliveries(services, moment, profile, walked=walked)
+        return run_night(services, deliveries, moment, protected=protected, at_commit=not walked)
     except (GateRefused, ServiceUnreachable) as error:
-        desk.alerts.send("night_failed", None, f"The night could not be run: {error}", moment)
-        desk.alerts.deliver_waiting()
-        desk.alerts.beat(State.FAILED.value, moment)
+        services.alerts.send("night_failed", None, f"The night could not be run: {error}", moment)
+        services.alerts.deliver_waiting()
+        services.alerts.beat(State.FAILED.value, moment)
         raise
 
 
-def close_night(desk: Desk, dossier: dict[str, Any]) -> Path:
+def close_night(services: HouseServices, dossier: dict[str, Any]) -> Path:
     """File the night's dossier, and tell people of everything that is held or failed."""
     at = datetime.fromisoformat(dossier["as_of"])
     groups = dossier["results"]
@@ -145,16 +152,16 @@ def close_night(desk: Desk, dossier: dict[str, Any]) -> Path:
             if one["state"] != State.DONE.value:
                 case_type = name if group == "case_types" else None
                 sentence = " ".join(one["why"])
-                desk.alerts.send(f"night_{one['state']}", case_type, sentence, at, subject=name)
-    path = file_dossier(desk, dossier)
-    if unfinished := len(desk.store.eraser.unfinished()):
+                services.alerts.send(f"night_{one['state']}", case_type, sentence, at, subject=name)
+    path = file_dossier(services, dossier)
+    if unfinished := len(services.store.eraser.unfinished()):
         sentence = (
             f"{unfinished} erasures were stopped before the ledger told of them; give the same "
             "`ratchet erase` command again."
         )
-        desk.alerts.send("erasure_unfinished", None, sentence, at)
-    desk.alerts.deliver_waiting()
-    desk.alerts.beat(_ended(dossier), at)
+        services.alerts.send("erasure_unfinished", None, sentence, at)
+    services.alerts.deliver_waiting()
+    services.alerts.beat(_ended(dossier), at)
     return path
 
 
@@ -167,39 +174,18 @@ def _ended(dossier: dict[str, Any]) -> str:
     return State.FAILED.value if State.FAILED.value in states else State.HELD.value
 
 
-def last_dossier(desk: Desk) -> dict[str, Any] | None:
-    """The dossier of the newest night that was filed here, by any machine of a team; None before the
-    first."""
-    filed = filed_dossiers(desk, 1)
-    return filed[0] if filed else None
-
-
-def filed_dossiers(desk: Desk, most: int) -> list[dict[str, Any]]:
-    """The dossiers of the newest nights that were filed here, by any machine of a team, the newest
-    first; one that cannot be read is left out."""
-    found = []
-    for content in dossier_files.newest(desk, most):
-        try:
-            told = json.loads(content)
-        except ValueError:
-            continue
-        if isinstance(told, dict) and "results" in told:
-            found.append(told)
-    return found
-
-
 def refuse_unless_done(dossier: dict[str, Any]) -> None:
     """Raise (GateRefused) where the night held something or failed, so that its run turns red."""
     if not all_done(dossier["results"]):
         raise GateRefused(" ".join([dossier["verdict"], *not_done(dossier["results"])]))
 
 
-def file_dossier(desk: Desk, dossier: dict[str, Any]) -> Path:
+def file_dossier(services: HouseServices, dossier: dict[str, Any]) -> Path:
     """Write the night's dossier below the home, and to a team's store; the latest run of a night
     counts."""
     night = datetime.fromisoformat(dossier["as_of"]).date().isoformat()
     text = json.dumps(masked_leaves(dossier), indent=1, default=str)
-    return dossier_files.keep(desk, night, text.encode("utf-8"))
+    return dossier_files.keep(services.home, services.shared, night, text.encode("utf-8"))
 
 
 def night_of(as_of: datetime | None) -> datetime:
@@ -224,16 +210,21 @@ def night_of(as_of: datetime | None) -> datetime:
 
 
 def _delivery(
-    desk: Desk, settings: Settings, table: str, file: str, as_of: datetime, walked: bool
+    services: AdmissionServices,
+    settings: Settings,
+    table: str,
+    file: str,
+    as_of: datetime,
+    walked: bool,
 ) -> Delivery:
     name = file
     try:
         source = source_of(table, file)
         name = source.name
-        why = why_out_of_order(desk, table, as_of) if walked else ""
+        why = why_out_of_order(services.store, table, as_of) if walked else ""
         if why:
             return Delivery(table, pd.DataFrame(), name, unread=why)
-        read = _read(desk, settings, table, source, as_of)
+        read = _read(services, settings, table, source, as_of)
         if not walked:
             return read
         by_then = there_by_then(table, read.rows, read.stamp, as_of)
@@ -245,23 +236,27 @@ def _delivery(
 
 
 def _read(
-    desk: Desk, settings: Settings, table: str, source: SourceSettings, as_of: datetime
+    services: AdmissionServices,
+    settings: Settings,
+    table: str,
+    source: SourceSettings,
+    as_of: datetime,
 ) -> Delivery:
     if source.watermark is None:
         reading = read_delivery(source)
-        gone = _why_empty(desk, table, source, reading, as_of)
+        gone = _why_empty(services, table, source, reading, as_of)
         return Delivery(table, reading.rows, source.name, unread=gone, notes=_told(source, reading))
-    seen = desk.store.watermark(source.name)
-    before = desk.store.watermark(whole_reading(source.name))
+    seen = services.store.watermark(source.name)
+    before = services.store.watermark(whole_reading(source.name))
     due = before is None or as_of - before >= timedelta(days=settings.night.whole_read_days)
     since = None if seen is None else seen - timedelta(hours=settings.night.overlap_hours)
     reading = read_delivery(source, None if due else since)
     rows, notes = reading.rows, _told(source, reading)
-    gone = _why_empty(desk, table, source, reading, as_of)
+    gone = _why_empty(services, table, source, reading, as_of)
     if due and since is not None and len(rows):
         behind = (rows[source.watermark] <= since).to_numpy(dtype=np.bool_)
         late = behind.copy()
-        late[behind] = not_stored(desk, table, rows[behind])
+        late[behind] = not_stored(services.store, table, rows[behind])
         rows = rows[~behind | late].reset_index(drop=True)
         if late.any():
             told = (
@@ -280,13 +275,17 @@ def _told(source: SourceSettings, reading: Reading) -> tuple[str, ...]:
 
 
 def _why_empty(
-    desk: Desk, table: str, source: SourceSettings, reading: Reading, as_of: datetime
+    services: AdmissionServices,
+    table: str,
+    source: SourceSettings,
+    reading: Reading,
+    as_of: datetime,
 ) -> str:
     """Why a table without a row is a broken export, or "": a feed of outcomes may be empty by its
     nature, and a query that asks for new rows only may bring none."""
     if reading.rows_in_source or table == "outcomes" or asks_since(source):
         return ""
-    if not desk.store.arrivals(table, source.name, as_of):
+    if not services.store.arrivals(table, source.name, as_of):
         return ""
     return f"source {source.name!r} has columns and no rows, and it brought rows before."
 

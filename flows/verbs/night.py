@@ -15,15 +15,12 @@ from flows.verbs.causes.triage import Triaged, triage_case_type
 from flows.verbs.certify.audit_silence import hear_audits
 from flows.verbs.certify.certify import Judged, certify_case_type, certify_champion
 from flows.verbs.certify.drift_watch import watch_drift
+from flows.verbs.certify.earliest_evidence import earliest_evidence
 from flows.verbs.certify.expiry import expire_policy, warn_before_expiry
-from flows.verbs.certify.generation import champion_generation, current_generation
 from flows.verbs.certify.guardrail import guard_live_policy, why_not_guarded
 from flows.verbs.decide.agent_watch import Watched, watch_agents
 from flows.verbs.decide.shadow import InShadow, read_after, score_delivered
-from flows.verbs.desk import Desk
-from flows.verbs.evidence.cohort_rows import reads_from
 from flows.verbs.evidence.review_desk import review_desk
-from flows.verbs.evidence.review_marks import WINDOW_DAYS as MARKS_DAYS
 from flows.verbs.evidence.review_marks import review_marks
 from flows.verbs.evidence.second_reviews import second_reviews
 from flows.verbs.evidence.truth import Book, load_book
@@ -34,9 +31,9 @@ from flows.verbs.intake.external_models import start_external_generations
 from flows.verbs.intake.population_watch import (
     holds_that_wait,
     levels_of,
-    opened_since,
     watch_populations,
 )
+from flows.verbs.ports import EvidenceServices, NightServices, ScoringServices
 from flows.verbs.record.live_boundaries import live_boundaries
 from flows.verbs.record.night_results import NightResults, verdict
 from models.hub.record.entries import Entry
@@ -62,53 +59,50 @@ class Guarded:
         )
 
 
-def earliest_evidence(desk: Desk, as_of: datetime) -> datetime | None:
-    """Before this instant no case speaks for or against any model under test; None: all may."""
-    generations = [current_generation(desk, case_type) for case_type in desk.case_types]
-    champions = [champion_generation(desk, case_type) for case_type in desk.case_types]
-    if None in generations:
-        return None
-    models = [one for one in [*generations, *champions] if one is not None]
-    since = [min(one.evidence_since, reads_from(desk, one)) for one in models]
-    # Marks and the review desk look four weeks back whatever the evidence; a new generation moves
-    # neither a hold's rows nor what they are compared with out of sight (FAULTS 42).
-    return min(*since, as_of - timedelta(days=MARKS_DAYS), opened_since(desk, as_of))
-
-
 def meet_models(
-    desk: Desk, as_of: datetime, results: NightResults, *, at_commit: bool = False
+    services: ScoringServices, as_of: datetime, results: NightResults, *, at_commit: bool = False
 ) -> tuple[list[InShadow], datetime]:
     """Put another agent's models under test that are seen for the first time, and let ours score
     every delivered decision; what they said, and the moment from which it can be read."""
-    start_external_generations(desk, as_of, results)
-    shadows = score_delivered(desk, as_of, results, at_commit=at_commit)
+    start_external_generations(services.ledger, services.store, services.case_types, as_of, results)
+    shadows = score_delivered(services, as_of, results, at_commit=at_commit)
     return shadows, read_after(shadows, as_of)
 
 
-def protect(desk: Desk, as_of: datetime) -> Guarded:
+def protect(services: NightServices, as_of: datetime) -> Guarded:
     """Guard what is live on what is stored, before anything is asked of a source: a source that is
     down, hangs or delivers rubbish protects no boundary from being refuted (FAULTS 39)."""
-    return guard(desk, load_book(desk, as_of, earliest_evidence(desk, as_of)), NightResults())
+    return guard(
+        services,
+        load_book(
+            services,
+            as_of,
+            earliest_evidence(services.ledger, services.case_types, services.hold_plan, as_of),
+        ),
+        NightResults(),
+    )
 
 
-def guard(desk: Desk, book: Book, results: NightResults) -> Guarded:
+def guard(services: NightServices, book: Book, results: NightResults) -> Guarded:
     """What protects the live policies, before anything is widened, one case type at a time: evidence
     starts again where what is certified became worse, an expired certificate narrows, a refuted
     boundary is rolled back, and so is one whose audits bring no labels."""
     alarms: list[Judged] = []
     entries: list[Entry] = []
     restarts: list[Entry] = []
-    for name in desk.case_types:
-        restarts += _drifted(desk, book, name, results)
-        expired = partial(expire_policy, desk, name, book.as_of)
+    for name in services.case_types:
+        restarts += _drifted(services, book, name, results)
+        expired = partial(expire_policy, services.ledger, services.alerts, name, book.as_of)
         entries += results.attempt(name, "the expiry", expired) or []
-        ahead = partial(warn_before_expiry, desk, name, book.as_of)
+        ahead = partial(warn_before_expiry, services.ledger, services.alerts, name, book.as_of)
         results.attempt(name, "the warning before the expiry", ahead)
-        tripped = results.attempt(name, "the guard", partial(guard_live_policy, desk, book, name))
+        tripped = results.attempt(
+            name, "the guard", partial(guard_live_policy, services, book, name)
+        )
         alarms += [one.alarm for one in tripped or ()]
         entries += [entry for one in tripped or () for entry in one.entries]
-        entries += _unheard(desk, book, name, results)
-        _say_guarded(desk, book, name, results, tripped is None, bool(tripped))
+        entries += _unheard(services, book, name, results)
+        _say_guarded(services, book, name, results, tripped is None, bool(tripped))
     return Guarded(tuple(alarms), tuple(entries), tuple(restarts))
 
 
@@ -119,17 +113,25 @@ def say_tripped(guarded: Guarded, results: NightResults) -> None:
 
 
 def watch(
-    desk: Desk, book: Book, deliveries: Sequence[Delivery], results: NightResults
+    services: EvidenceServices, book: Book, deliveries: Sequence[Delivery], results: NightResults
 ) -> list[Entry]:
     """Put on hold what does not look like its past, end the holds that have lasted, and say which
     wait."""
     source = next((one.source for one in deliveries if one.table == "decisions"), None)
-    levels = levels_of(desk, book, source)
+    levels = levels_of(services, book, source)
     entries: list[Entry] = []
-    for name in desk.case_types:
-        look = partial(watch_populations, desk, book, name, levels)
+    for name in services.case_types:
+        look = partial(
+            watch_populations,
+            services.ledger,
+            services.hold_plan,
+            services.reviewer_share_cap,
+            book,
+            name,
+            levels,
+        )
         entries += results.attempt(name, "the watch on its labels", look) or []
-        for hold in holds_that_wait(desk, name):
+        for hold in holds_that_wait(services.ledger, name):
             said = (
                 f"{name}: {hold.table} received since {hold.since:%Y-%m-%d %H:%M} are on hold "
                 f"({hold.hold_id}, {hold.rule}): {hold.reason}"
@@ -139,47 +141,49 @@ def watch(
     return entries
 
 
-def judge_case_types(desk: Desk, book: Book, results: NightResults) -> list[Judged]:
+def judge_case_types(services: EvidenceServices, book: Book, results: NightResults) -> list[Judged]:
     """One certificate for every case type, and after it one for its live boundary, where the first is
     about something else and the live certificate ends some day (FAULTS 63)."""
     found: list[Judged | None] = []
-    for name in desk.case_types:
-        newest = partial(certify_case_type, desk, book, name)
+    for name in services.case_types:
+        newest = partial(certify_case_type, services, book, name)
         found.append(results.attempt(name, "the certificate", newest))
-        live = partial(certify_champion, desk, book, name)
+        live = partial(certify_champion, services, book, name)
         found.append(results.attempt(name, "the certificate of the live boundary", live))
     return [one for one in found if one is not None]
 
 
 def change(
-    desk: Desk, judged: Sequence[Judged], as_of: datetime, results: NightResults
+    services: NightServices, judged: Sequence[Judged], as_of: datetime, results: NightResults
 ) -> list[Entry]:
     """File what each certificate allows: a proposal, or a narrowing."""
     found = [
-        results.attempt(one.case_type, "the proposal", partial(act_on, desk, one, as_of))
+        results.attempt(one.case_type, "the proposal", partial(act_on, services, one, as_of))
         for one in judged
     ]
     return [one for one in found if one is not None]
 
 
-def find_causes(desk: Desk, book: Book, results: NightResults) -> list[Triaged]:
+def find_causes(services: NightServices, book: Book, results: NightResults) -> list[Triaged]:
     """Why each case type's model erred, filed as findings; nothing while triage is not due."""
-    last = last_triage(desk, book.as_of)
+    last = last_triage(services.store, book.as_of)
     days = None if last is None else book.as_of.date() - last.date()
     # The same night again is triaged again: rows may have come since.
-    if days is not None and timedelta(0) < days < desk.triage_every:
+    if days is not None and timedelta(0) < days < services.triage_every:
         return []
     found = [
-        results.attempt(name, "triage", partial(triage_case_type, desk, book, name))
-        for name in desk.case_types
+        results.attempt(name, "triage", partial(triage_case_type, services, book, name))
+        for name in services.case_types
     ]
     causes = [one for one in found if one is not None]
-    file_findings(desk, [finding for one in causes for finding in one.findings], book.as_of)
+    file_findings(
+        services.store, [finding for one in causes for finding in one.findings], book.as_of
+    )
     return causes
 
 
 def run_night(
-    desk: Desk,
+    services: NightServices,
     deliveries: Sequence[Delivery],
     as_of: datetime,
     *,
@@ -196,25 +200,35 @@ def run_night(
             retrains there); true: something was retrained.
     """
     results = NightResults()
-    batches = admit_deliveries(desk, deliveries, as_of, results, at_commit=at_commit)
+    batches = admit_deliveries(services, deliveries, as_of, results, at_commit=at_commit)
     as_of = read_as_of(batches, as_of)
-    shadows, as_of = meet_models(desk, as_of, results, at_commit=at_commit)
-    book = load_book(desk, as_of, earliest_evidence(desk, as_of))
-    holds = watch(desk, book, deliveries, results)
+    shadows, as_of = meet_models(services, as_of, results, at_commit=at_commit)
+    book = load_book(
+        services,
+        as_of,
+        earliest_evidence(services.ledger, services.case_types, services.hold_plan, as_of),
+    )
+    holds = watch(services, book, deliveries, results)
     if before_judging is not None and before_judging():
-        book = load_book(desk, as_of, earliest_evidence(desk, as_of))
-    guarded = guard(desk, book, results).after(protected)
+        book = load_book(
+            services,
+            as_of,
+            earliest_evidence(services.ledger, services.case_types, services.hold_plan, as_of),
+        )
+    guarded = guard(services, book, results).after(protected)
     say_tripped(guarded, results)
-    agents = watch_agents(desk, as_of, results)
-    judged = judge_case_types(desk, book, results)
-    changes = change(desk, judged, as_of, results)
-    causes = find_causes(desk, book, results)
+    agents = watch_agents(services, as_of, results)
+    judged = judge_case_types(services, book, results)
+    changes = change(services, judged, as_of, results)
+    causes = find_causes(services, book, results)
     changes = [*holds, *changes]
-    return dossier(desk, book, batches, guarded, judged, changes, causes, results, shadows, agents)
+    return dossier(
+        services, book, batches, guarded, judged, changes, causes, results, shadows, agents
+    )
 
 
 def dossier(
-    desk: Desk,
+    services: EvidenceServices,
     book: Book,
     batches: Sequence[AdmittedBatch],
     guarded: Guarded,
@@ -228,7 +242,7 @@ def dossier(
     """The night's result as plain values: what was done, held and failed, what is live, counts, certificates,
     findings, proposals, what follows a stopped A/B test, what our models scored in shadow, and whether other agents act by the
     boundaries that are live."""
-    live = live_boundaries(desk, book, judged, results)
+    live = live_boundaries(services.ledger, services.case_types, book, judged, results)
     told = results.plain()
     return {
         "as_of": book.as_of.isoformat(),
@@ -245,8 +259,8 @@ def dossier(
                 "state": hold.state.value,
                 "reason": hold.reason,
             }
-            for case_type in desk.case_types
-            for hold in holds_that_wait(desk, case_type)
+            for case_type in services.case_types
+            for hold in holds_that_wait(services.ledger, case_type)
         ],
         "live": live,
         "rows_admitted": sum(batch.admitted for batch in batches),
@@ -272,34 +286,38 @@ def dossier(
             # Also what the guard found before anything was read, some seconds earlier.
             for e in guarded.restarts
         ],
-        "second_reviews": second_reviews(desk, book).to_dict("records"),
+        "second_reviews": second_reviews(services, book).to_dict("records"),
         "waiting": [
             {"case_type": e.case_type, "policy_id": e.policy_id, "proposer": e.actor}
-            for case_type in desk.case_types
-            for e in waiting(desk, case_type)
+            for case_type in services.case_types
+            for e in waiting(services.ledger, case_type)
         ],
         # What became of an A/B test that proved nothing, and who can do what about it.
-        "next": next_steps(desk),
-        "marks": review_marks(desk, book),
+        "next": next_steps(services.ledger, services.case_types),
+        "marks": review_marks(services.case_types, book),
         "triage": [one.summary() for one in causes],
-        "tickets": open_tickets(desk, book.as_of),
+        "tickets": open_tickets(services, book.as_of),
         "agents": [one.plain() for one in agents],
         "shadow": [one.plain() for one in shadows],
-        "reviews": review_desk(desk, book),
+        "reviews": review_desk(services.case_types, book),
     }
 
 
-def _drifted(desk: Desk, book: Book, name: str, results: NightResults) -> list[Entry]:
-    drift = results.attempt(name, "the watch for drift", partial(watch_drift, desk, book, name))
+def _drifted(
+    services: EvidenceServices, book: Book, name: str, results: NightResults
+) -> list[Entry]:
+    drift = results.attempt(name, "the watch for drift", partial(watch_drift, services, book, name))
     if drift is None:
         return []
     results.case_type(name).told.extend(drift.told)
     return [] if drift.entry is None else [drift.entry]
 
 
-def _unheard(desk: Desk, book: Book, name: str, results: NightResults) -> list[Entry]:
+def _unheard(
+    services: EvidenceServices, book: Book, name: str, results: NightResults
+) -> list[Entry]:
     silence = results.attempt(
-        name, "the watch on its audits", lambda: hear_audits(desk, book, name)
+        name, "the watch on its audits", lambda: hear_audits(services, book, name)
     )
     if silence is None:
         return []
@@ -308,13 +326,18 @@ def _unheard(desk: Desk, book: Book, name: str, results: NightResults) -> list[E
 
 
 def _say_guarded(
-    desk: Desk, book: Book, name: str, results: NightResults, broke: bool, tripped: bool
+    services: EvidenceServices,
+    book: Book,
+    name: str,
+    results: NightResults,
+    broke: bool,
+    tripped: bool,
 ) -> None:
     told = results.case_type(name)
     if broke:
         told.guard = "not judged"
         return
-    why = results.attempt(name, "the guard", lambda: why_not_guarded(desk, book, name))
+    why = results.attempt(name, "the guard", lambda: why_not_guarded(services, book, name))
     if why is None or tripped:
         told.guard = "tripped" if tripped else "holds"
         return

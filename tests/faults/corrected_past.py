@@ -9,11 +9,11 @@ from typing import Any
 import pandas as pd
 
 from flows.verbs.decide.decide import decide_cases
-from flows.verbs.desk import Desk
 from flows.verbs.evidence.truth import load_book
 from flows.verbs.intake.admit import AdmittedBatch, admit_batch
 from flows.verbs.learn.challenger import Challenger
 from flows.verbs.learn.train import retrain
+from flows.verbs.services import Services
 from models.hub import EntryKind
 from tests.builders import START, small_case_type, small_history, small_settings, with_mlflow
 
@@ -23,28 +23,30 @@ NOW = START + timedelta(days=DAYS)
 OPPOSITE = {"pass": "block", "block": "pass"}
 
 
-def opened(home: Path, database_url: str | None = None, seed: int = 1) -> tuple[Desk, pd.DataFrame]:
+def opened(
+    home: Path, database_url: str | None = None, seed: int = 1
+) -> tuple[Services, pd.DataFrame]:
     """A desk with decisions and their reviews, and those reviews."""
     settings = small_settings().model_copy(update={"database_url": database_url})
-    desk = Desk.at(with_mlflow(home), settings, {NAME: small_case_type()})
+    services = Services.at(with_mlflow(home), settings, {NAME: small_case_type()})
     cases = small_history(days=DAYS, per_day=100, seed=seed)
-    decided = decide_cases(desk, NAME, cases.drop(columns="bad"), NOW)
+    decided = decide_cases(services, NAME, cases.drop(columns="bad"), NOW)
     said = reviews_of(decided, cases["bad"])
     for table, rows in (("decisions", decided), ("reviews", said)):
-        batch = delivered(desk, table, rows, NOW)
+        batch = delivered(services, table, rows, NOW)
         assert (batch.admitted, batch.failed) == (len(cases), ()), batch
-    return desk, said
+    return services, said
 
 
-def delivered(desk: Desk, table: str, rows: pd.DataFrame, at: datetime) -> AdmittedBatch:
-    return admit_batch(desk, table, rows, at, source=f"desk {table}")
+def delivered(services: Services, table: str, rows: pd.DataFrame, at: datetime) -> AdmittedBatch:
+    return admit_batch(services, table, rows, at, source=f"desk {table}")
 
 
-def fitted(desk: Desk, at: datetime = NOW) -> tuple[Challenger, dict[str, Any]]:
+def fitted(services: Services, at: datetime = NOW) -> tuple[Challenger, dict[str, Any]]:
     """A retrain as of a moment, and the lineage it left in the ledger."""
-    told = retrain(desk, load_book(desk, at), NAME)
+    told = retrain(services, load_book(services, at), NAME)
     assert told.filed, told.note
-    entries = desk.ledger.history(NAME)
+    entries = services.ledger.history(NAME)
     last = [one for one in entries if one.kind is EntryKind.GENERATION_STARTED][-1]
     return told, dict(last.dossier["lineage"])
 

@@ -15,7 +15,7 @@ from tempfile import mkdtemp
 import numpy as np
 import pandas as pd
 
-from flows.verbs.desk import Desk
+from flows.verbs.services import Services
 from models.hub import Policy
 from models.vocabulary import Boundary
 from tests.flows.commands.live_home import LiveHome, Said, proposed, with_a_model
@@ -39,8 +39,8 @@ class House:
     def ask(self, *arguments: str, by: str = "") -> Said:
         return self.live.ask(*arguments, by=by)
 
-    def desk(self) -> Desk:
-        return self.live.desk()
+    def services(self) -> Services:
+        return self.live.services()
 
     def sql(self, statement: str) -> None:
         """Past the ledger, on SQLite."""
@@ -49,7 +49,7 @@ class House:
         connection.close()
 
     def live_id(self) -> str | None:
-        live = self.desk().ledger.live_policy(NAME)
+        live = self.services().ledger.live_policy(NAME)
         return None if live is None else live.policy_id
 
     def decide(self, start: int, count: int = 200) -> tuple[Said, pd.DataFrame]:
@@ -58,12 +58,12 @@ class House:
             self.live.home / f"cases-{start}.parquet",
             self.live.home / f"to-{start}.parquet",
         )
-        cases(self.desk(), start, count).to_parquet(file, index=False)
+        cases(self.services(), start, count).to_parquet(file, index=False)
         said = self.ask("decide", str(file), "--case-type", NAME, "--to", str(out))
         return said, pd.read_parquet(out) if out.exists() else pd.DataFrame()
 
 
-def cases(desk: Desk, start: int, count: int) -> pd.DataFrame:
+def cases(services: Services, start: int, count: int) -> pd.DataFrame:
     """New cases of the type, simulated: features drawn at random, nobody a key user."""
     draw = np.random.default_rng(start)
     columns = {
@@ -71,7 +71,7 @@ def cases(desk: Desk, start: int, count: int) -> pd.DataFrame:
         "boolean": lambda one: draw.random(count) < 0.5,
         "categorical": lambda one: draw.choice(list(one.levels), size=count),
     }
-    features = desk.case_types[NAME].features
+    features = services.case_types[NAME].features
     return pd.DataFrame(
         {
             "case_id": [f"case-{start + number:06d}" for number in range(count)],
@@ -87,11 +87,11 @@ def built(home: Path) -> House:
     """A house below `home`, made by the commands; `RATCHET_DATABASE_URL` says in which database."""
     live = LiveHome(home)
     live.people()
-    desk = live.desk()
-    model = with_a_model(desk, NAME)
+    services = live.services()
+    model = with_a_model(services, NAME)
     policies = []
     for boundary in (WIDE, NARROW):
-        policy = proposed(desk, model, NAME, boundary)
+        policy = proposed(services, model, NAME, boundary)
         for command in (("approve", policy.policy_id, "--yes"), ("promote", policy.policy_id)):
             said = live.ask(*command, by="ana")
             assert said.code == 0, said.err

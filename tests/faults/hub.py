@@ -15,10 +15,10 @@ import xgboost as xgb
 from flows.adapters.alerts.alerts import Alerts
 from flows.adapters.mlflow.model_registry import MODEL_FILE, ModelRegistry
 from flows.verbs.certify.generation import current_generation, last_version
-from flows.verbs.desk import Desk
 from flows.verbs.govern.promote import approve_and_promote, roll_back
 from flows.verbs.govern.proposed_policy import advised_policy
 from flows.verbs.house.aliases import follow_ledger
+from flows.verbs.services import Services
 from models.hub import Entry, Propose, StartGeneration
 from models.hub.rules.people import RETRAIN
 from models.risk import RiskModel
@@ -38,7 +38,7 @@ PREVIOUS, CHAMPION, CHALLENGER = "1", "2", "3"
 class Hub:
     """A desk, and the folder where MLflow keeps each version's file."""
 
-    desk: Desk
+    services: Services
 
     def folder(self, version: str) -> Path:
         uri = self.client.get_model_version_download_uri(NAME, version)
@@ -48,45 +48,47 @@ class Hub:
         return self.folder(version) / MODEL_FILE
 
     def copy(self, version: str) -> Path:
-        return self.desk.registry.copies.path(self.digest(version))
+        return self.services.registry.copies.path(self.digest(version))
 
     def digest(self, version: str) -> str:
         return str(self.client.get_model_version(NAME, version).tags["digest"])
 
     def execute(self, statement: str, *values: str) -> None:
         """A statement on MLflow's database, past MLflow and past us."""
-        with sqlite3.connect(self.desk.home / "mlflow" / "mlflow.db") as database:
+        with sqlite3.connect(self.services.home / "mlflow" / "mlflow.db") as database:
             database.execute(statement, values)
         database.close()
 
     @property
     def client(self) -> mlflow.MlflowClient:
-        uri = self.desk.registry.tracking_uri
+        uri = self.services.registry.tracking_uri
         return mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
 
     def started_anew(self) -> Hub:
         """The same home in another process: no model is in memory."""
-        anew = ModelRegistry.in_home(self.desk.home)
-        return Hub(replace(self.desk, registry=anew))
+        anew = ModelRegistry.in_home(self.services.home)
+        return Hub(replace(self.services, registry=anew))
 
     def forget_copies(self) -> None:
         """As a home was before it kept copies: models are in MLflow alone."""
-        shutil.rmtree(self.desk.registry.copies.folder)
+        shutil.rmtree(self.services.registry.copies.folder)
 
     def alerts(self) -> list[tuple[str, str]]:
         """Kind and sentence of each alert, oldest first."""
-        found = self.desk.alerts.recent(100)
+        found = self.services.alerts.recent(100)
         return [(one["kind"], one["sentence"]) for one in reversed(found)]
 
 
 def make_hub(home: Path) -> None:
     """Three generations below `home`; the first two were promoted. Takes seconds: made once."""
-    desk = _desk(with_mlflow(home))
+    services = _desk(with_mlflow(home))
     for seed in (1, 2, 3):
-        register(desk, small_model(seed))
+        register(services, small_model(seed))
         if seed < 3:
-            proposed = propose(desk, replace(LIVE_BOUNDARY, pass_at_or_below=0.04 + 0.005 * seed))
-            approve_and_promote(desk, NAME, proposed.policy_id, "ben", NOW)
+            proposed = propose(
+                services, replace(LIVE_BOUNDARY, pass_at_or_below=0.04 + 0.005 * seed)
+            )
+            approve_and_promote(services, NAME, proposed.policy_id, "ben", NOW)
 
 
 def copy_hub(template: Path, home: Path) -> Hub:
@@ -105,35 +107,35 @@ def copy_hub(template: Path, home: Path) -> Hub:
     return hub
 
 
-def register(desk: Desk, model: RiskModel) -> str:
+def register(services: Services, model: RiskModel) -> str:
     """Register a model and put it under test, as a retrain does; its version."""
-    with desk.registry.run("retrain", NAME, "A small model."):
-        version = desk.registry.add_version(NAME, model).version
-    desk.ledger.submit(
+    with services.registry.run("retrain", NAME, "A small model."):
+        version = services.registry.add_version(NAME, model).version
+    services.ledger.submit(
         StartGeneration(
             case_type=NAME,
             model_digest=model.digest,
             actor=RETRAIN,
-            base_version=last_version(desk, NAME),
+            base_version=last_version(services.ledger, NAME),
             dossier={"model_version": version, "trained_before": NOW.isoformat()},
         ),
         NOW,
     )
-    follow_ledger(desk, NAME, NOW)
+    follow_ledger(services.ledger, services.registry, services.alerts, NAME, NOW)
     return version
 
 
-def propose(desk: Desk, boundary: Boundary = LIVE_BOUNDARY) -> Entry:
+def propose(services: Services, boundary: Boundary = LIVE_BOUNDARY) -> Entry:
     """File a boundary of the newest model for approval."""
-    generation = current_generation(desk, NAME)
+    generation = current_generation(services.ledger, services.case_types, NAME)
     assert generation is not None
-    policy = advised_policy(desk, generation, boundary)
-    said = desk.ledger.submit(
+    policy = advised_policy(services.registry, services.case_types, generation, boundary)
+    said = services.ledger.submit(
         Propose(
             case_type=NAME,
             policy=policy,
             actor="ana",
-            base_version=last_version(desk, NAME),
+            base_version=last_version(services.ledger, NAME),
             evidence_digest="0" * 64,
             evidence_since=generation.evidence_since,
             evidence_until=NOW,
@@ -144,10 +146,10 @@ def propose(desk: Desk, boundary: Boundary = LIVE_BOUNDARY) -> Entry:
     return said
 
 
-def two_roll_back(desk: Desk, reason: str) -> Entry:
+def two_roll_back(services: Services, reason: str) -> Entry:
     """Back to another model's policy: one person asks, a second one agrees (FAULTS 46)."""
-    roll_back(desk, NAME, "ana", reason, NOW)
-    return roll_back(desk, NAME, "ben", reason, NOW)
+    roll_back(services, NAME, "ana", reason, NOW)
+    return roll_back(services, NAME, "ben", reason, NOW)
 
 
 def small_model(seed: int) -> RiskModel:
@@ -162,5 +164,5 @@ def small_model(seed: int) -> RiskModel:
     return RiskModel.from_booster(booster, features, levels, PlattCalibration(1.0, 0.0), ranks)
 
 
-def _desk(home: Path) -> Desk:
-    return Desk.at(home, small_settings(), {NAME: small_case_type()}, seed=3)
+def _desk(home: Path) -> Services:
+    return Services.at(home, small_settings(), {NAME: small_case_type()}, seed=3)

@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from flows.verbs.desk import Desk
 from flows.verbs.intake.deliveries import Delivery
 from flows.verbs.night import run_night
+from flows.verbs.services import Services
 from models.hub import Hold, holds_of
 from tests.flows.verbs.hub_desk import NAME
 from tests.outside_agent import DAY, decided, reviewed
@@ -17,7 +17,7 @@ from tests.outside_agent import DAY, decided, reviewed
 STAMPS = {"decisions": "decided_at", "reviews": "resolved_at", "outcomes": "observed_at"}
 
 
-def night(desk: Desk, at: datetime, **tables: pd.DataFrame | str) -> dict[str, Any]:
+def night(services: Services, at: datetime, **tables: pd.DataFrame | str) -> dict[str, Any]:
     """One night on these tables; text is why a source could not be read."""
     delivered = [
         Delivery(table, pd.DataFrame(), f"desk {table}", STAMPS[table], unread=rows)
@@ -25,24 +25,24 @@ def night(desk: Desk, at: datetime, **tables: pd.DataFrame | str) -> dict[str, A
         else Delivery(table, rows, f"desk {table}", STAMPS[table])
         for table, rows in tables.items()
     ]
-    return run_night(desk, delivered, at)
+    return run_night(services, delivered, at)
 
 
 def quiet_nights(
-    desk: Desk, first: datetime, count: int, rows: int = 100, bad: float = 0.3
+    services: Services, first: datetime, count: int, rows: int = 100, bad: float = 0.3
 ) -> None:
     """So many nights of one day's cases and reviews each; night i is for the day before it."""
     for number in range(count):
         at = first + number * DAY
         cases = decided(at - DAY, rows)
-        told = night(desk, at, decisions=cases, reviews=reviewed(cases, bad))
+        told = night(services, at, decisions=cases, reviews=reviewed(cases, bad))
         assert told["verdict"] == "Everything was done; nothing is held.", told["results"]
 
 
-def holds(desk: Desk) -> tuple[Hold, ...]:
-    return holds_of(desk.ledger.history(NAME), NAME)
+def holds(services: Services) -> tuple[Hold, ...]:
+    return holds_of(services.ledger.history(NAME), NAME)
 
 
-def stored(desk: Desk, table: str) -> int:
+def stored(services: Services, table: str) -> int:
     """How many rows the store holds of a table."""
-    return len(desk.store.read(table)) if desk.store.counts(table)[0] else 0
+    return len(services.store.read(table)) if services.store.counts(table)[0] else 0

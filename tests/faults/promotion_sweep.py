@@ -20,8 +20,8 @@ from sqlalchemy import insert, select
 from flows.adapters.files import kill_points
 from flows.adapters.ledger.ledger import _METADATA, Ledger
 from flows.adapters.sql.database import reading, writing
-from flows.verbs.desk import Desk
 from flows.verbs.govern.promote import approve_and_promote
+from flows.verbs.services import Services
 from tests.faults.hub import NAME, NOW, copy_hub, propose
 from tests.integration.postgres import _administer
 
@@ -33,21 +33,21 @@ class Sweep:
 
     def __init__(self, template: Path, work: Path, socket: Path | None) -> None:
         self.work, self.socket = work, socket
-        desk = copy_hub(template, work / "start").desk
-        self.old = str(desk.ledger.live_policy(NAME).policy_id)
-        self.new = str(propose(desk).policy_id)
+        services = copy_hub(template, work / "start").services
+        self.old = str(services.ledger.live_policy(NAME).policy_id)
+        self.new = str(propose(services).policy_id)
         if socket is not None:
             _administer(socket, "CREATE DATABASE start")
-            _copy_rows(desk.ledger, self._ledger("start", work / "start"))
+            _copy_rows(services.ledger, self._ledger("start", work / "start"))
 
-    def desk(self, name: str) -> Desk:
+    def services(self, name: str) -> Services:
         """A home of its own, and a database of its own where PostgreSQL keeps the ledger."""
         home = self.work / name
         if not home.exists() and self.socket is not None:
             _administer(self.socket, f"CREATE DATABASE {name} TEMPLATE start")
         if not home.exists():
-            return self._on_postgres(copy_hub(self.work / "start", home).desk, name)
-        return self._on_postgres(Desk.at(home, *_kinds(home), seed=3), name)
+            return self._on_postgres(copy_hub(self.work / "start", home).services, name)
+        return self._on_postgres(Services.at(home, *_kinds(home), seed=3), name)
 
     def points(self) -> list[str]:
         """Every kill point that a promotion passes, each time it passes it."""
@@ -60,7 +60,7 @@ class Sweep:
         ]
 
     def promote(self, name: str) -> None:
-        approve_and_promote(self.desk(name), NAME, self.new, "ben", NOW)
+        approve_and_promote(self.services(name), NAME, self.new, "ben", NOW)
 
     def kill(self, point: str, name: str) -> int:
         """The signal that ended a promotion which names this point."""
@@ -72,11 +72,11 @@ class Sweep:
 
     def after(self, name: str) -> dict[str, object]:
         """What a new reader sees, and what a second attempt leads to."""
-        desk = self.desk(name)
-        seen, verified = desk.ledger.live_policy(NAME), desk.ledger.verify()
-        approve_and_promote(desk, NAME, self.new, "ben", NOW)
-        live, whole = desk.ledger.live_policy(NAME), desk.ledger.verify()
-        mine = [one.kind for one in desk.ledger.history(NAME) if one.policy_id == self.new]
+        services = self.services(name)
+        seen, verified = services.ledger.live_policy(NAME), services.ledger.verify()
+        approve_and_promote(services, NAME, self.new, "ben", NOW)
+        live, whole = services.ledger.live_policy(NAME), services.ledger.verify()
+        mine = [one.kind for one in services.ledger.history(NAME) if one.policy_id == self.new]
         return {
             "seen": {self.old: "old", self.new: "new"}[seen.policy_id],
             "whole": verified.ok,
@@ -84,11 +84,15 @@ class Sweep:
             "live": {self.old: "old", self.new: "new"}[live.policy_id],
             "whole_after": whole.ok,
             "kinds": [str(kind) for kind in mine],
-            "champion_is_live": desk.registry.aliases(NAME)["champion"] == live.model_version,
+            "champion_is_live": services.registry.aliases(NAME)["champion"] == live.model_version,
         }
 
-    def _on_postgres(self, desk: Desk, name: str) -> Desk:
-        return desk if self.socket is None else replace(desk, ledger=self._ledger(name, desk.home))
+    def _on_postgres(self, services: Services, name: str) -> Services:
+        return (
+            services
+            if self.socket is None
+            else replace(services, ledger=self._ledger(name, services.home))
+        )
 
     def _ledger(self, database: str, home: Path) -> Ledger:
         url = f"postgresql+psycopg://postgres@/{database}?host={self.socket}"

@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 
 from flows.verbs.certify.generation import CARRIES_OVER
-from flows.verbs.desk import Desk
 from flows.verbs.evidence.truth import load_book
 from flows.verbs.night import change, guard, judge_case_types
 from flows.verbs.record.night_results import NightResults
+from flows.verbs.services import Services
 from models.hub import Entry, EntryKind
 from models.vocabulary import Targets
 from tests.flows.verbs.certified_desk import Certified, certified_desk
@@ -35,7 +35,7 @@ def beside_a_challenger(home: Path, database: str | None = None) -> Certified:
         audit_rate=0.5,
         targets=Targets(precision=0.95, recall=0.95, delta=0.1),
     )
-    with_model(certified.desk, CHALLENGER, certified.now, **{CARRIES_OVER: True})
+    with_model(certified.services, CHALLENGER, certified.now, **{CARRIES_OVER: True})
     return certified
 
 
@@ -43,31 +43,31 @@ def cases_since(certified: Certified, count: int = 2_000) -> pd.DataFrame:
     """Cases decided by the live policy, verified where drawn, and scored by the challenger in shadow."""
     opened = certified.now + DAY
     cases = decided_cases(
-        certified.desk, certified.live, opened, count, bad_passed=0.0, seed=2, keyed=True
+        certified.services, certified.live, opened, count, bad_passed=0.0, seed=2, keyed=True
     )
     shadow = cases[["case_id", "case_type", "score"]].assign(
         model_version=digest_of(CHALLENGER), scored_at=cases["decided_at"]
     )
-    store(certified.desk, "shadow_scores", shadow, ["case_id", "model_version"], opened)
+    store(certified.services, "shadow_scores", shadow, ["case_id", "model_version"], opened)
     return cases
 
 
-def night(desk: Desk, at: datetime) -> tuple[list[Entry], NightResults]:
+def night(services: Services, at: datetime) -> tuple[list[Entry], NightResults]:
     """What a night files, without sources and causes: guarded, judged, proposed."""
     results = NightResults()
-    book = load_book(desk, at)
-    guarded = guard(desk, book, results)
-    judged = judge_case_types(desk, book, results)
-    return [*guarded.entries, *change(desk, judged, at, results)], results
+    book = load_book(services, at)
+    guarded = guard(services, book, results)
+    judged = judge_case_types(services, book, results)
+    return [*guarded.entries, *change(services, judged, at, results)], results
 
 
-def looks(desk: Desk) -> list[Entry]:
-    return [entry for entry in desk.ledger.history(NAME) if entry.kind is EntryKind.LOOK_TAKEN]
+def looks(services: Services) -> list[Entry]:
+    return [entry for entry in services.ledger.history(NAME) if entry.kind is EntryKind.LOOK_TAKEN]
 
 
-def spent(desk: Desk) -> float:
+def spent(services: Services) -> float:
     """Of delta, by all looks so far."""
-    return sum(float(entry.dossier["delta_spent"]) for entry in looks(desk))
+    return sum(float(entry.dossier["delta_spent"]) for entry in looks(services))
 
 
 def failed(results: NightResults) -> list[str]:

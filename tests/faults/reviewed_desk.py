@@ -13,9 +13,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from flows.verbs.certify.certify import Judged, certify_case_type
-from flows.verbs.desk import Desk
 from flows.verbs.evidence.truth import load_book
 from flows.verbs.govern.propose import act_on
+from flows.verbs.services import Services
 from models.hub import EntryKind
 from tests.flows.verbs.hub_desk import NAME, NOW, hub_desk, store
 from tests.models.boundary.worlds import world
@@ -29,7 +29,7 @@ BoolArray = npt.NDArray[np.bool_]
 class Reviewed:
     """Simulated cases by score, the truth of each, and who reviewed it first (shape (cases,))."""
 
-    desk: Desk
+    services: Services
     cases: pd.DataFrame = field(repr=False)
     bad: BoolArray = field(repr=False)
     person: npt.NDArray[np.int64] = field(repr=False)
@@ -54,24 +54,24 @@ class Reviewed:
         shares = [share_of_first] + [(1.0 - share_of_first) / (PEOPLE - 1)] * (PEOPLE - 1)
         person = draw.choice(PEOPLE, size=count, p=shares)
         cases = _cases(drawn["score"].to_numpy(), count)
-        desk = hub_desk(home)
-        store(desk, "decisions", cases, ["case_id"], NOW)
+        services = hub_desk(home)
+        store(services, "decisions", cases, ["case_id"], NOW)
         wrong = mistaken(cases, bad, person) if mistaken else np.zeros(count, dtype=np.bool_)
         first = _reviews(cases, bad ^ wrong, [f"r{one}" for one in person], "escalation")
         # A senior looks again at what counts against a boundary hoped for, as a night asks.
         doubted = (bad ^ wrong) | (cases["score"].to_numpy() > HIGH)
         second = _reviews(cases[doubted], bad[doubted], ["senior"] * int(doubted.sum()), "senior")
-        store(desk, "reviews", pd.concat([first, second]), ["review_id", "revision"], NOW)
-        return cls(desk, cases, bad, person)
+        store(services, "reviews", pd.concat([first, second]), ["review_id", "revision"], NOW)
+        return cls(services, cases, bad, person)
 
     def judged(self) -> Judged:
-        return certify_case_type(self.desk, load_book(self.desk, LATER), NAME)
+        return certify_case_type(self.services, load_book(self.services, LATER), NAME)
 
     def widened(self) -> list[str]:
         """What the night files after its certificate: empty while nothing would widen."""
-        act_on(self.desk, self.judged(), LATER)
+        act_on(self.services, self.judged(), LATER)
         told = {EntryKind.PROPOSED, EntryKind.PROMOTED}
-        return [one.kind.value for one in self.desk.ledger.history(NAME) if one.kind in told]
+        return [one.kind.value for one in self.services.ledger.history(NAME) if one.kind in told]
 
 
 def _cases(score: npt.NDArray[np.float64], count: int) -> pd.DataFrame:

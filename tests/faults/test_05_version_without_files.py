@@ -57,13 +57,13 @@ def test_a_version_whose_files_are_not_there_is_refused_before_approval(
 ) -> None:
     """Nothing was approved or promoted, the live policy decides on, and an alert names the version."""
     inject, said = FAULTS[fault]
-    proposed = propose(hub.desk)
-    before, live = hub.desk.ledger.history(NAME), hub.desk.ledger.live_policy(NAME)
+    proposed = propose(hub.services)
+    before, live = hub.services.ledger.history(NAME), hub.services.ledger.live_policy(NAME)
     inject(hub)
     with pytest.raises(GateRefused, match=said) as refused:
-        approve_and_promote(hub.started_anew().desk, NAME, proposed.policy_id, "ben", NOW)
-    assert hub.desk.ledger.history(NAME) == before
-    assert hub.desk.ledger.live_policy(NAME) == live
+        approve_and_promote(hub.started_anew().services, NAME, proposed.policy_id, "ben", NOW)
+    assert hub.services.ledger.history(NAME) == before
+    assert hub.services.ledger.live_policy(NAME) == live
     ((kind, sentence),) = hub.alerts()
     assert kind == "model_files_refused"
     assert f"{NAME} version {CHALLENGER}" in str(refused.value)
@@ -72,20 +72,20 @@ def test_a_version_whose_files_are_not_there_is_refused_before_approval(
 
 def test_a_model_in_memory_does_not_hide_that_its_file_is_gone(hub: Hub) -> None:
     """The desk that fitted the model approves as little as any other."""
-    register(hub.desk, small_model(4))
-    proposed = propose(hub.desk)
+    register(hub.services, small_model(4))
+    proposed = propose(hub.services)
     hub.file("4").unlink()
-    assert hub.desk.registry.load(NAME, "4", hub.digest("4"))  # it can still decide here
+    assert hub.services.registry.load(NAME, "4", hub.digest("4"))  # it can still decide here
     with pytest.raises(GateRefused, match=r"has no model\.ubj"):
-        approve_and_promote(hub.desk, NAME, proposed.policy_id, "ben", NOW)
+        approve_and_promote(hub.services, NAME, proposed.policy_id, "ben", NOW)
 
 
 def test_the_same_proposal_is_approved_once_its_file_is_back(hub: Hub) -> None:
     """The refusals above could not fail otherwise."""
-    proposed, content = propose(hub.desk), hub.file(CHALLENGER).read_bytes()
+    proposed, content = propose(hub.services), hub.file(CHALLENGER).read_bytes()
     hub.file(CHALLENGER).unlink()
     with pytest.raises(GateRefused):
-        approve_and_promote(hub.desk, NAME, proposed.policy_id, "ben", NOW)
+        approve_and_promote(hub.services, NAME, proposed.policy_id, "ben", NOW)
     hub.file(CHALLENGER).write_bytes(content)
-    promoted = approve_and_promote(hub.desk, NAME, proposed.policy_id, "ben", NOW)
+    promoted = approve_and_promote(hub.services, NAME, proposed.policy_id, "ben", NOW)
     assert promoted.kind is EntryKind.PROMOTED

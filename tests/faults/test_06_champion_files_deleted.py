@@ -27,23 +27,23 @@ def lose(hub: Hub, version: str) -> None:
 def test_a_file_that_only_the_registry_lost_is_an_alarm_that_names_the_copy(hub: Hub) -> None:
     """The champion decides on; the way to mend it is in the sentence."""
     hub.file(CHAMPION).unlink()
-    told = reconcile(hub.desk, NOW)
+    told = reconcile(hub.services, NOW)
     assert models_of(told) == [("champion", CHAMPION, True), ("rollback target", PREVIOUS, True)]
     ((kind, sentence),) = hub.alerts()
     assert kind == "registered_file_lost"
     assert "The champion is loaded from this home's copy alone." in sentence
     assert str(hub.copy(CHAMPION)) in sentence
     hub.file(CHAMPION).write_bytes(hub.copy(CHAMPION).read_bytes())
-    assert reconcile(hub.desk, NOW)["alarms"] == []
+    assert reconcile(hub.services, NOW)["alarms"] == []
 
 
 def test_the_alarm_names_the_version_and_the_way_back(hub: Hub) -> None:
     """Even where the model is still in this process's memory; and again an hour later."""
-    hub.desk.registry.load(NAME, CHAMPION, hub.digest(CHAMPION))
+    hub.services.registry.load(NAME, CHAMPION, hub.digest(CHAMPION))
     lose(hub, CHAMPION)
-    place, copies = hub.file(CHAMPION).parent, hub.desk.registry.copies.folder
+    place, copies = hub.file(CHAMPION).parent, hub.services.registry.copies.folder
     for _ in range(2):
-        told = reconcile(hub.desk, NOW)
+        told = reconcile(hub.services, NOW)
         assert models_of(told) == [
             ("champion", CHAMPION, False),
             ("rollback target", PREVIOUS, True),
@@ -63,11 +63,11 @@ def test_the_way_back_works_without_the_champions_files(hub: Hub) -> None:
     """A rollback, in a process that has no model in memory, decides by the older model."""
     lose(hub, CHAMPION)
     anew = hub.started_anew()
-    two_roll_back(anew.desk, "its files are gone")
-    decided = decide_cases(anew.desk, NAME, small_history(days=1, seed=9), NOW)
+    two_roll_back(anew.services, "its files are gone")
+    decided = decide_cases(anew.services, NAME, small_history(days=1, seed=9), NOW)
     assert set(decided["model_version"]) == {PREVIOUS}
     assert set(decided["action"]) == {"auto_pass", "auto_block", "escalate"}
-    assert reconcile(anew.desk, NOW)["alarms"] == []
+    assert reconcile(anew.services, NOW)["alarms"] == []
 
 
 def test_files_gone_on_both_are_one_alarm_that_promises_nothing(hub: Hub) -> None:
@@ -75,7 +75,7 @@ def test_files_gone_on_both_are_one_alarm_that_promises_nothing(hub: Hub) -> Non
     lose(hub, CHAMPION)
     hub.copy(PREVIOUS).write_bytes(b"not a model")
     hub.file(PREVIOUS).write_bytes(b"not a model")
-    told = reconcile(hub.desk, NOW)
+    told = reconcile(hub.services, NOW)
     ((kind, sentence),) = hub.alerts()
     assert kind == "champion_lost"
     assert "Neither does the rollback target load. small_case version 1: its file has" in sentence
@@ -89,7 +89,7 @@ def test_files_gone_on_both_are_one_alarm_that_promises_nothing(hub: Hub) -> Non
 def test_a_rollback_target_without_files_is_an_alarm_before_it_is_needed(hub: Hub) -> None:
     """The champion decides on; only the way back is broken."""
     lose(hub, PREVIOUS)
-    reconcile(hub.desk, NOW)
+    reconcile(hub.services, NOW)
     ((kind, sentence),) = hub.alerts()
     assert kind == "rollback_target_lost"
     assert sentence.startswith("A rollback would find no model. small_case version 1 has no")
@@ -97,9 +97,9 @@ def test_a_rollback_target_without_files_is_an_alarm_before_it_is_needed(hub: Hu
 
 def test_where_there_is_nothing_to_roll_back_to_the_alarm_says_so(hub: Hub) -> None:
     """After the rollback the first policy is alone."""
-    two_roll_back(hub.desk, "a test")
+    two_roll_back(hub.services, "a test")
     lose(hub, PREVIOUS)
-    told = reconcile(hub.desk, NOW)
+    told = reconcile(hub.services, NOW)
     assert told["alarms"][0].endswith(
         "There is nothing to roll back to: halt the case type, and train again."
     )

@@ -45,16 +45,16 @@ def plant_loader(folder: Path, evidence: Path) -> None:
 
 def test_metadata_that_mlflow_would_obey_runs_nothing_here(hub: Hub, tmp_path: Path) -> None:
     """Not on loading, not on approval, not on reconciling."""
-    evidence, proposed = tmp_path / "it_ran", propose(hub.desk)
+    evidence, proposed = tmp_path / "it_ran", propose(hub.services)
     for version in (CHAMPION, CHALLENGER):
         plant_loader(hub.folder(version), evidence)
     hub.forget_copies()
     anew = hub.started_anew()
     with pytest.raises(GateRefused, match=r"version 2 holds MLmodel, code/, and nobody registered"):
-        anew.desk.registry.load(NAME, CHAMPION, hub.digest(CHAMPION))
+        anew.services.registry.load(NAME, CHAMPION, hub.digest(CHAMPION))
     with pytest.raises(GateRefused, match=r"version 3 holds MLmodel, code/, and nobody registered"):
-        approve_and_promote(anew.desk, NAME, proposed.policy_id, "ben", NOW)
-    assert "holds MLmodel, code/" in reconcile(anew.desk, NOW)["alarms"][0]
+        approve_and_promote(anew.services, NAME, proposed.policy_id, "ben", NOW)
+    assert "holds MLmodel, code/" in reconcile(anew.services, NOW)["alarms"][0]
     assert not evidence.exists()
 
 
@@ -74,7 +74,7 @@ def test_any_file_beside_the_model_is_named_and_refused(hub: Hub, stranger: str)
     """Whatever it is called, and although the model's own bytes are untouched."""
     (hub.folder(CHAMPION) / stranger).write_text("anything", encoding="utf-8")
     with pytest.raises(GateRefused, match=f"holds {stranger}, and nobody registered that"):
-        hub.desk.registry.check_files(NAME, CHAMPION, hub.digest(CHAMPION))
+        hub.services.registry.check_files(NAME, CHAMPION, hub.digest(CHAMPION))
 
 
 def test_a_version_that_was_pointed_to_other_files_is_refused_by_digest(hub: Hub) -> None:
@@ -85,15 +85,15 @@ def test_a_version_that_was_pointed_to_other_files_is_refused_by_digest(hub: Hub
         "UPDATE model_versions SET source = ?, storage_location = ? WHERE version = 2", other, other
     )
     hub.execute("UPDATE model_version_tags SET value = ? WHERE version = 2", hub.digest(PREVIOUS))
-    assert hub.started_anew().desk.registry.load(NAME, CHAMPION, digest).digest == digest
+    assert hub.started_anew().services.registry.load(NAME, CHAMPION, digest).digest == digest
     hub.forget_copies()
     with pytest.raises(GateRefused, match="the ledger says"):
-        hub.started_anew().desk.registry.load(NAME, CHAMPION, digest)
+        hub.started_anew().services.registry.load(NAME, CHAMPION, digest)
 
 
 def test_what_we_register_names_no_code(hub: Hub) -> None:
     """A version is one bare file, so there is no metadata that could be edited."""
     for version in (PREVIOUS, CHAMPION, CHALLENGER):
         assert [file.name for file in hub.folder(version).iterdir()] == ["model.ubj"]
-    folder = hub.desk.home / "mlflow" / "artifacts"
+    folder = hub.services.home / "mlflow" / "artifacts"
     assert {file.name for file in folder.rglob("*") if file.is_file()} == {"model.ubj"}

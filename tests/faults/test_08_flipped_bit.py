@@ -32,9 +32,9 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def refused(hub: Hub, content: bytes, digest: str) -> bool:
     """With the same damage in both places: the registry's file and this home's copy."""
     hub.file(CHAMPION).write_bytes(content)
-    hub.desk.registry.copies.path(digest).write_bytes(content)
+    hub.services.registry.copies.path(digest).write_bytes(content)
     with pytest.raises(GateRefused, match="its file has digest"):
-        hub.desk.registry.load(NAME, CHAMPION, digest, again=True)
+        hub.services.registry.load(NAME, CHAMPION, digest, again=True)
     return True
 
 
@@ -61,12 +61,12 @@ def test_a_cut_or_lengthened_file_is_never_parsed(hub: Hub, parsed: list[int]) -
 
 def test_a_flipped_bit_in_either_place_leaves_the_other(hub: Hub, parsed: list[int]) -> None:
     """Only whole bytes are parsed; a damaged copy is written anew."""
-    digest, copies = hub.digest(CHAMPION), hub.desk.registry.copies
+    digest, copies = hub.digest(CHAMPION), hub.services.registry.copies
     whole = hub.file(CHAMPION).read_bytes()
     flipped = bytes([whole[0] ^ 1]) + whole[1:]
     for place, other in ((hub.file(CHAMPION), copies.path(digest)), (copies.path(digest), None)):
         place.write_bytes(flipped)
-        assert hub.desk.registry.load(NAME, CHAMPION, digest, again=True).ubj == whole
+        assert hub.services.registry.load(NAME, CHAMPION, digest, again=True).ubj == whole
         if other is not None:
             place.write_bytes(whole)
     assert copies.path(digest).read_bytes() == whole
@@ -75,7 +75,7 @@ def test_a_flipped_bit_in_either_place_leaves_the_other(hub: Hub, parsed: list[i
 
 def test_the_file_as_it_was_registered_is_parsed_once(hub: Hub, parsed: list[int]) -> None:
     """The spy would have seen it; a second use comes from memory."""
-    registry, digest = hub.started_anew().desk.registry, hub.digest(CHAMPION)
+    registry, digest = hub.started_anew().services.registry, hub.digest(CHAMPION)
     for _ in range(2):
         assert registry.load(NAME, CHAMPION, digest).digest == digest
     assert parsed == [len(hub.file(CHAMPION).read_bytes())]

@@ -55,8 +55,8 @@ def test_a_pickle_beside_the_model_is_refused_by_name(hub: Hub, tmp_path: Path, 
     hub.forget_copies()
     anew = hub.started_anew()
     with pytest.raises(GateRefused, match=rf"holds {name.split('/')[0]}/?, and nobody registered"):
-        anew.desk.registry.load(NAME, CHAMPION, hub.digest(CHAMPION))
-    assert reconcile(anew.desk, NOW)["alarms"]
+        anew.services.registry.load(NAME, CHAMPION, hub.digest(CHAMPION))
+    assert reconcile(anew.services, NOW)["alarms"]
     assert not evidence.exists()
 
 
@@ -64,9 +64,9 @@ def test_a_pickle_in_the_models_place_is_refused_by_digest(hub: Hub, tmp_path: P
     """It carries the right name, and is only hashed."""
     evidence = tmp_path / "it_ran"
     hub.file(CHAMPION).write_bytes(canary(evidence))
-    hub.desk.registry.copies.path(hub.digest(CHAMPION)).write_bytes(canary(evidence))
+    hub.services.registry.copies.path(hub.digest(CHAMPION)).write_bytes(canary(evidence))
     with pytest.raises(GateRefused, match="its file has digest"):
-        hub.started_anew().desk.registry.load(NAME, CHAMPION, hub.digest(CHAMPION))
+        hub.started_anew().services.registry.load(NAME, CHAMPION, hub.digest(CHAMPION))
     assert not evidence.exists()
 
 
@@ -181,6 +181,6 @@ def test_alerts_are_kept_as_json_lines(hub: Hub) -> None:
     """The one thing written here that is read back is JSON."""
     hub.file(CHAMPION).unlink()
     hub.forget_copies()
-    reconcile(hub.desk, NOW)
-    lines = (hub.desk.home / "alerts.jsonl").read_text(encoding="ascii").splitlines()
+    reconcile(hub.services, NOW)
+    lines = (hub.services.home / "alerts.jsonl").read_text(encoding="ascii").splitlines()
     assert json.loads(lines[-1])["kind"] == "champion_lost"

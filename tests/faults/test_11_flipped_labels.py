@@ -44,8 +44,8 @@ def test_with_honest_labels_the_boundary_widens(tmp_path: Path) -> None:
 def test_one_label_in_twenty_flipped_holds_the_boundary_and_names_the_person_and_the_share(
     tmp_path: Path,
 ) -> None:
-    desk = Reviewed.of(tmp_path, mistaken=flips)
-    judged = desk.judged()
+    services = Reviewed.of(tmp_path, mistaken=flips)
+    judged = services.judged()
     assert judged.certificate.verdict is not CertificateVerdict.CERTIFIED
     named = [one for one in judged.certificate.reasons if "no_reviewer_labels_unlike" in one]
     assert len(named) == 1
@@ -55,14 +55,14 @@ def test_one_label_in_twenty_flipped_holds_the_boundary_and_names_the_person_and
         for one in judged.certificate.reasons
         for other in (0, 1, 2, 4, 5, 6, 7)
     )
-    assert desk.widened() == []
+    assert services.widened() == []
 
 
 @pytest.mark.parametrize("bad", [True, False], ids=["hidden", "invented"])
 def test_so_does_a_person_who_flips_one_way_only(tmp_path: Path, bad: bool) -> None:
     """Bad cases called good, or good ones called bad: that a senior undoes it changes nothing."""
-    desk = Reviewed.of(tmp_path, mistaken=lambda *given: flips(*given, only=bad))
-    judged = desk.judged()
+    services = Reviewed.of(tmp_path, mistaken=lambda *given: flips(*given, only=bad))
+    judged = services.judged()
     assert judged.certificate.verdict is not CertificateVerdict.CERTIFIED
     assert any("'r3' gave" in one for one in judged.certificate.reasons)
-    assert desk.widened() == []
+    assert services.widened() == []

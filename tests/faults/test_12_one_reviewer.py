@@ -23,30 +23,32 @@ from tests.flows.verbs.hub_desk import NAME
 CAP = 0.25
 
 
-def largest_share(desk: Reviewed, judged: Judged) -> float:
+def largest_share(services: Reviewed, judged: Judged) -> float:
     """Of the decisive labels behind the certificate, the largest that one person gave."""
-    frame = evidence_for(desk.desk, load_book(desk.desk, LATER), NAME, judged.generation)
+    frame = evidence_for(
+        services.services, load_book(services.services, LATER), NAME, judged.generation
+    )
     people = frame["reviewer"].to_numpy(dtype=object)
-    targets, boundary = desk.desk.case_types[NAME].targets, judged.certificate.boundary
+    targets, boundary = services.services.case_types[NAME].targets, judged.certificate.boundary
     return float(decisive_shares(Evidence.from_frame(frame), people, targets, boundary).iloc[0])
 
 
 def test_with_the_work_spread_evenly_a_boundary_is_proven(tmp_path: Path) -> None:
-    desk = Reviewed.of(tmp_path)
-    judged = desk.judged()
+    services = Reviewed.of(tmp_path)
+    judged = services.judged()
     assert judged.certificate.verdict is CertificateVerdict.CERTIFIED
-    assert largest_share(desk, judged) < CAP
+    assert largest_share(services, judged) < CAP
 
 
 @pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
 def test_no_proof_rests_on_one_person(tmp_path: Path, share: float) -> None:
     """However right they are: the boundary waits, or it is proven by no more of them than the cap."""
-    desk = Reviewed.of(tmp_path, share_of_first=share)
-    judged = desk.judged()
+    services = Reviewed.of(tmp_path, share_of_first=share)
+    judged = services.judged()
     if judged.certificate.verdict is CertificateVerdict.CERTIFIED:
-        assert largest_share(desk, judged) <= CAP
+        assert largest_share(services, judged) <= CAP
     else:
-        assert desk.widened() == []
+        assert services.widened() == []
     told = " ".join(judged.certificate.reasons)
     found = re.search(r"reviewer 'r0' gave (\d+)% of the decisive labels", told)
     assert found, told

@@ -35,7 +35,7 @@ def test_an_empty_table_admitted_by_hand_is_refused(upstream: Upstream, table: s
     said = upstream.admit(table)
     assert said.code == 2
     assert "no rows" in said.err
-    assert upstream.desk().store.counts(table) == (0, 0, 0)
+    assert upstream.services().store.counts(table) == (0, 0, 0)
 
 
 def test_a_file_without_even_a_header_is_refused(upstream: Upstream, tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_a_night_whose_reviews_are_empty_says_so_and_learns_nothing(upstream: Up
     upstream.write("reviews", whole.iloc[:0])
     said = upstream.night()
     assert "'desk_reviews': its table has columns and no rows" in said.out + said.err
-    assert upstream.desk().store.counts("reviews") == (0, 0, 0)
+    assert upstream.services().store.counts("reviews") == (0, 0, 0)
     nothing_was_learned(upstream)
     upstream.write("reviews", whole)
     assert upstream.night().code == 0
@@ -76,14 +76,14 @@ def test_a_table_that_held_rows_and_holds_none_is_a_failed_delivery(
 @pytest.mark.parametrize("bad", [0.0, 1.0])
 def test_reviews_of_one_class_are_stored_and_prove_nothing(tmp_path: Path, bad: float) -> None:
     """300 of one case type that all say the same: named, on hold, and left out of what widens."""
-    desk = hub_desk(tmp_path)
+    services = hub_desk(tmp_path)
     cases = decided(NOW - DAY, 300)
-    told = night(desk, NOW, decisions=cases, reviews=reviewed(cases, bad))
+    told = night(services, NOW, decisions=cases, reviews=reviewed(cases, bad))
     assert told["rows_new"] == 600
     assert told["verdict"].startswith("Held: reviews, small_case.")
     word = "bad" if bad else "good"
     assert f"All 300 labels are {word}" in told["holds"][0]["reason"]
-    mature = load_book(desk, NOW + 10 * DAY).mature(desk, NAME)
+    mature = load_book(services, NOW + 10 * DAY).mature(services, NAME)
     assert len(mature) == 300
     assert not mature["bad"].notna().any()
 
@@ -101,7 +101,7 @@ def test_a_contract_without_a_check_admits_nothing(
         assert "nothing would be checked" in by_hand.err
         said = upstream.night()
         assert "nothing would be checked" in said.out + said.err
-        assert upstream.desk().store.counts(table)[1] == 0
+        assert upstream.services().store.counts(table)[1] == 0
         nothing_was_learned(upstream)
     upstream.night()
     assert len(upstream.stored(table)) == len(upstream.read(table))

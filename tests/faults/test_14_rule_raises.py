@@ -89,7 +89,7 @@ def test_the_batch_fails_by_name_and_nothing_is_trained(
         said = upstream.night()
         assert named in said.out + said.err
         assert reviews["reviewer_id"].iloc[0] not in said.out + said.err + by_hand.err
-        assert upstream.desk().store.counts("reviews") == (0, 0, 0)
+        assert upstream.services().store.counts("reviews") == (0, 0, 0)
         assert len(upstream.stored("decisions")) == len(upstream.read("decisions"))
         asked = upstream.ask("retrain", "ato")
         assert (asked.code, "No model was fitted" in asked.out) == (3, True)

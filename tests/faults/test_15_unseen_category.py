@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from flows.verbs.desk import Desk
+from flows.verbs.services import Services
 from models.vocabulary import Boundary
 from tests.builders import with_mlflow
 from tests.faults.upstream import Upstream
@@ -32,25 +32,25 @@ def upstream(upstream_template: Upstream, tmp_path_factory: pytest.TempPathFacto
     upstream = upstream_template.copied(tmp_path_factory.mktemp("live"))
     with_mlflow(upstream.home.home / "live")
     upstream.home.people()
-    desk = upstream.desk()
-    policy = proposed(desk, with_a_model(desk, NAME), NAME, EVERYTHING)
+    services = upstream.services()
+    policy = proposed(services, with_a_model(services, NAME), NAME, EVERYTHING)
     approved = upstream.home.ask("approve", "--yes", policy.policy_id, by="ana")
     assert approved.code == 0, approved.err
     promoted = upstream.home.ask("promote", policy.policy_id, by="ana")
     assert promoted.code == 0, promoted.err
-    assert desk.ledger.live_policy(NAME).boundary == EVERYTHING
+    assert services.ledger.live_policy(NAME).boundary == EVERYTHING
     return upstream
 
 
 @pytest.fixture
-def live(upstream: Upstream) -> Desk:
-    return upstream.desk()
+def live(upstream: Upstream) -> Services:
+    return upstream.services()
 
 
 def new_cases(upstream: Upstream, prefix: str) -> pd.DataFrame:
     """Sound cases that nobody's override or priority keeps from being decided."""
     rows = upstream.read("decisions")
-    features = list(upstream.desk().case_types[NAME].feature_names)
+    features = list(upstream.services().case_types[NAME].feature_names)
     cases = rows.loc[
         rows["case_type"] == NAME, ["case_id", "opened_at", "priority", "amount_usd", *features]
     ]
@@ -69,7 +69,7 @@ def decided(upstream: Upstream, cases: pd.DataFrame, folder: Path) -> tuple[dict
 
 
 def test_a_word_that_no_level_has_is_named_and_decided_by_a_person(
-    upstream: Upstream, live: Desk, tmp_path: Path
+    upstream: Upstream, live: Services, tmp_path: Path
 ) -> None:
     """Beside it the same cases with known words all pass; none of the odd ones was scored."""
     cases = new_cases(upstream, "n-")
@@ -88,7 +88,7 @@ def test_a_word_that_no_level_has_is_named_and_decided_by_a_person(
     assert told["overrides"]["known_category"] == named.count("known_category")
 
 
-def test_an_empty_word_is_named_as_well(upstream: Upstream, live: Desk, tmp_path: Path) -> None:
+def test_an_empty_word_is_named_as_well(upstream: Upstream, live: Services, tmp_path: Path) -> None:
     cases = new_cases(upstream, "e-")
     cases.loc[0, "network_type"] = None
     _, rows = decided(upstream, cases, tmp_path)
@@ -98,7 +98,7 @@ def test_an_empty_word_is_named_as_well(upstream: Upstream, live: Desk, tmp_path
 
 
 def test_the_order_of_columns_changes_no_bit_of_a_score(
-    upstream: Upstream, live: Desk, tmp_path: Path
+    upstream: Upstream, live: Services, tmp_path: Path
 ) -> None:
     """Columns are read by name: backwards, and shuffled."""
     _, plain = decided(upstream, new_cases(upstream, "a-"), tmp_path)
@@ -112,12 +112,12 @@ def test_the_order_of_columns_changes_no_bit_of_a_score(
 
 
 def test_a_column_that_is_not_there_or_holds_anothers_values_is_named_and_nothing_decided(
-    upstream: Upstream, live: Desk, tmp_path: Path
+    upstream: Upstream, live: Services, tmp_path: Path
 ) -> None:
     cases = new_cases(upstream, "m-")
     features = live.case_types[NAME].features
     number = next(one.name for one in features if one.kind == "numeric")
-    before = upstream.desk().store.counts("decisions")
+    before = upstream.services().store.counts("decisions")
     swapped = cases.rename(columns={"network_type": number, number: "network_type"})
     for name, odd in {"gone": cases.drop(columns="network_type"), "swapped": swapped}.items():
         odd.to_csv(tmp_path / f"{name}.csv", index=False)
@@ -129,10 +129,10 @@ def test_a_column_that_is_not_there_or_holds_anothers_values_is_named_and_nothin
             assert sum(told["overrides"].values()) + told["refused"] >= len(cases)
         else:
             assert (said.code, "network_type" in said.err or number in said.err) == (2, True)
-            assert upstream.desk().store.counts("decisions") == before
+            assert upstream.services().store.counts("decisions") == before
 
 
-def test_the_model_itself_says_which_case_it_cannot_score(live: Desk) -> None:
+def test_the_model_itself_says_which_case_it_cannot_score(live: Services) -> None:
     """Past the command, too: no score, and the rule's name."""
     generation = live.ledger.live_policy(NAME)
     model = live.registry.load(NAME, generation.model_version, generation.model_digest)

@@ -42,28 +42,33 @@ def at_night(walk, number):
 
 def cohort_at(walk, as_of):
     """What certifies, read as of that night."""
-    generation = current_generation(walk.desk, NAME)
-    return given_for(walk.desk, load_book(walk.desk, as_of), generation).frame
+    generation = current_generation(walk.services.ledger, walk.services.case_types, NAME)
+    return given_for(walk.services, load_book(walk.services, as_of), generation).frame
 
 
 def started(walk):
-    history = walk.desk.ledger.history(NAME)
+    history = walk.services.ledger.history(NAME)
     return next(one for one in history if one.kind is EntryKind.GENERATION_STARTED)
 
 
 def ask(walk, since, until, at, boundary=NARROW):
     """A proposal of the newest model on evidence from `since` to `until`."""
-    judged = certify_case_type(walk.desk, load_book(walk.desk, at), NAME)
+    judged = certify_case_type(walk.services, load_book(walk.services, at), NAME)
     command = Propose(
         case_type=NAME,
-        policy=replace(policy_for(walk.desk, judged), boundary=boundary),
+        policy=replace(
+            policy_for(
+                walk.services.ledger, walk.services.registry, walk.services.case_types, judged
+            ),
+            boundary=boundary,
+        ),
         actor="ana",
-        base_version=last_version(walk.desk, NAME),
+        base_version=last_version(walk.services.ledger, NAME),
         evidence_digest=judged.evidence_digest,
         evidence_since=since,
         evidence_until=until,
     )
-    return walk.desk.ledger.submit(command, at)
+    return walk.services.ledger.submit(command, at)
 
 
 def test_a_nights_cohort_begins_where_the_model_stopped_learning(walk):
@@ -75,7 +80,7 @@ def test_a_nights_cohort_begins_where_the_model_stopped_learning(walk):
     assert frame["opened_at"].min() >= trained_before
     known = frame[frame["bad"].notna()]
     assert known["opened_at"].max() < as_of - timedelta(days=3)  # the case type's maturity
-    older = load_book(walk.desk, as_of).decisions
+    older = load_book(walk.services, as_of).decisions
     learned = set(older["case_id"][older["opened_at"] < trained_before])
     assert len(learned) >= started(walk).dossier["rows"]
     assert not learned & set(frame["case_id"])
@@ -87,7 +92,7 @@ def test_a_nights_truth_ends_with_the_night(walk):
     then, now = cohort_at(walk, early), cohort_at(walk, late)
     assert then["bad"].notna().sum() < now["bad"].notna().sum()
     told = next(one for one in walk.nights[2]["certificates"] if one["case_type"] == NAME)
-    digest = current_generation(walk.desk, NAME).digest
+    digest = current_generation(walk.services.ledger, walk.services.case_types, NAME).digest
     assert told["evidence_digest"] == evidence_digest(then, digest)
     assert told["evidence_digest"] != evidence_digest(now, digest)
 
@@ -95,23 +100,29 @@ def test_a_nights_truth_ends_with_the_night(walk):
 @pytest.mark.parametrize("hours", [(-1, 0), (0, 1)], ids=["a row it saw", "a label of tomorrow"])
 def test_a_proposal_on_such_rows_is_refused_and_the_refusal_kept(walk, hours):
     """One hour too early or too late is enough."""
-    generation, now = current_generation(walk.desk, NAME), at_night(walk, -1)
+    generation, now = (
+        current_generation(walk.services.ledger, walk.services.case_types, NAME),
+        at_night(walk, -1),
+    )
     early, late = (timedelta(hours=one) for one in hours)
     said = ask(walk, generation.cohort_since + early, now + late, now)
     assert rule(said) == "evidence_is_unseen"
-    assert walk.desk.ledger.refusals(NAME)[-1].rule == "evidence_is_unseen"
+    assert walk.services.ledger.refusals(NAME)[-1].rule == "evidence_is_unseen"
 
 
 def test_a_promotion_spends_no_evidence_and_opens_no_row_the_model_saw(walk):
     """One table of looks serves a model's whole life (METHODS 1.2): after a promotion its cohort
     begins with the same cases, and the hub refuses the earlier ones still."""
-    desk, now = walk.desk, at_night(walk, -1)
-    since, cut = current_generation(desk, NAME).cohort_since, now - timedelta(days=4)
+    services, now = walk.services, at_night(walk, -1)
+    since, cut = (
+        current_generation(services.ledger, services.case_types, NAME).cohort_since,
+        now - timedelta(days=4),
+    )
     proposal = ask(walk, since, cut, now)
     assert isinstance(proposal, Entry), proposal
     before = cohort_at(walk, now)
-    approve_and_promote(desk, NAME, str(proposal.policy_id), "ben", now)
-    assert current_generation(desk, NAME).cohort_since == since
+    approve_and_promote(services, NAME, str(proposal.policy_id), "ben", now)
+    assert current_generation(services.ledger, services.case_types, NAME).cohort_since == since
     assert list(cohort_at(walk, now)["case_id"]) == list(before["case_id"])
     again = ask(walk, since - timedelta(hours=1), now, now, Boundary(0.002, None))
     assert rule(again) == "evidence_is_unseen"

@@ -23,23 +23,23 @@ pytestmark = pytest.mark.slow  # a fit, twice, on each database
 LATER = NOW + timedelta(days=1)
 
 
-def truth(desk, at):
+def truth(services, at):
     """By case, whether it counts as bad as of a moment."""
-    rows = load_book(desk, at).mature(desk, NAME)
+    rows = load_book(services, at).mature(services, NAME)
     return rows.set_index("case_id")["bad"]
 
 
 def test_the_old_run_is_fitted_again_bit_for_bit_and_a_new_one_sees_the_correction(
     tmp_path: Path, database_url: str | None
 ) -> None:
-    desk, said = opened(tmp_path, database_url)
-    first, lineage = fitted(desk)
-    before = truth(desk, NOW)
+    services, said = opened(tmp_path, database_url)
+    first, lineage = fitted(services)
+    before = truth(services, NOW)
     turned = said[said["case_id"].isin(before.index[100:140])]
-    batch = delivered(desk, "reviews", corrected(turned), LATER)
+    batch = delivered(services, "reviews", corrected(turned), LATER)
     assert (batch.admitted, batch.quarantined) == (40, 0)
     back = corrected(corrected(turned.iloc[:20]), revision=2)
-    assert delivered(desk, "reviews", back, LATER + timedelta(hours=1)).admitted == 20
+    assert delivered(services, "reviews", back, LATER + timedelta(hours=1)).admitted == 20
     late = pd.DataFrame(
         {
             "case_id": before.index[200:210],
@@ -48,19 +48,19 @@ def test_the_old_run_is_fitted_again_bit_for_bit_and_a_new_one_sees_the_correcti
             "source": "appeal",
         }
     )
-    assert delivered(desk, "outcomes", late, LATER + timedelta(hours=1)).admitted == 10
+    assert delivered(services, "outcomes", late, LATER + timedelta(hours=1)).admitted == 10
 
-    pd.testing.assert_series_equal(truth(desk, NOW), before)
-    now = truth(desk, LATER + timedelta(hours=2))[before.index]
+    pd.testing.assert_series_equal(truth(services, NOW), before)
+    now = truth(services, LATER + timedelta(hours=2))[before.index]
     changed = set(turned["case_id"].iloc[20:]) | set(late["case_id"])
     assert set(now.index[now != before]) == changed
-    assert len(desk.store.read("reviews")) == len(said) + 40 + 20  # no word is overwritten
+    assert len(services.store.read("reviews")) == len(said) + 40 + 20  # no word is overwritten
 
-    assert training_rows(desk, load_book(desk, NOW), NAME).present is not None
-    assert reproduced(desk, NAME, lineage).digest == first.digest
-    _, since = fitted(desk, LATER + timedelta(hours=2))
+    assert training_rows(services, load_book(services, NOW), NAME).present is not None
+    assert reproduced(services, NAME, lineage).digest == first.digest
+    _, since = fitted(services, LATER + timedelta(hours=2))
     assert since["rows"] != lineage["rows"]
-    assert reproduced(desk, NAME, lineage).digest == first.digest
+    assert reproduced(services, NAME, lineage).digest == first.digest
 
 
 def test_a_correction_that_was_stored_as_if_it_had_been_there_is_noticed(
@@ -68,20 +68,20 @@ def test_a_correction_that_was_stored_as_if_it_had_been_there_is_noticed(
 ) -> None:
     """Rows that claim an earlier receipt change what was learned from: the run says so by name, if they
     get that far."""
-    desk, said = opened(tmp_path, database_url)
-    _, lineage = fitted(desk)
+    services, said = opened(tmp_path, database_url)
+    _, lineage = fitted(services)
     nothing = said.iloc[:0].assign(broken_rules=pd.Series(dtype="str"))
-    desk.store.append(
+    services.store.append(
         "reviews", corrected(said.iloc[:40]), nothing, key=("review_id", "revision"),
         source="by hand", received_at=NOW - timedelta(days=1),
     )  # fmt: skip
     if (
-        load_book(desk, NOW)
+        load_book(services, NOW)
         .reviews["verdict"]
         .value_counts()
         .equals(said["verdict"].value_counts())
     ):  # stamped with its commit's time, it is not part of that past at all
-        assert reproduced(desk, NAME, lineage)
+        assert reproduced(services, NAME, lineage)
         return
     with pytest.raises(GateRefused, match=r"Changed: data\.reviews, rows\.learned"):
-        reproduced(desk, NAME, lineage)
+        reproduced(services, NAME, lineage)

@@ -18,7 +18,7 @@ OPPOSITE = {"pass": "block", "block": "pass", "TN": "FN", "TP": "FP", "FN": "TN"
 
 
 def state(upstream: Upstream) -> dict[str, str]:
-    store = upstream.desk().store
+    store = upstream.services().store
     return {table: store.digest(table) for table in TABLES}
 
 
@@ -34,7 +34,7 @@ def contradicted(review: pd.DataFrame) -> pd.DataFrame:
 
 def truth(upstream: Upstream, case_id: str) -> list[bool]:
     """What the night takes for the truth of a case."""
-    book = load_book(upstream.desk(), datetime.now(UTC))
+    book = load_book(upstream.services(), datetime.now(UTC))
     decided = book.decisions
     number = decided.loc[decided["case_id"] == case_id, "case_number"]
     return book.truth.loc[book.truth["case_number"].isin(number), "bad"].tolist()

@@ -20,7 +20,7 @@ DAY = timedelta(days=1)
 
 def windows(upstream: Upstream, column: str = "opened_at") -> list[pd.DataFrame]:
     """The stored decisions, a UTC day a window, from a week before the first to a week after."""
-    store = upstream.desk().store
+    store = upstream.services().store
     stamps = store.read("decisions")[column]
     first = stamps.min().floor("D").to_pydatetime() - 7 * DAY
     days = (stamps.max().to_pydatetime() - first).days + 14
@@ -67,11 +67,11 @@ def test_what_was_late_is_seen_by_no_earlier_look(upstream: Upstream) -> None:
     upstream.write("decisions", rows.iloc[::2])
     upstream.admit("decisions")
     between = datetime.now(UTC)
-    then = set(load_book(upstream.desk(), between).decisions["case_id"])
+    then = set(load_book(upstream.services(), between).decisions["case_id"])
     upstream.write("decisions", rows)
     upstream.admit("decisions")
-    assert set(load_book(upstream.desk(), between).decisions["case_id"]) == then
-    assert len(load_book(upstream.desk(), datetime.now(UTC)).decisions) == len(rows)
+    assert set(load_book(upstream.services(), between).decisions["case_id"]) == then
+    assert len(load_book(upstream.services(), datetime.now(UTC)).decisions) == len(rows)
 
 
 @pytest.mark.parametrize("zone", ["Asia/Shanghai", "America/Los_Angeles", "UTC"])

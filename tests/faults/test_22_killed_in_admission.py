@@ -39,14 +39,14 @@ def test_an_admission_by_hand_is_whole_after_the_next_try(
     spoiled(upstream)
     delivered = upstream.read("decisions")
     assert killed_at(point, lambda: upstream.admit("decisions")) == signal.SIGKILL
-    counts = upstream.desk().store.counts("decisions")
+    counts = upstream.services().store.counts("decisions")
     assert counts[0] in (0, len(delivered))  # all of it or nothing
     assert counts[0] == counts[1] + counts[2]
     again = upstream.admit("decisions", "--json")
     assert again.code == 0, again.err
     told = json.loads(again.out)
     assert (told["rows_in"], told["quarantined"]) == (len(delivered), BAD)
-    assert upstream.desk().store.counts("decisions") == (
+    assert upstream.services().store.counts("decisions") == (
         len(delivered), len(delivered) - BAD, BAD,
     )  # fmt: skip
     ids = [*upstream.stored("decisions")["case_id"], *upstream.rejected("decisions")["case_id"]]
@@ -70,5 +70,5 @@ def test_a_night_is_whole_after_the_next_try(upstream_on_either: Upstream, point
         lost = set(rows["case_id"]) - set(stored)
         assert lost == set(rows["case_id"]) & refers
         assert len(stored) == len(rows) - len(lost)
-        rows_in, admitted, aside = upstream.desk().store.counts(table)
+        rows_in, admitted, aside = upstream.services().store.counts(table)
         assert rows_in == admitted + aside

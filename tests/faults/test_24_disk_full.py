@@ -17,7 +17,7 @@ PLENTY = 1 << 28
 
 
 def rows_of(upstream: Upstream, table: str) -> list[int]:
-    return list(upstream.desk().store.counts(table))
+    return list(upstream.services().store.counts(table))
 
 
 def admitted_on(upstream: Upstream, size: int) -> dict[str, object]:

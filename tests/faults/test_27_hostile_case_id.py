@@ -61,7 +61,7 @@ def test_it_is_put_aside_by_name_and_everything_else_is_admitted(
         aside = upstream.rejected(table)
         named = aside["broken_rules"].str.contains("case_id_is_plain")
         assert named.sum() == least
-        rows_in, admitted, put_aside = upstream.desk().store.counts(table)
+        rows_in, admitted, put_aside = upstream.services().store.counts(table)
         assert (rows_in, len(aside)) == (admitted + put_aside, put_aside)
         assert not set(IDS) & set(upstream.stored(table).get("case_id", []))
     assert files_of(tmp_path) == before
@@ -85,8 +85,8 @@ def test_a_new_case_of_such_a_name_is_not_decided(upstream: Upstream, tmp_path: 
     """The file's other cases are, each by the live policy."""
     with_mlflow(upstream.home.home / "live")
     upstream.home.people()
-    desk = upstream.desk()
-    policy = proposed(desk, with_a_model(desk, "ato"), "ato", NARROW)
+    services = upstream.services()
+    policy = proposed(services, with_a_model(services, "ato"), "ato", NARROW)
     approved = upstream.home.ask("approve", "--yes", policy.policy_id, by="ana")
     assert approved.code == 0, approved.err
     assert upstream.home.ask("promote", policy.policy_id, by="ana").code == 0
@@ -94,7 +94,7 @@ def test_a_new_case_of_such_a_name_is_not_decided(upstream: Upstream, tmp_path: 
     cases = rows[rows["case_type"] == "ato"].copy().reset_index(drop=True)
     cases.loc[: len(IDS) - 1, "case_id"] = IDS
     given = ["case_id", "opened_at", "priority", "amount_usd"]
-    features = list(desk.case_types["ato"].feature_names)
+    features = list(services.case_types["ato"].feature_names)
     cases[[*given, *features]].to_parquet(tmp_path / "cases.parquet", index=False)
     before = files_of(tmp_path)
     said = upstream.ask("decide", str(tmp_path / "cases.parquet"), "--case-type", "ato", "--json")

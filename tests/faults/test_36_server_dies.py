@@ -68,9 +68,11 @@ def test_a_retrain_whose_registry_dies_leaves_no_challenger(
 ) -> None:
     """The ledger names no model that the registry lacks; asked again, with a registry, it makes one."""
     address, process = mlflow_server
-    desk, upstream = taught(tmp_path / "home")
-    own = desk.registry
-    behind = dataclasses.replace(desk, registry=ModelRegistry.in_home(tmp_path / "there", address))
+    services, upstream = taught(tmp_path / "home")
+    own = services.registry
+    behind = dataclasses.replace(
+        services, registry=ModelRegistry.in_home(tmp_path / "there", address)
+    )
     register = ModelRegistry._create_version
 
     def die(self: ModelRegistry, *arguments: Any) -> str:
@@ -82,12 +84,12 @@ def test_a_retrain_whose_registry_dies_leaves_no_challenger(
         dying.setattr(ModelRegistry, "_create_version", die)
         with pytest.raises(ServiceUnreachable, match="MLflow does not answer"):
             retrain(behind, load_book(behind, upstream.start), NAME)
-    assert generations(desk) == 0
-    assert current_generation(desk, NAME) is None
-    again = dataclasses.replace(desk, registry=own)
+    assert generations(services) == 0
+    assert current_generation(services.ledger, services.case_types, NAME) is None
+    again = dataclasses.replace(services, registry=own)
     told = retrain(again, load_book(again, upstream.start), NAME)
     assert told.filed
-    generation = current_generation(again, NAME)
+    generation = current_generation(again.ledger, again.case_types, NAME)
     assert generation is not None
     assert generations(again) == 1
 

@@ -28,7 +28,7 @@ def live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LiveHome:
     for name in ("MLFLOW_HOST", "PREFECT_SERVER_API_HOST", "PREFECT_API_URL"):
         monkeypatch.delenv(name, raising=False)
     home = LiveHome((tmp_path / "home").resolve())
-    home.desk()
+    home.services()
     return home
 
 

@@ -16,7 +16,7 @@ import pytest
 
 import data_contracts
 from data_contracts.contract import RowRule
-from flows.verbs.desk import Desk
+from flows.verbs.services import Services
 from models.hub import EntryKind
 from models.vocabulary import Boundary
 from tests.faults.nights import holds, night, quiet_nights, stored
@@ -47,21 +47,21 @@ class Undecided(Echo):
 
 
 @pytest.fixture(scope="module")
-def refuted_template(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+def refuted_template(tmp_path_factory: pytest.TempPathFactory) -> Services:
     """Of what the live policy passes 60 % is bad, and one of the other case type has expired."""
-    desk = hub_desk(tmp_path_factory.mktemp("refuted") / "home")
+    services = hub_desk(tmp_path_factory.mktemp("refuted") / "home")
     # What is delivered meanwhile scores between the cuts, so that the audits alone refute.
     undecided = Undecided("0" * 64)
-    desk.registry.load = lambda *_, **__: undecided  # type: ignore[method-assign, assignment, return-value]
-    made_live(desk, policy(WIDE), NOW)
-    made_live(desk, policy(WIDE, case_type=OTHER, valid_until=LATER), NOW)
-    quiet_nights(desk, LATER - 6 * DAY, 6, rows=300)
-    decided_cases(desk, policy(WIDE), NOW, 3_000, bad_passed=0.6)
-    return desk
+    services.registry.load = lambda *_, **__: undecided  # type: ignore[method-assign, assignment, return-value]
+    made_live(services, policy(WIDE), NOW)
+    made_live(services, policy(WIDE, case_type=OTHER, valid_until=LATER), NOW)
+    quiet_nights(services, LATER - 6 * DAY, 6, rows=300)
+    decided_cases(services, policy(WIDE), NOW, 3_000, bad_passed=0.6)
+    return services
 
 
 @pytest.fixture
-def refuted(refuted_template: Desk, tmp_path: Path) -> Desk:
+def refuted(refuted_template: Services, tmp_path: Path) -> Services:
     return copied_desk(refuted_template, tmp_path / "home")
 
 
@@ -71,7 +71,7 @@ def unreadable() -> str:
 
 @pytest.mark.parametrize("broken", ["reviewer", "volume", "rule raises", "column", "source down"])
 def test_the_guard_and_the_expiry_run_whatever_was_delivered(
-    refuted: Desk, broken: str, monkeypatch: pytest.MonkeyPatch
+    refuted: Services, broken: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The refuted boundary narrows the same night, the expired one too, and the night says what broke."""
     cases = decided(LATER, 3_600 if broken == "volume" else 300)
@@ -99,7 +99,7 @@ def test_the_guard_and_the_expiry_run_whatever_was_delivered(
     assert told["verdict"].startswith(("Failed:", "Held:"))
 
 
-def test_what_does_not_rest_on_the_broken_table_goes_on(refuted: Desk) -> None:
+def test_what_does_not_rest_on_the_broken_table_goes_on(refuted: Services) -> None:
     """Reviews without a column fail as a delivery; the decisions beside them are stored."""
     before = stored(refuted, "decisions")
     cases = decided(LATER, 300)
@@ -116,7 +116,7 @@ def test_what_does_not_rest_on_the_broken_table_goes_on(refuted: Desk) -> None:
     assert again["rows_new"] == 300
 
 
-def test_a_reviewer_above_the_cap_is_capped_and_not_a_reason_to_stop(refuted: Desk) -> None:
+def test_a_reviewer_above_the_cap_is_capped_and_not_a_reason_to_stop(refuted: Services) -> None:
     """All 300 reviews are stored; of the 90 by one person those beyond a quarter wait."""
     cases = decided(LATER, 300)
     told = night(refuted, LATER + DAY, decisions=cases, reviews=reviewed(cases, busy=0.3))
@@ -131,11 +131,11 @@ def test_a_reviewer_above_the_cap_is_capped_and_not_a_reason_to_stop(refuted: De
 
 def test_a_boundary_without_a_generation_is_said_to_be_unguarded(tmp_path: Path) -> None:
     """Nothing can be held against it, so the night is not done."""
-    desk = hub_desk(tmp_path)
-    made_live(desk, policy(Boundary(0.3, None)), NOW)
-    desk.registry.digests[NAME, "9"] = "9" * 64
+    services = hub_desk(tmp_path)
+    made_live(services, policy(Boundary(0.3, None)), NOW)
+    services.registry.digests[NAME, "9"] = "9" * 64
     other = replace(policy(WIDE), model_version="9", model_digest="9" * 64)
-    made_live(desk, other, NOW + DAY)
-    told = night(desk, NOW + 2 * DAY)
+    made_live(services, other, NOW + DAY)
+    told = night(services, NOW + 2 * DAY)
     assert told["results"]["case_types"][NAME]["guard"] == "not judged"
     assert told["results"]["case_types"][NAME]["state"] == "failed"

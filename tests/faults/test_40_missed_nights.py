@@ -11,21 +11,21 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from flows.verbs.desk import Desk
+from flows.verbs.services import Services
 from tests.faults.nights import holds, night, quiet_nights, stored
 from tests.flows.verbs.hub_desk import DAY, NOW, hub_desk
 from tests.outside_agent import decided, reviewed
 
 
 @pytest.fixture
-def steady(tmp_path: Path) -> Desk:
-    desk = hub_desk(tmp_path)
-    quiet_nights(desk, NOW - 8 * DAY, 8)
-    return desk
+def steady(tmp_path: Path) -> Services:
+    services = hub_desk(tmp_path)
+    quiet_nights(services, NOW - 8 * DAY, 8)
+    return services
 
 
 @pytest.mark.parametrize("missed", [1, 2, 3, 10])
-def test_the_next_night_admits_all_missed_days(steady: Desk, missed: int) -> None:
+def test_the_next_night_admits_all_missed_days(steady: Services, missed: int) -> None:
     """A hundred cases a day, whatever the number of days; the overlap counts for nothing."""
     days = [
         decided(NOW + day * DAY) for day in range(-3, missed)
@@ -40,7 +40,7 @@ def test_the_next_night_admits_all_missed_days(steady: Desk, missed: int) -> Non
     assert later["verdict"] == "Everything was done; nothing is held."
 
 
-def test_a_doubled_delivery_is_no_volume(steady: Desk) -> None:
+def test_a_doubled_delivery_is_no_volume(steady: Services) -> None:
     """Every row twice: the copies are quarantined by name, and nothing is held."""
     cases = decided(NOW - DAY, name="d")
     twice = pd.concat([cases, cases], ignore_index=True)
@@ -50,7 +50,7 @@ def test_a_doubled_delivery_is_no_volume(steady: Desk) -> None:
     assert decisions["rejections"] == {"not_delivered_twice_in_one_batch": 100}
 
 
-def test_the_same_night_again_changes_nothing(steady: Desk) -> None:
+def test_the_same_night_again_changes_nothing(steady: Services) -> None:
     """What is stored is no new row, and no new day."""
     cases = decided(NOW - DAY, name="d")
     for _ in range(2):
@@ -60,7 +60,7 @@ def test_the_same_night_again_changes_nothing(steady: Desk) -> None:
     assert stored(steady, "decisions") == 900
 
 
-def test_a_volume_that_is_far_off_is_held_and_not_refused(steady: Desk) -> None:
+def test_a_volume_that_is_far_off_is_held_and_not_refused(steady: Services) -> None:
     """Twelve times as many cases in one day: stored, and their labels wait."""
     cases = decided(NOW - DAY, 1_200, name="d")
     told = night(steady, NOW, decisions=cases, reviews=reviewed(cases))

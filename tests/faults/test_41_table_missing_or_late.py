@@ -11,21 +11,21 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from flows.verbs.desk import Desk
+from flows.verbs.services import Services
 from tests.faults.nights import night, quiet_nights, stored
 from tests.flows.verbs.hub_desk import DAY, NOW, hub_desk
 from tests.outside_agent import chargebacks, decided, reviewed
 
 
 @pytest.fixture
-def steady(tmp_path: Path) -> Desk:
-    desk = hub_desk(tmp_path)
-    quiet_nights(desk, NOW - 6 * DAY, 6)
-    return desk
+def steady(tmp_path: Path) -> Services:
+    services = hub_desk(tmp_path)
+    quiet_nights(services, NOW - 6 * DAY, 6)
+    return services
 
 
 @pytest.mark.parametrize("how", ["source down", "column missing", "empty"])
-def test_what_refers_to_decisions_that_failed_waits(steady: Desk, how: str) -> None:
+def test_what_refers_to_decisions_that_failed_waits(steady: Services, how: str) -> None:
     """Nothing is quarantined, no watermark moves, and the next night admits all of it."""
     cases = decided(NOW - DAY, name="d")
     late = chargebacks(cases[:10], NOW)
@@ -48,7 +48,7 @@ def test_what_refers_to_decisions_that_failed_waits(steady: Desk, how: str) -> N
     assert stored(steady, "reviews") == 700
 
 
-def test_reviews_queued_after_the_newest_decision_wait_for_it(steady: Desk) -> None:
+def test_reviews_queued_after_the_newest_decision_wait_for_it(steady: Services) -> None:
     """The decisions' export ends at noon, the reviews' does not: the rest comes with the next night."""
     cases = decided(NOW - DAY, name="d")
     told = night(steady, NOW, decisions=cases[:60], reviews=reviewed(cases))
@@ -58,7 +58,9 @@ def test_reviews_queued_after_the_newest_decision_wait_for_it(steady: Desk) -> N
     assert (again["rows_waiting"], stored(steady, "reviews")) == (0, 700)
 
 
-def test_rows_of_a_case_that_nobody_decided_are_quarantined_and_tried_again(steady: Desk) -> None:
+def test_rows_of_a_case_that_nobody_decided_are_quarantined_and_tried_again(
+    steady: Services,
+) -> None:
     """A case that is older than the newest decision: named, counted, and admitted once it is decided."""
     cases, strangers = decided(NOW - DAY, name="d"), decided(NOW - 3 * DAY, 20, name="x")
     reviews = pd.concat([reviewed(cases), reviewed(strangers)], ignore_index=True)

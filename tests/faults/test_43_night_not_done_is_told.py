@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from configs.errors import GateRefused
-from flows.verbs.live import close_night, last_dossier, refuse_unless_done
+from flows.verbs.live import close_night, refuse_unless_done
+from flows.verbs.record.dossier_files import last_dossier
 from tests.faults.nights import night, quiet_nights, stored
 from tests.flows.commands.live_home import LiveHome
 from tests.flows.verbs.hub_desk import DAY, NOW, hub_desk
@@ -36,16 +37,16 @@ def test_the_command_says_it_first_and_ends_with_3(
     later = home.ask("status")
     assert f": {first}\n{second}\n" in later.out
     assert "Alert" in later.out
-    assert home.desk().store.counts("decisions")[1] > 0
+    assert home.services().store.counts("decisions")[1] > 0
 
 
 def test_the_flows_run_fails_once_all_else_is_done(tmp_path: Path) -> None:
     """What `nightly_calibration` raises at its end, after the dossier is filed and people are told."""
-    desk = hub_desk(tmp_path)
-    told = night(desk, NOW, reviews="the database does not answer.")
-    close_night(desk, told)
-    assert last_dossier(desk) == told
-    (alert,) = desk.alerts.recent(5)
+    services = hub_desk(tmp_path)
+    told = night(services, NOW, reviews="the database does not answer.")
+    close_night(services, told)
+    assert last_dossier(services.home, services.shared) == told
+    (alert,) = services.alerts.recent(5)
     assert (alert["kind"], alert["subject"]) == ("night_failed", "reviews")
     assert "the database does not answer" in alert["sentence"]
     with pytest.raises(GateRefused, match="Failed: reviews"):
@@ -57,8 +58,8 @@ def test_a_delivery_whose_rows_are_refused_is_not_done(tmp_path: Path, how: str)
     """Each row was judged and put aside by name, and yet nothing of a kind came in: the source has
     changed. It is said each night until it is mended (once where other rows came in), and the rows
     come in then."""
-    desk = hub_desk(tmp_path)
-    quiet_nights(desk, NOW, 2)
+    services = hub_desk(tmp_path)
+    quiet_nights(services, NOW, 2)
     cases = decided(NOW + DAY, 200)
     reviews, table = reviewed(cases), "decisions"
     broken, words = cases, reviews
@@ -69,31 +70,31 @@ def test_a_delivery_whose_rows_are_refused_is_not_done(tmp_path: Path, how: str)
     else:
         words, table = reviews.assign(verdict="ALLOW"), "reviews"
     for day in (2,) if how == "one type renamed" else (2, 3):
-        told = night(desk, NOW + day * DAY, decisions=broken, reviews=words)
+        told = night(services, NOW + day * DAY, decisions=broken, reviews=words)
         assert told["results"]["tables"][table]["state"] == "failed"
         (why,) = told["results"]["tables"][table]["why"]
         assert "are in quarantine" in why
         assert "renamed" not in why
         assert "ALLOW" not in why
-    mended = night(desk, NOW + 4 * DAY, decisions=cases, reviews=reviews)
+    mended = night(services, NOW + 4 * DAY, decisions=cases, reviews=reviews)
     assert mended["results"]["tables"][table]["state"] == "done"
-    assert (stored(desk, "decisions"), stored(desk, "reviews")) == (400, 400)
+    assert (stored(services, "decisions"), stored(services, "reviews")) == (400, 400)
 
 
 def test_a_few_refused_rows_are_told_by_their_rule_alone(tmp_path: Path) -> None:
     """One in five is put aside; the night is done."""
-    desk = hub_desk(tmp_path)
+    services = hub_desk(tmp_path)
     cases = decided(NOW - DAY, 300)
     some = cases.assign(propensity=cases["propensity"].where(cases.index % 5 > 0, 0.0))
-    told = night(desk, NOW, decisions=some)
+    told = night(services, NOW, decisions=some)
     assert told["results"]["tables"]["decisions"]["state"] == "done"
     assert told["rows_quarantined"] == 60
 
 
 def test_a_night_that_is_done_raises_nothing(tmp_path: Path) -> None:
     """And tells nobody."""
-    desk = hub_desk(tmp_path)
-    told = night(desk, NOW)
-    close_night(desk, told)
+    services = hub_desk(tmp_path)
+    told = night(services, NOW)
+    close_night(services, told)
     refuse_unless_done(told)
-    assert desk.alerts.recent(5) == []
+    assert services.alerts.recent(5) == []

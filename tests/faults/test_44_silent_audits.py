@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from flows.verbs.desk import Desk
+from flows.verbs.services import Services
 from tests.faults.nights import night
 from tests.flows.verbs.hub_desk import (
     DAY,
@@ -28,11 +28,11 @@ MATURITY = 3
 
 
 @pytest.fixture
-def silent(tmp_path: Path) -> Desk:
+def silent(tmp_path: Path) -> Services:
     """Labels of the first day's cases only; then thirty days of decisions nobody looks at."""
-    desk = hub_desk(tmp_path)
-    made_live(desk, policy(WIDE), NOW)
-    decided_cases(desk, policy(WIDE), NOW, 400, bad_passed=0.0)
+    services = hub_desk(tmp_path)
+    made_live(services, policy(WIDE), NOW)
+    decided_cases(services, policy(WIDE), NOW, 400, bad_passed=0.0)
     for day in range(1, 25):
         opened = NOW + day * DAY
         cases = pd.DataFrame(
@@ -54,11 +54,11 @@ def silent(tmp_path: Path) -> Desk:
                 "amount_usd": 10.0,
             }
         )
-        store(desk, "decisions", cases, ["case_id"], opened)
-    return desk
+        store(services, "decisions", cases, ["case_id"], opened)
+    return services
 
 
-def test_an_alert_comes_first_and_then_everything_is_reviewed(silent: Desk) -> None:
+def test_an_alert_comes_first_and_then_everything_is_reviewed(silent: Services) -> None:
     """Warned once audits are mature and unlabelled; narrowed when the grace is over."""
     grace = silent.audit_grace.days
     early = night(silent, NOW + (MATURITY + 1) * DAY)
@@ -80,7 +80,7 @@ def test_an_alert_comes_first_and_then_everything_is_reviewed(silent: Desk) -> N
     assert live.boundary.automates_nothing
 
 
-def test_labels_that_come_end_the_silence(silent: Desk) -> None:
+def test_labels_that_come_end_the_silence(silent: Services) -> None:
     """A label of a later case is a sign of life."""
     grace = silent.audit_grace.days
     outcome = pd.DataFrame(

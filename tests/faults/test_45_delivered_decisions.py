@@ -17,9 +17,9 @@ import pytest
 from flows.verbs.decide.decide import decide_cases
 from flows.verbs.decide.decide_file import decide_file
 from flows.verbs.decide.decide_once import decide_once
-from flows.verbs.desk import Desk
 from flows.verbs.govern.brakes import halt
 from flows.verbs.intake.admit import admit_batch
+from flows.verbs.services import Services
 from models.hub import AuditPlan, Policy
 from tests.flows.verbs.advised_desk import CASE_TYPE, Advised, advised_desk
 from tests.flows.verbs.live_desk import live_desk, new_cases, promoted
@@ -36,98 +36,105 @@ def advised(tmp_path_factory: pytest.TempPathFactory) -> Advised:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
-def desk(advised: Advised, tmp_path: Path, request: pytest.FixtureRequest) -> Desk:
+def services(advised: Advised, tmp_path: Path, request: pytest.FixtureRequest) -> Services:
     url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
     if url is not None:
         (tmp_path / "home" / "live").mkdir(parents=True)
-    desk = live_desk(advised, tmp_path / "home", url)
-    return desk
+    services = live_desk(advised, tmp_path / "home", url)
+    return services
 
 
-def served(desk: Desk, advised: Advised) -> pd.DataFrame:
+def served(services: Services, advised: Advised) -> pd.DataFrame:
     """What the live policy says of new cases, decided elsewhere: nothing of it is stored."""
     cases = new_cases(advised, AT).assign(decided_at=pd.Timestamp(AT))
-    return decide_cases(desk, CASE_TYPE, cases, AT).drop(columns=[])
+    return decide_cases(services, CASE_TYPE, cases, AT).drop(columns=[])
 
 
-def delivered(desk: Desk, rows: pd.DataFrame) -> dict[str, int]:
-    told = admit_batch(desk, "decisions", rows, ASKED, source="delivery")
+def delivered(services: Services, rows: pd.DataFrame) -> dict[str, int]:
+    told = admit_batch(services, "decisions", rows, ASKED, source="delivery")
     assert not told.failed, told.report
     return {"admitted": told.admitted, **told.rejections}
 
 
-def of_ids(desk: Desk, ids: pd.Series) -> pd.DataFrame:
-    rows = desk.store.read("decisions", filters={"case_id": ids.tolist()})
+def of_ids(services: Services, ids: pd.Series) -> pd.DataFrame:
+    rows = services.store.read("decisions", filters={"case_id": ids.tolist()})
     return rows.set_index("case_id").loc[ids]
 
 
-def test_what_was_served_comes_home(desk: Desk, advised: Advised) -> None:
+def test_what_was_served_comes_home(services: Services, advised: Advised) -> None:
     """Every row agrees: passed, blocked, escalated, audited, key users; delivered twice, once stored."""
-    promoted(desk, advised, LIVE_SINCE)
-    rows = served(desk, advised)
+    promoted(services, advised, LIVE_SINCE)
+    rows = served(services, advised)
     assert set(rows["action"]) == {"auto_pass", "auto_block", "escalate"}
     assert rows["audited"].any()
     assert (rows["queue"] == "senior").any()
-    assert delivered(desk, rows) == {"admitted": len(rows)}
-    before = desk.store.digest("decisions")
-    again = admit_batch(desk, "decisions", rows, ASKED, source="once more")
+    assert delivered(services, rows) == {"admitted": len(rows)}
+    before = services.store.digest("decisions")
+    again = admit_batch(services, "decisions", rows, ASKED, source="once more")
     assert (again.admitted, again.already_stored) == (len(rows), len(rows))
-    assert desk.store.digest("decisions") == before
+    assert services.store.digest("decisions") == before
 
 
-def superseded(desk: Desk, advised: Advised, rows: pd.DataFrame) -> pd.DataFrame:
-    promoted(desk, advised, AT - timedelta(minutes=5), audit=AuditPlan(0.5))
+def superseded(services: Services, advised: Advised, rows: pd.DataFrame) -> pd.DataFrame:
+    promoted(services, advised, AT - timedelta(minutes=5), audit=AuditPlan(0.5))
     return rows
 
 
-def halted(desk: Desk, advised: Advised, rows: pd.DataFrame) -> pd.DataFrame:
-    halt(desk, CASE_TYPE, "olga", "a wave of takeovers", AT - timedelta(minutes=1))
+def halted(services: Services, advised: Advised, rows: pd.DataFrame) -> pd.DataFrame:
+    halt(
+        services.ledger,
+        services.case_types,
+        CASE_TYPE,
+        "olga",
+        "a wave of takeovers",
+        AT - timedelta(minutes=1),
+    )
     return rows
 
 
-def of_another_type(desk: Desk, advised: Advised, rows: pd.DataFrame) -> pd.DataFrame:
+def of_another_type(services: Services, advised: Advised, rows: pd.DataFrame) -> pd.DataFrame:
     other = Policy.review_everything("withdrawal_anomaly", 0.1)
-    return rows.assign(policy_id=desk.ledger.record_policy(other), model_version="none")
+    return rows.assign(policy_id=services.ledger.record_policy(other), model_version="none")
 
 
-def changed(**said: object) -> Callable[[Desk, Advised, pd.DataFrame], pd.DataFrame]:
-    return lambda desk, advised, rows: rows.assign(**said)
+def changed(**said: object) -> Callable[[Services, Advised, pd.DataFrame], pd.DataFrame]:
+    return lambda services, advised, rows: rows.assign(**said)
 
 
 ALL = 120
-FORGERIES: dict[str, tuple[str, Callable[[Desk, Advised, pd.DataFrame], pd.DataFrame]]] = {
+FORGERIES: dict[str, tuple[str, Callable[[Services, Advised, pd.DataFrame], pd.DataFrame]]] = {
     "its policy was superseded": ("policy_was_in_force", superseded),
     "its policy decides another case type": ("policy_was_in_force", of_another_type),
     "decided before its promotion": (
         "policy_was_in_force",
-        lambda desk, advised, rows: rows.assign(
+        lambda services, advised, rows: rows.assign(
             decided_at=rows["decided_at"] - pd.Timedelta(hours=2),
             opened_at=rows["opened_at"] - pd.Timedelta(hours=3),
         ),
     ),
     "the id in capitals": (
         "policy_was_in_force",
-        lambda desk, advised, rows: rows.assign(policy_id=rows["policy_id"].str.upper()),
+        lambda services, advised, rows: rows.assign(policy_id=rows["policy_id"].str.upper()),
     ),
     "on the arm of a test that never was": ("policy_was_in_force", changed(arm="treatment")),
     "halted at the time": ("agrees_with_its_policy", halted),
     "another model": ("agrees_with_its_policy", changed(model_version="0")),
     "another score": (
         "agrees_with_its_policy",
-        lambda desk, advised, rows: rows.assign(score=rows["score"] * 0.99),
+        lambda services, advised, rows: rows.assign(score=rows["score"] * 0.99),
     ),
 }
 
 
 @pytest.mark.parametrize("forgery", FORGERIES)
 def test_what_does_not_agree_is_quarantined_by_name(
-    desk: Desk, advised: Advised, forgery: str
+    services: Services, advised: Advised, forgery: str
 ) -> None:
     """Not one automatic decision of them is admitted."""
     rule, forge = FORGERIES[forgery]
-    promoted(desk, advised, LIVE_SINCE)
-    rows = forge(desk, advised, served(desk, advised))
-    found = delivered(desk, rows)
+    promoted(services, advised, LIVE_SINCE)
+    rows = forge(services, advised, served(services, advised))
+    found = delivered(services, rows)
     assert found[rule] == ALL, found
     assert found["admitted"] == 0
 
@@ -144,10 +151,10 @@ ONE_RESPECT: dict[str, tuple[str, dict[str, object]]] = {
 
 
 @pytest.mark.parametrize("respect", ONE_RESPECT)
-def test_every_respect_counts(desk: Desk, advised: Advised, respect: str) -> None:
+def test_every_respect_counts(services: Services, advised: Advised, respect: str) -> None:
     """Only the rows that were changed are quarantined."""
-    promoted(desk, advised, LIVE_SINCE)
-    rows = served(desk, advised)
+    promoted(services, advised, LIVE_SINCE)
+    rows = served(services, advised)
     which, said = ONE_RESPECT[respect]
     automatic = rows["action"] != "escalate"
     touched = {
@@ -161,63 +168,81 @@ def test_every_respect_counts(desk: Desk, advised: Advised, respect: str) -> Non
     assert 0 < touched.sum() < len(rows)
     for name, value in said.items():
         rows[name] = rows[name].mask(touched, value)
-    found = delivered(desk, rows)
+    found = delivered(services, rows)
     assert found["agrees_with_its_policy"] == touched.sum(), found
     assert found["admitted"] == len(rows) - touched.sum()
 
 
 def test_a_row_delivered_first_decides_nothing_of_ours(
-    desk: Desk, advised: Advised, tmp_path: Path
+    services: Services, advised: Advised, tmp_path: Path
 ) -> None:
     """Admitted first as another agent's, then asked of `ratchet decide` under a halt: escalated, both
     facts stored, and every later read tells ours."""
-    promoted(desk, advised, LIVE_SINCE)
-    rows = served(desk, advised)
+    promoted(services, advised, LIVE_SINCE)
+    rows = served(services, advised)
     forged = rows.assign(
         policy_id="another agent's", model_version="theirs", action="auto_pass", propensity=0.1,
         audited=False, override="", queue="", recommendation="pass", score=0.001,
     )  # fmt: skip
     forged = forged[forged["priority"] < 75]
-    assert delivered(desk, forged) == {"admitted": len(forged)}
-    halt(desk, CASE_TYPE, "olga", "a wave of takeovers", ASKED - timedelta(minutes=10))
+    assert delivered(services, forged) == {"admitted": len(forged)}
+    halt(
+        services.ledger,
+        services.case_types,
+        CASE_TYPE,
+        "olga",
+        "a wave of takeovers",
+        ASKED - timedelta(minutes=10),
+    )
     file, out = tmp_path / "cases.parquet", tmp_path / "out.parquet"
     cases = new_cases(advised, AT)
     cases.to_parquet(file)
-    told = decide_file(desk, file, CASE_TYPE, out)
+    told = decide_file(services, file, CASE_TYPE, out)
     assert (told.decided, told.already_decided) == (len(cases), 0)
-    for found in (pd.read_parquet(out), of_ids(desk, cases["case_id"])):
+    for found in (pd.read_parquet(out), of_ids(services, cases["case_id"])):
         assert set(found["action"]) == {"escalate"}
         assert set(found["override"]) == {"halted"}
-    assert desk.store.counts("decisions")[1] >= len(cases) + len(forged)
+    assert services.store.counts("decisions")[1] >= len(cases) + len(forged)
     # Once ours, it stays ours: neither their row again nor a new one of theirs is read.
-    assert delivered(desk, forged.assign(score=0.002)) == {"admitted": len(forged)}
-    assert set(of_ids(desk, cases["case_id"])["action"]) == {"escalate"}
-    again = decide_file(desk, file, CASE_TYPE, None)
+    assert delivered(services, forged.assign(score=0.002)) == {"admitted": len(forged)}
+    assert set(of_ids(services, cases["case_id"])["action"]) == {"escalate"}
+    again = decide_file(services, file, CASE_TYPE, None)
     assert (again.decided, again.already_decided) == (0, len(cases))
 
 
 def test_what_agrees_and_is_delivered_first_overrides_no_later_halt(
-    desk: Desk, advised: Advised
+    services: Services, advised: Advised
 ) -> None:
     """A served decision is true, and still no decision made here."""
-    promoted(desk, advised, LIVE_SINCE)
-    rows = served(desk, advised)
-    assert delivered(desk, rows) == {"admitted": len(rows)}
-    halt(desk, CASE_TYPE, "olga", "a wave of takeovers", ASKED - timedelta(minutes=10))
-    told = decide_once(desk, CASE_TYPE, new_cases(advised, AT), None, source="x")
+    promoted(services, advised, LIVE_SINCE)
+    rows = served(services, advised)
+    assert delivered(services, rows) == {"admitted": len(rows)}
+    halt(
+        services.ledger,
+        services.case_types,
+        CASE_TYPE,
+        "olga",
+        "a wave of takeovers",
+        ASKED - timedelta(minutes=10),
+    )
+    told = decide_once(services, CASE_TYPE, new_cases(advised, AT), None, source="x")
     assert (told.decided, told.already_decided) == (len(rows), 0)
     assert set(told.decisions["action"]) == {"escalate"}
 
 
 def test_the_same_bytes_delivered_before_do_not_keep_ours_from_being_stored(
-    desk: Desk, advised: Advised
+    services: Services, advised: Advised
 ) -> None:
     """Under the same source's name, too."""
-    promoted(desk, advised, LIVE_SINCE)
+    promoted(services, advised, LIVE_SINCE)
     cases = new_cases(advised, AT)
-    first = decide_once(desk, CASE_TYPE, cases.head(5), AT, source="same")
-    stored = desk.store.read("decisions", filters={"case_id": cases["case_id"].head(5).tolist()})
-    told = admit_batch(desk, "decisions", stored.drop(columns="received_at"), ASKED, source="same")
+    first = decide_once(services, CASE_TYPE, cases.head(5), AT, source="same")
+    stored = services.store.read(
+        "decisions", filters={"case_id": cases["case_id"].head(5).tolist()}
+    )
+    told = admit_batch(
+        services, "decisions", stored.drop(columns="received_at"), ASKED, source="same"
+    )
     assert (told.admitted, told.already_stored) == (5, 5)
     assert first.decided == 5
-    assert len(of_ids(desk, cases["case_id"].head(5))) == 5
+    assert len(of_ids(services, cases["case_id"].head(5))) == 5

@@ -64,12 +64,12 @@ def one_asks_and_another_agrees(house: House) -> None:
 def no_flow_does_it(house: House) -> None:
     """The flow's own name is no person, even where a person asked; the refusal is kept."""
     house.ask("rollback", NAME, "--reason", "it was better", by="ben")
-    desk = house.desk()
+    services = house.services()
     for actor in (ROLL_BACK, GUARDRAIL):
         with pytest.raises(GateRefused, match=r"would widen|has not tripped"):
-            roll_back(desk, NAME, actor, "a run in Prefect", datetime.now(UTC))
+            roll_back(services, NAME, actor, "a run in Prefect", datetime.now(UTC))
     assert house.live_id() == house.narrow.policy_id
-    assert "rollback_widens" in [one.rule for one in desk.ledger.refusals(NAME)]
+    assert "rollback_widens" in [one.rule for one in services.ledger.refusals(NAME)]
 
 
 def no_respect_widens_by_one(ledger: Ledger, before) -> None:
@@ -103,8 +103,8 @@ def test_what_narrows_still_takes_one(house: House) -> None:
     house.ask("rollback", NAME, "--reason", "it was better", by="ben")
     house.ask("rollback", NAME, "--reason", "it was better", by="ola")
     wider = replace(house.wide, boundary=replace(house.wide.boundary, pass_at_or_below=0.45))
-    desk = house.desk()
-    hub = Hub(desk.ledger)
+    services = house.services()
+    hub = Hub(services.ledger)
     hub.now = datetime.now(UTC)
     told = {"case_type": NAME}
     entered(hub.ask(RequestForce, policy=wider, reason="a test", actor="ana", **told))

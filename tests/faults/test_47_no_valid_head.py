@@ -100,7 +100,7 @@ def nothing_is_decided(house: House, start: int = 500) -> None:
     assert said.code == 3, said.err
     everything_escalates(decisions, "ledger_broken")
     assert "go to people" in said.err
-    alerts = house.desk().alerts.recent(10)
+    alerts = house.services().alerts.recent(10)
     assert [one["kind"] for one in alerts].count("ledger_broken") == 1
     status = house.ask("status")
     assert status.code == 3
@@ -132,9 +132,9 @@ def test_the_flows_verb_escalates_too(house: House, change) -> None:
     from datetime import UTC, datetime
 
     edited(house, house.sql, LAST, change)
-    desk, now = house.desk(), datetime.now(UTC)
-    new = cases(desk, 900, 50).assign(case_type=NAME)
-    everything_escalates(decide_cases(desk, NAME, new, now), "ledger_broken")
+    services, now = house.services(), datetime.now(UTC)
+    new = cases(services, 900, 50).assign(case_type=NAME)
+    everything_escalates(decide_cases(services, NAME, new, now), "ledger_broken")
 
 
 @pytest.mark.slow

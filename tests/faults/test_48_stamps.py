@@ -21,8 +21,8 @@ from flows.adapters.evidence import evidence_index
 from flows.adapters.evidence.evidence_store import EvidenceStore
 from flows.verbs.decide import decide_once as once
 from flows.verbs.decide.decide_file import decide_file
-from flows.verbs.desk import Desk
 from flows.verbs.govern.brakes import halt
+from flows.verbs.services import Services
 from models.hub import AuditPlan
 from tests.flows.verbs.advised_desk import CASE_TYPE, Advised, advised_desk
 from tests.flows.verbs.live_desk import live_desk, new_cases, promoted
@@ -44,21 +44,21 @@ def database(tmp_path: Path, request: pytest.FixtureRequest) -> str | None:
 
 
 @pytest.fixture
-def desk(advised: Advised, tmp_path: Path, database: str | None) -> Desk:
+def services(advised: Advised, tmp_path: Path, database: str | None) -> Services:
     return live_desk(advised, tmp_path / "home", database)
 
 
-def stored(desk: Desk, cases: pd.DataFrame) -> pd.DataFrame:
-    rows = desk.store.read("decisions", filters={"case_id": cases["case_id"].tolist()})
+def stored(services: Services, cases: pd.DataFrame) -> pd.DataFrame:
+    rows = services.store.read("decisions", filters={"case_id": cases["case_id"].tolist()})
     return rows.set_index("case_id").loc[cases["case_id"]].reset_index()
 
 
 def test_each_piece_of_a_file_is_decided_under_what_is_live_at_its_moment(
-    desk: Desk, advised: Advised, tmp_path: Path
+    services: Services, advised: Advised, tmp_path: Path
 ) -> None:
     """A promotion and then a halt while a file is decided: three pieces, three answers, each stamped
     after the entry that it obeys, and received no earlier than it was decided."""
-    first = promoted(desk, advised, datetime.now(UTC))
+    first = promoted(services, advised, datetime.now(UTC))
     cases = new_cases(advised, datetime.now(UTC), 90)
     file = tmp_path / "cases.parquet"
     cases.to_parquet(file)
@@ -66,16 +66,23 @@ def test_each_piece_of_a_file_is_decided_under_what_is_live_at_its_moment(
 
     def between(done: int, _: int | None) -> None:
         if done == 30:
-            promoted(desk, advised, datetime.now(UTC), audit=AuditPlan(0.5))
+            promoted(services, advised, datetime.now(UTC), audit=AuditPlan(0.5))
         if done == 60:
-            halt(desk, CASE_TYPE, "olga", "a wave of takeovers", datetime.now(UTC))
-        entries.append(desk.ledger.history(CASE_TYPE)[-1].at)
+            halt(
+                services.ledger,
+                services.case_types,
+                CASE_TYPE,
+                "olga",
+                "a wave of takeovers",
+                datetime.now(UTC),
+            )
+        entries.append(services.ledger.history(CASE_TYPE)[-1].at)
 
-    decide_file(desk, file, CASE_TYPE, None, None, between, piece_rows=30)
-    rows = stored(desk, cases)
+    decide_file(services, file, CASE_TYPE, None, None, between, piece_rows=30)
+    rows = stored(services, cases)
     pieces = [rows.iloc[start : start + 30] for start in (0, 30, 60)]
     assert set(pieces[0]["policy_id"]) == {first.policy_id}
-    assert set(pieces[1]["policy_id"]) == {desk.ledger.live_policy(CASE_TYPE).policy_id}
+    assert set(pieces[1]["policy_id"]) == {services.ledger.live_policy(CASE_TYPE).policy_id}
     assert set(pieces[2]["override"]) == {"halted"}
     stamps = [piece["decided_at"].iloc[0] for piece in pieces]
     assert [piece["decided_at"].nunique() for piece in pieces] == [1, 1, 1]
@@ -85,40 +92,47 @@ def test_each_piece_of_a_file_is_decided_under_what_is_live_at_its_moment(
 
 
 def test_a_halt_that_comes_while_a_piece_is_decided_is_obeyed(
-    desk: Desk, advised: Advised, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    services: Services, advised: Advised, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The ledger is looked at again before anything is stored."""
-    promoted(desk, advised, datetime.now(UTC))
+    promoted(services, advised, datetime.now(UTC))
     cases = new_cases(advised, datetime.now(UTC), 30)
     plain, calls = once.decide_cases, []
 
     def slow(*given: object, **said: object) -> pd.DataFrame:
         decided = plain(*given, **said)  # type: ignore[arg-type]
         if not calls:
-            halt(desk, CASE_TYPE, "olga", "a wave of takeovers", datetime.now(UTC))
+            halt(
+                services.ledger,
+                services.case_types,
+                CASE_TYPE,
+                "olga",
+                "a wave of takeovers",
+                datetime.now(UTC),
+            )
         calls.append(1)
         return decided
 
     monkeypatch.setattr(once, "decide_cases", slow)
-    told = once.decide_once(desk, CASE_TYPE, cases, None, source="file")
+    told = once.decide_once(services, CASE_TYPE, cases, None, source="file")
     assert (told.decided, set(told.decisions["override"])) == (30, {"halted"})
-    halted_at = desk.ledger.history(CASE_TYPE)[-1].at
-    assert (stored(desk, cases)["decided_at"] >= pd.Timestamp(halted_at)).all()
+    halted_at = services.ledger.history(CASE_TYPE)[-1].at
+    assert (stored(services, cases)["decided_at"] >= pd.Timestamp(halted_at)).all()
 
 
 def test_a_clock_that_is_behind_stamps_no_decision_before_its_promotion(
-    desk: Desk, advised: Advised
+    services: Services, advised: Advised
 ) -> None:
     """Two minutes behind: at the promotion. An hour behind: nothing is decided, and people hear why."""
     ahead = datetime.now(UTC) + timedelta(minutes=2)
-    promoted(desk, advised, ahead)
+    promoted(services, advised, ahead)
     cases = new_cases(advised, datetime.now(UTC), 30)
-    told = once.decide_once(desk, CASE_TYPE, cases.head(10), None, source="file")
+    told = once.decide_once(services, CASE_TYPE, cases.head(10), None, source="file")
     assert told.decided == 10
-    assert set(stored(desk, cases.head(10))["decided_at"]) == {pd.Timestamp(ahead)}
-    promoted(desk, advised, datetime.now(UTC) + timedelta(hours=1), audit=AuditPlan(0.5))
+    assert set(stored(services, cases.head(10))["decided_at"]) == {pd.Timestamp(ahead)}
+    promoted(services, advised, datetime.now(UTC) + timedelta(hours=1), audit=AuditPlan(0.5))
     with pytest.raises(GateRefused, match="the clocks of two machines disagree"):
-        once.decide_once(desk, CASE_TYPE, cases.tail(20), None, source="file")
+        once.decide_once(services, CASE_TYPE, cases.tail(20), None, source="file")
 
 
 def batch(number: int) -> pd.DataFrame:

@@ -38,8 +38,8 @@ def test_rows_behind_the_overlap_are_found_when_the_source_is_read_whole(home: L
     """The second night reads behind its watermark only; a week later the source is read whole, and
     says how many rows had come late."""
     assert home.ask("night").code == 0
-    desk = home.desk()
-    decisions = desk.store.read("decisions", columns=["case_id", "opened_at"])
+    services = home.services()
+    decisions = services.store.read("decisions", columns=["case_id", "opened_at"])
     late = decisions.sort_values("opened_at").head(3)
     add(
         home,
@@ -48,9 +48,9 @@ def test_rows_behind_the_overlap_are_found_when_the_source_is_read_whole(home: L
         observed_at=late["opened_at"].to_numpy() + pd.Timedelta(minutes=1),
         source="appeal",
     )
-    before = desk.store.counts("outcomes")[1]
+    before = services.store.counts("outcomes")[1]
     assert home.ask("night").code == 0
-    mark = desk.store.watermark("desk_outcomes (read whole)")
+    mark = services.store.watermark("desk_outcomes (read whole)")
     assert mark is not None
     monkey = pytest.MonkeyPatch()
     monkey.setenv("RATCHET_NIGHT__WHOLE_READ_DAYS", "0.0000001")
@@ -58,9 +58,9 @@ def test_rows_behind_the_overlap_are_found_when_the_source_is_read_whole(home: L
     monkey.undo()
     assert said.code == 0, said.out
     assert "3 rows of 'desk_outcomes' lay behind the overlap" in said.out
-    stored = desk.store.read("outcomes", columns=["source"])["source"]
+    stored = services.store.read("outcomes", columns=["source"])["source"]
     assert int((stored == "appeal").sum()) == 3
-    assert desk.store.counts("outcomes")[1] >= before + 3
+    assert services.store.counts("outcomes")[1] >= before + 3
 
 
 def test_a_quarantined_row_from_the_future_moves_no_watermark(home: LiveHome) -> None:
@@ -69,11 +69,11 @@ def test_a_quarantined_row_from_the_future_moves_no_watermark(home: LiveHome) ->
     add(home, "reviews", review_id=["f-1", "f-2", "f-3"], resolved_at=pd.Timestamp(ahead))
     said = home.ask("night")
     assert said.code == 0, said.out
-    desk = home.desk()
-    assert desk.store.counts("reviews")[2] == 3
-    mark = desk.store.watermark("desk_reviews")
+    services = home.services()
+    assert services.store.counts("reviews")[2] == 3
+    mark = services.store.watermark("desk_reviews")
     assert mark is not None
-    assert mark == desk.store.read("reviews", columns=["resolved_at"])["resolved_at"].max()
+    assert mark == services.store.read("reviews", columns=["resolved_at"])["resolved_at"].max()
 
 
 def test_a_source_without_a_watermark_works_every_night(home: LiveHome) -> None:
@@ -86,6 +86,6 @@ def test_a_source_without_a_watermark_works_every_night(home: LiveHome) -> None:
     for _ in range(3):
         said = home.ask("night")
         assert said.code == 0, said.out
-        counts.append(len(home.desk().store.read("reviews")))
+        counts.append(len(home.services().store.read("reviews")))
     assert counts[0] > 0
     assert counts[0] == counts[1] == counts[2]

@@ -62,9 +62,9 @@ def drawn(house: House, start: int):
 
 def all_agree(house: House, decisions) -> None:
     """Each stored decision is decided the same again, its audit draw too."""
-    desk = house.desk()
+    services = house.services()
     for case_id in decisions["case_id"].iloc[:20]:
-        told = recompute(desk, stored_case(desk, case_id))
+        told = recompute(services, stored_case(services.store, case_id))
         assert told["agrees_in_all"], (case_id, told)
 
 
@@ -76,7 +76,7 @@ def refused_by_name(house: House, named: str, start: int) -> None:
     for command in ("status", "doctor"):
         told = house.ask(command)
         assert (told.code, named in told.out) == (3, True), told.out
-    assert house.desk().alerts.recent(1)[0]["kind"] == "audit_secret_unknown"
+    assert house.services().alerts.recent(1)[0]["kind"] == "audit_secret_unknown"
     checks = json.loads(house.ask("doctor", "--json").out)["checks"]
     assert [one["check"] for one in checks if not one["ok"]] == ["audit secret"]
     refused = house.ask("export-serving", NAME, "--to", str(house.home / "served"))
@@ -123,7 +123,7 @@ def test_a_short_secret_is_refused_before_any_draw(house: House, monkeypatch, gi
     """Below 16 characters, and the message says so; nothing is recorded of it."""
     monkeypatch.setenv("RATCHET_AUDIT_KEY", given)
     refused_by_name(house, "it needs 16 at least", 0)
-    assert secret_epochs(house.desk().ledger.history()) == ()
+    assert secret_epochs(house.services().ledger.history()) == ()
     monkeypatch.setenv("RATCHET_AUDIT_KEY", "sixteen-letters!")
     drawn(house, 1000)
 
@@ -134,7 +134,7 @@ def test_the_check_does_not_reveal_the_secret(house: House) -> None:
     secret = (house.home / "audit.key").read_text()
     told = house.ask("history", "--json").out
     assert secret not in told
-    (epoch,) = secret_epochs(house.desk().ledger.history())
+    (epoch,) = secret_epochs(house.services().ledger.history())
     assert len(epoch.salt) >= 32
     assert epoch.check not in secret
 
@@ -150,7 +150,7 @@ def test_a_rotation_is_an_entry_and_keeps_the_old_draws(house: House) -> None:
     assert len(set(keys)) == 3
     for decisions in before:
         all_agree(house, decisions)
-    kinds = [one.kind for one in house.desk().ledger.history("@audit_secret")]
+    kinds = [one.kind for one in house.services().ledger.history("@audit_secret")]
     assert kinds == ["audit_secret_recorded", "audit_secret_rotated", "audit_secret_rotated"]
     kept = sorted(house.home.glob("audit.key*"))
     assert len(kept) == 3

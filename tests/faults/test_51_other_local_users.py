@@ -63,7 +63,7 @@ def test_whatever_the_umask_everything_in_a_home_is_its_owners(house: House) -> 
     """People, night's files, decisions, alerts, MLflow, reports: by the commands, umask 0."""
     home = house.live.home
     file, out = home.parent / "cases.parquet", home.parent / "out" / "decisions.csv"
-    cases(house.desk(), 0, 50).to_parquet(file, index=False)
+    cases(house.services(), 0, 50).to_parquet(file, index=False)
     (house.home / "ledger.head").rename(home.parent / "aside")
     told = run(home, "decide", str(file), "--case-type", NAME, "--to", str(out))
     assert told.returncode == 3, told.stderr  # with an alert
@@ -81,7 +81,7 @@ def test_whatever_the_umask_everything_in_a_home_is_its_owners(house: House) -> 
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600)])
 def test_what_is_asked_for_by_name_keeps_the_persons_umask(house: House, umask, mode) -> None:
     file, out = house.live.home / "cases.csv", house.live.home.parent / "decisions.parquet"
-    cases(house.desk(), 0, 20).to_csv(file, index=False)
+    cases(house.services(), 0, 20).to_csv(file, index=False)
     told = run(
         house.live.home, "decide", str(file), "--case-type", NAME, "--to", str(out), umask=umask
     )
@@ -93,8 +93,8 @@ def test_what_is_asked_for_by_name_keeps_the_persons_umask(house: House, umask, 
 def test_a_desk_opened_without_the_command_is_private_too(tmp_path, monkeypatch) -> None:
     """As a flow opens it, in a process whose umask hides nothing."""
     monkeypatch.setenv("RATCHET_HOME", str(tmp_path / "home"))
-    desk = live.open_desk()
-    live.file_dossier(desk, {"as_of": "2026-05-04T02:00:00+00:00"})
+    services = live.open_services()
+    live.file_dossier(services, {"as_of": "2026-05-04T02:00:00+00:00"})
     assert {name: one for name, one in modes(tmp_path / "home").items() if one & 0o077} == {}
 
 

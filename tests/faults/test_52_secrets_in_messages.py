@@ -155,18 +155,22 @@ def test_logs_of_any_library_are_masked_with_their_tracebacks(
 def test_alerts_and_dossiers_are_masked(hub: Hub) -> None:
     """The sentence, and every fact that is a text."""
     address = f"postgresql://ana:{CANARY}@host/x"
-    Alerts(hub.desk.home).send("a_test", NAME, f"See {address}.", NOW, where=[address], n=1)
-    line = hub.desk.alerts.file.read_text(encoding="ascii")
+    Alerts(hub.services.home).send("a_test", NAME, f"See {address}.", NOW, where=[address], n=1)
+    line = hub.services.alerts.file.read_text(encoding="ascii")
     assert CANARY not in line
     assert '"n": 1' in line
-    path = live.file_dossier(hub.desk, {"as_of": NOW.isoformat(), "reasons": [f"See {address}."]})
+    path = live.file_dossier(
+        hub.services, {"as_of": NOW.isoformat(), "reasons": [f"See {address}."]}
+    )
     assert CANARY not in path.read_text(encoding="utf-8")
 
 
 def test_tags_of_a_run_are_masked(hub: Hub) -> None:
     """A note may quote why something failed."""
     address = f"https://host/x?sig={CANARY}"
-    with hub.desk.registry.run("retrain", NAME, f"From {address}.", tags={"at": address}) as run:
+    with hub.services.registry.run(
+        "retrain", NAME, f"From {address}.", tags={"at": address}
+    ) as run:
         pass
     tags = hub.client.get_run(run.info.run_id).data.tags
     assert tags["mlflow.note.content"] == "From https://host/x?sig=***."

@@ -29,9 +29,9 @@ from flows.adapters.mlflow import mlflow_store
 from flows.adapters.mlflow.model_registry import ModelRegistry
 from flows.verbs.decide.decide import decide_cases
 from flows.verbs.decide.export_serving import export_serving
-from flows.verbs.desk import Desk
 from flows.verbs.house.reconcile import reconcile
 from flows.verbs.night import run_night
+from flows.verbs.services import Services
 from models.hub.policies.deciding import REFUSED
 from tests.builders import small_case_type, small_history, small_settings, small_walk
 from tests.faults.hub import CHAMPION, NAME, NOW, PREVIOUS, Hub, two_roll_back
@@ -50,7 +50,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def database(hub: Hub) -> Path:
-    return hub.desk.home / "mlflow" / "mlflow.db"
+    return hub.services.home / "mlflow" / "mlflow.db"
 
 
 @contextmanager
@@ -127,13 +127,13 @@ SOURCES = {
 
 def decided(hub: Hub) -> pd.DataFrame:
     """By a process that has no model in memory."""
-    return decide_cases(hub.started_anew().desk, NAME, small_history(days=1, seed=9), NOW)
+    return decide_cases(hub.started_anew().services, NAME, small_history(days=1, seed=9), NOW)
 
 
 def point_elsewhere(hub: Hub, source: str, outside: Path, port: int) -> None:
     outside.mkdir(exist_ok=True)
     (outside / "model.ubj").write_bytes(hub.file(CHAMPION).read_bytes())
-    artifacts = hub.desk.home / "mlflow" / "artifacts"
+    artifacts = hub.services.home / "mlflow" / "artifacts"
     uri = source.format(port=port, outside=outside, artifacts=artifacts)
     hub.execute("UPDATE model_versions SET source = ?, storage_location = ?", uri, uri)
 
@@ -190,7 +190,7 @@ def test_reconcile_says_what_is_wrong_and_does_not_hang(hub: Hub, fault: str) ->
     left = database(hub).exists()
     with inject(hub):
         started = time.monotonic()
-        told = reconcile(hub.started_anew().desk, NOW)
+        told = reconcile(hub.started_anew().services, NOW)
         assert time.monotonic() - started < 20 * QUICK_SECONDS
         assert left
     ((kind, sentence),) = hub.alerts()
@@ -205,7 +205,7 @@ def test_asking_neither_makes_nor_changes_a_database(hub: Hub, fault: str) -> No
     with SILENT[fault][0](hub):
         file = database(hub)
         before = file.read_bytes() if file.is_file() else None
-        reconcile(hub.started_anew().desk, NOW)
+        reconcile(hub.started_anew().services, NOW)
         assert (file.read_bytes() if file.is_file() else None) == before
 
 
@@ -213,13 +213,13 @@ def test_asking_neither_makes_nor_changes_a_database(hub: Hub, fault: str) -> No
 def test_a_night_a_rollback_and_an_export_go_on(hub: Hub, fault: str, tmp_path: Path) -> None:
     """The ledger's entry stands, the aliases are told to be behind, and the folder is exported."""
     with SILENT[fault][0](hub):
-        desk = hub.started_anew().desk
-        exported = export_serving(desk, NAME, tmp_path / "served", NOW)
+        services = hub.started_anew().services
+        exported = export_serving(services, NAME, tmp_path / "served", NOW)
         assert exported.model_version == CHAMPION
-        night = run_night(desk, [], NOW)
+        night = run_night(services, [], NOW)
         assert night["rows_admitted"] == 0
-        two_roll_back(desk, "a test")
-        live = desk.ledger.live_policy(NAME)
+        two_roll_back(services, "a test")
+        live = services.ledger.live_policy(NAME)
         assert live is not None
         assert live.model_version == PREVIOUS
     assert "aliases_not_projected" in [kind for kind, _ in hub.alerts()]
@@ -228,8 +228,8 @@ def test_a_night_a_rollback_and_an_export_go_on(hub: Hub, fault: str, tmp_path: 
 def test_an_approval_needs_the_registered_file_and_says_so(hub: Hub) -> None:
     """A copy decides, but nothing new is let in past the registry."""
     with locked(hub), pytest.raises(ServiceUnreachable, match="stayed locked"):
-        hub.started_anew().desk.registry.check_files(
-            NAME, CHAMPION, hub.desk.ledger.live_policy(NAME).model_digest
+        hub.started_anew().services.registry.check_files(
+            NAME, CHAMPION, hub.services.ledger.live_policy(NAME).model_digest
         )
 
 
@@ -242,7 +242,7 @@ def test_no_request_goes_out_and_no_file_is_read_from_elsewhere(
     before, port = decided(hub), listener.getsockname()[1]
     point_elsewhere(hub, SOURCES[source], tmp_path / "outside", port)
     pd.testing.assert_frame_equal(decided(hub), before)
-    told = reconcile(hub.started_anew().desk, NOW)
+    told = reconcile(hub.started_anew().services, NOW)
     assert [one["loads"] for one in told["models"]] == [True, True]
     assert [kind for kind, _ in hub.alerts()] == ["registered_file_lost"] * 2
     assert all("No request was made." in sentence for sentence in told["alarms"])
@@ -260,7 +260,7 @@ def test_an_experiment_that_keeps_files_elsewhere_is_sent_none(
     hub.execute("UPDATE experiments SET artifact_location = ?", where)
     with (
         pytest.raises(ServiceUnreachable, match="no request was made"),
-        hub.started_anew().desk.registry.run("retrain", NAME, "A run."),
+        hub.started_anew().services.registry.run("retrain", NAME, "A run."),
     ):
         pytest.fail("nothing may be logged there")
     assert not was_called(listener)
@@ -272,7 +272,7 @@ def test_a_pipe_in_the_files_place_is_not_waited_for(hub: Hub) -> None:
     hub.file(CHAMPION).unlink()
     os.mkfifo(hub.file(CHAMPION))
     with pytest.raises(GateRefused, match="no regular file"):
-        hub.started_anew().desk.registry.load(NAME, CHAMPION, hub.digest(CHAMPION))
+        hub.started_anew().services.registry.load(NAME, CHAMPION, hub.digest(CHAMPION))
 
 
 def test_a_link_out_of_the_home_is_not_followed(hub: Hub, tmp_path: Path) -> None:
@@ -282,12 +282,12 @@ def test_a_link_out_of_the_home_is_not_followed(hub: Hub, tmp_path: Path) -> Non
     hub.folder(CHAMPION).rename(outside)
     hub.folder(CHAMPION).symlink_to(outside)
     with pytest.raises(GateRefused, match="outside"):
-        hub.started_anew().desk.registry.load(NAME, CHAMPION, digest)
+        hub.started_anew().services.registry.load(NAME, CHAMPION, digest)
     hub.folder(CHAMPION).unlink()
     hub.folder(CHAMPION).mkdir()
     hub.file(CHAMPION).symlink_to(outside / "model.ubj")
     with pytest.raises(GateRefused, match="leads out of its folder"):
-        hub.started_anew().desk.registry.load(NAME, CHAMPION, digest)
+        hub.started_anew().services.registry.load(NAME, CHAMPION, digest)
 
 
 def test_a_server_that_never_answers_is_given_up_in_time(
@@ -319,22 +319,22 @@ def test_a_walk_goes_on_without_new_models_when_mlflow_is_away(tmp_path: Path) -
     walk.warm_up()
     for step in range(2):
         walk.night_and_day(step)
-    assert walk.desk.ledger.live_policy(NAME) is None
-    kinds = {one["kind"] for one in walk.desk.alerts.recent(100)}
+    assert walk.services.ledger.live_policy(NAME) is None
+    kinds = {one["kind"] for one in walk.services.alerts.recent(100)}
     assert kinds == {"model_not_registered"}
 
 
 def test_copies_are_private_named_by_their_bytes_and_read_without_mlflow(hub: Hub) -> None:
     """Three models, three files of mode 0600 in a folder of mode 0700; a new process loads one."""
-    folder = hub.desk.registry.copies.folder
-    assert folder.parent == hub.desk.home
+    folder = hub.services.registry.copies.folder
+    assert folder.parent == hub.services.home
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o600}
     digest = hub.digest(CHAMPION)
     code = (
-        "import sys; from pathlib import Path; from flows.verbs.desk import Desk\n"
+        "import sys; from pathlib import Path; from flows.verbs.services import Desk\n"
         "from flows.adapters.mlflow.model_registry import ModelRegistry\n"
-        f"m = ModelRegistry.in_home(Path({str(hub.desk.home)!r})).load({NAME!r}, '2', {digest!r})\n"
+        f"m = ModelRegistry.in_home(Path({str(hub.services.home)!r})).load({NAME!r}, '2', {digest!r})\n"
         "print(m.digest, 'mlflow' in sys.modules)"
     )
     done = subprocess.run(
@@ -355,15 +355,15 @@ def test_a_home_that_cannot_keep_a_copy_decides_on(
 ) -> None:
     """A file stands where the folder of copies should be."""
     hub.forget_copies()
-    hub.desk.registry.copies.folder.write_text("", encoding="utf-8")
+    hub.services.registry.copies.folder.write_text("", encoding="utf-8")
     assert set(decided(hub)["action"]) == {"auto_pass", "auto_block", "escalate"}
     assert "No copy of model" in caplog.text
 
 
 def test_an_empty_home_has_no_store_and_misses_none(tmp_path: Path) -> None:
     """Before the first model `reconcile` finds nothing wrong, and makes no database."""
-    desk = Desk.at(tmp_path / "home", small_settings(), {NAME: small_case_type()}, seed=3)
-    told = reconcile(desk, NOW)
+    services = Services.at(tmp_path / "home", small_settings(), {NAME: small_case_type()}, seed=3)
+    told = reconcile(services, NOW)
     assert told["alarms"] == []
     assert not (tmp_path / "home" / "mlflow").exists()
 
@@ -371,6 +371,6 @@ def test_an_empty_home_has_no_store_and_misses_none(tmp_path: Path) -> None:
 def test_the_lock_is_over_and_everything_agrees_again(hub: Hub) -> None:
     """The refusals above could not fail otherwise."""
     with locked(hub):
-        reconcile(hub.started_anew().desk, NOW)
-    told = reconcile(hub.started_anew().desk, NOW + timedelta(hours=1))
+        reconcile(hub.started_anew().services, NOW)
+    told = reconcile(hub.started_anew().services, NOW + timedelta(hours=1))
     assert told["alarms"] == []

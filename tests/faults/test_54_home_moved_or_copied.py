@@ -20,8 +20,8 @@ import pytest
 from configs.errors import GateRefused
 from flows.adapters.alerts.alerts import Alerts
 from flows.verbs.decide.decide import decide_cases
-from flows.verbs.desk import Desk
 from flows.verbs.house.reconcile import reconcile
+from flows.verbs.services import Services
 from tests.builders import small_case_type, small_history, small_settings
 from tests.faults.hub import CHAMPION, NAME, NOW, PREVIOUS, Hub, make_hub, register, small_model
 
@@ -57,8 +57,8 @@ def files_opened() -> Iterator[list[str]]:
 
 
 def opened_at(home: Path) -> Hub:
-    desk = Desk.at(home, small_settings(), {NAME: small_case_type()}, seed=3)
-    return Hub(replace(desk, alerts=Alerts(home)))
+    services = Services.at(home, small_settings(), {NAME: small_case_type()}, seed=3)
+    return Hub(replace(services, alerts=Alerts(home)))
 
 
 def moved(template: Path, home: Path) -> Hub:
@@ -68,7 +68,7 @@ def moved(template: Path, home: Path) -> Hub:
 
 
 def decided(hub: Hub) -> pd.DataFrame:
-    return decide_cases(hub.started_anew().desk, NAME, small_history(days=1, seed=9), NOW)
+    return decide_cases(hub.started_anew().services, NAME, small_history(days=1, seed=9), NOW)
 
 
 def everything_in(folder: Path) -> dict[str, bytes]:
@@ -96,7 +96,7 @@ def test_a_moved_home_decides_and_reconciles_as_before(
     if not copies:
         hub.forget_copies()
     assert set(decided(hub)["action"]) == {"auto_pass", "auto_block", "escalate"}
-    told = reconcile(hub.desk, NOW)
+    told = reconcile(hub.services, NOW)
     assert told["alarms"] == []
     assert [one["loads"] for one in told["models"]] == [True, True]
     for version in (PREVIOUS, CHAMPION):
@@ -109,7 +109,7 @@ def test_people_are_told_once_that_the_home_was_moved(
     """With the number of records: an experiment, a run and twice a version for each of three."""
     hub = moved(hub_template, tmp_path / "moved")
     for _ in range(2):
-        hub.started_anew().desk.registry.aliases(NAME)
+        hub.started_anew().services.registry.aliases(NAME)
     told = [one.getMessage() for one in caplog.records if "was moved or copied" in one.getMessage()]
     assert len(told) == 1
     assert f"{1 + 3 + 3 + 3} of MLflow's records" in told[0]
@@ -127,8 +127,8 @@ def test_a_copy_opens_nothing_of_the_original_and_leaves_it_as_it_was(
         if not copies:
             hub.forget_copies()
         decided(hub)
-        reconcile(hub.desk, NOW)
-        register(hub.desk, small_model(5))
+        reconcile(hub.services, NOW)
+        register(hub.services, small_model(5))
     assert any(str(tmp_path / "copy") in one for one in opened)
     assert [one for one in opened if str(original) in one] == []
     assert everything_in(original) == before
@@ -144,7 +144,7 @@ def test_a_copy_without_its_models_says_so_though_the_original_has_them(
     hub.forget_copies()
     shutil.rmtree(tmp_path / "copy" / "mlflow" / "artifacts")
     with pytest.raises(GateRefused) as refused:
-        hub.started_anew().desk.registry.load(NAME, CHAMPION, hub.digest(CHAMPION))
+        hub.started_anew().services.registry.load(NAME, CHAMPION, hub.digest(CHAMPION))
     assert f"{tmp_path / 'copy' / 'mlflow' / 'artifacts'}" in str(refused.value)
     assert f"There is no copy of it in {tmp_path / 'copy' / 'models'}" in str(refused.value)
     assert set(decided(hub)["action"]) == {"escalate"}
@@ -153,9 +153,9 @@ def test_a_copy_without_its_models_says_so_though_the_original_has_them(
 def test_the_original_goes_on_as_before_beside_its_copy(original: Path, tmp_path: Path) -> None:
     """Its records still name its own files."""
     shutil.copytree(original, tmp_path / "copy")
-    reconcile(opened_at(tmp_path / "copy").desk, NOW)
+    reconcile(opened_at(tmp_path / "copy").services, NOW)
     hub = opened_at(original)
-    assert reconcile(hub.desk, NOW)["alarms"] == []
+    assert reconcile(hub.services, NOW)["alarms"] == []
     assert hub.file(CHAMPION).is_relative_to(original)
 
 
@@ -170,7 +170,7 @@ def test_one_version_that_was_pointed_elsewhere_is_not_mended_by_a_move(
         elsewhere,
         elsewhere,
     )
-    (alarm,) = reconcile(hub.desk, NOW)["alarms"]
+    (alarm,) = reconcile(hub.services, NOW)["alarms"]
     assert "version 2: MLflow names" in alarm
     assert "No request was made." in alarm
 
@@ -184,12 +184,12 @@ def test_a_home_of_any_name_works_and_can_be_moved(tmp_path: Path, name: str) ->
     hub = opened_at(home)
     before = decided(hub)
     assert set(before["action"]) == {"auto_pass", "auto_block", "escalate"}
-    assert reconcile(hub.desk, NOW)["alarms"] == []
+    assert reconcile(hub.services, NOW)["alarms"] == []
     new = tmp_path / f"{name} moved"
     (tmp_path / name).rename(new)
     hub = opened_at(new / "live")
     hub.forget_copies()
     pd.testing.assert_frame_equal(decided(hub), before)
-    assert reconcile(hub.desk, NOW)["alarms"] == []
+    assert reconcile(hub.services, NOW)["alarms"] == []
     assert [one.name for one in tmp_path.iterdir()] == [new.name]
     assert {one.name for one in new.iterdir()} == {"live"}

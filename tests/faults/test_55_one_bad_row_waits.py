@@ -43,7 +43,7 @@ def test_an_empty_outcomes_table_holds_up_nothing(home: LiveHome) -> None:
     for _ in range(2):
         said = home.ask("night")
         assert said.code == 0, said.out
-    assert home.desk().store.counts("reviews")[1] > 0
+    assert home.services().store.counts("reviews")[1] > 0
 
 
 def test_a_stamp_in_the_repeated_hour_costs_its_row_only(home: LiveHome) -> None:
@@ -64,4 +64,4 @@ def test_a_stamp_in_the_repeated_hour_costs_its_row_only(home: LiveHome) -> None
     said = home.ask("night", "--json")
     assert said.code == 0, said.out
     assert '"stamps_are_present": 1' in said.out
-    assert home.desk().store.counts("reviews")[1] > 0
+    assert home.services().store.counts("reviews")[1] > 0

@@ -16,10 +16,10 @@ import pytest
 
 from flows.verbs.certify.generation import current_generation
 from flows.verbs.decide.decide import decide_cases
-from flows.verbs.desk import Desk
 from flows.verbs.evidence.truth import load_book
 from flows.verbs.intake.admit import admit_batch
 from flows.verbs.learn.train import retrain
+from flows.verbs.services import Services
 from models.hub import EntryKind
 from models.simulation import RevealedHistory
 from tests.builders import small_case_type, small_history, small_settings, with_mlflow
@@ -28,61 +28,61 @@ from tests.flows.adapters.killing import killed_at
 NAME = "small_case"
 
 
-def taught(home: Path) -> tuple[Desk, RevealedHistory]:
+def taught(home: Path) -> tuple[Services, RevealedHistory]:
     """A desk with a fully reviewed past of a simulated history, and no model yet."""
     kinds = {NAME: small_case_type()}
-    desk = Desk.at(with_mlflow(home), small_settings(), kinds, seed=3)
+    services = Services.at(with_mlflow(home), small_settings(), kinds, seed=3)
     upstream = RevealedHistory(small_history(days=24), kinds, 20, step_days=1)
     (past,) = upstream.warm_up()
-    known(desk, upstream, decide_cases(desk, NAME, past, upstream.start), 0)
-    return desk, upstream
+    known(services, upstream, decide_cases(services, NAME, past, upstream.start), 0)
+    return services, upstream
 
 
-def known(desk: Desk, upstream: RevealedHistory, decided, step: int) -> None:
+def known(services: Services, upstream: RevealedHistory, decided, step: int) -> None:
     at = upstream.start + step * upstream.step
     upstream.note(decided)
-    admit_batch(desk, "decisions", decided, at, source="walk decisions")
+    admit_batch(services, "decisions", decided, at, source="walk decisions")
     outcomes = upstream.deliveries(at)["outcomes"]
-    admit_batch(desk, "outcomes", outcomes, at, source="walk outcomes")
+    admit_batch(services, "outcomes", outcomes, at, source="walk outcomes")
 
 
-def generations(desk: Desk) -> int:
-    kinds = [entry.kind for entry in desk.ledger.history(NAME)]
+def generations(services: Services) -> int:
+    kinds = [entry.kind for entry in services.ledger.history(NAME)]
     return kinds.count(EntryKind.GENERATION_STARTED)
 
 
 def test_the_same_retrain_again_makes_no_second_challenger(tmp_path: Path) -> None:
     """Also a day later, while nothing came in; what was held back from the first is not learned."""
-    desk, upstream = taught(tmp_path / "home")
-    first = retrain(desk, load_book(desk, upstream.start), NAME)
-    under_test = current_generation(desk, NAME)
+    services, upstream = taught(tmp_path / "home")
+    first = retrain(services, load_book(services, upstream.start), NAME)
+    under_test = current_generation(services.ledger, services.case_types, NAME)
     for _ in range(2):
-        again = retrain(desk, load_book(desk, upstream.start), NAME)
+        again = retrain(services, load_book(services, upstream.start), NAME)
         assert (again.filed, again.version) == (False, None)
         assert again.note.startswith("Nothing came in since the retrain of ")
         assert f"version {first.version} stays under test" in again.note
-    assert current_generation(desk, NAME) == under_test
-    assert generations(desk) == 1
+    assert current_generation(services.ledger, services.case_types, NAME) == under_test
+    assert generations(services) == 1
 
 
 @pytest.mark.parametrize("point", ["evidence.before_commit", "evidence.committed"])
 def test_a_killed_retrain_is_asked_again_and_has_every_score(tmp_path: Path, point: str) -> None:
     """Without them the cases that were decided before would be missing from its proof for ever: the
     ledger, once told, refuses the same retrain."""
-    desk, upstream = taught(tmp_path / "home")
-    ask = partial(retrain, desk, load_book(desk, upstream.start), NAME)
+    services, upstream = taught(tmp_path / "home")
+    ask = partial(retrain, services, load_book(services, upstream.start), NAME)
     assert killed_at(point, ask) == signal.SIGKILL
-    assert generations(desk) == 0
+    assert generations(services) == 0
     again = ask()
     assert (again.filed, again.version) == (
         True,
         "1",
     )  # the one that was registered before the kill
-    assert generations(desk) == 1
-    generation = current_generation(desk, NAME)
+    assert generations(services) == 1
+    generation = current_generation(services.ledger, services.case_types, NAME)
     assert generation is not None
-    later = desk.store.read("decisions", since=generation.trained_before, stamp="opened_at")
-    scores = desk.store.read("shadow_scores")
+    later = services.store.read("decisions", since=generation.trained_before, stamp="opened_at")
+    scores = services.store.read("shadow_scores")
     assert len(later) > 100
     assert sorted(scores["case_id"]) == sorted(later["case_id"])
     assert set(scores["model_version"]) == {generation.digest}
@@ -90,15 +90,15 @@ def test_a_killed_retrain_is_asked_again_and_has_every_score(tmp_path: Path, poi
 
 def test_new_rows_or_another_way_of_fitting_are_another_retrain(tmp_path: Path) -> None:
     """Four days later there is something to learn; and so there is with fewer rounds."""
-    desk, upstream = taught(tmp_path / "home")
-    retrain(desk, load_book(desk, upstream.start), NAME)
-    fewer = replace(desk, training=desk.training.model_copy(update={"rounds": 20}))
+    services, upstream = taught(tmp_path / "home")
+    retrain(services, load_book(services, upstream.start), NAME)
+    fewer = replace(services, training=services.training.model_copy(update={"rounds": 20}))
     other = retrain(fewer, load_book(fewer, upstream.start), NAME)
     assert other.version is not None
     for step in range(upstream.steps):
         (cases,) = upstream.arrivals(step)
         at = upstream.start + step * upstream.step
-        known(desk, upstream, decide_cases(desk, NAME, cases, at), step + 1)
+        known(services, upstream, decide_cases(services, NAME, cases, at), step + 1)
     later = upstream.start + upstream.steps * upstream.step + timedelta(days=1)
-    new = retrain(desk, load_book(desk, later), NAME)
+    new = retrain(services, load_book(services, later), NAME)
     assert new.version is not None

@@ -18,6 +18,7 @@ import pytest
 
 from flows.adapters.evidence.evidence_erasure import tokens_of
 from flows.verbs import live
+from flows.verbs.record import dossier_files
 from tests.faults.house import NAME, built, everything_escalates
 from tests.faults.team import Team, beside, shares, team
 from tests.faults.test_50_audit_secret import all_agree, drawn
@@ -53,8 +54,10 @@ def test_two_machines_decide_by_one_policy_secret_head_and_model(two: Team) -> N
     all_agree(two.second, before)
     there = drawn(two.second, 1000)
     all_agree(two.first, there)
-    assert two.first.desk().store.digest("decisions") == two.second.desk().store.digest("decisions")
-    assert two.first.desk().store.counts("decisions") == (400, 400, 0)
+    assert two.first.services().store.digest("decisions") == two.second.services().store.digest(
+        "decisions"
+    )
+    assert two.first.services().store.counts("decisions") == (400, 400, 0)
     assert two.first.ask("ledger", "verify").code == two.second.ask("ledger", "verify").code == 0
     assert not (two.second.home / "ledger.head").exists()
     assert (two.share / "ledger.head").exists()
@@ -87,19 +90,19 @@ def test_an_erasure_on_one_machine_reaches_the_store_and_no_other_machine_undoes
     case_id, now = "case-000001", datetime.now(UTC)
     drawn(two.first, 0)
     assert two.hands_over_the_secret().code == 0
-    before = two.second.desk().store.read("decisions")  # a copy, and a decoded one
-    two.second.desk().alerts.send("tried", NAME, f"About {case_id}.", now)
+    before = two.second.services().store.read("decisions")  # a copy, and a decoded one
+    two.second.services().alerts.send("tried", NAME, f"About {case_id}.", now)
     dossier = {"as_of": now.isoformat(), "results": {}, "cases": [case_id, f"{case_id}1"]}
-    live.file_dossier(two.first.desk(), dossier)
+    live.file_dossier(two.first.services(), dossier)
     assert len(stands_in(two.share, case_id)) == 4  # decisions, contributions, an alert, a dossier
     said = two.first.ask("erase", case_id, "--reason", "Asked for.", "--yes", by="ana")
     assert said.code == 0, said.err
     assert "Other machines of the team" in said.out
     assert stands_in(two.share, case_id) == [] == stands_in(two.first.home, case_id)
-    told = live.last_dossier(two.second.desk())
+    told = dossier_files.last_dossier(two.second.services().home, two.second.services().shared)
     assert told is not None
     assert told["cases"] == ["(erased)", f"{case_id}1"]
-    rows = two.second.desk().store.read("decisions")
+    rows = two.second.services().store.read("decisions")
     assert len(rows) == len(before) == 200
     assert set(before["case_id"]) - set(rows["case_id"]) == {case_id}
     # The other machine: the old part and its own alert are left, and come back nowhere.
@@ -121,7 +124,7 @@ def test_killed_in_an_erasure_the_same_command_goes_on_at_the_store(
 ) -> None:
     two, case_id = team(tmp_path, monkeypatch, None), "case-000001"
     drawn(two.first, 0)
-    two.first.desk().alerts.send("tried", NAME, f"About {case_id}.", datetime.now(UTC))
+    two.first.services().alerts.send("tried", NAME, f"About {case_id}.", datetime.now(UTC))
 
     def erase():
         return two.first.ask("erase", case_id, "--reason", "Asked for.", "--yes", by="ana")
@@ -130,22 +133,28 @@ def test_killed_in_an_erasure_the_same_command_goes_on_at_the_store(
     said = erase()
     assert said.code == (2 if point == "entered" and "Nothing is kept" in said.err else 0), said.err
     assert stands_in(two.share, case_id) == [] == stands_in(two.first.home, case_id)
-    assert two.first.desk().store.eraser.unfinished() == []
-    assert len(two.first.desk().store.read("decisions")) == 200
+    assert two.first.services().store.eraser.unfinished() == []
+    assert len(two.first.services().store.read("decisions")) == 200
 
 
 def test_alerts_and_dossiers_are_of_all_machines(two: Team) -> None:
     now = datetime.now(UTC)
-    two.first.desk().alerts.send("first", NAME, "From the first machine.", now)
-    two.second.desk().alerts.send("second", NAME, "From the second machine.", now)
+    two.first.services().alerts.send("first", NAME, "From the first machine.", now)
+    two.second.services().alerts.send("second", NAME, "From the second machine.", now)
     for one in (two.first, two.second):
-        assert [alert["kind"] for alert in one.desk().alerts.recent(2)] == ["second", "first"]
-    live.file_dossier(two.first.desk(), {"as_of": now.isoformat(), "results": {}, "by": "first"})
-    told = live.last_dossier(two.second.desk())
+        assert [alert["kind"] for alert in one.services().alerts.recent(2)] == ["second", "first"]
+    live.file_dossier(
+        two.first.services(), {"as_of": now.isoformat(), "results": {}, "by": "first"}
+    )
+    told = dossier_files.last_dossier(two.second.services().home, two.second.services().shared)
     assert told is not None
     assert told["by"] == "first"
-    live.file_dossier(two.second.desk(), {"as_of": now.isoformat(), "results": {}, "by": "second"})
-    assert (live.last_dossier(two.first.desk()) or {})["by"] == "second"
+    live.file_dossier(
+        two.second.services(), {"as_of": now.isoformat(), "results": {}, "by": "second"}
+    )
+    assert (
+        dossier_files.last_dossier(two.first.services().home, two.first.services().shared) or {}
+    )["by"] == "second"
 
 
 def test_a_step_of_one_machine_is_seen_by_the_other(two: Team) -> None:
@@ -265,7 +274,7 @@ def test_what_lies_in_one_home_alone_is_named_and_then_shared(
     assert said.code == 0, said.out
     assert "evidence parts: 2, models: 1" in said.out
     assert two.hands_over_the_secret().code == 0
-    all_agree(two.second, two.first.desk().store.read("decisions"))
+    all_agree(two.second, two.first.services().store.read("decisions"))
     drawn(two.second, 1000)
 
 

@@ -29,10 +29,10 @@ from flows.adapters.sql.database import open_database, writing
 from flows.adapters.tables.sources import read_source
 from flows.verbs.decide.decide_once import decide_once
 from flows.verbs.decide.export_serving import export_serving
-from flows.verbs.desk import Desk
 from flows.verbs.govern.brakes import halt
 from flows.verbs.intake.admit import admit_batch
 from flows.verbs.record.explain import explain
+from flows.verbs.services import Services
 from models.hub import AuditPlan
 from models.hub.policies.case_rules import broken_rules, opened_stamps
 from models.risk.cells import read_cells
@@ -56,22 +56,22 @@ def url(tmp_path: Path, request: pytest.FixtureRequest) -> str | None:
 
 
 @pytest.fixture
-def desk(advised: Advised, tmp_path: Path, url: str | None) -> Desk:
-    desk = live_desk(advised, tmp_path / "home", url)
-    promoted(desk, advised, NOW - timedelta(hours=2))
-    return desk
+def services(advised: Advised, tmp_path: Path, url: str | None) -> Services:
+    services = live_desk(advised, tmp_path / "home", url)
+    promoted(services, advised, NOW - timedelta(hours=2))
+    return services
 
 
 @pytest.fixture
 def served(
-    desk: Desk, tmp_path: Path, url: str | None, monkeypatch: pytest.MonkeyPatch
+    services: Services, tmp_path: Path, url: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> ServedPolicy:
     """The exported folder as MLflow would load it, asking the ledger with every request."""
     monkeypatch.setattr(served_policy, "POLL_SECONDS", 0.0)
-    told = export_serving(desk, CASE_TYPE, tmp_path / "served", NOW - timedelta(hours=1))
+    told = export_serving(services, CASE_TYPE, tmp_path / "served", NOW - timedelta(hours=1))
     address = url or told.ledger
     assert address is not None
-    environment = {"RATCHET_AUDIT_KEY": desk.audit_secret, "RATCHET_LEDGER": address}
+    environment = {"RATCHET_AUDIT_KEY": services.secrets.in_force(), "RATCHET_LEDGER": address}
     policy = ServedPolicy()
     policy._pinned = read_pinned(told.folder / "pinned", environment)
     policy._watch = watch_of(told.folder / "pinned", environment)
@@ -101,7 +101,7 @@ def test_a_server_and_decide_have_the_same_rules(
     cases = cases.astype({"priority": "Int64", "case_id": object})
     for name, row, data in wrong:
         cases.loc[row, name] = data.draw(WRONG[name])
-    kinds = {CASE_TYPE: advised.desk.case_types[CASE_TYPE]}
+    kinds = {CASE_TYPE: advised.services.case_types[CASE_TYPE]}
     judged = admit(cases, CASES, AdmissionContext(now=NOW, case_types=kinds))
     assert not judged.failed
     read = read_cells(cases, kinds[CASE_TYPE].features)
@@ -137,7 +137,7 @@ def test_one_wrong_row_fails_no_other(served: ServedPolicy, advised: Advised) ->
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_served_decisions_come_home(
-    served: ServedPolicy, desk: Desk, advised: Advised, tmp_path: Path, ending: str
+    served: ServedPolicy, services: Services, advised: Advised, tmp_path: Path, ending: str
 ) -> None:
     """An answer is a row of decisions: as a file of answers they are admitted, and explained."""
     cases = new_cases(advised, NOW, 100)
@@ -147,44 +147,46 @@ def test_served_decisions_come_home(
     source = SourceSettings.model_validate(
         {"name": "answers", "kind": "decisions", "path": str(file)}
     )
-    batch = admit_batch(desk, "decisions", read_source(source), datetime.now(UTC), source="home")
+    batch = admit_batch(
+        services, "decisions", read_source(source), datetime.now(UTC), source="home"
+    )
     assert (batch.admitted, batch.quarantined) == (100, 0), batch.report
-    one = explain(desk, str(cases["case_id"].iloc[0]))
+    one = explain(services, str(cases["case_id"].iloc[0]))
     assert one["again"]["agrees_in_all"]
 
 
 def test_a_halt_reaches_the_server_and_its_escalations_come_home(
-    served: ServedPolicy, desk: Desk, advised: Advised
+    served: ServedPolicy, services: Services, advised: Advised
 ) -> None:
     """From the next look at the ledger on."""
     cases = new_cases(advised, NOW, 60)
     assert "halted" not in set(answers(served, cases)["override"])
-    halt(desk, CASE_TYPE, "olga", "a wave of takeovers", NOW)
+    halt(services.ledger, services.case_types, CASE_TYPE, "olga", "a wave of takeovers", NOW)
     told = answers(served, cases)
     assert (set(told["override"]), set(told["action"])) == ({"halted"}, {"escalate"})
     told["opened_at"], told["decided_at"] = (
         pd.to_datetime(told[name]) for name in ("opened_at", "decided_at")
     )
-    batch = admit_batch(desk, "decisions", told, datetime.now(UTC), source="home")
+    batch = admit_batch(services, "decisions", told, datetime.now(UTC), source="home")
     assert (batch.admitted, batch.quarantined) == (60, 0), batch.report
 
 
 def test_a_server_left_behind_decides_nothing(
-    served: ServedPolicy, desk: Desk, advised: Advised
+    served: ServedPolicy, services: Services, advised: Advised
 ) -> None:
     """Another policy is live: what it would have passed goes to people, and comes home as such."""
     cases = new_cases(advised, NOW, 60)
-    promoted(desk, advised, NOW, audit=AuditPlan(0.5))
+    promoted(services, advised, NOW, audit=AuditPlan(0.5))
     told = answers(served, cases)
     assert (set(told["override"]), set(told["action"])) == ({"policy_superseded"}, {"escalate"})
     told["opened_at"], told["decided_at"] = (
         pd.to_datetime(told[name]) for name in ("opened_at", "decided_at")
     )
-    batch = admit_batch(desk, "decisions", told, datetime.now(UTC), source="home")
+    batch = admit_batch(services, "decisions", told, datetime.now(UTC), source="home")
     assert (batch.admitted, batch.quarantined) == (60, 0), batch.report
     passed = told.assign(action="auto_pass", propensity=0.25, recommendation="pass", override="")
     passed["case_id"] = "x" + passed["case_id"]
-    batch = admit_batch(desk, "decisions", passed, datetime.now(UTC), source="forged")
+    batch = admit_batch(services, "decisions", passed, datetime.now(UTC), source="forged")
     assert batch.admitted == 0
 
 
@@ -208,10 +210,15 @@ DAMAGE = {
 
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_ledger_that_cannot_be_trusted_withholds_everything(
-    served: ServedPolicy, desk: Desk, advised: Advised, tmp_path: Path, url: str | None, damage: str
+    served: ServedPolicy,
+    services: Services,
+    advised: Advised,
+    tmp_path: Path,
+    url: str | None,
+    damage: str,
 ) -> None:
     """Cut, edited before the server started, emptied, gone."""
-    address = url or f"sqlite:///{desk.home / 'ledger.db'}"
+    address = url or f"sqlite:///{services.home / 'ledger.db'}"
     if damage != "an edited entry":  # what was read intact is not read again
         assert "ledger_unreadable" not in set(
             answers(served, new_cases(advised, NOW, 9))["override"]
@@ -237,7 +244,7 @@ def test_without_the_ledgers_file_nothing_is_decided_and_no_file_is_made(
 
 
 def test_a_halted_case_is_escalated_by_decide_though_it_was_served_before(
-    served: ServedPolicy, desk: Desk, advised: Advised
+    served: ServedPolicy, services: Services, advised: Advised
 ) -> None:
     """What a server said is evidence, and no decision of `ratchet decide`."""
     cases = new_cases(advised, NOW, 30)
@@ -245,8 +252,15 @@ def test_a_halted_case_is_escalated_by_decide_though_it_was_served_before(
     told["opened_at"], told["decided_at"] = (
         pd.to_datetime(told[name]) for name in ("opened_at", "decided_at")
     )
-    batch = admit_batch(desk, "decisions", told, datetime.now(UTC), source="home")
+    batch = admit_batch(services, "decisions", told, datetime.now(UTC), source="home")
     assert batch.admitted == 30, batch.report
-    halt(desk, CASE_TYPE, "olga", "a wave of takeovers", datetime.now(UTC))
-    once = decide_once(desk, CASE_TYPE, cases, None, source="file")
+    halt(
+        services.ledger,
+        services.case_types,
+        CASE_TYPE,
+        "olga",
+        "a wave of takeovers",
+        datetime.now(UTC),
+    )
+    once = decide_once(services, CASE_TYPE, cases, None, source="file")
     assert (once.decided, set(once.decisions["override"])) == (30, {"halted"})

@@ -45,8 +45,8 @@ def test_a_query_without_since_works_every_night(home: LiveHome) -> None:
     for _ in range(2):
         said = home.ask("night")
         assert said.code == 0, said.out
-    counts = home.desk().store.counts("reviews")
-    assert len(home.desk().store.read("reviews")) <= counts[1]
+    counts = home.services().store.counts("reviews")
+    assert len(home.services().store.read("reviews")) <= counts[1]
 
 
 def test_a_database_that_is_down_fails_its_delivery_and_no_other(home: LiveHome) -> None:
@@ -57,7 +57,7 @@ def test_a_database_that_is_down_fails_its_delivery_and_no_other(home: LiveHome)
     assert said.out.startswith("Failed: reviews. Done: ")
     assert "does not answer" in said.out
     assert "hush" not in said.out + said.err
-    assert home.desk().store.counts("decisions")[1] > 0
+    assert home.services().store.counts("decisions")[1] > 0
 
 
 def test_an_infinite_stamp_costs_its_row_only(home: LiveHome) -> None:

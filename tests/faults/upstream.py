@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from configs.settings import load_settings
-from flows.verbs.desk import Desk
+from flows.verbs.services import Services
 from models.hub import EntryKind
 from tests.flows.commands.live_home import LiveHome, Said
 from tests.live_sources import write_live_sources
@@ -68,20 +68,20 @@ class Upstream:
         """The table's file, by hand."""
         return self.ask("admit", str(self.file(table)), "--contract", table, *more)
 
-    def desk(self) -> Desk:
+    def services(self) -> Services:
         settings = load_settings(env=dict(self.variables))
-        return Desk.at(self.home.home / "live", settings, settings.load_case_types())
+        return Services.at(self.home.home / "live", settings, settings.load_case_types())
 
     def stored(self, table: str) -> pd.DataFrame:
         """What the home holds by now; without columns where there is nothing."""
-        store = self.desk().store
+        store = self.services().store
         return store.read(table) if store.counts(table)[0] else pd.DataFrame()
 
     def rejected(self, table: str) -> pd.DataFrame:
-        return self.desk().store.rejects(table)
+        return self.services().store.rejects(table)
 
     def learned(self) -> list[str]:
         """What the ledger says of models and policies, in order; empty while nothing was learned."""
-        desk = self.desk()
+        services = self.services()
         told = {EntryKind.GENERATION_STARTED, EntryKind.PROPOSED, EntryKind.PROMOTED}
-        return [entry.kind.value for entry in desk.ledger.history() if entry.kind in told]
+        return [entry.kind.value for entry in services.ledger.history() if entry.kind in told]

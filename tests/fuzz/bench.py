@@ -26,9 +26,9 @@ from flows.cli import cli, main
 from flows.verbs import live
 from flows.verbs.decide.decide_file import decide_file
 from flows.verbs.decide.decide_source import decide_new_cases
-from flows.verbs.desk import Desk
 from flows.verbs.intake import admit_file as admit_file_verb
 from flows.verbs.intake.admit import admit_batch, judge_batch
+from flows.verbs.services import Services
 from flows.verbs.walk.open_walk import open_backtest
 from models.vocabulary import CaseType
 from tests.builders import small_settings
@@ -71,10 +71,12 @@ class Bench:
             )
         )
         self.settings = small_settings()
-        self.desk = Desk.at(folder / "home" / "live", self.settings, builders.CASE_TYPES)
+        self.services = Services.at(folder / "home" / "live", self.settings, builders.CASE_TYPES)
         # Opening the desk takes longer than most inputs do; what is opened has no state of its own.
-        self._stack.enter_context(patch.object(live, "open_desk", lambda *_: self.desk))
-        self._stack.enter_context(patch.object(admit_file_verb, "open_desk", lambda *_: self.desk))
+        self._stack.enter_context(patch.object(live, "open_desk", lambda *_: self.services))
+        self._stack.enter_context(
+            patch.object(admit_file_verb, "open_desk", lambda *_: self.services)
+        )
         for name in strategies.CONTRACTS:
             rows = strategies.long_history() if name == "history" else strategies.batch(name)
             if name == "cases":
@@ -121,8 +123,8 @@ class Bench:
         if draw.random() < 0.3:
             path = self.folder / f"{self.used}-cases.csv"
             rows.to_csv(path, index=False)
-            desk = dataclasses.replace(self.desk, case_types={case_type.name: case_type})
-            told = decide_file(desk, path, case_type.name, None, datetime.now(UTC)).counts()
+            services = dataclasses.replace(self.services, case_types={case_type.name: case_type})
+            told = decide_file(services, path, case_type.name, None, datetime.now(UTC)).counts()
             assert (
                 told["rows_in"]
                 == len(rows)
@@ -144,11 +146,11 @@ class Bench:
         now = datetime.now(UTC)
         with patch.dict(os.environ, {f"RATCHET_SOURCES__{table.upper()}": str(path)}):
             if table == "cases":
-                decide_new_cases(self.desk, now)
+                decide_new_cases(self.services, now)
                 return
-            for delivery in live.load_deliveries(self.desk, now):
+            for delivery in live.load_deliveries(self.services, now):
                 if draw.random() < 0.3:
-                    judge_batch(self.desk, delivery.table, delivery.rows, now)
+                    judge_batch(self.services, delivery.table, delivery.rows, now)
 
     def _settings(self, made: Made, draw: Random) -> Trial:
         folder = self.folder / f"{self.used}-configs"
@@ -160,7 +162,7 @@ class Bench:
         def settle() -> None:
             settings = load_settings("fuzzed", env, folder)
             if draw.random() < 0.15:
-                Desk.at(folder / "home", settings, builders.CASE_TYPES)
+                Services.at(folder / "home", settings, builders.CASE_TYPES)
             if settings.case_types != self.settings.case_types:
                 settings.load_case_types()
 
@@ -235,9 +237,9 @@ class Bench:
             if contract in ("history", "cases"):
                 click.echo(json.dumps(_counts(admit(frame, CONTRACTS[contract], context))))
             elif draw.random() < 0.7:
-                click.echo(json.dumps(_counts(judge_batch(self.desk, contract, frame, now))))
+                click.echo(json.dumps(_counts(judge_batch(self.services, contract, frame, now))))
             else:
-                told = admit_batch(self.desk, contract, frame, now, source=f"fuzz {contract}")
+                told = admit_batch(self.services, contract, frame, now, source=f"fuzz {contract}")
                 click.echo(json.dumps(told.counts()))
 
         return Trial(lambda: command(hold), lambda said: _admitted_sums(said, len(frame)))

@@ -16,12 +16,12 @@ from tests.planted_bias import CASE_TYPE, FEATURE, with_a_model
 def main() -> None:
     """Prints the planted pattern and what each announcement sent, as JSON."""
     moment = live.night_of(None)
-    desk = live.open_desk()
-    with_a_model(desk, moment, biased=True)
-    causes = find_causes(desk, load_book(desk, moment), NightResults())
+    services = live.open_services()
+    with_a_model(services, moment, biased=True)
+    causes = find_causes(services, load_book(services, moment), NightResults())
     findings = [finding for one in causes for finding in one.findings]
     (planted,) = [f for f in findings if (f.case_type, f.subject) == (CASE_TYPE, FEATURE)]
-    sent = [announce(desk, findings, moment) for _ in range(2)]
+    sent = [announce(services, findings, moment) for _ in range(2)]
     sys.stdout.write(json.dumps({"pattern_id": planted.pattern_id, "sent": sent}))
 
 

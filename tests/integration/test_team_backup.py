@@ -18,7 +18,8 @@ import pytest
 from flows.adapters.files.backup_file import MANIFEST
 from flows.adapters.files.shared_store import MARK
 from flows.verbs import live
-from flows.verbs.desk import Desk
+from flows.verbs.record import dossier_files
+from flows.verbs.services import Services
 from tests.faults.house import NAME, House, copied, everything_escalates
 from tests.faults.team import Team, beside, shares, team
 from tests.faults.test_50_audit_secret import all_agree, drawn
@@ -40,13 +41,13 @@ class Saved:
     team: Team
     files: tuple[Path, Path]
     head: Path
-    desk: Desk
+    services: Services
 
     @classmethod
     def of(cls, two: Team, folder: Path) -> Saved:
         machines = enumerate((two.first, two.second))
         files = [backup_of(one, folder / f"{n}.tar", "--with-audit-secret") for n, one in machines]
-        return cls(two, (files[0], files[1]), two.share / "ledger.head", two.first.desk())
+        return cls(two, (files[0], files[1]), two.share / "ledger.head", two.first.services())
 
 
 @pytest.fixture
@@ -75,17 +76,17 @@ def team_at_work(folder: Path, monkeypatch, url: str | None) -> Team:
     assert two.hands_over_the_secret().code == 0
     drawn(two.second, 1000)
     for number, one in enumerate((two.first, two.second)):
-        works(one.desk(), number)
+        works(one.services(), number)
     return two
 
 
-def works(desk: Desk, number: int) -> None:
+def works(services: Services, number: int) -> None:
     now = datetime.now(UTC)
     rows = pd.DataFrame({"case_id": [f"case-{number:06d}"], "review_id": [f"r-{number}"]})
     broken = pd.DataFrame({"case_id": [f"broken-{number}"], "rule": ["verdict_is_known"]})
-    desk.store.append("reviews", rows, broken, key=["review_id"], source="r", received_at=None)
-    desk.alerts.send("tried", NAME, f"From machine {number}.", now)
-    live.file_dossier(desk, {"as_of": now.isoformat(), "results": {}, "by": number})
+    services.store.append("reviews", rows, broken, key=["review_id"], source="r", received_at=None)
+    services.alerts.send("tried", NAME, f"From machine {number}.", now)
+    live.file_dossier(services, {"as_of": now.isoformat(), "results": {}, "by": number})
 
 
 def backup_of(house: House, to: Path, *more: str) -> Path:
@@ -126,7 +127,7 @@ class Place:
         return House(LiveHome(self.folder / home, house.live.tokens), house.wide, house.narrow)
 
 
-def same(one: Desk, other: Desk) -> None:
+def same(one: Services, other: Services) -> None:
     """Ledger and evidence to the last row, as they are read."""
     assert one.ledger.history() == other.ledger.history()
     for table in TABLES:
@@ -174,7 +175,7 @@ def lone(tmp_path_factory: pytest.TempPathFactory) -> tuple[House, Path]:
             here.delenv(f"RATCHET_{name}")
         house = copied(folder / "one")
         drawn(house, 0)
-        works(house.desk(), 1)
+        works(house.services(), 1)
         return house, backup_of(house, folder / "b.tar", "--with-audit-secret")
 
 
@@ -202,10 +203,12 @@ def test_either_machine_saves_the_team_and_both_work_on_what_was_restored(
     first, second = (place.house(saved.team.first, home) for home in ("home", "another"))
     assert Team(first, second, place.share).hands_over_the_secret().code == 0
     assert first.ask("join", by="ana").code == 0
-    assert first.desk().store.not_shared() == {}
-    same(second.desk(), saved.desk)
-    assert second.desk().alerts.recent(50) == saved.desk.alerts.recent(50)
-    assert live.last_dossier(second.desk()) == live.last_dossier(saved.desk)
+    assert first.services().store.not_shared() == {}
+    same(second.services(), saved.services)
+    assert second.services().alerts.recent(50) == saved.services.alerts.recent(50)
+    assert dossier_files.last_dossier(
+        second.services().home, second.services().shared
+    ) == dossier_files.last_dossier(saved.services.home, saved.services.shared)
     all_agree(second, drawn(first, 2000))
     assert first.ask("ledger", "verify").code == second.ask("ledger", "verify").code == 0
     # A machine that still names the old store is told so.
@@ -234,10 +237,12 @@ def test_a_team_without_its_head_waits_for_two_approvers_on_the_other_database(
     drawn(back, 3000)
     refused = back.ask("people", "add", "eve", "--role", "approver", by="ola")
     assert refused.code == 3
-    works(back.desk(), 9)  # numbered by the new database, after what was brought
-    assert back.desk().store.counts("reviews")[2] == saved.desk.store.counts("reviews")[2] + 1
+    works(back.services(), 9)  # numbered by the new database, after what was brought
+    assert (
+        back.services().store.counts("reviews")[2] == saved.services.store.counts("reviews")[2] + 1
+    )
     assert back.ask("ledger", "verify").code == 0
-    assert back.desk().ledger.history()[:-2] == saved.desk.ledger.history()
+    assert back.services().ledger.history()[:-2] == saved.services.ledger.history()
 
 
 def test_one_machines_backup_makes_a_team(
@@ -247,22 +252,24 @@ def test_one_machines_backup_makes_a_team(
     dossiers, alerts and MLflow's records lie where both machines find them."""
     one, file = lone
     assert not any(name.startswith("shared/") for name in digests(file))
-    before = one.desk()
+    before = one.services()
     place = Place(tmp_path / "new", monkeypatch, empty(POSTGRES), with_store=True)
     said = place.restore(one, file, "--head", str(one.home / "ledger.head"))
     assert (said.code, "MLflow's database lies at" in said.out) == (0, True), said.err
     there = Team(place.house(one), place.house(one, "another"), place.share)
     assert there.hands_over_the_secret().code == 0
     assert there.first.ask("join", by="ana").code == 0
-    desk = there.second.desk()
-    same(desk, before)
-    assert live.last_dossier(desk) == live.last_dossier(before)
-    assert [one.get("sentence") for one in desk.alerts.recent(50)] == [
+    services = there.second.services()
+    same(services, before)
+    assert dossier_files.last_dossier(services.home, services.shared) == dossier_files.last_dossier(
+        before.home, before.shared
+    )
+    assert [one.get("sentence") for one in services.alerts.recent(50)] == [
         one.get("sentence") for one in before.alerts.recent(50)
     ]
     drawn(there.second, 1000)
-    policy = desk.ledger.live_policy(NAME)
-    desk.registry.check_files(NAME, str(policy.model_version), str(policy.model_digest))
+    policy = services.ledger.live_policy(NAME)
+    services.registry.check_files(NAME, str(policy.model_version), str(policy.model_digest))
 
 
 @pytest.mark.parametrize(("kind", "url"), [(SQLITE, POSTGRES), (POSTGRES, None)])
@@ -276,14 +283,16 @@ def test_a_teams_backup_makes_a_home_that_is_alone(
     )
     said = place.restore(saved.team.first, saved.files[1], "--head", str(saved.head))
     assert (said.code, "no store is named" in said.out) == (0, True), said.err
-    desk = place.house(saved.team.first).desk()
-    assert desk.shared is None
-    same(desk, saved.desk)
-    assert live.last_dossier(desk) == live.last_dossier(saved.desk)
-    assert desk.alerts.recent(50) == saved.desk.alerts.recent(50)
+    services = place.house(saved.team.first).services()
+    assert services.shared is None
+    same(services, saved.services)
+    assert dossier_files.last_dossier(services.home, services.shared) == dossier_files.last_dossier(
+        saved.services.home, saved.services.shared
+    )
+    assert services.alerts.recent(50) == saved.services.alerts.recent(50)
     drawn(place.house(saved.team.first), 2000)
-    policy = desk.ledger.live_policy(NAME)
-    desk.registry.check_files(NAME, str(policy.model_version), str(policy.model_digest))
+    policy = services.ledger.live_policy(NAME)
+    services.registry.check_files(NAME, str(policy.model_version), str(policy.model_digest))
 
 
 def test_what_is_missing_or_not_empty_is_named(
@@ -356,8 +365,8 @@ def test_killed_anywhere_the_same_restore_goes_on_and_nobody_works_on_a_half(
     back = place.house(two.first)
     assert sorted(one.name for one in back.live.home.iterdir()) == ["live"]
     assert (back.home / "audit.key").exists()
-    same(other.desk(), saved.desk)
-    assert other.desk().store.not_shared() == {}
+    same(other.services(), saved.services)
+    assert other.services().store.not_shared() == {}
     assert other.ask("ledger", "verify").code == 0
 
 

@@ -35,8 +35,8 @@ NAME = "ato"
 
 def files_proposal(home: LiveHome, boundary: Boundary) -> str:
     """As a night proposes that has enough evidence; its id."""
-    desk = home.desk()
-    generation = current_generation(desk, NAME)
+    services = home.services()
+    generation = current_generation(services.ledger, services.case_types, NAME)
     assert generation is not None
     policy = Policy(
         case_type=NAME,
@@ -48,12 +48,12 @@ def files_proposal(home: LiveHome, boundary: Boundary) -> str:
         boundary=boundary,
     )
     now = datetime.now(UTC)
-    said = desk.ledger.submit(
+    said = services.ledger.submit(
         Propose(
             case_type=NAME,
             policy=policy,
             actor=NIGHT,
-            base_version=last_version(desk, NAME),
+            base_version=last_version(services.ledger, NAME),
             evidence_digest="e" * 64,
             evidence_since=now - timedelta(hours=1),
             evidence_until=now - timedelta(hours=1),
@@ -67,7 +67,7 @@ def files_proposal(home: LiveHome, boundary: Boundary) -> str:
 
 def decides(home: LiveHome, start: int) -> pd.DataFrame:
     file, out = home.home / f"cases-{start}.parquet", home.home / f"to-{start}.parquet"
-    cases(home.desk(), start, 200).to_parquet(file, index=False)
+    cases(home.services(), start, 200).to_parquet(file, index=False)
     said = home.ask("decide", str(file), "--case-type", NAME, "--to", str(out))
     assert said.code == 0, said.err
     return pd.read_parquet(out)
@@ -81,7 +81,7 @@ def goes_on_from_its_backup(
     folder.mkdir()
     said = home.ask("backup", "--to", str(folder / "b.tar"), "--with-audit-secret")
     assert said.code == 0, said.err
-    before = home.desk()
+    before = home.services()
     shares(folder, monkeypatch, url)
     for name, file in sources.items():
         monkeypatch.setenv(name, file)
@@ -92,9 +92,9 @@ def goes_on_from_its_backup(
     a, b = LiveHome(folder / "a", home.tokens), LiveHome(folder / "b", home.tokens)
     assert a.ask("audit-key", "export", "--to", str(folder / "secret.json")).code == 0
     assert b.ask("join", "--audit-key", str(folder / "secret.json"), by="ben").code == 0
-    assert b.desk().ledger.history() == before.ledger.history()
+    assert b.services().ledger.history() == before.ledger.history()
     for table in ("decisions", "reviews", "outcomes"):
-        assert b.desk().store.digest(table) == before.store.digest(table)
+        assert b.services().store.digest(table) == before.store.digest(table)
     told = json.loads(b.ask("night", "--json").out)
     assert told["rows_new"] == 0
     proposal = files_proposal(a, Boundary(0.25, 0.75))
@@ -160,9 +160,9 @@ def test_two_machines_take_turns(
     for home in (a, b):
         assert home.ask("join", by="ana").code == 0
         assert home.ask("ledger", "verify").code == 0
-    desks = [home.desk() for home in (a, b)]
+    desks = [home.services() for home in (a, b)]
     for table in ("decisions", "reviews", "outcomes"):
-        assert len({desk.store.digest(table) for desk in desks}) == 1
+        assert len({services.store.digest(table) for services in desks}) == 1
         assert len(desks[0].store.read(table)) == len(desks[1].store.read(table)) > 0
     assert desks[0].ledger.history() == desks[1].ledger.history()
     assert desks[0].alerts.recent(50) == desks[1].alerts.recent(50)

@@ -468,8 +468,10 @@ class LedgerMachine(RuleBasedStateMachine):
         wanted = dict(zip(("champion", "previous"), last, strict=False))
         found = self.registry.aliases("ato")
         wrong = {one for one in ("champion", "previous") if found.get(one) != wanted.get(one)}
-        desk = SimpleNamespace(ledger=self.hub.ledger, registry=self.registry)
-        assert {one.alias for one in project_aliases(desk, "ato")} == wrong
+        services = SimpleNamespace(ledger=self.hub.ledger, registry=self.registry)
+        assert {
+            one.alias for one in project_aliases(services.ledger, services.registry, "ato")
+        } == wrong
         assert self.registry.aliases("ato") == wanted
 
     @invariant()

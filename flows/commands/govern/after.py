@@ -34,10 +34,10 @@ def look_back(case_type: str, to: Path | None, as_json: bool) -> None:
     if to is not None:
         refuse_suffix(to)
         refuse_outputs([], {"--to": to})
-    desk, now = live.open_desk(), datetime.now(UTC)
-    found = look_backs(desk, case_type, now)
+    services, now = live.open_services(), datetime.now(UTC)
+    found = look_backs(services, case_type, now)
     cases = waiting_cases(found)
-    fits = within_sla(desk, case_type, found, now)
+    fits = within_sla(services.store, services.case_types, case_type, found, now)
     if to is not None:
         hand_out(cases, to)
     if as_json:
@@ -85,7 +85,7 @@ def audit_period(
         refuse_suffix(to)
         refuse_outputs([], {"--next": to})
     told = judge(
-        live.open_desk(),
+        live.open_services(),
         case_type,
         since,
         until,
@@ -128,7 +128,7 @@ def export_certificate(case_type: str, to: Path, verifier: Path | None) -> None:
     from flows.verbs.certify.certificate import export_certificate as export
 
     refuse_outputs([], {"--to": to, "--verifier": verifier})
-    told = export(live.open_desk(), case_type, datetime.now(UTC))
+    told = export(live.open_services(), case_type, datetime.now(UTC))
     text = json.dumps(told, indent=1) + "\n"
     write_atomically(to, lambda file: file.write(text.encode("ascii")))
     click.echo(

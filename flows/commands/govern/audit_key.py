@@ -34,17 +34,19 @@ def rotate(reason: str, lost: bool, actor: str | None, as_json: bool) -> None:
     import os
 
     from flows.verbs import live
-    from flows.verbs.desk import AUDIT_KEY_FILE, AUDIT_KEY_VARIABLE
     from flows.verbs.govern.audit_secret import rotate as change
+    from flows.verbs.services import AUDIT_KEY_FILE, AUDIT_KEY_VARIABLE
 
-    desk = live.open_desk()
-    person = asked_by(desk, actor)
-    entry = change(desk, person.name, reason, datetime.now(UTC), lost=lost)
+    services = live.open_services()
+    person = asked_by(services, actor)
+    entry = change(
+        services.ledger, services.secrets, person.name, reason, datetime.now(UTC), lost=lost
+    )
     told = (
         "Audits are drawn with another secret from now on. Export served folders again; give "
         f"other machines of this database the new {AUDIT_KEY_FILE} (`ratchet audit-key export`)."
     )
-    if os.environ.get(AUDIT_KEY_VARIABLE) and live.open_desk().secrets.trouble():
+    if os.environ.get(AUDIT_KEY_VARIABLE) and live.open_services().secrets.trouble():
         told += (
             f" {AUDIT_KEY_VARIABLE} still holds the old one: unset it, or set it to the new one."
         )
@@ -62,7 +64,7 @@ def export_(to: Path) -> None:
     from flows.adapters.ledger.audit_key_file import write_handed_over
     from flows.verbs import live
 
-    secrets = live.open_desk().secrets
+    secrets = live.open_services().secrets
     secrets.record(datetime.now(UTC))  # what is handed over is in force from now on, if nothing was
     handed = secrets.handed_over()
     write_handed_over(to, handed)
@@ -84,7 +86,7 @@ def import_(file: Path) -> None:
     from flows.adapters.ledger.audit_key_file import read_handed_over
     from flows.verbs import live
 
-    kept = live.open_desk().secrets.take_over(read_handed_over(file))
+    kept = live.open_services().secrets.take_over(read_handed_over(file))
     click.echo(
         f"{kept:,} audit secret{'s' * (kept != 1)} kept in this home. Delete {file} now, here and "
         "where it came from."

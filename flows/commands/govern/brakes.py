@@ -21,9 +21,11 @@ def halt(case_type: str, reason: str, actor: str | None, as_json: bool) -> None:
     from flows.verbs import live
     from flows.verbs.govern.brakes import halt as stop
 
-    desk = live.open_desk()
-    person = asked_by(desk, actor)
-    entry = stop(desk, case_type, person.name, reason, datetime.now(UTC))
+    services = live.open_services()
+    person = asked_by(services, actor)
+    entry = stop(
+        services.ledger, services.case_types, case_type, person.name, reason, datetime.now(UTC)
+    )
     told = (
         f"{case_type} is halted by {person.name}: every case is reviewed from now on. Two people end "
         f"it with `ratchet resume {case_type}`."
@@ -42,9 +44,11 @@ def resume(case_type: str, reason: str, actor: str | None, as_json: bool) -> Non
     from flows.verbs.govern.brakes import resume as run_again
     from models.hub import EntryKind
 
-    desk = live.open_desk()
-    person = asked_by(desk, actor)
-    entry = run_again(desk, case_type, person.name, reason, datetime.now(UTC))
+    services = live.open_services()
+    person = asked_by(services, actor)
+    entry = run_again(
+        services.ledger, services.case_types, case_type, person.name, reason, datetime.now(UTC)
+    )
     if entry.kind is EntryKind.RESUMED:
         asked = entry.dossier["requested_by"]
         told = f"{case_type} runs again: {asked} asked, {person.name} agreed."

@@ -20,7 +20,7 @@ def explain(case_id: str, as_json: bool) -> None:
     from flows.verbs import live
     from flows.verbs.record.explain import explain as tell
 
-    told = tell(live.open_desk(), case_id)
+    told = tell(live.open_services(), case_id)
     if as_json:
         click.echo(json.dumps(told, indent=1))
         return
@@ -57,9 +57,9 @@ def decide(file: Path | None, case_type: str | None, out: Path | None, as_json: 
         return
     if case_type is None:
         raise click.UsageError("say what kind of cases FILE holds: --case-type NAME.")
-    desk = live.open_desk()
+    services = live.open_services()
     with counted(f"deciding {case_type}") as progress:
-        told = decide_file(desk, file, case_type, out, None, progress, tell=say_note).counts()
+        told = decide_file(services, file, case_type, out, None, progress, tell=say_note).counts()
     if as_json:
         click.echo(json.dumps(told, indent=1))
         refuse_without_authority([told["overrides"]])
@@ -95,7 +95,7 @@ def export_serving(case_type: str, to: Path, as_json: bool) -> None:
     from flows.verbs import live
     from flows.verbs.decide.export_serving import export_serving as export
 
-    told = export(live.open_desk(), case_type, to, live.night_of(None))
+    told = export(live.open_services(), case_type, to, live.night_of(None))
     if as_json:
         click.echo(json.dumps(told.plain(), indent=1))
         return
@@ -109,7 +109,7 @@ def _decide_at_source(as_json: bool, out: Path | None) -> None:
     from flows.verbs.decide.authority import refuse_without_authority
     from flows.verbs.decide.decide_source import decide_new_cases
 
-    told = decide_new_cases(live.open_desk(), None, tell=say_note, out=out)
+    told = decide_new_cases(live.open_services(), None, tell=say_note, out=out)
     if as_json:
         click.echo(json.dumps(told, indent=1))
     else:

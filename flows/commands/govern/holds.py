@@ -21,9 +21,11 @@ def release(hold: str, reason: str, actor: str | None, as_json: bool) -> None:
     from flows.verbs import live
     from flows.verbs.intake.holds import release_hold
 
-    desk = live.open_desk()
-    person = asked_by(desk, actor)
-    entry = release_hold(desk, hold, person.name, reason, datetime.now(UTC))
+    services = live.open_services()
+    person = asked_by(services, actor)
+    entry = release_hold(
+        services.ledger, services.case_types, hold, person.name, reason, datetime.now(UTC)
+    )
     told = f"{entry.dossier['hold_id']} of {entry.case_type} is released by {person.name}."
     say_entry(entry, as_json, f"{told} Its labels count from the next night on.")
 
@@ -40,9 +42,11 @@ def discard(hold: str, reason: str, actor: str | None, as_json: bool) -> None:
     from flows.verbs.intake.holds import discard_hold
     from models.hub import EntryKind
 
-    desk = live.open_desk()
-    person = asked_by(desk, actor)
-    entry = discard_hold(desk, hold, person.name, reason, datetime.now(UTC))
+    services = live.open_services()
+    person = asked_by(services, actor)
+    entry = discard_hold(
+        services.ledger, services.case_types, hold, person.name, reason, datetime.now(UTC)
+    )
     name = f"{entry.dossier['hold_id']} of {entry.case_type}"
     if entry.kind is EntryKind.HOLD_STRUCK:
         first = entry.dossier["discarded_by"]

@@ -36,13 +36,15 @@ def proposals(which: str | None, dossier: bool, ids: bool, as_json: bool) -> Non
 
     if ids + as_json + dossier > 1:
         raise click.UsageError("--dossier, --ids and --json were asked for together; give one.")
-    desk = live.open_desk()
-    entries = proposals_of(desk, which)
+    services = live.open_services()
+    entries = proposals_of(services.ledger, services.case_types, which)
     if dossier and entries:
-        click.echo("\n\n".join(proposal_dossier(one, who_approves(desk, one)) for one in entries))
+        click.echo(
+            "\n\n".join(proposal_dossier(one, who_approves(services, one)) for one in entries)
+        )
         return
     named = {one.policy_id for one in entries}
-    rows = [row for row in pending(desk) if row["policy_id"] in named]
+    rows = [row for row in pending(services) if row["policy_id"] in named]
     if as_json:
         click.echo(json.dumps(rows, indent=1))
     elif ids:
@@ -60,7 +62,7 @@ def proposals(which: str | None, dossier: bool, ids: bool, as_json: bool) -> Non
         return
     asked = [
         one
-        for one in second_persons(desk, desk.ledger.history())
+        for one in second_persons(services.case_types, services.ledger.history())
         if which in (None, one["case_type"])
     ]
     for one in asked:
@@ -90,16 +92,16 @@ def approve(policy_id: str, note: str, yes: bool, actor: str | None, as_json: bo
     from flows.verbs.govern.beside_the_proof import may_approve
     from models.hub import EntryKind, approvers_of
 
-    desk = live.open_desk()
-    proposal = find_waiting(desk, policy_id)
-    person = asked_by(desk, actor)
-    click.echo(proposal_dossier(proposal, who_approves(desk, proposal)), err=as_json)
+    services = live.open_services()
+    proposal = find_waiting(services.ledger, services.case_types, policy_id)
+    person = asked_by(services, actor)
+    click.echo(proposal_dossier(proposal, who_approves(services, proposal)), err=as_json)
     if not yes:
         _refuse_unasked(str(proposal.policy_id))
         click.confirm(f"Approve it as {person.name}?", abort=True, err=True)
-    entry = agree(desk, proposal, person.name, datetime.now(UTC), note)
+    entry = agree(services, proposal, person.name, datetime.now(UTC), note)
     if entry.kind is EntryKind.FIRST_APPROVED:
-        others = may_approve(desk, proposal.actor, person.name)
+        others = may_approve(services.ledger, proposal.actor, person.name)
         who = " or ".join(others) or "an approver, and no other is enrolled yet"
         told = (
             f"Approved by {person.name}; one more is needed: {who}, by the same command. Nothing "
@@ -126,10 +128,10 @@ def refuse(policy_id: str, reason: str, actor: str | None, as_json: bool) -> Non
     from flows.verbs.govern.approve import find_proposal
     from flows.verbs.govern.approve import refuse as turn_down
 
-    desk = live.open_desk()
-    proposal, _ = find_proposal(desk, policy_id)
-    person = asked_by(desk, actor)
-    entry = turn_down(desk, proposal, person.name, reason, datetime.now(UTC))
+    services = live.open_services()
+    proposal, _ = find_proposal(services.ledger, services.case_types, policy_id)
+    person = asked_by(services, actor)
+    entry = turn_down(services.ledger, proposal, person.name, reason, datetime.now(UTC))
     say_entry(entry, as_json, f"Refused by {person.name}.")
 
 
@@ -156,13 +158,28 @@ def promote(policy_id: str, force: bool, reason: str, actor: str | None, as_json
         raise UserError("a forced change needs --reason; say why, in a sentence.")
     if reason and not force:
         raise UserError("--reason goes with --force; a promotion rests on its approval.")
-    desk, now = live.open_desk(), datetime.now(UTC)
+    services, now = live.open_services(), datetime.now(UTC)
     if force:
-        policy = find_policy(desk, policy_id)
-        entry = force_live(desk, policy, asked_by(desk, actor).name, reason, now)
+        policy = find_policy(services.ledger, policy_id)
+        entry = force_live(
+            services.ledger,
+            services.registry,
+            services.alerts,
+            policy,
+            asked_by(services, actor).name,
+            reason,
+            now,
+        )
     else:
-        proposal = find_approved(desk, policy_id)
-        entry = make_live(desk, proposal, asked_by(desk, actor).name, now)
+        proposal = find_approved(services.ledger, services.case_types, policy_id)
+        entry = make_live(
+            services.ledger,
+            services.registry,
+            services.alerts,
+            proposal,
+            asked_by(services, actor).name,
+            now,
+        )
     told = {
         EntryKind.PROMOTED: "It decides from now on.",
         EntryKind.FORCED: "It decides from now on, and the ledger marks it as forced for ever.",
@@ -190,9 +207,9 @@ def rollback(case_type: str, reason: str, actor: str | None, as_json: bool) -> N
     from flows.verbs.govern.promote import roll_back
     from models.hub import EntryKind
 
-    desk = live.open_desk()
-    person = asked_by(desk, actor)
-    entry = roll_back(desk, case_type, person.name, reason, datetime.now(UTC))
+    services = live.open_services()
+    person = asked_by(services, actor)
+    entry = roll_back(services, case_type, person.name, reason, datetime.now(UTC))
     if entry.kind is EntryKind.ROLLED_BACK:
         asked = entry.dossier.get("requested_by")
         agreed = f": {asked} asked, {person.name} agreed" if asked else ""
@@ -221,7 +238,7 @@ def validate_ab(as_of: datetime | None, as_json: bool) -> None:
     from flows.verbs.ab.validate_ab import NOT_JUDGED
     from flows.verbs.ab.validate_ab import validate_ab as judge
 
-    told = judge(live.open_desk(), live.night_of(as_of))
+    told = judge(live.open_services(), live.night_of(as_of))
     if as_json:
         click.echo(json.dumps(told, indent=1))
     elif not told:

@@ -14,13 +14,15 @@ from flows.reports.words.stamps import to_the_second
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from flows.verbs.desk import Desk
+    from flows.verbs.ports import HouseServices
     from models.hub import Entry, Person
 
 _ROLES = ["proposer", "approver", "operator", "auditor"]
 
 
-def asked_by(desk: Desk, actor: str | None, history: Sequence[Entry] | None = None) -> Person:
+def asked_by(
+    services: HouseServices, actor: str | None, history: Sequence[Entry] | None = None
+) -> Person:
     """The identified person who gives a command; `actor` is what `--as` said.
 
     `history` says who is enrolled where the ledger does not fit its head. At a terminal a token that is not in the environment is asked for, unseen.
@@ -29,7 +31,13 @@ def asked_by(desk: Desk, actor: str | None, history: Sequence[Entry] | None = No
 
     from flows.verbs.govern.people import who_asks
 
-    return who_asks(desk, actor, _hidden if sys.stdin.isatty() else None, history=history)
+    return who_asks(
+        services.ledger,
+        services.tokens,
+        actor,
+        _hidden if sys.stdin.isatty() else None,
+        history=history,
+    )
 
 
 @click.group()
@@ -67,10 +75,18 @@ def add(
     if token_only and (password or as_json):
         other = "--password" if password else "--json"
         raise click.UsageError(f"--token-only and {other} were asked for; give one of them.")
-    desk = live.open_desk()
-    by = asked_by(desk, actor) if listed(desk) else None
+    services = live.open_services()
+    by = asked_by(services, actor) if listed(services.ledger) else None
     typed = _new_password(name) if password else None
-    token = enrol(desk, name, [Role(role) for role in roles], by, datetime.now(UTC), typed)
+    token = enrol(
+        services.ledger,
+        services.tokens,
+        name,
+        [Role(role) for role in roles],
+        by,
+        datetime.now(UTC),
+        typed,
+    )
     shown = None if password else token
     if as_json:
         click.echo(json.dumps({"name": name.strip(), "roles": sorted(set(roles)), "token": shown}))
@@ -95,8 +111,8 @@ def revoke(name: str, actor: str | None) -> None:
     from flows.verbs import live
     from flows.verbs.govern.people import revoke as end
 
-    desk = live.open_desk()
-    end(desk, name, asked_by(desk, actor), datetime.now(UTC))
+    services = live.open_services()
+    end(services.ledger, services.tokens, name, asked_by(services, actor), datetime.now(UTC))
     click.echo(f"{name.strip()} may no longer act.")
 
 
@@ -107,7 +123,7 @@ def list_(as_json: bool) -> None:
     from flows.verbs import live
     from flows.verbs.govern.people import listed
 
-    rows = listed(live.open_desk())
+    rows = listed(live.open_services().ledger)
     if as_json:
         click.echo(json.dumps(rows, indent=1))
     elif rows:

@@ -27,7 +27,8 @@ def history(case_type: str | None, as_of: datetime | None, as_json: bool) -> Non
     from flows.verbs.govern.history import history_of
 
     moment = None if as_of is None else _end_of_second(live.night_of(as_of))
-    told = history_of(live.open_desk(), case_type, moment, datetime.now(UTC))
+    services = live.open_services()
+    told = history_of(services.ledger, services.case_types, case_type, moment, datetime.now(UTC))
     if as_json:
         click.echo(json.dumps(told, indent=1, default=str))
         return
@@ -49,13 +50,17 @@ def status(as_json: bool) -> None:
     from flows.verbs import live
     from flows.verbs.govern.history import states_of
     from flows.verbs.intake.waiting_rows import oldest_open_draws
+    from flows.verbs.record.dossier_files import last_dossier
 
-    desk, now = live.open_desk(), datetime.now(UTC)
-    whole, lost = desk.ledger.verify(), desk.secrets.trouble()
-    draws = oldest_open_draws(desk, now) if whole.ok and not lost else []
-    rows = states_of(desk, now)
-    alerts, night = desk.alerts.recent(5), live.last_dossier(desk)
-    unsent = desk.alerts.waiting()
+    services, now = live.open_services(), datetime.now(UTC)
+    whole, lost = services.ledger.verify(), services.secrets.trouble()
+    draws = oldest_open_draws(services, now) if whole.ok and not lost else []
+    rows = states_of(services.ledger, services.case_types, now)
+    alerts, night = (
+        services.alerts.recent(5),
+        last_dossier(services.home, services.shared),
+    )
+    unsent = services.alerts.waiting()
     if as_json:
         told = {"ok": whole.ok, "problems": whole.problems}
         secret = {"ok": not lost, "problem": lost}
@@ -102,7 +107,7 @@ def last_night(as_json: bool) -> None:
     from flows.verbs.record.last_night import last_night as told_of
 
     now = datetime.now(UTC)
-    told = told_of(live.open_desk(), now)
+    told = told_of(live.open_services(), now)
     if as_json:
         click.echo(json.dumps(told, indent=1))
     else:
@@ -123,7 +128,7 @@ def verify(as_json: bool) -> None:
     """Recompute the hash chain and compare its head; exit 3 when anything was changed."""
     from flows.verbs import live
 
-    told = live.open_desk().ledger.verify()
+    told = live.open_services().ledger.verify()
     if as_json:
         click.echo(json.dumps({"ok": told.ok, "problems": told.problems, "notes": told.notes}))
     else:
@@ -147,9 +152,9 @@ def accept_restored(reason: str, actor: str | None, as_json: bool) -> None:
     from flows.verbs.house.accept_restored import accept_restored as accept
     from models.hub import EntryKind
 
-    desk = live.open_desk()
-    person = asked_by(desk, actor, desk.ledger.as_it_stands())
-    entry = accept(desk, person.name, reason, datetime.now(UTC))
+    services = live.open_services()
+    person = asked_by(services, actor, services.ledger.as_it_stands())
+    entry = accept(services.ledger, person.name, reason, datetime.now(UTC))
     if entry.kind is EntryKind.RESTORE_ACCEPTED:
         say_entry(
             entry,
@@ -182,10 +187,12 @@ def reconcile(as_json: bool) -> None:
     from flows.verbs.house.reconcile import verdict_of
     from flows.verbs.house.servers import close_dead_runs_here
 
-    desk = live.open_desk()
-    told = agree(desk, datetime.now(UTC))
+    services = live.open_services()
+    told = agree(services, datetime.now(UTC))
     try:
-        told["closed_runs"] = close_dead_runs_here(desk, datetime.now(UTC))
+        told["closed_runs"] = close_dead_runs_here(
+            services.alerts, services.home, datetime.now(UTC)
+        )
     except ServiceUnreachable as silent:
         told["closed_runs"] = []
         told["alarms"].append(str(silent))

@@ -59,10 +59,10 @@ def sprint(
         _from_store(case_type, window, rate, actor, as_json)
         return
     moment = None if until is None else in_utc(until)
-    desk, now = live.open_desk(), datetime.now(UTC)
+    services, now = live.open_services(), datetime.now(UTC)
     files = labels is not None or moment is not None
-    person = asked_by(desk, actor) if files else None
-    asked = sprint_asked(desk, case_type, now, rate=rate, labels=labels, until=moment)
+    person = asked_by(services, actor) if files else None
+    asked = sprint_asked(services, case_type, now, rate=rate, labels=labels, until=moment)
     if asked is None:
         told = f"{case_type}: no notch is left that more labels would pay for."
         click.echo(json.dumps({"case_type": case_type, "sentences": [told]}) if as_json else told)
@@ -75,7 +75,7 @@ def sprint(
         if not as_json:
             click.echo(how_to_ask(case_type, asked.cost.labels, rate))
         return
-    entry = file_sprint(desk, asked, person.name, now)
+    entry = file_sprint(services, asked, person.name, now)
     policy = str(entry.policy_id)[:12]
     say_entry(
         entry,
@@ -104,7 +104,7 @@ def label_budget(to: Path | None, as_json: bool) -> None:
         if to.suffix != ".html":
             raise UserError(f"a page {to.name!r} was asked for; its name must end in .html.")
         refuse_outputs([], {"--to": to})
-    budget = budget_of(live.open_desk(), datetime.now(UTC))
+    budget = budget_of(live.open_services(), datetime.now(UTC))
     if to is not None:
         content = budget_page(budget).encode("utf-8")
         write_atomically(to, lambda file: file.write(content))
@@ -133,17 +133,17 @@ def _from_store(case_type: str, window: str, rate: float, actor: str | None, as_
     from flows.verbs.more_labels.extend_audit import ask_or_agree, draw_asked, request_of_another
     from models.hub import EntryKind
 
-    desk, now = live.open_desk(), datetime.now(UTC)
-    person = asked_by(desk, actor)
-    asked = draw_asked(desk, case_type, _WINDOWS[window], now, rate=rate)
-    request = request_of_another(desk, asked, person.name)
+    services, now = live.open_services(), datetime.now(UTC)
+    person = asked_by(services, actor)
+    asked = draw_asked(services, case_type, _WINDOWS[window], now, rate=rate)
+    request = request_of_another(services.ledger, asked, person.name)
     said = asked.sentences if request is None else request.dossier["reasons"]
     if request is not None:
         click.echo(
             f"Asked for by {request.actor} at {to_the_second(request.at.isoformat())}:", err=as_json
         )
     click.echo("\n".join(said), err=as_json)
-    entry = ask_or_agree(desk, asked, person.name, now)
+    entry = ask_or_agree(services.ledger, asked, person.name, now)
     if entry.kind is EntryKind.EXTENSION_REQUESTED:
         told = (
             f"Asked for by {person.name}; nothing is drawn yet: an approver gives the same command."

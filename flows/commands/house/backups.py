@@ -30,15 +30,15 @@ def backup(to: Path, with_audit_secret: bool, as_json: bool) -> None:
     from flows.verbs import live
     from flows.verbs.house.backup import back_up
 
-    settings, desk = load_settings(), live.open_desk()
+    settings, services = load_settings(), live.open_services()
     with counted("Files saved") as progress:
         made = back_up(
-            desk,
+            services,
             to,
             datetime.now(UTC),
             database_url=settings.database_url,
             with_audit_secret=with_audit_secret,
-            registry_elsewhere=not desk.registry.is_own,
+            registry_elsewhere=not services.registry.is_own,
             progress=progress,
         )
     if as_json:

@@ -49,8 +49,8 @@ def erase(
             named += listed.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeError) as wrong:
             raise UserError(f"{listed} cannot be read as text: {type(wrong).__name__}.") from None
-    desk = live.open_desk()
-    person = asked_by(desk, actor)
+    services = live.open_services()
+    person = asked_by(services, actor)
     if not yes:
         click.confirm(
             f"Erase what is kept of {len(set(named)):,} cases? It cannot be undone.",
@@ -58,7 +58,7 @@ def erase(
             err=True,
         )
     told = take_out(
-        desk, named, person.name, reason, datetime.now(UTC), load_settings().database_url
+        services, named, person.name, reason, datetime.now(UTC), load_settings().database_url
     )
     if as_json:
         plain = {**told.done.plain(), "texts": told.texts, "left": told.left}

@@ -30,12 +30,14 @@ def metrics(port: int | None, to: Path | None) -> None:
 
     if port is not None and to is not None:
         raise click.UsageError("--port serves and --to writes once: give one of them.")
-    desk = live.open_desk()
+    services = live.open_services()
     if to is not None:
-        content = exposition(lambda: samples(desk, datetime.now(UTC)))
+        content = exposition(lambda: samples(services, datetime.now(UTC)))
         write_atomically(to, lambda file: file.write(content), mode=0o644)
         return
-    server, thread = serve(lambda: samples(desk, datetime.now(UTC)), 9464 if port is None else port)
+    server, thread = serve(
+        lambda: samples(services, datetime.now(UTC)), 9464 if port is None else port
+    )
     say(f"Figures at http://{HOST}:{server.server_port}/metrics; Ctrl-C ends it.")
     try:
         thread.join()

@@ -70,7 +70,7 @@ def walk_page(
                 formats={name: ".1%" for name in desk_table[0] if name != "case_type"},
             )
         )
-        rows = [{"case_type": name, **figures} for name, figures in reckoning.desk.items()]
+        rows = [{"case_type": name, **figures} for name, figures in reckoning.review_desk.items()]
         sections.append(Section("Resolution times", svg=sla_by_type(rows, {"SLA": 4.0})))
     open_tickets = last_night["tickets"]
     sections += [

@@ -3,6 +3,7 @@ approves it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -14,15 +15,15 @@ from flows.adapters.evidence.case_numbers import CASE_NUMBER
 from flows.verbs.ab.ab_design import ab_design, lowest_rate
 from flows.verbs.certify.generation import champion_generation
 from flows.verbs.certify.given import Given
-from flows.verbs.desk import Desk
 from flows.verbs.evidence.truth import scored
+from flows.verbs.ports import EvidenceServices, EvidenceStore, Ledger
 from models.boundary.ab.ab_days import AB_POWER, MOST_DAYS, RUNS, TrialCases, trial_outlook
 from models.boundary.ab.ab_rows import BLOCKED, ESCALATED, PASSED
 from models.hub import Policy
-from models.vocabulary import Boundary
+from models.vocabulary import Boundary, CaseType
 
 
-def trial_days(desk: Desk, given: Given, policy: Policy) -> dict[str, Any] | None:
+def trial_days(services: EvidenceServices, given: Given, policy: Policy) -> dict[str, Any] | None:
     """The days of a policy's A/B test against the live one, simulated at the traffic and the errors of
     the cohort that proved it, as plain values (`flows.reports.words.ab_proofs` says them).
 
@@ -37,17 +38,21 @@ def trial_days(desk: Desk, given: Given, policy: Policy) -> dict[str, Any] | Non
     Raises:
         ServiceUnreachable: the evidence store does not answer.
     """
-    plan, live = policy.ab_plan, desk.ledger.live_policy(policy.case_type)
+    plan, live = policy.ab_plan, services.ledger.live_policy(policy.case_type)
     rows = given.frame[
         (given.frame["in_cohort"] & given.frame["automatable"]).to_numpy(dtype=np.bool_)
     ]
     if plan is None or rows.empty:
         return None
-    control = _control_actions(desk, given, live, rows)
+    control = _control_actions(
+        services.ledger, services.store, services.case_types, given, live, rows
+    )
     if control is None:
         return None
     truth = rows["bad"].to_numpy(dtype=np.float64)
-    lag = given.book.as_of - given.book.mature_until(desk, policy.case_type)
+    lag = given.book.as_of - given.book.mature_until(
+        services.case_types, services.second_review_takes, policy.case_type
+    )
     free = float(given.frame["automatable"].to_numpy(dtype=np.bool_).mean())
     cases = TrialCases(
         control_action=control,
@@ -75,19 +80,24 @@ def trial_days(desk: Desk, given: Given, policy: Policy) -> dict[str, Any] | Non
 
 
 def _control_actions(
-    desk: Desk, given: Given, live: Policy | None, rows: pd.DataFrame
+    ledger: Ledger,
+    store: EvidenceStore,
+    case_types: Mapping[str, CaseType],
+    given: Given,
+    live: Policy | None,
+    rows: pd.DataFrame,
 ) -> npt.NDArray[np.int64] | None:
     """What the live policy does with these cases, by its own model's scores; None: that is not known."""
     if live is None or live.boundary.automates_nothing:
         return np.full(len(rows), ESCALATED, dtype=np.int64)
     if live.model_digest == given.generation.digest:
         return _actions(rows["score"].to_numpy(dtype=np.float64), live.boundary)
-    champion = champion_generation(desk, live.case_type)
+    champion = champion_generation(ledger, case_types, live.case_type)
     if champion is None:
         return None
     known = given.book.known(live.case_type)  # with the scores that they were decided by
     mine = known[known[CASE_NUMBER].isin(rows[CASE_NUMBER]).to_numpy(dtype=np.bool_)]
-    theirs = scored(desk, given.book, mine, champion).set_index(CASE_NUMBER)
+    theirs = scored(store, given.book, mine, champion).set_index(CASE_NUMBER)
     theirs = theirs[~theirs.index.duplicated()].reindex(rows[CASE_NUMBER].to_numpy())
     found = _actions(theirs["score"].to_numpy(dtype=np.float64), live.boundary)
     free = theirs["automatable"].eq(True).to_numpy(dtype=np.bool_)

@@ -6,14 +6,14 @@ its test (METHODS 1.2, 5), so a new test may begin on it, on new cases (docs/adr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from flows.verbs.desk import Desk
+from flows.verbs.ports import Ledger
 from models.boundary.proof.certificate import RISKS_OF
 from models.hub import Entry, EntryKind, Policy, approval_of, halt_of, open_proposals
 from models.hub.record.readers import of, stopped_ab
-from models.vocabulary import AbPlan, Boundary
+from models.vocabulary import AbPlan, Boundary, CaseType
 
 ENDED_BY = "ended_by"
 """In a conclusion's dossier: "split", "harm", "promise" (it promises nothing of what it does) or
@@ -25,59 +25,59 @@ REFUTED = "refuted"
 """In a conclusion's dossier: the promises that the test refuted, by their names in `Targets`."""
 
 
-def fresh_plan(desk: Desk, case_type: str) -> AbPlan | None:
+def fresh_plan(ledger: Ledger, case_types: Mapping[str, CaseType], case_type: str) -> AbPlan | None:
     """The case type's A/B plan, with a salt that none of its tests has had; None: it has no plan.
 
     Who was treated in one test is then treated in the next one by chance alone.
     """
-    plan = desk.case_types[case_type].ab_plan
+    plan = case_types[case_type].ab_plan
     if plan is None:
         return None
-    history = desk.ledger.history(case_type)
+    history = ledger.history(case_type)
     begun = sum(entry.kind is EntryKind.AB_STARTED for entry in history)
     return plan if begun == 0 else replace(plan, salt=f"{plan.salt}.{begun + 1}")
 
 
-def next_steps(desk: Desk) -> list[str]:
+def next_steps(ledger: Ledger, case_types: Mapping[str, CaseType]) -> list[str]:
     """`next_step` of every case type where there is something to say."""
-    found = [next_step(desk, name) for name in desk.case_types]
+    found = [next_step(ledger, name) for name in case_types]
     return [sentence for sentence in found if sentence]
 
 
-def next_step(desk: Desk, case_type: str) -> str:
+def next_step(ledger: Ledger, case_type: str) -> str:
     """What became of the latest A/B test where it ended without a proof, and what comes next; "": it
     goes on, it was proven, or the live policy is another one since.
 
     Raises:
         GateRefused: the ledger or a policy in it is not as it was written.
     """
-    history = desk.ledger.history()
+    history = ledger.history()
     ended = stopped_ab(history, case_type)
     if ended is None:
         return ""
     started, end = ended
-    tried = desk.ledger.policy(str(started.policy_id))
+    tried = ledger.policy(str(started.policy_id))
     return (
         f"{case_type}: the A/B test of {tried.policy_id[:12]} ended on {end.at:%Y-%m-%d} without a proof "
         f"({_why(end)}). It took no look, so what its boundary was proven by stands as it was. Next: "
-        f"{_next(desk, history, tried, end)}"
+        f"{_next(ledger, history, tried, end)}"
     )
 
 
-def contradicted(desk: Desk, case_type: str, model_digest: str, boundary: Boundary) -> str:
+def contradicted(ledger: Ledger, case_type: str, model_digest: str, boundary: Boundary) -> str:
     """Why a boundary of a model is not proposed again by itself, or "": an A/B test of the model refuted
     a promise at the same cut or a narrower one, and no look was taken since that proves it once more.
 
     Two proofs that contradict each other are settled by later cases, not by a second test.
     """
-    mine = of(desk.ledger.history(), case_type)
+    mine = of(ledger.history(), case_type)
     harmed = [
         entry
         for entry in mine
         if entry.kind is EntryKind.AB_CONCLUDED and entry.dossier.get(ENDED_BY) == HARM
     ]
     for entry in reversed(harmed):
-        tried = desk.ledger.policy(str(entry.policy_id))
+        tried = ledger.policy(str(entry.policy_id))
         if tried.model_digest != model_digest or not _reaches(
             boundary, tried.boundary, entry.dossier.get(REFUTED, ())
         ):
@@ -120,7 +120,7 @@ def _why(end: Entry) -> str:
     return reasons[0] if reasons else "it was stopped"
 
 
-def _next(desk: Desk, history: tuple[Entry, ...], tried: Policy, end: Entry) -> str:
+def _next(ledger: Ledger, history: tuple[Entry, ...], tried: Policy, end: Entry) -> str:
     name = tried.case_type
     if halt_of(history, name) is not None:
         return (
@@ -130,13 +130,13 @@ def _next(desk: Desk, history: tuple[Entry, ...], tried: Policy, end: Entry) -> 
     if approval_of(history, name, tried.policy_id) is not None:
         return f"it is still approved: `ratchet promote {tried.policy_id[:12]}` begins a test of new cases."
     for proposal in reversed(open_proposals(history, name)):
-        waits = desk.ledger.policy(str(proposal.policy_id))
+        waits = ledger.policy(str(proposal.policy_id))
         if waits.ab_plan is not None and waits.model_digest == tried.model_digest:
             return (
                 f"{waits.policy_id[:12]} waits to be approved (`ratchet approve {waits.policy_id[:12]}`); its "
                 "test splits new cases by a salt of its own."
             )
-    held = contradicted(desk, name, str(tried.model_digest), tried.boundary)
+    held = contradicted(ledger, name, str(tried.model_digest), tried.boundary)
     if held and end.dossier.get(ENDED_BY) == HARM:
         return f"nothing for now. {held}"
     if end.dossier.get(ENDED_BY) == "split":

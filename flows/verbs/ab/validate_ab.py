@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,10 +18,17 @@ from flows.verbs.ab.trials import ENDED_BY, REFUTED, next_step
 from flows.verbs.certify.generation import last_version, scored_elsewhere
 from flows.verbs.decide.agent_watch import replay_columns, replayed_actions
 from flows.verbs.decide.decide import AB_CASES
-from flows.verbs.desk import Desk
 from flows.verbs.evidence.truth import Book, load_book
 from flows.verbs.govern.promote import promote
 from flows.verbs.govern.submit import submitted
+from flows.verbs.ports import (
+    Alerts,
+    EvidenceServices,
+    EvidenceStore,
+    Ledger,
+    ModelRegistry,
+    NightServices,
+)
 from models.boundary.ab.ab_rows import AbRows
 from models.boundary.ab.ab_test import AbJudgement, judge_ab
 from models.boundary.ab.ab_verdict import AbEnd, AbVerdict
@@ -37,12 +45,12 @@ from models.hub import (
 )
 from models.hub.record.readers import of
 from models.hub.rules.people import VALIDATE_AB
-from models.vocabulary import AbPlan, Action, Boundary
+from models.vocabulary import AbPlan, Action, Boundary, CaseType
 
 NOT_JUDGED = "not_judged"
 
 
-def validate_ab(desk: Desk, as_of: datetime) -> list[dict[str, Any]]:
+def validate_ab(services: NightServices, as_of: datetime) -> list[dict[str, Any]]:
     """Judge every test that runs, as of a moment; a conclusion is a ledger entry.
 
     A policy that was approved and is now proven is promoted at once, or by the next call after one
@@ -54,14 +62,14 @@ def validate_ab(desk: Desk, as_of: datetime) -> list[dict[str, Any]]:
         the reason), reasons, proofs (claim, evidence, needed, proven), arms, split_p_value,
         cases_judged, missing, method; of one that ended also next (a sentence, or "").
     """
-    for case_type in desk.case_types:
-        _finish(desk, case_type, as_of)
-    history = desk.ledger.history()
-    running = [running_ab(history, case_type) for case_type in desk.case_types]
-    return [_told(desk, trial, as_of) for trial in running if trial is not None]
+    for case_type in services.case_types:
+        _finish(services.ledger, services.registry, services.alerts, case_type, as_of)
+    history = services.ledger.history()
+    running = [running_ab(history, case_type) for case_type in services.case_types]
+    return [_told(services, trial, as_of) for trial in running if trial is not None]
 
 
-def ab_table(desk: Desk, trial: Entry, book: Book) -> pd.DataFrame:
+def ab_table(services: EvidenceServices, trial: Entry, book: Book) -> pd.DataFrame:
     """Every case assigned to a test, mature or not, by the columns of `AbRows.from_frame`.
 
     `day` counts from the registration to the moment at which a case's truth is due, second reviews
@@ -69,10 +77,10 @@ def ab_table(desk: Desk, trial: Entry, book: Book) -> pd.DataFrame:
     """
     case_type = trial.case_type
     asked = ["case_id", "arm", "control_action", "treatment_action", "opened_at", "policy_id"]
-    if scored_elsewhere(desk, case_type):
-        cases = _tried_elsewhere(desk, trial, book)
-    elif desk.store.counts(AB_CASES)[0]:
-        cases = desk.store.read(
+    if scored_elsewhere(services.case_types, case_type):
+        cases = _tried_elsewhere(services.ledger, services.store, services.case_types, trial, book)
+    elif services.store.counts(AB_CASES)[0]:
+        cases = services.store.read(
             AB_CASES,
             columns=asked,
             filters={"case_type": [case_type], "policy_id": [str(trial.policy_id)]},
@@ -89,9 +97,11 @@ def ab_table(desk: Desk, trial: Entry, book: Book) -> pd.DataFrame:
     }
     # A case that was assigned and whose decision was not admitted tells nothing.
     cases = cases.assign(**of_decision)[of_decision["propensity"].notna().to_numpy()]
-    mature = book.mature(desk, case_type, trial.at)
+    mature = book.mature(services, case_type, trial.at)
     truth = pd.Series(mature["bad"].to_numpy(), index=mature[CASE_NUMBER].to_numpy())
-    lag = book.as_of - book.mature_until(desk, case_type)
+    lag = book.as_of - book.mature_until(
+        services.case_types, services.second_review_takes, case_type
+    )
     due = cases["opened_at"] + pd.Timedelta(lag) - pd.Timestamp(trial.at)
     return cases.assign(
         bad=truth.reindex(cases[CASE_NUMBER].to_numpy()).to_numpy(dtype=np.float64),
@@ -101,15 +111,21 @@ def ab_table(desk: Desk, trial: Entry, book: Book) -> pd.DataFrame:
     )
 
 
-def _tried_elsewhere(desk: Desk, trial: Entry, book: Book) -> pd.DataFrame:
+def _tried_elsewhere(
+    ledger: Ledger,
+    store: EvidenceStore,
+    case_types: Mapping[str, CaseType],
+    trial: Entry,
+    book: Book,
+) -> pd.DataFrame:
     """The cases that another agent assigned to an arm, and what either policy does with each by the
     score that was delivered with it.
 
     Raises:
         GateRefused: the two policies are about two models, of which each case has one score.
     """
-    treatment = desk.ledger.policy(str(trial.policy_id))
-    live = desk.ledger.live_policy(trial.case_type)
+    treatment = ledger.policy(str(trial.policy_id))
+    live = ledger.live_policy(trial.case_type)
     control = live or replace(treatment, boundary=Boundary.everything_reviewed())
     if control.model_version != treatment.model_version:
         raise GateRefused(
@@ -117,8 +133,8 @@ def _tried_elsewhere(desk: Desk, trial: Entry, book: Book) -> pd.DataFrame:
             "and a case has the score of one of them. Refuse the trial, and approve the new version's "
             "boundary for a case type without an `ab_plan`."
         )
-    columns = [*replay_columns(desk, [control, treatment]), "opened_at"]
-    rows = desk.store.read(
+    columns = [*replay_columns(store, [control, treatment]), "opened_at"]
+    rows = store.read(
         "decisions",
         columns=columns,
         filters={"case_type": [trial.case_type]},
@@ -132,36 +148,36 @@ def _tried_elsewhere(desk: Desk, trial: Entry, book: Book) -> pd.DataFrame:
     kept = ~rows["case_id"].duplicated(keep="last").to_numpy(dtype=np.bool_)
     rows = rows[of_trial & kept & automatable(rows, key_user)].reset_index(drop=True)
     return rows[["case_id", CASE_NUMBER, "arm", "opened_at"]].assign(
-        control_action=replayed_actions(desk, control, rows),
-        treatment_action=replayed_actions(desk, treatment, rows),
+        control_action=replayed_actions(case_types, control, rows),
+        treatment_action=replayed_actions(case_types, treatment, rows),
         policy_id=str(trial.policy_id),
     )
 
 
-def _told(desk: Desk, trial: Entry, as_of: datetime) -> dict[str, Any]:
+def _told(services: NightServices, trial: Entry, as_of: datetime) -> dict[str, Any]:
     try:
-        return _judge(desk, trial, as_of)
+        return _judge(services, trial, as_of)
     except (GateRefused, ValueError) as error:  # its stored rows; or somebody ended it just now
         why = f"The A/B test could not be judged: {error}"
-        desk.alerts.send("ab_not_judged", trial.case_type, f"{trial.case_type}: {why}", as_of)
+        services.alerts.send("ab_not_judged", trial.case_type, f"{trial.case_type}: {why}", as_of)
         return {**_whose(trial), "verdict": NOT_JUDGED, "reasons": [why], "proofs": []}
 
 
-def _judge(desk: Desk, trial: Entry, as_of: datetime) -> dict[str, Any]:
+def _judge(services: NightServices, trial: Entry, as_of: datetime) -> dict[str, Any]:
     plan = AbPlan.from_document(trial.dossier["ab_plan"])
-    treatment = desk.ledger.policy(str(trial.policy_id))
+    treatment = services.ledger.policy(str(trial.policy_id))
     control = trial.dossier.get("control")
-    design = ab_design(None if control is None else desk.ledger.policy(str(control)), treatment)
-    table = ab_table(desk, trial, load_book(desk, as_of, trial.at))
+    design = ab_design(None if control is None else services.ledger.policy(str(control)), treatment)
+    table = ab_table(services, trial, load_book(services, as_of, trial.at))
     days = (as_of - trial.at) / timedelta(days=1)
     judged = judge_ab(plan, design, AbRows.from_frame(table), max(days, 0.0))
     judged = _with_arms_checked(judged, plan, table)
     told = {**_plain(trial, judged), "method": plan.method}
     if judged.verdict is AbVerdict.CONTINUE:
         return told
-    _conclude(desk, trial, judged, _digest(table), told, as_of)
-    refused = _finish(desk, trial.case_type, as_of)
-    after = next_step(desk, trial.case_type)
+    _conclude(services.ledger, services.alerts, trial, judged, _digest(table), told, as_of)
+    refused = _finish(services.ledger, services.registry, services.alerts, trial.case_type, as_of)
+    after = next_step(services.ledger, trial.case_type)
     return {**told, "reasons": [*told["reasons"], *refused], "next": after}
 
 
@@ -179,7 +195,8 @@ def _with_arms_checked(judged: AbJudgement, plan: AbPlan, table: pd.DataFrame) -
 
 
 def _conclude(
-    desk: Desk,
+    ledger: Ledger,
+    alerts: Alerts,
     trial: Entry,
     judged: AbJudgement,
     digest: str,
@@ -188,21 +205,21 @@ def _conclude(
 ) -> None:
     case_type, policy_id = trial.case_type, str(trial.policy_id)
     submitted(
-        desk,
+        ledger,
         ConcludeAb(
             case_type=case_type,
             policy_id=policy_id,
             verdict="promote" if judged.verdict is AbVerdict.PROMOTE else "stop",
             actor=VALIDATE_AB,
-            base_version=last_version(desk, case_type),
+            base_version=last_version(ledger, case_type),
             evidence_digest=digest,
             dossier={**told, **_end(judged)},
         ),
         at,
     )
     said = [f"{case_type}: the A/B test of {policy_id[:12]}:", *judged.reasons]
-    sentence = " ".join([*said, next_step(desk, case_type)]).strip()
-    desk.alerts.send("ab_concluded", case_type, sentence, at, verdict=judged.verdict.value)
+    sentence = " ".join([*said, next_step(ledger, case_type)]).strip()
+    alerts.send("ab_concluded", case_type, sentence, at, verdict=judged.verdict.value)
 
 
 def _end(judged: AbJudgement) -> dict[str, Any]:
@@ -212,9 +229,11 @@ def _end(judged: AbJudgement) -> dict[str, Any]:
     return {ENDED_BY: judged.ended_by.value, REFUTED: list(judged.refuted)}
 
 
-def _finish(desk: Desk, case_type: str, at: datetime) -> list[str]:
+def _finish(
+    ledger: Ledger, registry: ModelRegistry, alerts: Alerts, case_type: str, at: datetime
+) -> list[str]:
     """Promote what its test has proven; why it could not be, where it could not."""
-    history = desk.ledger.history()  # all of it: who was revoked does not stand under the case type
+    history = ledger.history()  # all of it: who was revoked does not stand under the case type
     if halt_of(history, case_type) is not None:
         return []
     concluded = next(
@@ -225,10 +244,10 @@ def _finish(desk: Desk, case_type: str, at: datetime) -> list[str]:
     proposal = proposal_of(history, case_type, str(concluded.policy_id))
     assert proposal is not None  # the ledger let no test start without one
     try:
-        promote(desk, proposal, VALIDATE_AB, at)
+        promote(ledger, registry, alerts, proposal, VALIDATE_AB, at)
     except GateRefused as refused:
         why = f"{case_type}: {proposal.policy_id} is proven and was not promoted. {refused}"
-        desk.alerts.send("ab_not_promoted", case_type, why, at)
+        alerts.send("ab_not_promoted", case_type, why, at)
         return [why]
     return []
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import pandas as pd
 
-from flows.verbs.desk import Desk
+from flows.verbs.ports import EvidenceStore, Ledger
 from models.hub.record.entries import Entry, EntryKind
+from models.vocabulary import CaseType
 from models.vocabulary.finding import Finding
 
 ANNOUNCED = "announcements"
@@ -36,32 +37,36 @@ class Answer:
         return self.settled_at is None or last_seen <= self.settled_at
 
 
-def answers(desk: Desk, as_of: datetime | None = None) -> dict[str, Answer]:
+def answers(
+    ledger: Ledger, case_types: Mapping[str, CaseType], as_of: datetime | None = None
+) -> dict[str, Answer]:
     """By pattern id: the newest challenger whose lineage names it, as the ledger knew by `as_of`."""
     found = {}
-    for case_type in desk.case_types:
-        entries = desk.ledger.history(case_type, as_of)
+    for case_type in case_types:
+        entries = ledger.history(case_type, as_of)
         for entry in entries:
             if entry.kind is EntryKind.GENERATION_STARTED:
                 for pattern_id in entry.dossier.get("lineage", {}).get("answers", ()):
-                    settled = _settled_at(desk, entry, entries)
+                    settled = _settled_at(ledger, entry, entries)
                     found[str(pattern_id)] = Answer(
                         str(entry.dossier["model_version"]), entry.at, settled
                     )
     return found
 
 
-def generation_number(desk: Desk, case_type: str) -> int:
+def generation_number(ledger: Ledger, case_type: str) -> int:
     """The ledger version at which the newest generation of a case type was started; 0 = none."""
     started = [
         entry.version
-        for entry in desk.ledger.history(case_type)
+        for entry in ledger.history(case_type)
         if entry.kind is EntryKind.GENERATION_STARTED
     ]
     return max(started, default=0)
 
 
-def record_announced(desk: Desk, findings: Sequence[Finding], as_of: datetime) -> None:
+def record_announced(
+    ledger: Ledger, store: EvidenceStore, findings: Sequence[Finding], as_of: datetime
+) -> None:
     """Write down that these findings were told, once per pattern and generation."""
     if not findings:
         return
@@ -69,21 +74,19 @@ def record_announced(desk: Desk, findings: Sequence[Finding], as_of: datetime) -
         {
             "pattern_id": [one.pattern_id for one in findings],
             "case_type": [one.case_type for one in findings],
-            "generation": [generation_number(desk, one.case_type) for one in findings],
+            "generation": [generation_number(ledger, one.case_type) for one in findings],
         }
     )
     nothing = rows.iloc[:0].assign(broken_rules=pd.Series(dtype="str"))
-    desk.store.append(ANNOUNCED, rows, nothing, key=_KEY, source="announcements", received_at=as_of)
+    store.append(ANNOUNCED, rows, nothing, key=_KEY, source="announcements", received_at=as_of)
 
 
-def announced(desk: Desk, as_of: datetime | None = None) -> pd.DataFrame:
+def announced(store: EvidenceStore, as_of: datetime | None = None) -> pd.DataFrame:
     """pattern_id, generation (a ledger version) and received_at of every announcement by `as_of`."""
-    return desk.store.read(
-        ANNOUNCED, columns=["pattern_id", "generation", "received_at"], as_of=as_of
-    )
+    return store.read(ANNOUNCED, columns=["pattern_id", "generation", "received_at"], as_of=as_of)
 
 
-def _settled_at(desk: Desk, started: Entry, entries: Sequence[Entry]) -> datetime | None:
+def _settled_at(ledger: Ledger, started: Entry, entries: Sequence[Entry]) -> datetime | None:
     """When a challenger's trial ended: it was promoted, or the next one was filed."""
     for entry in entries:
         if entry.version <= started.version:
@@ -91,7 +94,7 @@ def _settled_at(desk: Desk, started: Entry, entries: Sequence[Entry]) -> datetim
         if entry.kind is EntryKind.GENERATION_STARTED:
             return entry.at
         if entry.kind is EntryKind.PROMOTED:
-            live = desk.ledger.policy(str(entry.policy_id))
+            live = ledger.policy(str(entry.policy_id))
             if live.model_digest == started.evidence_digest:
                 return entry.at
     return None

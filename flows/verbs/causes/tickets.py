@@ -15,8 +15,9 @@ import pandas as pd
 from configs.errors import UserError
 from data_contracts.digests import row_digests
 from flows.verbs.causes.answers import Answer, announced, answers, generation_number
-from flows.verbs.desk import Desk
+from flows.verbs.ports import EvidenceServices, EvidenceStore, Ledger
 from models.hub.policies.canonical import canonical_json, in_utc
+from models.vocabulary import CaseType
 from models.vocabulary.finding import Finding
 from models.vocabulary.finding_words import plain_size, remedy_of
 
@@ -30,7 +31,7 @@ _TOLD = [
 _NESTED = ("marks", "counterfactual")
 
 
-def file_findings(desk: Desk, findings: Sequence[Finding], as_of: datetime) -> None:
+def file_findings(store: EvidenceStore, findings: Sequence[Finding], as_of: datetime) -> None:
     """Keep all findings of one night, of all case types: a row a pattern and night.
 
     The same night filed again with the same findings changes nothing; with other figures the later
@@ -43,13 +44,13 @@ def file_findings(desk: Desk, findings: Sequence[Finding], as_of: datetime) -> N
     told = _rows(findings)
     if told["pattern_id"].duplicated().any():
         raise ValueError("a night has one finding a pattern; merge those of one pattern first")
-    changed = _changed(told, _of_night(desk, night)).assign(night_at=night)
+    changed = _changed(told, _of_night(store, night)).assign(night_at=night)
     if len(changed):
-        _append(desk, FINDINGS, changed, (*_KEY, "revision"), as_of)
-    _append(desk, NIGHTS, pd.DataFrame({"night_at": [night]}), ("night_at",), as_of)
+        _append(store, FINDINGS, changed, (*_KEY, "revision"), as_of)
+    _append(store, NIGHTS, pd.DataFrame({"night_at": [night]}), ("night_at",), as_of)
 
 
-def tickets(desk: Desk, as_of: datetime | None = None) -> list[dict[str, Any]]:
+def tickets(services: EvidenceServices, as_of: datetime | None = None) -> list[dict[str, Any]]:
     """One ticket a pattern as known by `as_of` (None: all that is known), most money first.
 
     `status` is `quiet` (the last `night.quiet_nights` nights that were triaged did not find it),
@@ -58,21 +59,21 @@ def tickets(desk: Desk, as_of: datetime | None = None) -> list[dict[str, Any]]:
     later cases. Figures are those of the last night that found it; `fired_at` is when
     its event was sent last, `nights` on how many nights it was found.
     """
-    rows = _found(desk, as_of)
+    rows = _found(services.store, as_of)
     if rows.empty:
         return []
     seen = rows.groupby("pattern_id")["night_at"].agg(["min", "size"])
     latest = rows.sort_values("night_at").drop_duplicates("pattern_id", keep="last")
     latest = latest.sort_values(["money_usd", "pattern_id"], ascending=[False, True])
-    nights = desk.store.read(NIGHTS, columns=["night_at"], as_of=as_of)["night_at"]
+    nights = services.store.read(NIGHTS, columns=["night_at"], as_of=as_of)["night_at"]
     since = [int((nights > last).sum()) for last in latest["night_at"]]
-    fired = announced(desk, as_of).groupby("pattern_id")["received_at"].max()
-    answered = answers(desk, as_of)
+    fired = announced(services.store, as_of).groupby("pattern_id")["received_at"].max()
+    answered = answers(services.ledger, services.case_types, as_of)
     return [
         _ticket(
             row,
             seen.loc[row["pattern_id"]],
-            quiet=missed >= desk.quiet_nights,
+            quiet=missed >= services.quiet_nights,
             fired_at=fired.get(row["pattern_id"]),
             answer=answered.get(row["pattern_id"]),
         )
@@ -80,48 +81,54 @@ def tickets(desk: Desk, as_of: datetime | None = None) -> list[dict[str, Any]]:
     ]
 
 
-def last_triage(desk: Desk, as_of: datetime) -> datetime | None:
+def last_triage(store: EvidenceStore, as_of: datetime) -> datetime | None:
     """The last night that was triaged before or at a moment; None: none was."""
-    if not desk.store.counts(NIGHTS)[0]:
+    if not store.counts(NIGHTS)[0]:
         return None
-    nights = desk.store.read(NIGHTS, columns=["night_at"], as_of=as_of)["night_at"]
+    nights = store.read(NIGHTS, columns=["night_at"], as_of=as_of)["night_at"]
     return None if nights.empty else nights.max().to_pydatetime()
 
 
-def open_tickets(desk: Desk, as_of: datetime | None = None) -> list[dict[str, Any]]:
+def open_tickets(services: EvidenceServices, as_of: datetime | None = None) -> list[dict[str, Any]]:
     """The tickets that are not quiet: open ones, and those that a challenger answers."""
-    return [one for one in tickets(desk, as_of) if one["status"] != "quiet"]
+    return [one for one in tickets(services, as_of) if one["status"] != "quiet"]
 
 
-def to_announce(desk: Desk, findings: Sequence[Finding], as_of: datetime) -> list[Finding]:
+def to_announce(
+    ledger: Ledger,
+    store: EvidenceStore,
+    case_types: Mapping[str, CaseType],
+    findings: Sequence[Finding],
+    as_of: datetime,
+) -> list[Finding]:
     """Which of a night's findings ask for a retrain that nobody has been told of.
 
     Once per pattern and generation, and not while a challenger that answers it is on trial: the
     live model errs on until that one is promoted, and a retrain a night would start its evidence
     again every time, so that none was ever certified.
     """
-    known = announced(desk)
+    known = announced(store)
     told = set(zip(known["pattern_id"], known["generation"], strict=True))
-    answered = answers(desk)
+    answered = answers(ledger, case_types)
     night = _night(as_of)
     return [
         one
         for one in findings
         if one.fires
-        and (one.pattern_id, generation_number(desk, one.case_type)) not in told
+        and (one.pattern_id, generation_number(ledger, one.case_type)) not in told
         and not (one.pattern_id in answered and answered[one.pattern_id].stands(night))
     ]
 
 
 def known_tickets(
-    desk: Desk, case_type: str, pattern_ids: Sequence[str]
+    services: EvidenceServices, case_type: str, pattern_ids: Sequence[str]
 ) -> dict[str, dict[str, Any]]:
     """The tickets of a case type by pattern id, where it has one for each of these patterns.
 
     Raises:
         UserError: it has none for some of them.
     """
-    mine = {one["pattern_id"]: one for one in tickets(desk) if one["case_type"] == case_type}
+    mine = {one["pattern_id"]: one for one in tickets(services) if one["case_type"] == case_type}
     for pattern_id in pattern_ids:
         if pattern_id not in mine:
             raise UserError(
@@ -131,7 +138,7 @@ def known_tickets(
     return mine
 
 
-def to_answer(desk: Desk, case_type: str, pattern_id: str) -> list[dict[str, Any]]:
+def to_answer(services: EvidenceServices, case_type: str, pattern_id: str) -> list[dict[str, Any]]:
     """The tickets that a retrain started for one pattern answers; none if that one is answered.
 
     All open Type A tickets of the case type that fire are answered by one challenger: one for each
@@ -140,7 +147,7 @@ def to_answer(desk: Desk, case_type: str, pattern_id: str) -> list[dict[str, Any
     Raises:
         UserError: the case type has no such ticket.
     """
-    mine = known_tickets(desk, case_type, [pattern_id])
+    mine = known_tickets(services, case_type, [pattern_id])
     if mine[pattern_id]["answered_by"] is not None:
         return []
     return [
@@ -151,7 +158,7 @@ def to_answer(desk: Desk, case_type: str, pattern_id: str) -> list[dict[str, Any
 
 
 def due_patterns(
-    desk: Desk,
+    case_types: Mapping[str, CaseType],
     case_type: str,
     due: Sequence[Mapping[str, Any]],
     answers: Sequence[str],
@@ -159,7 +166,7 @@ def due_patterns(
 ) -> tuple[list[str], list[str]]:
     """What a retrain answers and which features it shows before and after: those asked for, and
     those of the tickets due."""
-    known = set(desk.case_types[case_type].feature_names) if case_type in desk.case_types else set()
+    known = set(case_types[case_type].feature_names) if case_type in case_types else set()
     blamed = [one["subject"] for one in due if one["subject"] in known]
     patterns = dict.fromkeys([*answers, *(str(one["pattern_id"]) for one in due)])
     shown = dict.fromkeys([*(one for one in features if one), *blamed])
@@ -178,20 +185,20 @@ def _rows(findings: Sequence[Finding]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=_TOLD)
 
 
-def _of_night(desk: Desk, night: pd.Timestamp) -> pd.DataFrame:
+def _of_night(store: EvidenceStore, night: pd.Timestamp) -> pd.DataFrame:
     """What counts of one night so far, whenever it was filed, with what was withdrawn."""
-    rows = _latest(desk, None)
+    rows = _latest(store, None)
     return rows[(rows["night_at"] == night).to_numpy(dtype=bool)]
 
 
-def _found(desk: Desk, as_of: datetime | None) -> pd.DataFrame:
-    rows = _latest(desk, as_of)
+def _found(store: EvidenceStore, as_of: datetime | None) -> pd.DataFrame:
+    rows = _latest(store, as_of)
     return rows[rows["found"].to_numpy(dtype=bool)]
 
 
-def _latest(desk: Desk, as_of: datetime | None) -> pd.DataFrame:
+def _latest(store: EvidenceStore, as_of: datetime | None) -> pd.DataFrame:
     columns = [*_TOLD, "night_at", "revision", "found"]
-    return desk.store.latest_revisions(FINDINGS, _KEY, "revision", as_of, columns)
+    return store.latest_revisions(FINDINGS, _KEY, "revision", as_of, columns)
 
 
 def _changed(told: pd.DataFrame, stored: pd.DataFrame) -> pd.DataFrame:
@@ -214,10 +221,10 @@ def _changed(told: pd.DataFrame, stored: pd.DataFrame) -> pd.DataFrame:
 
 
 def _append(
-    desk: Desk, table: str, rows: pd.DataFrame, key: Sequence[str], as_of: datetime
+    store: EvidenceStore, table: str, rows: pd.DataFrame, key: Sequence[str], as_of: datetime
 ) -> None:
     nothing = rows.iloc[:0].assign(broken_rules=pd.Series(dtype="str"))
-    desk.store.append(table, rows, nothing, key=key, source="triage", received_at=as_of)
+    store.append(table, rows, nothing, key=key, source="triage", received_at=as_of)
 
 
 def _ticket(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,10 +14,10 @@ from scipy.special import logit
 from flows.adapters.evidence.case_numbers import CASE_NUMBER
 from flows.verbs.certify.generation import Generation, champion_generation, current_generation
 from flows.verbs.decide.contributions import PHI, contributions_for, delivered_contributions
-from flows.verbs.desk import Desk
 from flows.verbs.evidence.truth import FIRST_REVIEWS, Book
+from flows.verbs.ports import EvidenceServices, EvidenceStore, ModelRegistry, NightServices
 from models.triage import Diagnosis, TriageEvidence, diagnose, findings_of
-from models.vocabulary import Finding
+from models.vocabulary import CaseType, Finding
 
 _NOTES = ("feedback_path", "root_cause", "sop_clause", "annotation", "language")
 _MOST_LEVELS = 20
@@ -51,31 +52,41 @@ class Triaged:
         }
 
 
-def triage_case_type(desk: Desk, book: Book, case_type: str) -> Triaged:
+def triage_case_type(services: NightServices, book: Book, case_type: str) -> Triaged:
     """Diagnose a case type on the mature, labelled cases that its deciding model scored and did not
     learn from, of the last `triage.window_days` days (METHODS 4)."""
-    generation = champion_generation(desk, case_type) or current_generation(desk, case_type)
-    rows = _labelled(desk, book, case_type, generation)
+    generation = champion_generation(
+        services.ledger, services.case_types, case_type
+    ) or current_generation(services.ledger, services.case_types, case_type)
+    rows = _labelled(services, book, case_type, generation)
     if rows.empty:
         nothing = Diagnosis.of_nothing(0, "no labelled case of the deciding model is mature yet")
         return Triaged(case_type, generation.version if generation else None, 0, nothing, ())
     scored = generation is not None and bool((rows["model_version"] == generation.version).all())
-    evidence = _evidence(desk, book, case_type, rows, generation if scored else None)
-    diagnosis = diagnose(evidence, desk.triage)
-    found = findings_of(case_type, evidence, diagnosis, desk.case_types[case_type].costs)
+    evidence = _evidence(
+        services.store,
+        services.registry,
+        services.case_types,
+        book,
+        case_type,
+        rows,
+        generation if scored else None,
+    )
+    diagnosis = diagnose(evidence, services.triage)
+    found = findings_of(case_type, evidence, diagnosis, services.case_types[case_type].costs)
     version = str(rows["model_version"].iloc[-1])
     return Triaged(case_type, version, len(rows), diagnosis, tuple(found))
 
 
 def _labelled(
-    desk: Desk, book: Book, case_type: str, generation: Generation | None
+    services: EvidenceServices, book: Book, case_type: str, generation: Generation | None
 ) -> pd.DataFrame:
     """Mature cases with score and truth by one model: the deciding one if it is ours, else the one
     with the most cases (an agent that brings its own scores)."""
-    since = book.as_of - timedelta(days=desk.triage_window_days)
+    since = book.as_of - timedelta(days=services.triage_window_days)
     if generation is not None:
         since = max(since, generation.trained_before)
-    rows = book.mature(desk, case_type, since)
+    rows = book.mature(services, case_type, since)
     rows = rows[(rows["bad"].notna() & rows["score"].notna()).to_numpy()]
     if rows.empty:
         return rows
@@ -88,29 +99,33 @@ def _labelled(
 
 
 def _evidence(
-    desk: Desk,
+    store: EvidenceStore,
+    registry: ModelRegistry,
+    case_types: Mapping[str, CaseType],
     book: Book,
     case_type: str,
     rows: pd.DataFrame,
     generation: Generation | None,
 ) -> TriageEvidence:
-    features = list(desk.case_types[case_type].feature_names)
+    features = list(case_types[case_type].feature_names)
     since = rows["opened_at"].iloc[0].to_pydatetime()
-    raw = _joined(rows, _features(desk, book, case_type, since), features)
+    raw = _joined(rows, _features(store, case_types, book, case_type, since), features)
     score = np.clip(rows["score"].to_numpy(dtype=np.float64), _NEAREST, 1.0 - _NEAREST)
     margin = np.asarray(logit(score), dtype=np.float64)
     contributions = None
     if generation is None or generation.external:
-        contributions = delivered_contributions(desk, book, case_type, rows)
+        contributions = delivered_contributions(store, case_types, book, case_type, rows)
     else:
-        phi = contributions_for(desk, case_type, generation, rows, raw, book.as_of)
+        phi = contributions_for(
+            store, registry, case_types, case_type, generation, rows, raw, book.as_of
+        )
         contributions = phi.rename(columns=lambda name: name.removeprefix(PHI))
     segments = {
         name: raw[name].astype("str").to_numpy(dtype=object)
-        for name in desk.case_types[case_type].segments
+        for name in case_types[case_type].segments
         if name in raw and raw[name].nunique() <= _MOST_LEVELS
     }
-    notes = _joined(rows, _first_notes(desk, book, since), list(_NOTES))
+    notes = _joined(rows, _first_notes(store, book, since), list(_NOTES))
     evidence = TriageEvidence(
         margin, rows["bad"].to_numpy() == 1.0, contributions, raw, segments, notes
     )
@@ -120,10 +135,16 @@ def _evidence(
     return evidence.rows(contributions.notna().all(axis="columns").to_numpy(dtype=np.bool_))
 
 
-def _features(desk: Desk, book: Book, case_type: str, since: datetime) -> pd.DataFrame:
-    return desk.store.read(
+def _features(
+    store: EvidenceStore,
+    case_types: Mapping[str, CaseType],
+    book: Book,
+    case_type: str,
+    since: datetime,
+) -> pd.DataFrame:
+    return store.read(
         "decisions",
-        columns=list(desk.case_types[case_type].feature_names),
+        columns=list(case_types[case_type].feature_names),
         filters={"case_type": [case_type]},
         since=since,
         stamp="opened_at",
@@ -132,11 +153,11 @@ def _features(desk: Desk, book: Book, case_type: str, since: datetime) -> pd.Dat
     )
 
 
-def _first_notes(desk: Desk, book: Book, since: datetime) -> pd.DataFrame:
+def _first_notes(store: EvidenceStore, book: Book, since: datetime) -> pd.DataFrame:
     """What the first reviewer of each case wrote (later reviews judge the reviewer, not the agent)."""
-    if not desk.store.counts("reviews")[0]:
+    if not store.counts("reviews")[0]:
         return pd.DataFrame({CASE_NUMBER: pd.Series(dtype="int64")})
-    reviews = desk.store.read(
+    reviews = store.read(
         "reviews",
         columns=["kind", "revision", *_NOTES],
         since=since,

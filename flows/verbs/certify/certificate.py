@@ -17,9 +17,9 @@ from flows.adapters.ledger.certificate_key import CertificateKey
 from flows.verbs.certify.generation import champion_generation
 from flows.verbs.certify.given import Given, given_for
 from flows.verbs.certify.look import sequence_of
-from flows.verbs.desk import Desk
 from flows.verbs.evidence.truth import load_book
 from flows.verbs.intake.known_case_type import known_case_type
+from flows.verbs.ports import AuditSecrets, CertificateServices, EvidenceServices, Ledger
 from models.boundary.proof.certificate import delta_shares
 from models.boundary.proof.shown_proof import ShownProof, shown_proofs
 from models.boundary.sequence.look_table import GROWTH
@@ -35,7 +35,9 @@ _SPEAKS_OF = (
 )
 
 
-def export_certificate(desk: Desk, case_type: str, now: datetime) -> dict[str, Any]:
+def export_certificate(
+    services: CertificateServices, case_type: str, now: datetime
+) -> dict[str, Any]:
     """The live policy's proof as a signed, expiring document.
 
     Raises:
@@ -44,13 +46,13 @@ def export_certificate(desk: Desk, case_type: str, now: datetime) -> dict[str, A
             labels as they are; the audit secret or the model is not at hand; or the document would not
             verify.
     """
-    live, entry = _live(desk, known_case_type(desk, case_type), now)
-    proofs, given = _proven(desk, case_type, live, now)
-    proposal = proposal_of(desk.ledger.history(), case_type, live.policy_id)
-    seq, head = desk.ledger.head()
+    live, entry = _live(services.ledger, known_case_type(services.case_types, case_type), now)
+    proofs, given = _proven(services, case_type, live, now)
+    proposal = proposal_of(services.ledger.history(), case_type, live.policy_id)
+    seq, head = services.ledger.head()
     looked = given.generation.looked
     assert looked is not None  # nothing is proven without a look
-    targets = given.desk.case_types[case_type].targets
+    targets = given.services.case_types[case_type].targets
     document: dict[str, Any] = plain_document(
         {
             "format": certificate_verifier.FORMAT,
@@ -87,12 +89,12 @@ def export_certificate(desk: Desk, case_type: str, now: datetime) -> dict[str, A
             },
         }
     )
-    return _signed(desk, document, now)
+    return _signed(services.secrets, document, now)
 
 
-def _live(desk: Desk, case_type: str, now: datetime) -> tuple[Policy, Entry]:
-    history = desk.ledger.history()
-    live, entry = desk.ledger.live_policy(case_type), made_live_by(history, case_type)
+def _live(ledger: Ledger, case_type: str, now: datetime) -> tuple[Policy, Entry]:
+    history = ledger.history()
+    live, entry = ledger.live_policy(case_type), made_live_by(history, case_type)
     why = ""
     if live is None or entry is None or live.boundary.automates_nothing:
         why = "nothing is automated, so there is nothing to certify"
@@ -106,16 +108,16 @@ def _live(desk: Desk, case_type: str, now: datetime) -> tuple[Policy, Entry]:
 
 
 def _proven(
-    desk: Desk, case_type: str, live: Policy, now: datetime
+    services: EvidenceServices, case_type: str, live: Policy, now: datetime
 ) -> tuple[tuple[ShownProof, ...], Given]:
-    generation = champion_generation(desk, case_type)
+    generation = champion_generation(services.ledger, services.case_types, case_type)
     if generation is None or generation.looked is None:
         raise GateRefused(
             f"A certificate of {case_type} was asked for, and the ledger has no look at a cohort of the "
             "live model: its boundary was proven in another way or not here, or its evidence began again "
             "since. `ratchet night` takes the looks that are due."
         )
-    given = given_for(desk, load_book(desk, now), generation)
+    given = given_for(services, load_book(services, now), generation)
     sequence, _ = sequence_of(given)
     try:
         return shown_proofs(sequence, live.boundary, len(generation.looked["looks"])), given
@@ -134,9 +136,9 @@ def _is_promise(name: str, value: float | None) -> bool:
     return name != "delta" and value is not None
 
 
-def _signed(desk: Desk, document: dict[str, Any], now: datetime) -> dict[str, Any]:
+def _signed(secrets: AuditSecrets, document: dict[str, Any], now: datetime) -> dict[str, Any]:
     """With digest and signature; held against the verifier that its reader will use."""
-    key = CertificateKey.of_secret(desk.audit_secret)
+    key = CertificateKey.of_secret(secrets.in_force())
     told = {**document, "digest": certificate_verifier.digest_of(document)}
     signature = {
         "algorithm": "Ed25519",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,17 +17,17 @@ from flows.verbs.certify.generation import Generation, champion_generation, curr
 from flows.verbs.certify.given import Given, evidence_digest, given_for
 from flows.verbs.certify.look import look
 from flows.verbs.decide.live_automation import automation_now
-from flows.verbs.desk import Desk
 from flows.verbs.evidence.truth import Book, evidence_for
 from flows.verbs.govern.proposed_policy import advised_policy, planned_audit
 from flows.verbs.govern.segment_figures import segment_figures
+from flows.verbs.ports import EvidenceServices, Ledger, ModelRegistry
 from models.boundary import CertificationSequence, Evidence, certify, delta_of_sequence, guard
 from models.boundary.price.notch_price import NOTCH
 from models.hub.policies.audit_plan import AuditPlan
 from models.hub.policies.policy import Policy
 from models.label_cost.audit_plan import PlannedAudit
 from models.reviewers.gates import GATES
-from models.vocabulary import Boundary, Certificate, CertificateVerdict
+from models.vocabulary import Boundary, CaseType, Certificate, CertificateVerdict
 
 
 @dataclass(frozen=True)
@@ -76,33 +77,37 @@ class Judged:
         }
 
 
-def certify_case_type(desk: Desk, book: Book, case_type: str) -> Judged:
+def certify_case_type(services: EvidenceServices, book: Book, case_type: str) -> Judged:
     """Judge the newest model of a case type on its cohort, which it did not learn from.
 
     One table of looks serves the model's whole life, whatever is promoted, narrowed or rolled back in
     between (METHODS 1.2): a night takes the looks that are due and says what stands proven.
     """
-    generation = current_generation(desk, case_type)
-    until = book.mature_until(desk, case_type)
+    generation = current_generation(services.ledger, services.case_types, case_type)
+    until = book.mature_until(services.case_types, services.second_review_takes, case_type)
     if generation is None:
-        certificate = _before_any_label(desk, case_type, None)
+        certificate = _before_any_label(services.case_types, case_type, None)
         why = ("There is no model for this case type yet.", certificate.reasons[0])
         unproven = replace(certificate, reasons=why)
         return Judged(case_type, unproven, None, "", until, 0, 0, 0, may_propose=False)
-    given = given_for(desk, book, generation)
-    frame, live = given.frame, desk.ledger.live_policy(case_type)
+    given = given_for(services, book, generation)
+    frame, live = given.frame, services.ledger.live_policy(case_type)
     sequence, audit = None, None
     if frame["bad"].notna().any():
         certificate, sequence, proposes = look(given)
         if proposes and live is not None and not generation.promoted:
-            certificate, proposes = _against_champion(desk, book, case_type, certificate)
+            certificate, proposes = _against_champion(services, book, case_type, certificate)
         if proposes:
-            looked = current_generation(desk, case_type) or generation  # with tonight's looks
-            certificate, proposes = _against_its_past(desk, looked, certificate, sequence, given)
+            looked = (
+                current_generation(services.ledger, services.case_types, case_type) or generation
+            )  # with tonight's looks
+            certificate, proposes = _against_its_past(
+                services.ledger, services.case_types, looked, certificate, sequence, given
+            )
         if proposes:
-            audit = planned_audit(desk, given, sequence, certificate)
+            audit = planned_audit(services.case_types, given, sequence, certificate)
     else:
-        certificate = _before_any_label(desk, case_type, given.incumbent)
+        certificate = _before_any_label(services.case_types, case_type, given.incumbent)
         proposes = False
     told = proposes and certificate.verdict is CertificateVerdict.CERTIFIED
     known = frame[frame["in_cohort"].to_numpy(dtype=np.bool_)]
@@ -117,27 +122,34 @@ def certify_case_type(desk: Desk, book: Book, case_type: str) -> Judged:
         bad=int((known["bad"] == 1.0).sum()),
         may_propose=proposes,
         audit=audit,
-        fresh_labels=fresh_labels(desk, known, live),
+        fresh_labels=fresh_labels(services.case_types, known, live),
         given=given if told else None,
-        segments=tuple(segment_figures(desk, case_type, known, certificate.boundary))
+        segments=tuple(
+            segment_figures(
+                services.store, services.case_types, case_type, known, certificate.boundary
+            )
+        )
         if told
         else (),
     )
 
 
-def guard_champion(desk: Desk, book: Book, case_type: str) -> Judged | None:
+def guard_champion(services: EvidenceServices, book: Book, case_type: str) -> Judged | None:
     """An alarm for the live boundary, on any night and whichever model is under test; None while it
     holds."""
-    champion, live = champion_generation(desk, case_type), desk.ledger.live_policy(case_type)
+    champion, live = (
+        champion_generation(services.ledger, services.case_types, case_type),
+        services.ledger.live_policy(case_type),
+    )
     if champion is None or live is None or live.boundary.automates_nothing:
         return None
-    frame = evidence_for(desk, book, case_type, champion, refuting=True)
+    frame = evidence_for(services, book, case_type, champion, refuting=True)
     if frame.empty:
         return None
     evidence = Evidence.from_frame(frame)
-    targets = desk.case_types[case_type].targets
+    targets = services.case_types[case_type].targets
     alarm = guard(
-        evidence, replace(targets, delta=targets.delta / len(desk.case_types)), live.boundary
+        evidence, replace(targets, delta=targets.delta / len(services.case_types)), live.boundary
     )
     if alarm is None:
         return None
@@ -146,7 +158,9 @@ def guard_champion(desk: Desk, book: Book, case_type: str) -> Judged | None:
         certificate=alarm,
         generation=champion,
         evidence_digest=evidence_digest(frame, champion.digest),
-        evidence_until=book.mature_until(desk, case_type),
+        evidence_until=book.mature_until(
+            services.case_types, services.second_review_takes, case_type
+        ),
         rows=len(frame),
         labelled=int(evidence.labelled.sum()),
         bad=int(evidence.bad.sum()),
@@ -154,7 +168,7 @@ def guard_champion(desk: Desk, book: Book, case_type: str) -> Judged | None:
     )
 
 
-def certify_champion(desk: Desk, book: Book, case_type: str) -> Judged | None:
+def certify_champion(services: EvidenceServices, book: Book, case_type: str) -> Judged | None:
     """The live boundary's own certificate, from its own model's cohort, where the night's other one is
     about something else: a newer model, or, once a renewal is due, a wider boundary. It may renew what
     expires, or narrow, and never widens. None: the other one says it, or nothing that expires is live.
@@ -164,16 +178,19 @@ def certify_champion(desk: Desk, book: Book, case_type: str) -> Judged | None:
     Raises:
         GateRefused, ServiceUnreachable: the audit secret or the model is not at hand.
     """
-    live = desk.ledger.live_policy(case_type)
-    champion, newest = champion_generation(desk, case_type), current_generation(desk, case_type)
+    live = services.ledger.live_policy(case_type)
+    champion, newest = (
+        champion_generation(services.ledger, services.case_types, case_type),
+        current_generation(services.ledger, services.case_types, case_type),
+    )
     if live is None or live.valid_until is None or live.boundary.automates_nothing:
         return None
     if champion is None or newest is None:
         return None
     same = champion.digest == newest.digest
-    if same and not is_due(desk, live, book.as_of):
+    if same and not is_due(services.case_types, live, book.as_of):
         return None
-    given = given_for(desk, book, champion)
+    given = given_for(services, book, champion)
     frame = given.frame
     if frame.empty or not frame["bad"].notna().any():
         return None
@@ -181,7 +198,7 @@ def certify_champion(desk: Desk, book: Book, case_type: str) -> Judged | None:
     if same and certificate.verdict is not CertificateVerdict.CERTIFIED:
         return None
     known = frame[frame["in_cohort"].to_numpy(dtype=np.bool_)]
-    fresh = fresh_labels(desk, known, live)
+    fresh = fresh_labels(services.case_types, known, live)
     if certificate.verdict is not CertificateVerdict.INCUMBENT_UNCERTIFIED:
         lacks = f"{fresh:,} of {FEWEST_FRESH} labelled cases that a renewal takes were opened since its evidence ended."
         certificate = replace(
@@ -204,7 +221,9 @@ def certify_champion(desk: Desk, book: Book, case_type: str) -> Judged | None:
         certificate=certificate,
         generation=champion,
         evidence_digest=given.digest,
-        evidence_until=book.mature_until(desk, case_type),
+        evidence_until=book.mature_until(
+            services.case_types, services.second_review_takes, case_type
+        ),
         rows=len(known),
         labelled=int(known["bad"].notna().sum()),
         bad=int((known["bad"] == 1.0).sum()),
@@ -219,7 +238,9 @@ _BESIDE = (
 )
 
 
-def policy_for(desk: Desk, judged: Judged) -> Policy:
+def policy_for(
+    ledger: Ledger, registry: ModelRegistry, case_types: Mapping[str, CaseType], judged: Judged
+) -> Policy:
     """The policy a certificate speaks for: its model, its boundary, the configured overrides, how it
     must be tried first, and when its proof expires."""
     generation = judged.generation
@@ -228,21 +249,23 @@ def policy_for(desk: Desk, judged: Judged) -> Policy:
     audit = None
     if (planned := judged.audit) is not None:
         audit = AuditPlan(planned.rate)
-    advised = advised_policy(desk, generation, judged.certificate.boundary, audit)
-    case_type = desk.case_types[judged.case_type]
+    advised = advised_policy(registry, case_types, generation, judged.certificate.boundary, audit)
+    case_type = case_types[judged.case_type]
     days = case_type.certificate_days
     until = None if days is None else judged.evidence_until + timedelta(days=days)
-    return replace(advised, ab_plan=fresh_plan(desk, case_type.name), valid_until=until)
+    return replace(
+        advised, ab_plan=fresh_plan(ledger, case_types, case_type.name), valid_until=until
+    )
 
 
 def _against_champion(
-    desk: Desk, book: Book, case_type: str, certificate: Certificate
+    services: EvidenceServices, book: Book, case_type: str, certificate: Certificate
 ) -> tuple[Certificate, bool]:
     """A challenger's boundary is worth a proposal only if it automates more than the live policy does
     now."""
     if certificate.verdict is not CertificateVerdict.CERTIFIED:
         return certificate, True
-    today = automation_now(desk, book, case_type)
+    today = automation_now(services, book, case_type)
     if today is None or certificate.automation_rate > today.share:
         return certificate, True
     why = (
@@ -253,7 +276,8 @@ def _against_champion(
 
 
 def _against_its_past(
-    desk: Desk,
+    ledger: Ledger,
+    case_types: Mapping[str, CaseType],
     generation: Generation,
     certificate: Certificate,
     sequence: CertificationSequence,
@@ -264,10 +288,10 @@ def _against_its_past(
     if certificate.verdict is not CertificateVerdict.CERTIFIED:
         return certificate, True
     boundary = certificate.boundary
-    why = contradicted(desk, generation.case_type, generation.digest, boundary)
+    why = contradicted(ledger, generation.case_type, generation.digest, boundary)
     if why:
         return replace(certificate, verdict=CertificateVerdict.HOLD, reasons=(why,)), False
-    fallen = fell_before(desk, generation, boundary)
+    fallen = fell_before(ledger, case_types, generation, boundary)
     if fallen is None:
         return certificate, True
     today = given.incumbent or Boundary.everything_reviewed()
@@ -285,8 +309,10 @@ def _against_its_past(
     return narrower, True
 
 
-def _before_any_label(desk: Desk, case_type: str, incumbent: Boundary | None) -> Certificate:
+def _before_any_label(
+    case_types: Mapping[str, CaseType], case_type: str, incumbent: Boundary | None
+) -> Certificate:
     """What a first proof would take, at what the first look may spend."""
-    targets = desk.case_types[case_type].targets
-    delta = delta_of_sequence(targets.delta / len(desk.case_types), 0)
+    targets = case_types[case_type].targets
+    delta = delta_of_sequence(targets.delta / len(case_types), 0)
     return certify(Evidence.none(), replace(targets, delta=delta), incumbent)

@@ -6,9 +6,9 @@ change is told once, with the day since when.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -17,8 +17,8 @@ import pandas as pd
 from flows.adapters.evidence.case_numbers import CASE_NUMBER
 from flows.adapters.ledger.ledger import Ledger
 from flows.verbs.certify.drift_windows import WholeWindows
-from flows.verbs.desk import Desk
 from flows.verbs.evidence.truth import Book
+from flows.verbs.ports import EvidenceServices, EvidenceStore
 from models.drift import (
     Moved,
     Sample,
@@ -29,6 +29,7 @@ from models.drift import (
     volume,
     windows_to_pool,
 )
+from models.vocabulary import CaseType
 
 CHANGES = "population_changes"
 """The table of what was told: one row a change."""
@@ -49,39 +50,50 @@ class Change:
     sentence: str
 
 
-def told_tonight(desk: Desk, book: Book, case_type: str, windows: WholeWindows) -> list[str]:
+def told_tonight(
+    services: EvidenceServices, book: Book, case_type: str, windows: WholeWindows
+) -> list[str]:
     """A sentence for each change that this night is the first to tell; the same night run again tells
     the same ones."""
-    known = _told_before(desk, book, case_type)
+    known = _told_before(services.store, book, case_type)
     asked = (case_type, windows.begins, windows.number)
-    quiet = _QUIET.setdefault(desk.ledger, set())
+    quiet = _QUIET.setdefault(services.ledger, set())
     if asked not in quiet:
-        found = changes_in(desk, book, case_type, windows)
-        new = _without_known(found, known, desk)
+        found = changes_in(
+            services.store, services.case_types, services.drift_window, book, case_type, windows
+        )
+        new = _without_known(found, known, services.drift_window)
         if new:
-            _keep(desk, book, case_type, new)
-            known = _told_before(desk, book, case_type)
+            _keep(services.store, book, case_type, new)
+            known = _told_before(services.store, book, case_type)
         quiet.add(asked)
     tonight = known[(known["night"] == _night(book)).to_numpy(dtype=np.bool_)]
     return [f"{case_type}: {sentence}" for sentence in tonight["sentence"]]
 
 
-def changes_in(desk: Desk, book: Book, case_type: str, windows: WholeWindows) -> list[Change]:
+def changes_in(
+    store: EvidenceStore,
+    case_types: Mapping[str, CaseType],
+    drift_window: timedelta,
+    book: Book,
+    case_type: str,
+    windows: WholeWindows,
+) -> list[Change]:
     """All that moved between the windows of a sequence and is no restart, told before or not."""
     if windows.number < 2:
         return []
     cases, hoped = windows.cases, windows.hoped
     laws = certified_laws(
         cases,
-        desk.case_types[case_type].targets.named(),
+        case_types[case_type].targets.named(),
         hoped.pass_at_or_below,
         hoped.block_at_or_above,
     )
     # One that became worse is a restart, and is told as one.
     better = [one for one in all_changes(laws, cases.sizes) if not one.rose]
     moved = [*better, *all_changes([bad_share(cases)], cases.sizes)]
-    moved += _volume(desk, book, case_type, windows)
-    return [*_as_changes(moved, windows), *_good_cases(desk, book, case_type, windows)]
+    moved += _volume(drift_window, book, case_type, windows)
+    return [*_as_changes(moved, windows), *_good_cases(store, case_types, book, case_type, windows)]
 
 
 def _as_changes(moved: Iterable[Moved], windows: WholeWindows) -> list[Change]:
@@ -95,25 +107,33 @@ def _as_changes(moved: Iterable[Moved], windows: WholeWindows) -> list[Change]:
     ]
 
 
-def _volume(desk: Desk, book: Book, case_type: str, windows: WholeWindows) -> list[Moved]:
+def _volume(
+    drift_window: timedelta, book: Book, case_type: str, windows: WholeWindows
+) -> list[Moved]:
     number = windows.numbers_of(book.known(case_type)["opened_at"])
     inside = number[(number >= 0) & (number < windows.number)]
     counts = np.bincount(inside, minlength=windows.number)
-    days = desk.drift_window.total_seconds() / 86_400.0
+    days = drift_window.total_seconds() / 86_400.0
     return all_changes([volume(counts, days)], counts, factor=VOLUME_FACTOR)
 
 
-def _good_cases(desk: Desk, book: Book, case_type: str, windows: WholeWindows) -> list[Change]:
+def _good_cases(
+    store: EvidenceStore,
+    case_types: Mapping[str, CaseType],
+    book: Book,
+    case_type: str,
+    windows: WholeWindows,
+) -> list[Change]:
     """Scores and features of the cohort's good cases, as far as they say nothing of the calendar."""
     rows = windows.rows
     good = (rows["in_cohort"] & (rows["bad"] == 0.0)).to_numpy(dtype=np.bool_)
     rows = rows[good].reset_index(drop=True)
     if rows.empty:
         return []
-    judged = [one for one in desk.case_types[case_type].features if not one.turns_with_calendar]
+    judged = [one for one in case_types[case_type].features if not one.turns_with_calendar]
     sample = Sample(
         scores=rows["score"].to_numpy(dtype=np.float64),
-        features=_features(desk, book, case_type, rows, [one.name for one in judged]),
+        features=_features(store, book, case_type, rows, [one.name for one in judged]),
         bad=np.full(len(rows), np.nan),
         propensity=np.ones(len(rows)),
     )
@@ -131,9 +151,9 @@ def _good_cases(desk: Desk, book: Book, case_type: str, windows: WholeWindows) -
 
 
 def _features(
-    desk: Desk, book: Book, case_type: str, rows: pd.DataFrame, names: list[str]
+    store: EvidenceStore, book: Book, case_type: str, rows: pd.DataFrame, names: list[str]
 ) -> pd.DataFrame:
-    stored = desk.store.read(
+    stored = store.read(
         "decisions",
         columns=names,
         filters={"case_type": [case_type]},
@@ -146,7 +166,9 @@ def _features(
     return stored[names].take(place).reset_index(drop=True)
 
 
-def _without_known(found: Iterable[Change], known: pd.DataFrame, desk: Desk) -> list[Change]:
+def _without_known(
+    found: Iterable[Change], known: pd.DataFrame, drift_window: timedelta
+) -> list[Change]:
     """A label that is corrected, or another model's sequence, may find one change a window away."""
     told: dict[str, list[datetime]] = {}
     for what, since in zip(known["what"], known["since"], strict=True):
@@ -154,23 +176,23 @@ def _without_known(found: Iterable[Change], known: pd.DataFrame, desk: Desk) -> 
     new = []
     for one in found:
         before = told.setdefault(one.what, [])
-        if all(abs(one.since - since) > desk.drift_window for since in before):
+        if all(abs(one.since - since) > drift_window for since in before):
             new.append(one)
             before.append(one.since)
     return new
 
 
-def _told_before(desk: Desk, book: Book, case_type: str) -> pd.DataFrame:
+def _told_before(store: EvidenceStore, book: Book, case_type: str) -> pd.DataFrame:
     columns = [*_KEY, "night", "sentence"]
-    if not desk.store.counts(CHANGES)[0]:
+    if not store.counts(CHANGES)[0]:
         return pd.DataFrame({name: pd.Series(dtype="str") for name in columns})
-    rows = desk.store.read(
+    rows = store.read(
         CHANGES, columns=columns, filters={"case_type": [case_type]}, as_of=book.as_of
     )
     return rows.sort_values("since", kind="stable", ignore_index=True)
 
 
-def _keep(desk: Desk, book: Book, case_type: str, new: list[Change]) -> None:
+def _keep(store: EvidenceStore, book: Book, case_type: str, new: list[Change]) -> None:
     rows = pd.DataFrame(
         {
             "case_type": case_type,
@@ -181,7 +203,7 @@ def _keep(desk: Desk, book: Book, case_type: str, new: list[Change]) -> None:
         }
     )
     nothing = rows.iloc[:0].assign(broken_rules=pd.Series(dtype="str"))
-    desk.store.append(CHANGES, rows, nothing, key=_KEY, source="drift", received_at=book.as_of)
+    store.append(CHANGES, rows, nothing, key=_KEY, source="drift", received_at=book.as_of)
 
 
 def _night(book: Book) -> str:

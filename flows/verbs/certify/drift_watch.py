@@ -5,22 +5,23 @@ Then the evidence starts again, by an entry in the ledger that says why.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from configs.errors import GateRefused
-from flows.adapters.ledger.ledger import Ledger
 from flows.verbs.certify.drift_told import told_tonight
 from flows.verbs.certify.drift_windows import WholeWindows, whole_windows
 from flows.verbs.certify.generation import COMPARISONS, Generation, current_generation, last_version
-from flows.verbs.desk import Desk
 from flows.verbs.evidence.truth import Book
+from flows.verbs.ports import EvidenceServices, Ledger
 from models.drift import certified_laws, first_change
 from models.hub import Refusal, RestartEvidence
 from models.hub.record.entries import Entry
 from models.hub.rules.people import NIGHT
+from models.vocabulary import CaseType
 
 KEPT_OF_OLD = 0.5
 """Of `evidence_days`: how old the evidence may be that goes on where all of it became too old. Its
@@ -36,35 +37,43 @@ class Drift:
     told: tuple[str, ...] = ()
 
 
-def watch_drift(desk: Desk, book: Book, case_type: str) -> Drift:
+def watch_drift(services: EvidenceServices, book: Book, case_type: str) -> Drift:
     """Compare the whole windows of a case type's cohort, one with what came before it.
 
     Evidence starts again where a promise's own share has become worse (`certified_laws`), with one
     alpha for the model's whole life, or where it is older than `night.evidence_days`. Whatever else
     moved is told once.
     """
-    generation = current_generation(desk, case_type)
-    windows = None if generation is None else whole_windows(desk, book, case_type, generation)
+    generation = current_generation(services.ledger, services.case_types, case_type)
+    windows = None if generation is None else whole_windows(services, book, case_type, generation)
     if generation is None or windows is None:
         return Drift()
     # Before a restart, or the same change would be told of what is left and not of what was.
-    told = told_tonight(desk, book, case_type, windows)
-    found = _moved(desk, case_type, generation, windows) or _aged(desk, book, generation, windows)
-    return Drift(None if found is None else _restart(desk, book, generation, *found), tuple(told))
+    told = told_tonight(services, book, case_type, windows)
+    found = _moved(services.ledger, services.case_types, case_type, generation, windows) or _aged(
+        services.case_types, services.evidence_age, book, generation, windows
+    )
+    return Drift(
+        None if found is None else _restart(services.ledger, book, generation, *found), tuple(told)
+    )
 
 
 def _moved(
-    desk: Desk, case_type: str, generation: Generation, windows: WholeWindows
+    ledger: Ledger,
+    case_types: Mapping[str, CaseType],
+    case_type: str,
+    generation: Generation,
+    windows: WholeWindows,
 ) -> tuple[datetime, dict[str, Any]] | None:
     """Where the evidence starts again as the law under test moved, and what the ledger is told."""
     hoped = windows.hoped
     low, high = hoped.pass_at_or_below, hoped.block_at_or_above
     asked = (case_type, generation.digest, generation.cohort_from, windows.number, low, high)
-    quiet = _QUIET.setdefault(desk.ledger, set())
+    quiet = _QUIET.setdefault(ledger, set())
     if asked in quiet:
         return None
     cases = windows.cases
-    laws = certified_laws(cases, desk.case_types[case_type].targets.named(), low, high)
+    laws = certified_laws(cases, case_types[case_type].targets.named(), low, high)
     moved, made = first_change(laws, cases.sizes, made=generation.comparisons)
     if moved is None:
         quiet.add(asked)
@@ -78,31 +87,35 @@ def _moved(
 
 
 def _aged(
-    desk: Desk, book: Book, generation: Generation, windows: WholeWindows
+    case_types: Mapping[str, CaseType],
+    evidence_age: timedelta,
+    book: Book,
+    generation: Generation,
+    windows: WholeWindows,
 ) -> tuple[datetime, dict[str, Any]] | None:
     """The same, where the oldest evidence is older than evidence may be."""
-    if book.as_of - windows.oldest <= desk.evidence_age:
+    if book.as_of - windows.oldest <= evidence_age:
         return None
-    begins = book.as_of - KEPT_OF_OLD * desk.evidence_age
+    begins = book.as_of - KEPT_OF_OLD * evidence_age
     cases = windows.cases
-    laws = certified_laws(cases, desk.case_types[generation.case_type].targets.named(), None, None)
+    laws = certified_laws(cases, case_types[generation.case_type].targets.named(), None, None)
     _, made = first_change(laws, cases.sizes, made=generation.comparisons)
     why = (
         f"Evidence starts again at {begins:%Y-%m-%d}: its oldest case was opened on "
-        f"{windows.oldest:%Y-%m-%d}, more than {desk.evidence_age.days} days ago "
+        f"{windows.oldest:%Y-%m-%d}, more than {evidence_age.days} days ago "
         "(night.evidence_days)."
     )
     return begins, {"why": why, "reason_code": "age", COMPARISONS: made}
 
 
 def _restart(
-    desk: Desk, book: Book, generation: Generation, begins: datetime, dossier: dict[str, Any]
+    ledger: Ledger, book: Book, generation: Generation, begins: datetime, dossier: dict[str, Any]
 ) -> Entry:
-    said = desk.ledger.submit(
+    said = ledger.submit(
         RestartEvidence(
             case_type=generation.case_type,
             actor=NIGHT,
-            base_version=last_version(desk, generation.case_type),
+            base_version=last_version(ledger, generation.case_type),
             evidence_since=begins,
             dossier=dossier,
         ),

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from flows.verbs.certify.generation import Generation
-from flows.verbs.desk import Desk
 from flows.verbs.evidence.cohort_rows import cohort_for
 from flows.verbs.evidence.label_trust import hoped_boundary
 from flows.verbs.evidence.truth import Book
+from flows.verbs.ports import EvidenceServices
 from models.drift import CohortWindows
 from models.drift.sample import BoolArray, IntArray
 from models.vocabulary import Boundary
@@ -31,7 +31,7 @@ class WholeWindows:
         hoped: how far the boundary in force or the labels reach.
     """
 
-    desk: Desk
+    services: EvidenceServices
     rows: pd.DataFrame
     begins: pd.Timestamp
     number: int
@@ -39,11 +39,11 @@ class WholeWindows:
     hoped: Boundary
 
     def start_of(self, window: int) -> datetime:
-        return (self.begins + window * self.desk.drift_window).to_pydatetime()
+        return (self.begins + window * self.services.drift_window).to_pydatetime()
 
     def numbers_of(self, opened_at: pd.Series) -> IntArray:
         """The window of each instant; below 0 or from `number` on: in none of them."""
-        numbers = (opened_at - self.begins) // self.desk.drift_window
+        numbers = (opened_at - self.begins) // self.services.drift_window
         return np.asarray(numbers, dtype=np.int64)
 
     @property
@@ -66,29 +66,31 @@ class WholeWindows:
 
 
 def whole_windows(
-    desk: Desk, book: Book, case_type: str, generation: Generation
+    services: EvidenceServices, book: Book, case_type: str, generation: Generation
 ) -> WholeWindows | None:
     """The windows that ended before the first case whose truth may still come; None: no case yet.
 
     Judged sooner, a window would be compared once for what came in first and once more when it is
     whole; so drift waits for what a look waits for.
     """
-    hoped = hoped_boundary(desk, book, case_type, generation)
-    frame = cohort_for(desk, book, case_type, generation, hoped)
+    hoped = hoped_boundary(services, book, case_type, generation)
+    frame = cohort_for(services, book, case_type, generation, hoped)
     if frame.empty:
         return None
     opened = frame["opened_at"]
-    until = pd.Timestamp(book.mature_until(desk, case_type))
+    until = pd.Timestamp(
+        book.mature_until(services.case_types, services.second_review_takes, case_type)
+    )
     # Of the block cohort's cases that passed, nobody was ever to say anything.
     due = frame["in_cohort"].astype("bool") | frame["drawn"].astype("bool")
     waits = due & frame["bad"].isna() & ~frame["given_up"].astype("bool")
     if waits.any():
         until = min(until, opened[waits].min())
     begins = max(pd.Timestamp(generation.cohort_from), opened.min())
-    number = max(int((until - begins) // desk.drift_window), 0)
-    found = WholeWindows(desk, frame, begins, number, opened.min().to_pydatetime(), hoped)
+    number = max(int((until - begins) // services.drift_window), 0)
+    found = WholeWindows(services, frame, begins, number, opened.min().to_pydatetime(), hoped)
     window = found.numbers_of(opened)
     inside = (window >= 0) & (window < number)
     rows = frame.assign(window=window)[inside]
     rows = rows.sort_values("window", kind="stable", ignore_index=True)
-    return WholeWindows(desk, rows, begins, number, found.oldest, hoped)
+    return WholeWindows(services, rows, begins, number, found.oldest, hoped)

@@ -10,13 +10,13 @@ from functools import partial
 from flows.verbs.certify.certificate_life import FEWEST_FRESH, is_due
 from flows.verbs.certify.certify import Judged
 from flows.verbs.certify.generation import last_version
-from flows.verbs.desk import Desk
 from flows.verbs.govern.submit import looking_again, submitted
+from flows.verbs.ports import Alerts, Ledger
 from models.hub import Entry, Narrow, Policy, open_proposals
 from models.hub.policies.renewal import RENEWS
 from models.hub.rules.people import NIGHT
 from models.reviewers.gates import GATES
-from models.vocabulary import Boundary, Certificate, CertificateVerdict, Targets
+from models.vocabulary import Boundary, CaseType, Certificate, CertificateVerdict, Targets
 
 ENDS_SOON = "certificate_ends_soon"
 WARNED_DAYS = (14, 3)
@@ -25,29 +25,31 @@ _REMEMBERED = 500
 """Alerts that are looked through for a warning given already; beyond them it is given again."""
 
 
-def expire_policy(desk: Desk, case_type: str, at: datetime) -> list[Entry]:
+def expire_policy(ledger: Ledger, alerts: Alerts, case_type: str, at: datetime) -> list[Entry]:
     """Send a case type back to review where its certificate has expired; deciding does so without it.
 
     Nothing older is left to fall back to: what was promoted before expired before.
     """
-    return looking_again(partial(_expire, desk, case_type, at))
+    return looking_again(partial(_expire, ledger, alerts, case_type, at))
 
 
-def renewal(desk: Desk, judged: Judged, at: datetime) -> Policy | None:
+def renewal(
+    ledger: Ledger, case_types: Mapping[str, CaseType], judged: Judged, at: datetime
+) -> Policy | None:
     """Today's policy with a new expiry, where a look at fresh evidence proves it once more.
 
     What counts is that the sequence still proves the boundary in force, that cases have come since
     which could have refuted it, and that none did: whether a wider one lacks labels does not matter. A
     gate on reviewers that is broken holds a renewal as it holds a proposal. A second person approves.
     """
-    live = desk.ledger.live_policy(judged.case_type)
-    days = desk.case_types[judged.case_type].certificate_days
+    live = ledger.live_policy(judged.case_type)
+    days = case_types[judged.case_type].certificate_days
     if live is None or live.valid_until is None or days is None or judged.generation is None:
         return None
     certificate = judged.certificate
     same = live.model_digest == judged.generation.digest and certificate.boundary == live.boundary
-    targets = desk.case_types[judged.case_type].targets
-    if not (is_due(desk, live, at) and same and certificate.verdict in _STANDS):
+    targets = case_types[judged.case_type].targets
+    if not (is_due(case_types, live, at) and same and certificate.verdict in _STANDS):
         return None
     if judged.fresh_labels < FEWEST_FRESH:
         return None
@@ -63,13 +65,13 @@ _STANDS = (CertificateVerdict.HOLD, CertificateVerdict.INSUFFICIENT_EVIDENCE)
 """Verdicts that leave the boundary in force where it is."""
 
 
-def warn_before_expiry(desk: Desk, case_type: str, at: datetime) -> None:
+def warn_before_expiry(ledger: Ledger, alerts: Alerts, case_type: str, at: datetime) -> None:
     """Tell people `WARNED_DAYS` before the live certificate ends, each once, and what could be done.
 
     Raises:
         GateRefused: the ledger or a policy in it is not as it was written.
     """
-    live = desk.ledger.live_policy(case_type)
+    live = ledger.live_policy(case_type)
     if live is None or live.valid_until is None or live.boundary.automates_nothing:
         return
     left = (live.valid_until - at) / timedelta(days=1)
@@ -78,7 +80,7 @@ def warn_before_expiry(desk: Desk, case_type: str, at: datetime) -> None:
         return
     told = {
         one.get("within_days")
-        for one in desk.alerts.recent(_REMEMBERED)
+        for one in alerts.recent(_REMEMBERED)
         if (one.get("kind"), one.get("policy_id")) == (ENDS_SOON, live.policy_id)
     }
     if min(near) in told:
@@ -86,14 +88,14 @@ def warn_before_expiry(desk: Desk, case_type: str, at: datetime) -> None:
     sentence = (
         f"{case_type}: the certificate of the live policy {live.policy_id[:12]} ends at "
         f"{live.valid_until.isoformat(timespec='minutes')}, in {left:.1f} days; from then on every case is "
-        f"reviewed. {_what_helps(desk, live)}"
+        f"reviewed. {_what_helps(ledger, live)}"
     )
     facts: dict[str, str | int] = {"policy_id": live.policy_id, "within_days": min(near)}
-    desk.alerts.send(ENDS_SOON, case_type, sentence, at, **facts)
+    alerts.send(ENDS_SOON, case_type, sentence, at, **facts)
 
 
-def _what_helps(desk: Desk, live: Policy) -> str:
-    waits = open_proposals(desk.ledger.history(), live.case_type)
+def _what_helps(ledger: Ledger, live: Policy) -> str:
+    waits = open_proposals(ledger.history(), live.case_type)
     for proposal in waits:
         if RENEWS in proposal.dossier:
             return f"Its renewal waits: `ratchet approve {str(proposal.policy_id)[:12]}`."
@@ -134,24 +136,24 @@ def _keeps(
     )
 
 
-def _expire(desk: Desk, case_type: str, at: datetime) -> list[Entry]:
-    live = desk.ledger.live_policy(case_type)
+def _expire(ledger: Ledger, alerts: Alerts, case_type: str, at: datetime) -> list[Entry]:
+    live = ledger.live_policy(case_type)
     if live is None or live.valid_until is None or live.boundary.automates_nothing:
         return []
     if live.valid_until > at:
         return []
     why = f"The certificate expired at {live.valid_until.isoformat()}; everything is reviewed."
     entry = submitted(
-        desk,
+        ledger,
         Narrow(
             case_type=case_type,
             incumbent=live,
             narrowed=replace(live, boundary=Boundary.everything_reviewed()),
             actor=NIGHT,
-            base_version=last_version(desk, case_type),
+            base_version=last_version(ledger, case_type),
             dossier={"reasons": [why]},
         ),
         at,
     )
-    desk.alerts.send("certificate_expired", case_type, f"{case_type}: {why}", at)
+    alerts.send("certificate_expired", case_type, f"{case_type}: {why}", at)
     return [entry]

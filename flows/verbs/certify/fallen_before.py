@@ -6,14 +6,14 @@ A proof that carries over is about the average of its span, and the guard watche
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from flows.verbs.certify.generation import SEQUENCE, Generation
-from flows.verbs.desk import Desk
+from flows.verbs.ports import Ledger
 from models.hub import Entry, EntryKind
 from models.hub.record.readers import of
-from models.vocabulary import Boundary, Targets
+from models.vocabulary import Boundary, CaseType, Targets
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,9 @@ class FellBefore:
         return Boundary(low, high)
 
 
-def fell_before(desk: Desk, generation: Generation, boundary: Boundary) -> FellBefore | None:
+def fell_before(
+    ledger: Ledger, case_types: Mapping[str, CaseType], generation: Generation, boundary: Boundary
+) -> FellBefore | None:
     """What stands against a proven boundary: the guard refuted the model at the same cut or a narrower
     one, on that side, and no look since proves it by itself; None: nothing does.
 
@@ -51,12 +53,12 @@ def fell_before(desk: Desk, generation: Generation, boundary: Boundary) -> FellB
     Raises:
         GateRefused: the ledger or a policy in it is not as it was written.
     """
-    mine = of(desk.ledger.history(), generation.case_type)
-    targets = desk.case_types[generation.case_type].targets
+    mine = of(ledger.history(), generation.case_type)
+    targets = case_types[generation.case_type].targets
     for trip in reversed(mine):
         if trip.kind is not EntryKind.GUARDRAIL_TRIPPED:
             continue
-        fallen = desk.ledger.policy(str(trip.policy_id))
+        fallen = ledger.policy(str(trip.policy_id))
         if fallen.model_digest != generation.digest:
             continue
         sides = _refuted(trip, fallen.boundary) & _as_wide(boundary, fallen.boundary)

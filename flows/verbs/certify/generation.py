@@ -17,11 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from configs.errors import GateRefused
-from flows.adapters.ledger.ledger import Ledger
-from flows.verbs.desk import Desk
+from flows.verbs.ports import Ledger, ModelRegistry
 from models.hub.policies.external import SHADOW, is_external
 from models.hub.record.entries import Entry, EntryKind
 from models.risk import RiskModel
+from models.vocabulary import CaseType
 
 RESERVE = "reserve"
 """In a generation's dossier: from when on cases are set aside from all learning (METHODS 1.2)."""
@@ -84,7 +84,7 @@ class Generation:
     external: bool = False
     reference: tuple[float, ...] = ()
 
-    def load(self, desk: Desk) -> RiskModel:
+    def load(self, registry: ModelRegistry) -> RiskModel:
         """The model, if its bytes still have the digest in the ledger.
 
         Raises:
@@ -96,100 +96,104 @@ class Generation:
                 f"the model {self.version} of {self.case_type} is another agent's (scorer: "
                 "external): its scores are delivered, and there is no file of it to load."
             )
-        return desk.registry.load(self.case_type, self.version, self.digest)
+        return registry.load(self.case_type, self.version, self.digest)
 
-    def reference_scores(self, desk: Desk) -> npt.NDArray[np.float64]:
+    def reference_scores(self, registry: ModelRegistry) -> npt.NDArray[np.float64]:
         """Scores fixed before the evidence, on which candidate cuts are laid out; raises as `load`."""
-        known = self.reference if self.external else self.load(desk).reference_scores
+        known = self.reference if self.external else self.load(registry).reference_scores
         return np.asarray(known, dtype=np.float64)
 
-    def calibration(self, desk: Desk) -> dict[str, float]:
+    def calibration(self, registry: ModelRegistry) -> dict[str, float]:
         """The numbers that turn a raw score into a probability; another agent's score is taken as
         it is. Raises as `load`."""
         if self.external:
             return {}
-        platt = self.load(desk).calibration
+        platt = self.load(registry).calibration
         return {"slope": platt.slope, "intercept": platt.intercept}
 
 
-def current_generation(desk: Desk, case_type: str) -> Generation | None:
+def current_generation(
+    ledger: Ledger, case_types: Mapping[str, CaseType], case_type: str
+) -> Generation | None:
     """Read the generation off the ledger; None before the first model.
 
     A night asks many times over; the answer is kept as long as the ledger's head stays the same.
     """
-    head = desk.ledger.head()
-    kept_head, answers = _KEPT.get(desk.ledger, (None, {}))
+    head = ledger.head()
+    kept_head, answers = _KEPT.get(ledger, (None, {}))
     if kept_head != head:
         answers = {}
-        _KEPT[desk.ledger] = (head, answers)
+        _KEPT[ledger] = (head, answers)
     if case_type not in answers:
-        answers[case_type] = _read(desk, case_type)
+        answers[case_type] = _read(ledger, case_types, case_type)
     return answers[case_type]
 
 
-def champion_generation(desk: Desk, case_type: str) -> Generation | None:
+def champion_generation(
+    ledger: Ledger, case_types: Mapping[str, CaseType], case_type: str
+) -> Generation | None:
     """The generation whose model decides today; a newer one may be under test beside it.
 
     None: nothing was promoted yet, or the live model was not trained here.
     """
-    live = desk.ledger.live_policy(case_type)
-    newest = current_generation(desk, case_type)
+    live = ledger.live_policy(case_type)
+    newest = current_generation(ledger, case_types, case_type)
     if live is None or newest is None:
         return None
     if newest.promoted:
         return newest
-    entries = desk.ledger.history(case_type)
+    entries = ledger.history(case_type)
     started = _last(_starts(entries), digest=live.model_digest)
-    return None if started is None else _generation(desk, case_type, entries, started)
+    return None if started is None else _generation(ledger, case_type, entries, started)
 
 
-def looked_by(desk: Desk, generation: Generation, at: datetime) -> Generation:
+def looked_by(ledger: Ledger, generation: Generation, at: datetime) -> Generation:
     """The same generation as a moment knew it: a question about the past must not know of looks that were
     taken since."""
-    entries = desk.ledger.history(generation.case_type, as_of=at)
+    entries = ledger.history(generation.case_type, as_of=at)
     started = _last(_starts(entries), digest=generation.digest)
     if started is None:
         return generation
-    return _generation(desk, generation.case_type, entries, started)
+    return _generation(ledger, generation.case_type, entries, started)
 
 
-def newest_of_ours(desk: Desk, case_type: str) -> Generation | None:
+def newest_of_ours(ledger: Ledger, case_type: str) -> Generation | None:
     """The newest model that was fitted here, whoever decides the case type; None before the first."""
-    entries = desk.ledger.history(case_type)
-    started = started_entry(desk, case_type)
-    return None if started is None else _generation(desk, case_type, entries, started)
+    entries = ledger.history(case_type)
+    started = started_entry(ledger, case_type)
+    return None if started is None else _generation(ledger, case_type, entries, started)
 
 
-def started_entry(desk: Desk, case_type: str) -> Entry | None:
+def started_entry(ledger: Ledger, case_type: str) -> Entry | None:
     """The ledger's entry of the newest model that was fitted here; None before the first."""
-    starts = _starts(desk.ledger.history(case_type))
+    starts = _starts(ledger.history(case_type))
     return _last([one for one in starts if not _is_external(one)])
 
 
-def reserve_begins(desk: Desk, case_type: str) -> tuple[datetime, datetime] | None:
+def reserve_begins(ledger: Ledger, case_type: str) -> tuple[datetime, datetime] | None:
     """(from when on the reserve is set aside, until when all of it is held back); None: there was no
     model of ours yet that left one aside. What taught a model before can never join it."""
-    for entry in _starts(desk.ledger.history(case_type)):
+    for entry in _starts(ledger.history(case_type)):
         if (said := entry.dossier.get(RESERVE)) is not None:
             since, until = (datetime.fromisoformat(said[name]) for name in ("since", "until"))
             return since, until
     return None
 
 
-def scored_elsewhere(desk: Desk, case_type: str) -> bool:
+def scored_elsewhere(case_types: Mapping[str, CaseType], case_type: str) -> bool:
     """Whether another agent decides and scores this case type."""
-    return desk.case_types[case_type].scorer == "external"
+    return case_types[case_type].scorer == "external"
 
 
-def _read(desk: Desk, case_type: str) -> Generation | None:
-    entries = desk.ledger.history(case_type)
-    wanted = scored_elsewhere(desk, case_type)
+def _read(ledger: Ledger, case_types: Mapping[str, CaseType], case_type: str) -> Generation | None:
+    entries = ledger.history(case_type)
+    wanted = scored_elsewhere(case_types, case_type)
     started = _last([one for one in _starts(entries) if _is_external(one) == wanted])
-    return None if started is None else _generation(desk, case_type, entries, started)
+    return None if started is None else _generation(ledger, case_type, entries, started)
 
 
 def _generation(
-    desk: Desk, case_type: str, entries: tuple[Entry, ...], started: Entry
+    ledger: Ledger, case_type: str, entries: tuple[Entry, ...], started: Entry
 ) -> Generation:
     since = [entry for entry in entries if entry.version > started.version]
     starts = _starts(entries)
@@ -209,7 +213,7 @@ def _generation(
         for entry in since
         if entry.kind in (EntryKind.PROMOTED, EntryKind.NARROWED)
         and "evidence_until" in entry.dossier
-        and desk.ledger.policy(str(entry.policy_id)).model_digest == started.evidence_digest
+        and ledger.policy(str(entry.policy_id)).model_digest == started.evidence_digest
     ]
     trained_before = datetime.fromisoformat(started.dossier["trained_before"])
     drifted = [entry for entry in since if entry.kind is EntryKind.EVIDENCE_RESTARTED]
@@ -233,7 +237,7 @@ def _generation(
     ended = max((entry.version for entry in ends_of), default=0)
     cohort_from = max((datetime.fromisoformat(begins[e.version]) for e in ends_of), default=_EVER)
     sequenced = [e for e in mine if e.version > ended and SEQUENCE in e.dossier]
-    live = desk.ledger.live_policy(case_type)
+    live = ledger.live_policy(case_type)
     return Generation(
         case_type=case_type,
         version=started.dossier["model_version"],
@@ -293,7 +297,7 @@ _Kept = tuple[tuple[int, str], dict[str, Generation | None]]
 _KEPT: WeakKeyDictionary[Ledger, _Kept] = WeakKeyDictionary()
 
 
-def last_version(desk: Desk, case_type: str) -> int:
+def last_version(ledger: Ledger, case_type: str) -> int:
     """The ledger version a command must name as its base."""
-    entries: tuple[Entry, ...] = desk.ledger.history(case_type)
+    entries: tuple[Entry, ...] = ledger.history(case_type)
     return entries[-1].version if entries else 0

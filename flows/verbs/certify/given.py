@@ -11,10 +11,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from flows.verbs.certify.generation import Generation
-from flows.verbs.desk import Desk
 from flows.verbs.evidence.cohort_rows import case_draws, cohort_for
 from flows.verbs.evidence.label_trust import CREDENCE_SHARE, hoped_boundary, with_second_draws
 from flows.verbs.evidence.truth import Book
+from flows.verbs.ports import CaseDraws, EvidenceServices, Ledger
 from models.boundary import CertificationSequence, delta_of_sequence
 from models.hub import Policy
 from models.truth import credence
@@ -35,7 +35,7 @@ class Given:
     cohort and of the traffic, today.
     """
 
-    desk: Desk
+    services: EvidenceServices
     book: Book
     generation: Generation
     frame: pd.DataFrame
@@ -52,15 +52,15 @@ class Given:
     @property
     def costs(self) -> Costs | None:
         """The costs that choose among the proven boundaries, where the case type asks for it."""
-        case_type = self.desk.case_types[self.case_type]
+        case_type = self.services.case_types[self.case_type]
         return case_type.costs if case_type.choose == "cheapest" else None
 
     @property
     def targets(self) -> Targets:
         """The promises at what this sequence's whole life may spend: its case type's part, less what
         looks of another kind spent, less what is set aside for false bad labels."""
-        promised = self.desk.case_types[self.case_type].targets
-        share = promised.delta / len(self.desk.case_types)
+        promised = self.services.case_types[self.case_type].targets
+        share = promised.delta / len(self.services.case_types)
         left = max(share - self.generation.spent_before, share * _LEAST_LEFT)
         delta = delta_of_sequence(left, self.generation.sequence)
         return replace(promised, delta=delta * (1.0 - CREDENCE_SHARE))
@@ -77,15 +77,21 @@ _LEAST_LEFT = 1e-3
 
 
 def with_doubt(
-    desk: Desk, case_type: str, frame: pd.DataFrame, hoped: Boundary, delta: float
+    ledger: Ledger,
+    draws: CaseDraws,
+    second_review_share: float,
+    case_type: str,
+    frame: pd.DataFrame,
+    hoped: Boundary,
+    delta: float,
 ) -> pd.DataFrame:
     """A cohort with `second_drawn`, `credence` and `credence_uniform` (METHODS 1.6).
 
     Args:
         delta: what is set aside for the limit on false bad labels.
     """
-    labels = with_second_draws(desk, case_type, frame)
-    uniform = case_draws(desk, f"credence|{case_type}", frame)
+    labels = with_second_draws(draws, second_review_share, case_type, frame)
+    uniform = case_draws(ledger, draws, f"credence|{case_type}", frame)
     bad = labels["bad"].to_numpy(dtype=np.float64) == 1.0
     sure = bool(labels["confirmed"].to_numpy(dtype=np.bool_)[bad].all())
     believed = np.ones(len(labels)) if sure else _once_a_case(labels, hoped, delta)
@@ -94,18 +100,18 @@ def with_doubt(
     )
 
 
-def given_for(desk: Desk, book: Book, generation: Generation) -> Given:
+def given_for(services: EvidenceServices, book: Book, generation: Generation) -> Given:
     """Gather what a certificate is made from; nothing is spent or filed.
 
     Raises:
         GateRefused, ServiceUnreachable: the audit secret or the model is not at hand.
     """
     case_type = generation.case_type
-    live = desk.ledger.live_policy(case_type)
-    hoped = hoped_boundary(desk, book, case_type, generation)
-    frame = cohort_for(desk, book, case_type, generation, hoped)
+    live = services.ledger.live_policy(case_type)
+    hoped = hoped_boundary(services, book, case_type, generation)
+    frame = cohort_for(services, book, case_type, generation, hoped)
     given = Given(
-        desk=desk,
+        services=services,
         book=book,
         generation=generation,
         frame=frame,
@@ -118,7 +124,18 @@ def given_for(desk: Desk, book: Book, generation: Generation) -> Given:
     if frame.empty:
         return given
     set_aside = given.targets.delta * CREDENCE_SHARE / (1.0 - CREDENCE_SHARE)
-    return replace(given, frame=with_doubt(desk, case_type, frame, hoped, set_aside))
+    return replace(
+        given,
+        frame=with_doubt(
+            services.ledger,
+            services.draws,
+            services.second_review_share,
+            case_type,
+            frame,
+            hoped,
+            set_aside,
+        ),
+    )
 
 
 def _once_a_case(labels: pd.DataFrame, hoped: Boundary, delta: float) -> FloatArray:

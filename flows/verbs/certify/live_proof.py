@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flows.verbs.desk import Desk
+from flows.verbs.ports import Ledger
 from models.hub import EntryKind
 from models.hub.record.provenance import provenance
 
@@ -14,7 +14,7 @@ _OF_A_CERTIFICATE = (
 )  # fmt: skip
 
 
-def live_proof(desk: Desk, case_type: str) -> dict[str, Any] | None:
+def live_proof(ledger: Ledger, case_type: str) -> dict[str, Any] | None:
     """The proof as it was filed, from the dossier in the ledger, as plain values; None: nothing is live.
 
     `limits` by promise, on `rows` cases of which `labelled` and `bad`; `proven_at`, `evidence_since`
@@ -25,10 +25,10 @@ def live_proof(desk: Desk, case_type: str) -> dict[str, Any] | None:
     Raises:
         GateRefused: the ledger or a policy in it is not as it was written.
     """
-    live = desk.ledger.live_policy(case_type)
+    live = ledger.live_policy(case_type)
     if live is None:
         return None
-    behind = provenance(desk.ledger.history(), case_type, live.policy_id)
+    behind = provenance(ledger.history(), case_type, live.policy_id)
     said = {} if behind.proposal is None else behind.proposal.dossier
     made = behind.made_live
     narrowed = made is not None and made.kind is EntryKind.NARROWED

@@ -29,7 +29,7 @@ def sequence_of(given: Given) -> tuple[CertificationSequence, str]:
     kept = given.generation.looked
     if kept is None:
         # Fixed before any truth: the model's own scores, or the cohort's as soon as there are enough.
-        reference = given.generation.reference_scores(given.desk)
+        reference = given.generation.reference_scores(given.services.registry)
         return (
             CertificationSequence.start(
                 given.targets, given.frame, reference_scores=reference if len(reference) else None
@@ -73,13 +73,13 @@ def _record(given: Given, sequence: CertificationSequence) -> None:
     if kept is not None and _state(plain) == _state(kept):
         return
     first = kept is None
-    said = given.desk.ledger.submit(
+    said = given.services.ledger.submit(
         TakeLook(
             case_type=given.case_type,
             actor=NIGHT,
-            base_version=last_version(given.desk, given.case_type),
+            base_version=last_version(given.services.ledger, given.case_type),
             evidence_digest=given.digest,
-            look_index=looks_taken(given.desk.ledger.history(), given.case_type) + 1,
+            look_index=looks_taken(given.services.ledger.history(), given.case_type) + 1,
             delta_spent=given.targets.delta if first else 0.0,
             effective_sample=float(len(sequence.bad_places)),
             # Looks of another agent's model are told from those of ours in shadow beside it.
@@ -139,7 +139,7 @@ def _past_the_gates(
         given.incumbent,
         partial(certify, cheapest_at=given.costs),
         hoped=given.hoped,
-        cap=given.desk.reviewer_share_cap,
+        cap=given.services.reviewer_share_cap,
     )
 
 

@@ -10,8 +10,8 @@ import pandas as pd
 from flows.verbs.certify.generation import Generation
 from flows.verbs.certify.given import given_for
 from flows.verbs.certify.look import sequence_of
-from flows.verbs.desk import Desk
 from flows.verbs.evidence.truth import Book
+from flows.verbs.ports import EvidenceServices
 from models.boundary import Evidence
 from models.vocabulary import Boundary, Certificate, CertificateVerdict, Targets
 
@@ -61,10 +61,12 @@ class Peek:
         }
 
 
-def peek(desk: Desk, book: Book, case_type: str, generation: Generation) -> Peek | None:
+def peek(
+    services: EvidenceServices, book: Book, case_type: str, generation: Generation
+) -> Peek | None:
     """The certificate of tonight's looks, without taking them into the ledger; None before the first
     label. Nothing rests on it: what is certified is proposed by the night."""
-    given = given_for(desk, book, generation)
+    given = given_for(services, book, generation)
     if not given.frame["bad"].notna().any():
         return None
     sequence, _ = sequence_of(given)

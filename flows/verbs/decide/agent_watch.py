@@ -6,6 +6,7 @@ agent that acts by it (docs/adr/0026).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -16,8 +17,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from flows.verbs.certify.generation import scored_elsewhere
-from flows.verbs.desk import Desk
 from flows.verbs.govern.standing import Trial, standing
+from flows.verbs.ports import EvidenceStore, Ledger, ScoringServices
 from flows.verbs.record.night_results import NightResults
 from models.boundary.decision.decide import decide
 from models.boundary.decision.decide_in_arms import TREATMENT, moved_rates
@@ -25,7 +26,7 @@ from models.hub.policies.deciding import rule_of, why_withheld
 from models.hub.policies.exported import FETCH_WITHIN_HOURS
 from models.hub.policies.policy import Policy
 from models.hub.record.entries import CHANGES_THE_LIVE_POLICY, EntryKind
-from models.vocabulary import Action
+from models.vocabulary import Action, CaseType
 
 BEYOND = "agent_beyond_its_boundary"
 """The kind of alert."""
@@ -87,47 +88,59 @@ class Watched:
         }
 
 
-def watch_agents(desk: Desk, as_of: datetime, results: NightResults) -> list[Watched]:
+def watch_agents(
+    services: ScoringServices, as_of: datetime, results: NightResults
+) -> list[Watched]:
     """Hold what other agents decided to the live policies; people are told, and the night is not
     green, where one acted beyond its own."""
     found = []
-    for name in desk.case_types:
-        if scored_elsewhere(desk, name):
+    for name in services.case_types:
+        if scored_elsewhere(services.case_types, name):
             told = results.attempt(
-                name, "the watch on its agent", partial(_watch, desk, name, as_of)
+                name,
+                "the watch on its agent",
+                partial(_watch, services.ledger, services.store, services.case_types, name, as_of),
             )
             found += [] if told is None else [told]
     for one in found:
         if one.sentence:
             results.case_type(one.case_type).failed.append(one.sentence)
             facts = {"policy_id": one.policy_id}
-            desk.alerts.send(BEYOND, one.case_type, one.sentence, as_of, **facts)
+            services.alerts.send(BEYOND, one.case_type, one.sentence, as_of, **facts)
     return found
 
 
-def replayed_actions(desk: Desk, policy: Policy, cases: pd.DataFrame) -> pd.Series:
+def replayed_actions(
+    case_types: Mapping[str, CaseType], policy: Policy, cases: pd.DataFrame
+) -> pd.Series:
     """What a policy does with cases by the score that was delivered with them; scores of another
     model than its own decide nothing. Indexed as `cases`."""
-    return _replay(desk, policy, cases)["action"]
+    return _replay(case_types, policy, cases)["action"]
 
 
-def replay_columns(desk: Desk, policies: list[Policy]) -> list[str]:
+def replay_columns(store: EvidenceStore, policies: list[Policy]) -> list[str]:
     """The columns of decisions that a replay of these policies reads (those that are stored)."""
     asked = {one.column for p in policies for each in p.overrides.senior_patterns for one in each.conditions}  # fmt: skip
-    return [*_CASE, *sorted((asked & desk.store.columns("decisions")) - set(_CASE))]
+    return [*_CASE, *sorted((asked & store.columns("decisions")) - set(_CASE))]
 
 
-def _watch(desk: Desk, case_type: str, as_of: datetime) -> Watched | None:
-    stands = standing(desk, case_type)
+def _watch(
+    ledger: Ledger,
+    store: EvidenceStore,
+    case_types: Mapping[str, CaseType],
+    case_type: str,
+    as_of: datetime,
+) -> Watched | None:
+    stands = standing(ledger, case_type)
     if stands.live is None:
         return None
-    moved = [one.at for one in desk.ledger.history(case_type) if one.kind in _ACTS]
+    moved = [one.at for one in ledger.history(case_type) if one.kind in _ACTS]
     known_by = max(moved) + timedelta(hours=FETCH_WITHIN_HOURS)
     since = max(known_by, as_of - LOOK_BACK)
     policies = [stands.live, *([stands.trial.policy] if stands.trial else [])]
-    rows = desk.store.read(
+    rows = store.read(
         "decisions",
-        columns=replay_columns(desk, policies),
+        columns=replay_columns(store, policies),
         filters={"case_type": [case_type]},
         since=since,
         stamp="decided_at",
@@ -135,7 +148,7 @@ def _watch(desk: Desk, case_type: str, as_of: datetime) -> Watched | None:
     )
     rows = rows[~rows["case_id"].duplicated(keep="last").to_numpy(dtype=np.bool_)]
     rows = rows.reset_index(drop=True)
-    wanted = _wanted(desk, stands.live, stands.trial, stands.halted, rows)
+    wanted = _wanted(case_types, stands.live, stands.trial, stands.halted, rows)
     automatic = (rows["action"] != Action.ESCALATE.value).to_numpy(dtype=np.bool_)
     beyond = automatic & (rows["action"] != wanted["action"]).to_numpy(dtype=np.bool_)
     rate = wanted["propensity"].to_numpy(dtype=np.float64)
@@ -153,14 +166,18 @@ def _watch(desk: Desk, case_type: str, as_of: datetime) -> Watched | None:
 
 
 def _wanted(
-    desk: Desk, live: Policy, trial: Trial | None, halted: bool, rows: pd.DataFrame
+    case_types: Mapping[str, CaseType],
+    live: Policy,
+    trial: Trial | None,
+    halted: bool,
+    rows: pd.DataFrame,
 ) -> pd.DataFrame:
     """`action` and `propensity` as planned for each decision, by the policy of its arm."""
-    wanted = _replay(desk, live, rows, "halted" if halted else "")
+    wanted = _replay(case_types, live, rows, "halted" if halted else "")
     treated = (rows["arm"] == TREATMENT).to_numpy(dtype=np.bool_)
     if trial is None or halted or not treated.any():
         return wanted
-    tried = _replay(desk, trial.policy, rows)
+    tried = _replay(case_types, trial.policy, rows)
     days = (rows["decided_at"] - pd.Timestamp(trial.since)) / pd.Timedelta(days=1)
     moved = (tried["action"] != wanted["action"]) & (tried["action"] != Action.ESCALATE.value)
     rates = moved_rates(trial.plan, np.asarray(days, dtype=np.float64))
@@ -168,7 +185,9 @@ def _wanted(
     return wanted.where(~treated, tried)
 
 
-def _replay(desk: Desk, policy: Policy, cases: pd.DataFrame, why: str = "") -> pd.DataFrame:
+def _replay(
+    case_types: Mapping[str, CaseType], policy: Policy, cases: pd.DataFrame, why: str = ""
+) -> pd.DataFrame:
     own = (cases["model_version"] == policy.model_version).to_numpy(dtype=np.bool_)
     said: npt.NDArray[np.float64] = cases["score"].to_numpy(dtype=np.float64, na_value=np.nan)
     scores = np.where(own, said, np.nan)
@@ -177,7 +196,7 @@ def _replay(desk: Desk, policy: Policy, cases: pd.DataFrame, why: str = "") -> p
         scores,
         decided_at=cases["decided_at"],
         key=_NO_DRAW,
-        costs=desk.case_types[policy.case_type].costs,
+        costs=case_types[policy.case_type].costs,
         withheld=why_withheld(policy, cases["decided_at"], why),
     )
     decided = decide(cases, scores, np.full(len(cases), "", dtype="U1"), rule)

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from configs.errors import GateRefused
-from flows.verbs.desk import Desk
 from flows.verbs.govern.standing import Standing, standing
+from flows.verbs.ports import Alerts, AuditSecrets, Ledger
 from models.hub.policies.deciding import AUDIT_SECRET_UNKNOWN, HALTED, LEDGER_BROKEN
 
 NO_AUTHORITY: Mapping[str, str] = {
@@ -17,7 +17,9 @@ NO_AUTHORITY: Mapping[str, str] = {
 """What keeps every case from being decided automatically, whatever is live, and how it is told."""
 
 
-def standing_or_none(desk: Desk, case_type: str, now: datetime) -> tuple[Standing, str]:
+def standing_or_none(
+    ledger: Ledger, alerts: Alerts, secrets: AuditSecrets, case_type: str, now: datetime
+) -> tuple[Standing, str]:
     """How a case type stands, and why nothing may be decided by it, or "".
 
     Where the ledger cannot be trusted nothing stands: everything goes to people, and they are told.
@@ -25,16 +27,18 @@ def standing_or_none(desk: Desk, case_type: str, now: datetime) -> tuple[Standin
     decides nothing. The first draw of a home lets the ledger know its secret.
     """
     try:
-        stands = standing(desk, case_type)
-        desk.secrets.record(now)
+        stands = standing(ledger, case_type)
+        secrets.record(now)
     except GateRefused as broken:
-        _tell_once(desk, LEDGER_BROKEN, f"Every case of {case_type} goes to people. {broken}", now)
+        _tell_once(
+            alerts, LEDGER_BROKEN, f"Every case of {case_type} goes to people. {broken}", now
+        )
         return Standing(live=None, halted=True, trial=None), LEDGER_BROKEN
     try:
-        desk.secrets.in_force(now)
+        secrets.in_force(now)
     except GateRefused as lost:
         sentence = f"Every case of {case_type} goes to people. {lost}"
-        _tell_once(desk, AUDIT_SECRET_UNKNOWN, sentence, now)
+        _tell_once(alerts, AUDIT_SECRET_UNKNOWN, sentence, now)
         return stands, AUDIT_SECRET_UNKNOWN
     return stands, HALTED if stands.halted else ""
 
@@ -55,9 +59,9 @@ def refuse_without_authority(overrides: Iterable[Mapping[str, int]]) -> None:
             raise GateRefused(f"{count:,} cases were decided by nothing and go to people: {why}.")
 
 
-def _tell_once(desk: Desk, kind: str, sentence: str, now: datetime) -> None:
+def _tell_once(alerts: Alerts, kind: str, sentence: str, now: datetime) -> None:
     """One alert a run: a file is decided in many pieces."""
     stamp = now.isoformat()
-    told = [(one.get("kind"), one.get("of_run")) for one in desk.alerts.recent(20)]
+    told = [(one.get("kind"), one.get("of_run")) for one in alerts.recent(20)]
     if (kind, stamp) not in told:
-        desk.alerts.send(kind, None, sentence, now, of_run=stamp)
+        alerts.send(kind, None, sentence, now, of_run=stamp)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 import numpy as np
@@ -11,10 +11,10 @@ import pandas as pd
 
 from flows.adapters.evidence.case_numbers import CASE_NUMBER
 from flows.verbs.certify.generation import Generation
-from flows.verbs.desk import Desk
 from flows.verbs.evidence.truth import Book
+from flows.verbs.ports import EvidenceStore, ModelRegistry
 from models.risk import RiskModel
-from models.vocabulary import Action
+from models.vocabulary import Action, CaseType
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -25,7 +25,7 @@ PHI = "phi_"
 
 
 def keep_contributions(
-    desk: Desk,
+    store: EvidenceStore,
     case_type: str,
     model: RiskModel,
     cases: pd.DataFrame,
@@ -52,11 +52,11 @@ def keep_contributions(
     scored = np.isfinite(told.margin)
     if not scored.any():
         return
-    _keep(desk, case_type, model, some[scored], told.margin[scored], told.values[scored], now)
+    _keep(store, case_type, model, some[scored], told.margin[scored], told.values[scored], now)
 
 
 def _keep(
-    desk: Desk,
+    store: EvidenceStore,
     case_type: str,
     model: RiskModel,
     cases: pd.DataFrame,
@@ -72,11 +72,12 @@ def _keep(
     rows = pd.concat([told_of, phi], axis="columns")
     nothing = pd.DataFrame({"broken_rules": pd.Series(dtype="str")})
     source = f"contributions {case_type}"
-    desk.store.append(TABLE, rows, nothing, key=KEY, source=source, received_at=now)
+    store.append(TABLE, rows, nothing, key=KEY, source=source, received_at=now)
 
 
 def kept_contributions(
-    desk: Desk,
+    store: EvidenceStore,
+    case_types: Mapping[str, CaseType],
     case_type: str,
     model_digest: str,
     as_of: datetime | None = None,
@@ -99,8 +100,8 @@ def kept_contributions(
         numbered: add `case_number`, by which cases are joined with their decisions (a case whose
             decision was not admitted is left out).
     """
-    asked = [f"{PHI}{name}" for name in desk.case_types[case_type].feature_names]
-    known = desk.store.columns(TABLE)
+    asked = [f"{PHI}{name}" for name in case_types[case_type].feature_names]
+    known = store.columns(TABLE)
     phi = [name for name in asked if name in known]
     filters: dict[str, Collection[str]] = {
         "case_type": [case_type],
@@ -108,7 +109,7 @@ def kept_contributions(
     }
     if case_ids is not None:
         filters["case_id"] = case_ids
-    rows = desk.store.read(
+    rows = store.read(
         TABLE,
         columns=["case_id", "opened_at", "margin", *phi],
         filters=filters,
@@ -124,7 +125,11 @@ def kept_contributions(
 
 
 def delivered_contributions(
-    desk: Desk, book: Book, case_type: str, cases: pd.DataFrame
+    store: EvidenceStore,
+    case_types: Mapping[str, CaseType],
+    book: Book,
+    case_type: str,
+    cases: pd.DataFrame,
 ) -> pd.DataFrame | None:
     """What another agent says that each feature added to its score: its `phi_` columns.
 
@@ -135,10 +140,10 @@ def delivered_contributions(
         A column a feature (float64, NaN where none was delivered), in the order of the cases; None
         where the decisions have no `phi_` column for each feature, or no case has them all.
     """
-    names = [f"{PHI}{name}" for name in desk.case_types[case_type].feature_names]
-    if cases.empty or not names or not set(names) <= desk.store.columns("decisions", book.as_of):
+    names = [f"{PHI}{name}" for name in case_types[case_type].feature_names]
+    if cases.empty or not names or not set(names) <= store.columns("decisions", book.as_of):
         return None
-    found = desk.store.read(
+    found = store.read(
         "decisions",
         columns=names,
         filters={"case_type": [case_type]},
@@ -155,11 +160,13 @@ def delivered_contributions(
     phi[~np.isfinite(phi)] = np.nan
     if np.isnan(phi).any(axis=1).all():
         return None
-    return pd.DataFrame(phi, columns=desk.case_types[case_type].feature_names)
+    return pd.DataFrame(phi, columns=case_types[case_type].feature_names)
 
 
 def contributions_for(
-    desk: Desk,
+    store: EvidenceStore,
+    registry: ModelRegistry,
+    case_types: Mapping[str, CaseType],
     case_type: str,
     generation: Generation,
     cases: pd.DataFrame,
@@ -177,21 +184,23 @@ def contributions_for(
     Returns:
         phi_<feature> as float64; NaN where the model cannot score a case.
     """
-    names = [f"{PHI}{name}" for name in desk.case_types[case_type].feature_names]
+    names = [f"{PHI}{name}" for name in case_types[case_type].feature_names]
     since = cases["opened_at"].min().to_pydatetime()
     found = pd.DataFrame(columns=[CASE_NUMBER, *names])
-    if desk.store.counts(TABLE)[0]:
-        found = kept_contributions(desk, case_type, generation.digest, as_of, since, numbered=True)
+    if store.counts(TABLE)[0]:
+        found = kept_contributions(
+            store, case_types, case_type, generation.digest, as_of, since, numbered=True
+        )
     at = pd.Index(found[CASE_NUMBER]).get_indexer(pd.Index(cases[CASE_NUMBER]))
     phi = np.full((len(cases), len(names)), np.nan)
     phi[at >= 0] = found[names].to_numpy(dtype=np.float64)[at[at >= 0]]
     missing = np.isnan(phi).any(axis=1)
     if missing.any():
-        model = generation.load(desk)
+        model = generation.load(registry)
         told = model.contributions(features[missing])
         phi[missing] = told.values
         new = np.isfinite(told.margin)
         if new.any():
             whose = cases[missing][new]
-            _keep(desk, case_type, model, whose, told.margin[new], told.values[new], as_of)
+            _keep(store, case_type, model, whose, told.margin[new], told.values[new], as_of)
     return pd.DataFrame(phi, columns=names)

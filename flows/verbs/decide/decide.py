@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,9 +15,17 @@ from flows.verbs.certify.generation import Generation, current_generation
 from flows.verbs.decide.authority import standing_or_none
 from flows.verbs.decide.contributions import keep_contributions
 from flows.verbs.decide.shadow import score_in_shadow
-from flows.verbs.desk import Desk
 from flows.verbs.govern.proposed_policy import advised_policy, overrides_of
 from flows.verbs.govern.standing import Trial
+from flows.verbs.ports import (
+    Alerts,
+    CaseDraws,
+    DecisionServices,
+    EvidenceStore,
+    Ledger,
+    ModelRegistry,
+    ScoringServices,
+)
 from models.boundary.decision.arms import assign_arm
 from models.boundary.decision.decide import automatable
 from models.boundary.decision.decide_in_arms import (
@@ -30,7 +39,7 @@ from models.hub.policies.deciding import LEDGER_BROKEN, REFUSED, rule_of, why_wi
 from models.hub.policies.policy import Policy
 from models.risk import RiskModel
 from models.risk.cells import CELLS_ARE_READABLE
-from models.vocabulary import Boundary
+from models.vocabulary import Boundary, CaseType
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -51,25 +60,27 @@ class Voice:
     scored: Scored
 
 
-def policy_in_force(desk: Desk, case_type: str) -> Policy:
+def policy_in_force(
+    ledger: Ledger, registry: ModelRegistry, case_types: Mapping[str, CaseType], case_type: str
+) -> Policy:
     """The live policy; before the first promotion, one that reviews everything.
 
     Until then the newest model advises (it gives a score and a recommendation) and decides
     nothing, so that needs nobody's approval.
     """
-    live = desk.ledger.live_policy(case_type)
+    live = ledger.live_policy(case_type)
     if live is not None:
         return live
-    generation = current_generation(desk, case_type)
+    generation = current_generation(ledger, case_types, case_type)
     if generation is None:
-        return _review_everything(desk, case_type)
-    policy = advised_policy(desk, generation, Boundary.everything_reviewed())
-    desk.ledger.record_policy(policy)
+        return _review_everything(ledger, case_types, case_type)
+    policy = advised_policy(registry, case_types, generation, Boundary.everything_reviewed())
+    ledger.record_policy(policy)
     return policy
 
 
 def decide_cases(
-    desk: Desk,
+    services: DecisionServices,
     case_type: str,
     cases: pd.DataFrame,
     now: datetime,
@@ -94,36 +105,47 @@ def decide_cases(
         live: what is kept beside the decisions is stamped when it is committed; else with `now`, the
             moment of a simulated clock.
     """
-    stands, why = standing_or_none(desk, case_type, now)
+    stands, why = standing_or_none(
+        services.ledger, services.alerts, services.secrets, case_type, now
+    )
     kept_at = None if live else now
     if "decided_at" not in cases:
         cases = cases.assign(decided_at=cases["opened_at"])
     if why == LEDGER_BROKEN:
-        control = speak(desk, _review_everything(desk, case_type), None, cases, why, unreadable)
+        control = speak(
+            services.draws,
+            services.case_types,
+            _review_everything(services.ledger, services.case_types, case_type),
+            None,
+            cases,
+            why,
+            unreadable,
+        )
     else:
-        control = _in_force(desk, case_type, stands.live, cases, why, now, unreadable)
+        control = _in_force(services, case_type, stands.live, cases, why, now, unreadable)
     if stands.trial is None:
         voices, decided = [control], control.scored.decide(cases).assign(arm=CONTROL)
     else:
-        treatment = _voice(desk, stands.trial.policy, cases, why, now, unreadable)
+        treatment = _voice(services, stands.trial.policy, cases, why, now, unreadable)
         voices = [control, treatment]
         decided = _decided_in_arms(
-            desk, case_type, cases, control, treatment, stands.trial, kept_at
+            services.store, case_type, cases, control, treatment, stands.trial, kept_at
         )
     by_arm = (decided["arm"] == TREATMENT).to_numpy(dtype=np.bool_)
     for voice, mine in zip(voices, (~by_arm, by_arm), strict=False):
         if voice.model is not None and mine.any():
             rows = (cases, decided) if mine.all() else (cases[mine], decided[mine])
             reason = voice.scored.reason[mine]
-            keep_contributions(desk, case_type, voice.model, *rows, reason, kept_at)
+            keep_contributions(services.store, case_type, voice.model, *rows, reason, kept_at)
     if why != LEDGER_BROKEN:
         whole = cases if unreadable is None or not unreadable.any() else cases[~unreadable]
-        _score_newest_in_shadow(desk, case_type, control.policy, whole, now, kept_at)
-    return _whole(desk, case_type, cases, decided, voices, by_arm)
+        _score_newest_in_shadow(services, case_type, control.policy, whole, now, kept_at)
+    return _whole(services.case_types, case_type, cases, decided, voices, by_arm)
 
 
 def speak(
-    desk: Desk,
+    draws: CaseDraws,
+    case_types: Mapping[str, CaseType],
     policy: Policy,
     model: RiskModel | None,
     cases: pd.DataFrame,
@@ -147,8 +169,8 @@ def speak(
         policy,
         scores,
         decided_at=cases["decided_at"],
-        key=_NO_DRAW if why else desk.audit_key(policy.case_type, _stamp(cases)),
-        costs=desk.case_types[policy.case_type].costs,
+        key=_NO_DRAW if why else draws.audit_key(policy.case_type, _stamp(cases)),
+        costs=case_types[policy.case_type].costs,
         withheld=why_withheld(policy, cases["decided_at"], why),
     )
     return Voice(policy, model, Scored(scores, reason, rule))
@@ -180,7 +202,7 @@ def decide_on_trial(
 
 
 def _in_force(
-    desk: Desk,
+    services: ScoringServices,
     case_type: str,
     live: Policy | None,
     cases: pd.DataFrame,
@@ -189,18 +211,20 @@ def _in_force(
     unreadable: BoolArray | None,
 ) -> Voice:
     if live is not None:
-        return _voice(desk, live, cases, why, now, unreadable)
+        return _voice(services, live, cases, why, now, unreadable)
     try:
-        policy = policy_in_force(desk, case_type)
+        policy = policy_in_force(services.ledger, services.registry, services.case_types, case_type)
     except (GateRefused, ServiceUnreachable) as refused:
-        desk.alerts.send(REFUSED, case_type, str(refused), now)
-        nobody = _review_everything(desk, case_type)
-        return speak(desk, nobody, None, cases, why or REFUSED, unreadable)
-    return _voice(desk, policy, cases, why, now, unreadable)
+        services.alerts.send(REFUSED, case_type, str(refused), now)
+        nobody = _review_everything(services.ledger, services.case_types, case_type)
+        return speak(
+            services.draws, services.case_types, nobody, None, cases, why or REFUSED, unreadable
+        )
+    return _voice(services, policy, cases, why, now, unreadable)
 
 
 def _voice(
-    desk: Desk,
+    services: ScoringServices,
     policy: Policy,
     cases: pd.DataFrame,
     why: str,
@@ -209,17 +233,19 @@ def _voice(
 ) -> Voice:
     """What a policy says; one whose model is refused says nothing, and people hear of it."""
     if policy.model_digest is None or policy.model_version is None:
-        return speak(desk, policy, None, cases, why, unreadable)
+        return speak(services.draws, services.case_types, policy, None, cases, why, unreadable)
     try:
-        model = desk.registry.load(policy.case_type, policy.model_version, policy.model_digest)
+        model = services.registry.load(policy.case_type, policy.model_version, policy.model_digest)
     except (GateRefused, ServiceUnreachable) as refused:
-        desk.alerts.send(REFUSED, policy.case_type, str(refused), now)
-        return speak(desk, policy, None, cases, why or REFUSED, unreadable)
-    return speak(desk, policy, model, cases, why, unreadable)
+        services.alerts.send(REFUSED, policy.case_type, str(refused), now)
+        return speak(
+            services.draws, services.case_types, policy, None, cases, why or REFUSED, unreadable
+        )
+    return speak(services.draws, services.case_types, policy, model, cases, why, unreadable)
 
 
 def _decided_in_arms(
-    desk: Desk,
+    store: EvidenceStore,
     case_type: str,
     cases: pd.DataFrame,
     control: Voice,
@@ -231,7 +257,7 @@ def _decided_in_arms(
     if tested.any():
         rows = cases.loc[tested, ["case_id", "case_type", "opened_at", "decided_at"]]
         rows = rows.join(decided.loc[tested, ["arm", *_AB_ACTIONS]])
-        desk.store.append(
+        store.append(
             AB_CASES,
             rows.assign(policy_id=trial.policy.policy_id).reset_index(drop=True),
             pd.DataFrame({"broken_rules": pd.Series(dtype="str")}),
@@ -244,7 +270,7 @@ def _decided_in_arms(
 
 
 def _score_newest_in_shadow(
-    desk: Desk,
+    services: ScoringServices,
     case_type: str,
     policy: Policy,
     cases: pd.DataFrame,
@@ -252,24 +278,26 @@ def _score_newest_in_shadow(
     received_at: datetime | None,
 ) -> None:
     """The deciding model's own scores stand in the decisions; the newest one's are kept beside."""
-    newest = current_generation(desk, case_type)
+    newest = current_generation(services.ledger, services.case_types, case_type)
     if newest is None or newest.digest == policy.model_digest:
         return
-    model = _loaded(desk, newest, now)
+    model = _loaded(services.registry, services.alerts, newest, now)
     if model is not None:
-        score_in_shadow(desk, case_type, model, cases, now, received_at)
+        score_in_shadow(services.store, case_type, model, cases, now, received_at)
 
 
-def _loaded(desk: Desk, generation: Generation, now: datetime) -> RiskModel | None:
+def _loaded(
+    registry: ModelRegistry, alerts: Alerts, generation: Generation, now: datetime
+) -> RiskModel | None:
     try:
-        return generation.load(desk)
+        return generation.load(registry)
     except (GateRefused, ServiceUnreachable) as refused:
-        desk.alerts.send(REFUSED, generation.case_type, str(refused), now)
+        alerts.send(REFUSED, generation.case_type, str(refused), now)
         return None
 
 
 def _whole(
-    desk: Desk,
+    case_types: Mapping[str, CaseType],
     case_type: str,
     cases: pd.DataFrame,
     decided: pd.DataFrame,
@@ -284,14 +312,16 @@ def _whole(
     identity = cases[names].assign(
         arm=decided["arm"], policy_id=ids.take(place), model_version=versions.take(place)
     )
-    features = cases[list(desk.case_types[case_type].feature_names)]
+    features = cases[list(case_types[case_type].feature_names)]
     parts = [identity, decided.drop(columns="arm"), features]
     whole: pd.DataFrame = pd.concat(parts, axis="columns")
     return whole
 
 
-def _review_everything(desk: Desk, case_type: str) -> Policy:
-    settings = desk.case_types[case_type]
+def _review_everything(
+    ledger: Ledger, case_types: Mapping[str, CaseType], case_type: str
+) -> Policy:
+    settings = case_types[case_type]
     policy = Policy.review_everything(case_type, settings.audit_rate, overrides_of(settings))
-    desk.ledger.record_policy(policy)
+    ledger.record_policy(policy)
     return policy

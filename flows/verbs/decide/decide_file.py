@@ -14,8 +14,8 @@ from flows.adapters.tables.case_pieces import PIECE_ROWS, CaseFile, are_repeated
 from flows.adapters.tables.decisions_file import decisions_file
 from flows.adapters.tables.reading_notes import Notes, Tell, nobody
 from flows.verbs.decide.decide_once import DecidedOnce, decide_once, refuse_decided_elsewhere
-from flows.verbs.desk import Desk
 from flows.verbs.intake.known_case_type import known_case_type
+from flows.verbs.ports import DecisionServices
 
 Progress = Callable[[int, int | None], None]
 """Told after each piece: rows done, and rows in all where that is known."""
@@ -55,7 +55,7 @@ class DecidedFile:
 
 
 def decide_file(
-    desk: Desk,
+    services: DecisionServices,
     file: Path,
     case_type: str,
     out: Path | None,
@@ -83,17 +83,17 @@ def decide_file(
         UserError: no such case type, another agent decides it, `out` is the file itself, or the file cannot be read; the message says what would work.
         ServiceUnreachable: the store or the file system does not answer.
     """
-    refuse_decided_elsewhere(desk, known_case_type(desk, case_type))
+    refuse_decided_elsewhere(services.case_types, known_case_type(services.case_types, case_type))
     if out is not None and out.resolve() == file.resolve():
         raise UserError(f"{out} holds the cases; name another file for the decisions.")
-    opened = CaseFile.at(file, desk.case_types[case_type])
+    opened = CaseFile.at(file, services.case_types[case_type])
     total, repeated_ids, found = opened.rows_in_all(), opened.repeated_ids(), DecidedFile()
     notes = Notes(file.name)
     with decisions_file(out) as writer:
         for piece in opened.pieces(piece_rows, notes):
             repeated = are_repeated(piece["case_id"], repeated_ids)
             source = f"file {file.name}"
-            told = decide_once(desk, case_type, piece, now, source=source, repeated=repeated)
+            told = decide_once(services, case_type, piece, now, source=source, repeated=repeated)
             writer.write(told.decisions)
             found.add(told)
             if progress is not None:

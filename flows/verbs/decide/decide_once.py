@@ -19,10 +19,10 @@ from flows.adapters.files.kill_points import kill_point
 from flows.adapters.tables.decisions_file import COLUMNS
 from flows.verbs.certify.generation import scored_elsewhere
 from flows.verbs.decide.decide import decide_cases
-from flows.verbs.desk import Desk
 from flows.verbs.intake.admit import KEYS, judge_batch
+from flows.verbs.ports import DecisionServices, EvidenceStore, Ledger
 from models.risk.cells import ReadCases, read_cells
-from models.vocabulary import Action
+from models.vocabulary import Action, CaseType
 
 REPEATED = "case_id_appears_once"
 PUT_ASIDE = "cases_put_aside"
@@ -79,7 +79,7 @@ class DecidedOnce:
 
 
 def decide_once(
-    desk: Desk,
+    services: DecisionServices,
     case_type: str,
     cases: pd.DataFrame,
     now: datetime | None,
@@ -107,37 +107,41 @@ def decide_once(
         AssertionError: what was decided here broke the contract of decisions (our bug).
         ServiceUnreachable: the store does not answer.
     """
-    refuse_decided_elsewhere(desk, case_type)
+    refuse_decided_elsewhere(services.case_types, case_type)
     refused = np.zeros(len(cases), dtype=bool) if repeated is None else repeated
     twice = cases[refused].assign(**{BROKEN_RULES: REPEATED})
-    sound, unreadable, rejected, rejections = _sound(desk, case_type, cases[~refused], clock(now))
+    sound, unreadable, rejected, rejections = _sound(
+        services.case_types, case_type, cases[~refused], clock(now)
+    )
     if len(twice):
         rejections[REPEATED] = rejections.get(REPEATED, 0) + len(twice)
         rejected = pd.concat([rejected, twice], ignore_index=True)
-    put_aside = quarantine_cases(desk, rejected, source, now)
-    known = desk.store.holds("decisions", sound[["case_id"]], decided_here=True)
+    put_aside = quarantine_cases(services.store, rejected, source, now)
+    known = services.store.holds("decisions", sound[["case_id"]], decided_here=True)
     new = sound[~known].reset_index(drop=True)
-    decided, stored = _decide_new(desk, case_type, new, unreadable[~known], now, source)
+    decided, stored = _decide_new(services, case_type, new, unreadable[~known], now, source)
     kill_point("decide.piece_stored")
     return DecidedOnce(
         rows_in=len(cases),
         decided=stored,
         already_decided=len(sound) - stored,
         refused=len(rejected),
-        decisions=standing_decisions(desk, sound, decided if stored == len(sound) else None),
+        decisions=standing_decisions(
+            services.store, sound, decided if stored == len(sound) else None
+        ),
         rejected=rejected,
         rejections=rejections,
         put_aside=put_aside,
     )
 
 
-def refuse_decided_elsewhere(desk: Desk, case_type: str) -> None:
+def refuse_decided_elsewhere(case_types: Mapping[str, CaseType], case_type: str) -> None:
     """Nothing, unless another agent decides this case type (`scorer: external`).
 
     Raises:
         UserError: it does; the message names the way a boundary reaches it.
     """
-    if scored_elsewhere(desk, case_type):
+    if scored_elsewhere(case_types, case_type):
         raise UserError(
             f"{case_type} is decided by another agent (scorer: external), whose score is not here, so "
             f"nothing was decided. `ratchet export-policy {case_type}` prints what that agent must do; "
@@ -151,12 +155,12 @@ def clock(now: datetime | None) -> datetime:
 
 
 def _sound(
-    desk: Desk, case_type: str, cases: pd.DataFrame, now: datetime
+    case_types: Mapping[str, CaseType], case_type: str, cases: pd.DataFrame, now: datetime
 ) -> tuple[pd.DataFrame, np.ndarray, pd.DataFrame, dict[str, int]]:
     """The sound cases, which of them have a cell that cannot be read, and the others with counts."""
     if cases.empty:
         return cases, np.zeros(0, dtype=bool), cases.assign(**{BROKEN_RULES: ""}), {}
-    kind = desk.case_types[case_type]
+    kind = case_types[case_type]
     read = read_cells(cases.reset_index(drop=True), kind.features)
     _refuse_unreadable_columns(read, case_type)
     judged = admit(read.cases, CASES, AdmissionContext(now=now, case_types={case_type: kind}))
@@ -183,7 +187,7 @@ def _refuse_unreadable_columns(read: ReadCases, case_type: str) -> None:
 
 
 def quarantine_cases(
-    desk: Desk, rejected: pd.DataFrame, source: str, now: datetime | None
+    store: EvidenceStore, rejected: pd.DataFrame, source: str, now: datetime | None
 ) -> dict[str, int]:
     """Put cases aside; `rejected` says in `broken_rules` why each of them.
 
@@ -199,13 +203,13 @@ def quarantine_cases(
     marks = pd.DataFrame(
         {"row": [f"{one:016x}" for one in row_digests(rows).tolist()], "source": source}
     )
-    told = desk.store.holds(PUT_ASIDE, marks[["row"]]) | marks["row"].duplicated().to_numpy()
+    told = store.holds(PUT_ASIDE, marks[["row"]]) | marks["row"].duplicated().to_numpy()
     if told.all():
         return {}
     new, nothing = rows[~told], pd.DataFrame({"case_id": pd.Series(dtype="str")})
-    desk.store.append("cases", nothing, new, key=("case_id",), source=source, received_at=now)
+    store.append("cases", nothing, new, key=("case_id",), source=source, received_at=now)
     # After the rows: a run that was killed in between puts them aside again, and loses none.
-    desk.store.append(
+    store.append(
         PUT_ASIDE,
         marks[~told].reset_index(drop=True),
         pd.DataFrame({BROKEN_RULES: pd.Series(dtype="str")}),
@@ -218,7 +222,7 @@ def quarantine_cases(
 
 
 def _decide_new(
-    desk: Desk,
+    services: DecisionServices,
     case_type: str,
     new: pd.DataFrame,
     unreadable: np.ndarray,
@@ -233,26 +237,26 @@ def _decide_new(
     if new.empty:
         return new, 0
     for _ in range(LOST_RACES):
-        head = desk.ledger.head()
-        moment = _moment(desk, case_type, clock(now))
+        head = services.ledger.head()
+        moment = _moment(services.ledger, case_type, clock(now))
         opened = new["opened_at"]
         at = opened.where(opened > pd.Timestamp(moment), pd.Timestamp(moment))
         decided = decide_cases(
-            desk,
+            services,
             case_type,
             new.assign(decided_at=at),
             moment,
             unreadable=unreadable,
             live=now is None,
         )
-        judged = judge_batch(desk, "decisions", decided, moment, ours=True)
-        if desk.ledger.head() == head:
+        judged = judge_batch(services, "decisions", decided, moment, ours=True)
+        if services.ledger.head() == head:
             break
     if judged.failed or judged.quarantined:
         raise AssertionError(
             f"decisions on {len(new)} cases broke their contract: {judged.failed or judged.rejections}"
         )
-    receipt = desk.store.append(
+    receipt = services.store.append(
         "decisions",
         judged.rows,
         judged.rejected,
@@ -265,11 +269,11 @@ def _decide_new(
     return decided, receipt.admitted - receipt.already_stored
 
 
-def _moment(desk: Desk, case_type: str, now: datetime) -> datetime:
+def _moment(ledger: Ledger, case_type: str, now: datetime) -> datetime:
     """When cases are decided: not before the ledger's last word on their type, whoever's clock wrote
     it, so that a decision is never stamped before its policy was promoted."""
     try:
-        entries = desk.ledger.history(case_type)
+        entries = ledger.history(case_type)
     except GateRefused:
         return now  # nothing is decided by such a ledger: every case goes to people (FAULTS 47)
     last = max((entry.at for entry in entries), default=now)
@@ -283,15 +287,15 @@ def _moment(desk: Desk, case_type: str, now: datetime) -> datetime:
 
 
 def standing_decisions(
-    desk: Desk, cases: pd.DataFrame, decided: pd.DataFrame | None
+    store: EvidenceStore, cases: pd.DataFrame, decided: pd.DataFrame | None
 ) -> pd.DataFrame:
     """The stored decisions in the cases' order; those just stored need no reading."""
     if decided is not None:
         return decided[list(COLUMNS)] if len(decided) else pd.DataFrame(columns=list(COLUMNS))
-    held = desk.store.columns("decisions")
+    held = store.columns("decisions")
     names = [name for name in COLUMNS if name in held]
     ids = cases["case_id"].tolist()
-    stored = desk.store.read("decisions", columns=names, filters={"case_id": ids})
+    stored = store.read("decisions", columns=names, filters={"case_id": ids})
     first = stored[~stored["case_id"].duplicated()].set_index("case_id")
     told = first.loc[cases["case_id"]].reset_index()
     return told.reindex(columns=list(COLUMNS))

@@ -30,8 +30,8 @@ from flows.verbs.decide.decide_once import (
     quarantine_cases,
     standing_decisions,
 )
-from flows.verbs.desk import Desk
 from flows.verbs.live import configured_source
+from flows.verbs.ports import DecisionServices
 from models.vocabulary import Action
 
 BoolArray = npt.NDArray[np.bool_]
@@ -57,7 +57,7 @@ class _Run:
     pass; `put_aside` counts what was quarantined for the first time, by rule.
     """
 
-    desk: Desk
+    services: DecisionServices
     source: SourceSettings
     seen: datetime | None
     overlap: timedelta
@@ -71,7 +71,7 @@ class _Run:
 
 
 def decide_new_cases(
-    desk: Desk,
+    services: DecisionServices,
     now: datetime | None,
     profile: str | None = None,
     tell: Tell = nobody,
@@ -112,7 +112,9 @@ def decide_new_cases(
         raise UserError(f"{out} holds the cases; name another file for the decisions.")
     overlap = timedelta(hours=load_settings(profile).night.overlap_hours)
     with decisions_file(out) as writer:
-        run = _Run(desk, source, desk.store.watermark(source.name), overlap, now, tell, writer)
+        run = _Run(
+            services, source, services.store.watermark(source.name), overlap, now, tell, writer
+        )
         return _decide_all(run)
 
 
@@ -140,7 +142,7 @@ def _rows(run: _Run) -> tuple[pd.DataFrame, bool]:
         # What was read before may be empty now; what never was is mapped wrongly.
         first = since is None and run.source.watermark is not None
         return _read(run, None if first else _BEGINNING), True
-    looked = run.desk.store.watermark(_whole_look(run.source))
+    looked = run.services.store.watermark(_whole_look(run.source))
     due = looked is None or clock(run.now) - looked >= WHOLE_LOOK
     if due or not asks_since(run.source):
         return _read(run, _BEGINNING), True
@@ -168,7 +170,7 @@ def _of_known_type(run: _Run, rows: pd.DataFrame) -> pd.Series:
         )
     if "case_id" not in rows:
         raise UserError(f"Source {name!r}: no column is `case_id`; map it under `columns:`.")
-    known = rows["case_type"].isin(list(run.desk.case_types))
+    known = rows["case_type"].isin(list(run.services.case_types))
     if not known.any():
         raise UserError(f"{_strangers(run.source, rows)} No other case came. Nothing was decided.")
     return known
@@ -178,7 +180,7 @@ def _decide_type(run: _Run, case_type: str, rows: pd.DataFrame) -> dict[str, Any
     """What became of all rows of one case type, in numbers."""
     copies = _copies(rows)
     found = rows[~copies].reset_index(drop=True)
-    known = run.desk.store.holds("decisions", found[["case_id"]], decided_here=True)
+    known = run.services.store.holds("decisions", found[["case_id"]], decided_here=True)
     new = found[~known].reset_index(drop=True)
     counts: Counter[str] = Counter(
         rows_in=len(rows),
@@ -195,7 +197,7 @@ def _decide_type(run: _Run, case_type: str, rows: pd.DataFrame) -> dict[str, Any
     try:
         for piece, repeated in _pieces(run, case_type, new, counts, by_name["rejections"]):
             told = decide_once(
-                run.desk, case_type, piece, run.now, source=run.source.name, repeated=repeated
+                run.services, case_type, piece, run.now, source=run.source.name, repeated=repeated
             )
             run.put_aside.update(told.put_aside)
             example = _example(told.decisions) if example is None else example
@@ -221,8 +223,10 @@ def _hand_back(run: _Run, cases: pd.DataFrame) -> None:
     for start in range(0, len(cases), PIECE_ROWS):
         piece = cases.iloc[start : start + PIECE_ROWS]
         piece = piece[(piece["case_id"].notna() & ~piece["case_id"].duplicated()).to_numpy()]
-        stored = run.desk.store.holds("decisions", piece[["case_id"]], decided_here=True)
-        run.writer.write(standing_decisions(run.desk, piece[stored].reset_index(drop=True), None))
+        stored = run.services.store.holds("decisions", piece[["case_id"]], decided_here=True)
+        run.writer.write(
+            standing_decisions(run.services.store, piece[stored].reset_index(drop=True), None)
+        )
 
 
 def _example(decisions: pd.DataFrame) -> str | None:
@@ -256,7 +260,9 @@ def _pieces(
         unmarked = new[mark].isna().to_numpy(dtype=np.bool_)
         if unmarked.any():
             aside = new[unmarked].assign(**{BROKEN_RULES: NO_WATERMARK})
-            run.put_aside.update(quarantine_cases(run.desk, aside, run.source.name, run.now))
+            run.put_aside.update(
+                quarantine_cases(run.services.store, aside, run.source.name, run.now)
+            )
             counts["refused"] += len(aside)
             rejections[NO_WATERMARK] += len(aside)
             new = new[~unmarked].reset_index(drop=True)
@@ -278,9 +284,9 @@ def _put_strangers_aside(run: _Run) -> None:
     rows = run.strangers.assign(**{BROKEN_RULES: UNKNOWN}).reset_index(drop=True)
     if rows.empty:
         return
-    new = quarantine_cases(run.desk, rows, run.source.name, run.now)
+    new = quarantine_cases(run.services.store, rows, run.source.name, run.now)
     if new:
-        run.desk.alerts.send(
+        run.services.alerts.send(
             STRANGERS,
             None,
             f"{_strangers(run.source, rows)} {new[UNKNOWN]:,} of them came since the last look. They "
@@ -307,7 +313,7 @@ def _tell(run: _Run) -> None:
     """People hear of what was put aside for the first time, and of what could not be decided."""
     if run.put_aside:
         by_rule = ", ".join(f"{count:,} by {rule}" for rule, count in run.put_aside.most_common())
-        run.desk.alerts.send(
+        run.services.alerts.send(
             PUT_ASIDE,
             None,
             f"Source {run.source.name!r}: new cases were not decided and are in quarantine: {by_rule}"
@@ -317,7 +323,7 @@ def _tell(run: _Run) -> None:
         )
     for case_type, why in run.failed.items():
         sentence = f"Source {run.source.name!r}: cases were not decided. {why}"
-        run.desk.alerts.send(PUT_ASIDE, case_type, sentence, clock(run.now))
+        run.services.alerts.send(PUT_ASIDE, case_type, sentence, clock(run.now))
 
 
 def _advice(put_aside: Counter[str]) -> str:
@@ -348,7 +354,7 @@ def _move_on(run: _Run, rows: pd.DataFrame, whole: bool) -> None:
 
 def _keep_watermark(run: _Run, source: str, mark: datetime) -> None:
     nothing = pd.DataFrame({"case_id": pd.Series(dtype="str")})
-    run.desk.store.append(
+    run.services.store.append(
         "cases",
         nothing,
         nothing,

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from flows.verbs.desk import Desk
 from flows.verbs.govern.standing import standing
 from flows.verbs.intake.known_case_type import known_case_type
+from flows.verbs.ports import Ledger
 from models.hub.policies.exported import EXPIRED, HALTED, LIVE, exported_policy
+from models.vocabulary import CaseType
 
 
-def export_policy(desk: Desk, case_type: str, now: datetime) -> dict[str, Any]:
+def export_policy(
+    ledger: Ledger, case_types: Mapping[str, CaseType], case_type: str, now: datetime
+) -> dict[str, Any]:
     """The live policy of a case type as a document (`models.hub.policies.exported`): boundary, audit rule,
     overrides, expiry, a halt, a running A/B test, and the digest of all of it.
 
@@ -22,8 +26,8 @@ def export_policy(desk: Desk, case_type: str, now: datetime) -> dict[str, Any]:
         UserError: there is no such case type.
         GateRefused: the ledger, or a policy in it, is not as it was written.
     """
-    kind = desk.case_types[known_case_type(desk, case_type)]
-    stands = standing(desk, case_type)
+    kind = case_types[known_case_type(case_types, case_type)]
+    stands = standing(ledger, case_type)
     one = stands.trial
     trial = None if one is None else (one.policy, one.plan, one.since)
     return exported_policy(case_type, kind.scorer, stands.live, stands.halted, now, trial)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,12 +15,14 @@ from configs.errors import GateRefused
 from flows.adapters.mlflow.serving_folder import refuse_occupied, write_serving_folder
 from flows.adapters.sql.database import sqlite_url
 from flows.verbs.certify.generation import scored_elsewhere
-from flows.verbs.desk import AUDIT_KEY_FILE, AUDIT_KEY_VARIABLE, Desk
 from flows.verbs.intake.known_case_type import known_case_type
+from flows.verbs.ports import HouseServices, Ledger
+from flows.verbs.services import AUDIT_KEY_FILE, AUDIT_KEY_VARIABLE
 from models.hub import halt_of, running_ab
 from models.hub.policies.external import decides_elsewhere
 from models.hub.policies.pinned import PinnedPolicy
 from models.hub.policies.policy import Policy
+from models.vocabulary import CaseType
 
 PORT = 5001
 LEDGER_VARIABLE = "RATCHET_LEDGER"
@@ -85,7 +88,7 @@ class Exported:
         }
 
 
-def export_serving(desk: Desk, case_type: str, to: Path, now: datetime) -> Exported:
+def export_serving(services: HouseServices, case_type: str, to: Path, now: datetime) -> Exported:
     """Write the serving folder of the live policy; the same policy then answers as `decide_cases`.
 
     A server reads the ledger, so a halt reaches it; none is written while there is one, or while an
@@ -100,21 +103,21 @@ def export_serving(desk: Desk, case_type: str, to: Path, now: datetime) -> Expor
         GateRefused: the case type is halted or an A/B runs, no policy with a model is live, its
             certificate has expired, or its model's bytes are not those it names.
     """
-    known_case_type(desk, case_type)
+    known_case_type(services.case_types, case_type)
     refuse_occupied(to)
-    head = desk.ledger.head()
-    policy = _live_policy(desk, case_type, now)
+    head = services.ledger.head()
+    policy = _live_policy(services.ledger, services.case_types, case_type, now)
     digest, version = str(policy.model_digest), str(policy.model_version)
     pinned = PinnedPolicy(
         policy=policy,
-        model=desk.registry.load(case_type, version, digest),
-        costs=desk.case_types[case_type].costs,
-        key=desk.audit_key(case_type),
+        model=services.registry.load(case_type, version, digest),
+        costs=services.case_types[case_type].costs,
+        key=services.draws.audit_key(case_type),
     )
-    write_serving_folder(to, pinned, desk.audit_secret, head, now)
-    own = desk.home / AUDIT_KEY_FILE
+    write_serving_folder(to, pinned, services.secrets.in_force(), head, now)
+    own = services.home / AUDIT_KEY_FILE
     given = bool(os.environ.get(AUDIT_KEY_VARIABLE))
-    file = desk.ledger.file
+    file = services.ledger.file
     return Exported(
         case_type=case_type,
         folder=to.resolve(),
@@ -126,8 +129,10 @@ def export_serving(desk: Desk, case_type: str, to: Path, now: datetime) -> Expor
     )
 
 
-def _live_policy(desk: Desk, case_type: str, now: datetime) -> Policy:
-    history = desk.ledger.history()
+def _live_policy(
+    ledger: Ledger, case_types: Mapping[str, CaseType], case_type: str, now: datetime
+) -> Policy:
+    history = ledger.history()
     if (halt := halt_of(history, case_type)) is not None:
         raise GateRefused(
             f"{case_type} has been halted since {halt.at.isoformat()}: everything is reviewed, by a "
@@ -138,8 +143,10 @@ def _live_policy(desk: Desk, case_type: str, now: datetime) -> Policy:
             f"an A/B of {case_type} has been running since {trial.at.isoformat()}, and a served "
             "folder would decide its treated cases by today's policy. Export once it is concluded."
         )
-    policy = desk.ledger.live_policy(case_type)
-    if scored_elsewhere(desk, case_type) or (policy is not None and decides_elsewhere(policy)):
+    policy = ledger.live_policy(case_type)
+    if scored_elsewhere(case_types, case_type) or (
+        policy is not None and decides_elsewhere(policy)
+    ):
         raise GateRefused(
             f"{case_type} is scored by another agent (scorer: external), so there is no model to "
             f"serve. `ratchet export-policy {case_type}` prints the boundary for that agent."

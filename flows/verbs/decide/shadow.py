@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -14,15 +14,21 @@ import pandas as pd
 from configs.errors import GateRefused
 from flows.adapters.evidence.arrow_rows import RECEIVED_AT
 from flows.verbs.certify.generation import Generation, champion_generation, newest_of_ours
-from flows.verbs.desk import Desk
+from flows.verbs.ports import (
+    EvidenceStore,
+    Ledger,
+    ModelRegistry,
+    ScoringServices,
+)
 from flows.verbs.record.night_results import NightResults
 from models.risk import RiskModel
+from models.vocabulary import CaseType
 
 SHADOW_KEY = ("case_id", "model_version")
 
 
 def score_in_shadow(
-    desk: Desk,
+    store: EvidenceStore,
     case_type: str,
     model: RiskModel,
     cases: pd.DataFrame,
@@ -54,7 +60,7 @@ def score_in_shadow(
         }
     )
     nothing = shadow.iloc[:0].assign(broken_rules=pd.Series(dtype="str"))
-    receipt = desk.store.append(
+    receipt = store.append(
         "shadow_scores",
         shadow,
         nothing,
@@ -100,7 +106,7 @@ class InShadow:
 
 
 def score_delivered(
-    desk: Desk, as_of: datetime, results: NightResults, *, at_commit: bool = False
+    services: ScoringServices, as_of: datetime, results: NightResults, *, at_commit: bool = False
 ) -> list[InShadow]:
     """Let our models under test score every delivered decision, whoever decided it: the newest of
     each case type, and the one that decides. Only what came since the last time is looked at.
@@ -110,13 +116,20 @@ def score_delivered(
     Args:
         at_commit: the scores are stamped when they are committed; else with `as_of`.
     """
-    if desk.simulated or not desk.store.counts("decisions")[0]:
+    if services.simulated or not services.store.counts("decisions")[0]:
         return []
     found = []
-    for name in desk.case_types:
-        for one in _under_test(desk, name):
+    for name in services.case_types:
+        for one in _under_test(services.ledger, services.case_types, name):
             what = f"scoring in shadow by version {one.version}"
-            score = partial(_score_new, desk, one, as_of, None if at_commit else as_of)
+            score = partial(
+                _score_new,
+                services.store,
+                services.registry,
+                one,
+                as_of,
+                None if at_commit else as_of,
+            )
             told = results.attempt(name, what, score)
             found += [] if told is None else [told]
     return found
@@ -127,8 +140,13 @@ def read_after(shadows: list[InShadow], as_of: datetime) -> datetime:
     return max([as_of, *(one.received_at for one in shadows if one.received_at is not None)])
 
 
-def _under_test(desk: Desk, case_type: str) -> Iterator[Generation]:
-    newest, champion = newest_of_ours(desk, case_type), champion_generation(desk, case_type)
+def _under_test(
+    ledger: Ledger, case_types: Mapping[str, CaseType], case_type: str
+) -> Iterator[Generation]:
+    newest, champion = (
+        newest_of_ours(ledger, case_type),
+        champion_generation(ledger, case_types, case_type),
+    )
     if newest is not None:
         yield newest
     if champion is not None and not champion.external and champion != newest:
@@ -136,29 +154,33 @@ def _under_test(desk: Desk, case_type: str) -> Iterator[Generation]:
 
 
 def _score_new(
-    desk: Desk, one: Generation, as_of: datetime, received_at: datetime | None
+    store: EvidenceStore,
+    registry: ModelRegistry,
+    one: Generation,
+    as_of: datetime,
+    received_at: datetime | None,
 ) -> InShadow:
-    seen = desk.store.watermark(_looked_at(one.case_type, one.digest))
-    ids = _delivered(desk, one, as_of)
+    seen = store.watermark(_looked_at(one.case_type, one.digest))
+    ids = _delivered(store, one, as_of)
     fresh = ids if seen is None else ids[(ids[RECEIVED_AT] >= seen).to_numpy(dtype=np.bool_)]
-    fresh = fresh[~_scored(desk, one, fresh)]
-    model = one.load(desk) if len(fresh) else None
+    fresh = fresh[~_scored(store, one, fresh)]
+    model = one.load(registry) if len(fresh) else None
     stamp = None
     if model is not None:
-        cases = _with_features(desk, one, model, as_of, seen)
+        cases = _with_features(store, one, model, as_of, seen)
         cases = cases[cases["case_id"].isin(fresh["case_id"]).to_numpy(dtype=np.bool_)]
         until = ids[RECEIVED_AT].max().to_pydatetime()
         stamp = score_in_shadow(
-            desk, one.case_type, model, cases, as_of, received_at, read_until=until
+            store, one.case_type, model, cases, as_of, received_at, read_until=until
         )
-    scored = int(_scored(desk, one, ids).sum())
+    scored = int(_scored(store, one, ids).sum())
     return InShadow(one.case_type, one.version, len(ids), scored, len(fresh), one.promoted, stamp)
 
 
-def _delivered(desk: Desk, one: Generation, as_of: datetime) -> pd.DataFrame:
+def _delivered(store: EvidenceStore, one: Generation, as_of: datetime) -> pd.DataFrame:
     """`case_id` and `received_at` of delivered decisions on cases opened since the model was fitted;
     what was decided here was scored while it was decided."""
-    ids = desk.store.read(
+    ids = store.read(
         "decisions",
         columns=["case_id", RECEIVED_AT],
         filters={"case_type": [one.case_type]},
@@ -169,25 +191,25 @@ def _delivered(desk: Desk, one: Generation, as_of: datetime) -> pd.DataFrame:
     ids = ids[~ids["case_id"].duplicated().to_numpy(dtype=np.bool_)]
     if ids.empty:
         return ids
-    return ids[~desk.store.holds("decisions", ids[["case_id"]], decided_here=True)]
+    return ids[~store.holds("decisions", ids[["case_id"]], decided_here=True)]
 
 
-def _scored(desk: Desk, one: Generation, ids: pd.DataFrame) -> np.ndarray:
+def _scored(store: EvidenceStore, one: Generation, ids: pd.DataFrame) -> np.ndarray:
     if ids.empty:
         return np.zeros(0, dtype=np.bool_)
-    return desk.store.holds("shadow_scores", ids[["case_id"]].assign(model_version=one.digest))
+    return store.holds("shadow_scores", ids[["case_id"]].assign(model_version=one.digest))
 
 
 def _with_features(
-    desk: Desk, one: Generation, model: RiskModel, as_of: datetime, seen: datetime | None
+    store: EvidenceStore, one: Generation, model: RiskModel, as_of: datetime, seen: datetime | None
 ) -> pd.DataFrame:
-    lost = sorted(set(model.feature_names) - desk.store.columns("decisions", as_of))
+    lost = sorted(set(model.feature_names) - store.columns("decisions", as_of))
     if lost:
         raise GateRefused(
             f"version {one.version} of {one.case_type} reads {', '.join(lost)}, which no stored "
             "decision holds. Deliver it with the decisions, or train again."
         )
-    cases = desk.store.read(
+    cases = store.read(
         "decisions",
         columns=["case_id", *model.feature_names],
         filters={"case_type": [one.case_type]},

@@ -6,22 +6,22 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from flows.verbs.desk import Desk
+from flows.verbs.ports import Ledger
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 
-def decided_here(desk: Desk, rows: pd.DataFrame) -> BoolArray:
+def decided_here(ledger: Ledger, rows: pd.DataFrame) -> BoolArray:
     """Which cases a policy of ours decided (`policy_id`), shape (cases,)."""
     codes, ids = _policies(rows)
-    known = desk.ledger.policy_ids()
+    known = ledger.policy_ids()
     ours: BoolArray = np.array([one in known for one in ids] + [False], dtype=np.bool_)[codes]
     return ours
 
 
 def cohort_rates(
-    desk: Desk, rows: pd.DataFrame, ours: BoolArray, model_digest: str | None
+    ledger: Ledger, rows: pd.DataFrame, ours: BoolArray, model_digest: str | None
 ) -> tuple[FloatArray, FloatArray]:
     """By case the cohort's rate and the block cohort's, of the policy that decided it when it did; 1
     where another agent did.
@@ -36,7 +36,7 @@ def cohort_rates(
     by_policy = np.ones((len(ids), 2, 2))
     sprinting = np.zeros(len(rows), dtype=np.intp)
     for place in np.unique(codes[ours]):
-        policy = desk.ledger.policy(ids[place])
+        policy = ledger.policy(ids[place])
         for within in (False, True):
             rates = policy.audit.cohort_rates(policy.boundary, sprinting=within)
             mine = rates if policy.model_digest == model_digest else rates[:1]

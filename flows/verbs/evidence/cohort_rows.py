@@ -7,6 +7,7 @@ audits and becomes a cohort by thinning.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
@@ -17,12 +18,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from flows.adapters.evidence.case_numbers import CASE_NUMBER
-from flows.adapters.ledger.ledger import Ledger
 from flows.verbs.certify.generation import Generation, reserve_begins
-from flows.verbs.desk import Desk
 from flows.verbs.evidence.cohort_rates import cohort_rates, decided_here
 from flows.verbs.evidence.store_draws import STORE_AT, STORE_RATE
 from flows.verbs.evidence.truth import Book, on_hold, scored
+from flows.verbs.ports import CaseDraws, EvidenceServices, EvidenceStore, Ledger
 from models.boundary.decision.audit import audit_purpose
 from models.boundary.sequence.thinning import (
     RESERVE_SHARE,
@@ -33,7 +33,7 @@ from models.boundary.sequence.thinning import (
     thinned,
 )
 from models.truth import contradictions
-from models.vocabulary import Boundary
+from models.vocabulary import Boundary, CaseType
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -53,7 +53,11 @@ class WaitsFor(IntEnum):
 
 
 def cohort_for(
-    desk: Desk, book: Book, case_type: str, generation: Generation, hoped: Boundary | None = None
+    services: EvidenceServices,
+    book: Book,
+    case_type: str,
+    generation: Generation,
+    hoped: Boundary | None = None,
 ) -> pd.DataFrame:
     """One model's cohort in order of entry: the reserve of all time, and every member opened since
     the model's own rows ended.
@@ -75,23 +79,38 @@ def cohort_for(
         generation.cohort_from,
     )
     if asked not in book.evidence:
-        book.evidence[asked] = _entered(desk, book, case_type, generation)
-    settled = (*asked, hoped, on_hold(desk, book, case_type).tobytes())
+        book.evidence[asked] = _entered(
+            services.ledger, services.store, services.draws, book, case_type, generation
+        )
+    settled = (
+        *asked,
+        hoped,
+        on_hold(
+            services.ledger, services.draws, services.reviewer_share_cap, book, case_type
+        ).tobytes(),
+    )
     if settled not in book.evidence:
-        book.evidence[settled] = _with_truth(desk, book, case_type, book.evidence[asked], hoped)
+        book.evidence[settled] = _with_truth(services, book, case_type, book.evidence[asked], hoped)
     return book.evidence[settled]
 
 
-def reads_from(desk: Desk, generation: Generation) -> datetime:
+def reads_from(ledger: Ledger, generation: Generation) -> datetime:
     """No case opened before this instant is in a model's cohort."""
-    begins = reserve_begins(desk, generation.case_type)
+    begins = reserve_begins(ledger, generation.case_type)
     earliest = (
         generation.cohort_since if begins is None else min(generation.cohort_since, begins[0])
     )
     return max(earliest, generation.cohort_from)
 
 
-def _entered(desk: Desk, book: Book, case_type: str, generation: Generation) -> pd.DataFrame:
+def _entered(
+    ledger: Ledger,
+    store: EvidenceStore,
+    draws: CaseDraws,
+    book: Book,
+    case_type: str,
+    generation: Generation,
+) -> pd.DataFrame:
     """The cohort in order of entry with the model's scores: that of what was received first, or drawn
     from the store; what came at one moment, as it was opened."""
     rows = book.known(case_type)
@@ -101,20 +120,20 @@ def _entered(desk: Desk, book: Book, case_type: str, generation: Generation) -> 
         return rows.assign(
             in_cohort=False, in_block_cohort=False, from_store=False, entered_at=rows["received_at"]
         )
-    drawn = membership(desk, case_type, rows, generation.digest)
-    member, blocks, store = drawn.member, drawn.blocks, drawn.later
+    drawn = membership(ledger, draws, case_type, rows, generation.digest)
+    member, blocks, later_drawn = drawn.member, drawn.blocks, drawn.later
     later = (rows["opened_at"] >= pd.Timestamp(generation.cohort_since)).to_numpy(dtype=np.bool_)
-    aside = reserve(desk, case_type, rows, drawn, reserve_begins(desk, case_type))
-    kept = (member | blocks | store) & (later | aside)
+    aside = reserve(ledger, draws, case_type, rows, drawn, reserve_begins(ledger, case_type))
+    kept = (member | blocks | later_drawn) & (later | aside)
     kept &= (rows["opened_at"] >= pd.Timestamp(generation.cohort_from)).to_numpy(dtype=np.bool_)
     rows = rows.assign(
         in_cohort=member, in_block_cohort=blocks, from_store=False, entered_at=rows["received_at"]
     )
-    rows = _with_later(rows[kept], store[kept], drawn.blocks_later[kept])
+    rows = _with_later(rows[kept], later_drawn[kept], drawn.blocks_later[kept])
     # A book's cases come as they were opened, the case id settling ties.
-    by = ["entered_at", "opened_at", "case_id"] if store[kept].any() else "entered_at"
+    by = ["entered_at", "opened_at", "case_id"] if later_drawn[kept].any() else "entered_at"
     rows = rows.sort_values(by, kind="stable", ignore_index=True)
-    return scored(desk, book, rows, generation)
+    return scored(store, book, rows, generation)
 
 
 def _with_later(rows: pd.DataFrame, later: BoolArray, blocks_later: BoolArray) -> pd.DataFrame:
@@ -149,7 +168,11 @@ class Membership:
 
 
 def membership(
-    desk: Desk, case_type: str, rows: pd.DataFrame, model_digest: str | None = None
+    ledger: Ledger,
+    draws: CaseDraws,
+    case_type: str,
+    rows: pd.DataFrame,
+    model_digest: str | None = None,
 ) -> Membership:
     """The draws of stored decisions.
 
@@ -160,14 +183,14 @@ def membership(
     Raises:
         GateRefused: the audit secret in force is not at hand.
     """
-    ours = decided_here(desk, rows)
-    uniform = case_draws(desk, audit_purpose(case_type), rows)
-    rate, block_rate = cohort_rates(desk, rows, ours, model_digest)
+    ours = decided_here(ledger, rows)
+    uniform = case_draws(ledger, draws, audit_purpose(case_type), rows)
+    rate, block_rate = cohort_rates(ledger, rows, ours, model_digest)
     known = ours & ~np.isnan(uniform)
     member = known & in_cohort(uniform, rate)
     blocks = known & in_cohort(uniform, np.maximum(rate, block_rate))
     if not known.all():
-        other, least = _thinned(desk, case_type, rows[~known])
+        other, least = _thinned(draws, case_type, rows[~known])
         member[~known], blocks[~known], rate[~known] = other, other, least
     past = pd.DataFrame({"uniform": uniform, "cohort_rate": rate})
     upto = rows[STORE_RATE].to_numpy(dtype=np.float64)
@@ -177,7 +200,8 @@ def membership(
 
 
 def reserve(
-    desk: Desk,
+    ledger: Ledger,
+    draws: CaseDraws,
     case_type: str,
     rows: pd.DataFrame,
     drawn: Membership,
@@ -193,7 +217,7 @@ def reserve(
     if begins is None or rows.empty:
         return np.zeros(len(rows), dtype=np.bool_)
     after, held_back = _since(rows, begins)
-    second = case_draws(desk, f"reserve|{case_type}", rows)
+    second = case_draws(ledger, draws, f"reserve|{case_type}", rows)
     second = np.where(np.isnan(second), 0.0, second)
     # What is drawn from the store later may have taught a model by then, so it is not set aside.
     return in_reserve(drawn.member & after, drawn.member & held_back, second)
@@ -217,17 +241,17 @@ _DRAWN: WeakKeyDictionary[Ledger, dict[str, FloatArray]] = WeakKeyDictionary()
 _UNASKED = -1.0
 
 
-def case_draws(desk: Desk, purpose: str, rows: pd.DataFrame) -> FloatArray:
-    """`Desk.case_draw` of the rows' cases (`case_id`, `case_number`), each drawn once a process."""
+def case_draws(ledger: Ledger, draws: CaseDraws, purpose: str, rows: pd.DataFrame) -> FloatArray:
+    """`CaseDraws.case_draw` of the rows' cases (`case_id`, `case_number`), each drawn once a process."""
     numbers = rows[CASE_NUMBER].to_numpy(dtype=np.int64)
-    kept = _DRAWN.setdefault(desk.ledger, {})
+    kept = _DRAWN.setdefault(ledger, {})
     known = kept.get(purpose, np.empty(0))
     if len(numbers) and len(known) <= numbers.max():
         more = np.full(int(numbers.max()) + 1 - len(known), _UNASKED)
         known = kept[purpose] = np.concatenate([known, more])
     asked = known[numbers] == _UNASKED
     if asked.any():
-        known[numbers[asked]] = desk.case_draw(purpose, rows["case_id"][asked])
+        known[numbers[asked]] = draws.case_draw(purpose, rows["case_id"][asked])
     return np.asarray(known[numbers])
 
 
@@ -237,11 +261,11 @@ def _since(rows: pd.DataFrame, begins: tuple[datetime, datetime]) -> tuple[BoolA
     return after, after & (rows["opened_at"] < pd.Timestamp(until)).to_numpy(dtype=np.bool_)
 
 
-def _thinned(desk: Desk, case_type: str, rows: pd.DataFrame) -> tuple[BoolArray, FloatArray]:
+def _thinned(draws: CaseDraws, case_type: str, rows: pd.DataFrame) -> tuple[BoolArray, FloatArray]:
     """Cases whose draws are not ours: by policy each drawn one with the least rate over its own; and
     that rate."""
     found, rate = np.zeros(len(rows), dtype=np.bool_), np.ones(len(rows))
-    uniform = desk.case_draw(f"cohort|{case_type}", rows["case_id"])
+    uniform = draws.case_draw(f"cohort|{case_type}", rows["case_id"])
     uniform = np.where(np.isnan(uniform), 1.0, uniform)
     propensity = rows["propensity"].to_numpy(dtype=np.float64)
     score = rows["score"].to_numpy(dtype=np.float64, na_value=np.nan)
@@ -258,16 +282,20 @@ def _thinned(desk: Desk, case_type: str, rows: pd.DataFrame) -> tuple[BoolArray,
 
 
 def _with_truth(
-    desk: Desk, book: Book, case_type: str, rows: pd.DataFrame, hoped: Boundary | None
+    services: EvidenceServices,
+    book: Book,
+    case_type: str,
+    rows: pd.DataFrame,
+    hoped: Boundary | None,
 ) -> pd.DataFrame:
     """The truth as far as it may speak: not before maturity, not on hold, not while a contradiction
     is unconfirmed. Each of these delays a look, and nothing more."""
     if rows.empty:
         return rows.assign(given_up=False, waits_for=np.int8(0))
     opened = rows["opened_at"]
-    until = book.mature_until(desk, case_type)
+    until = book.mature_until(services.case_types, services.second_review_takes, case_type)
     waits_for = np.where(opened >= pd.Timestamp(until), WaitsFor.MATURITY, WaitsFor.NOTHING)
-    held = on_hold(desk, book, case_type)
+    held = on_hold(services.ledger, services.draws, services.reviewer_share_cap, book, case_type)
     if len(held):
         stands = np.isin(rows[CASE_NUMBER].to_numpy(dtype=np.int64), held)
         waits_for[stands] = WaitsFor.A_HOLD
@@ -278,7 +306,9 @@ def _with_truth(
         # A case drawn later has a second row, which waits with the first.
         waits_for[rows["case_id"].isin(doubted).to_numpy(dtype=np.bool_)] = WaitsFor.SECOND_REVIEW
     bad = np.where(waits_for != WaitsFor.NOTHING, np.nan, rows["bad"].to_numpy(dtype=np.float64))
-    patience = _patience(desk, case_type)
+    patience = _patience(
+        services.case_types, services.audit_grace, services.second_review_takes, case_type
+    )
     # The patience with a case drawn later begins at that draw.
     begun = opened.where(~rows["from_store"].to_numpy(dtype=np.bool_), rows["entered_at"])
     old = (begun < pd.Timestamp(book.as_of - patience)).to_numpy(dtype=np.bool_)
@@ -306,10 +336,15 @@ _WAITED_FOR = {
 }
 
 
-def _patience(desk: Desk, case_type: str) -> timedelta:
+def _patience(
+    case_types: Mapping[str, CaseType],
+    audit_grace: timedelta,
+    second_review_takes: timedelta,
+    case_type: str,
+) -> timedelta:
     """From its opening, how long a case's truth is waited for."""
-    days = desk.case_types[case_type].maturity_days
+    days = case_types[case_type].maturity_days
     return max(
         timedelta(days=GIVEN_UP_AFTER * days),
-        timedelta(days=days) + desk.audit_grace + desk.second_review_takes,
+        timedelta(days=days) + audit_grace + second_review_takes,
     )

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from flows.verbs.certify.generation import Generation, current_generation
-from flows.verbs.desk import Desk
 from flows.verbs.evidence.cohort_rows import cohort_for
 from flows.verbs.evidence.truth import Book
+from flows.verbs.ports import CaseDraws, EvidenceServices
 from models.boundary import Evidence
 from models.boundary.proof.hindsight import plug_in_boundary
 from models.reviewers import judge_reviewers
@@ -23,7 +23,7 @@ CREDENCE_SHARE = 0.05
 
 
 def hoped_boundary(
-    desk: Desk, book: Book, case_type: str, generation: Generation | None = None
+    services: EvidenceServices, book: Book, case_type: str, generation: Generation | None = None
 ) -> Boundary:
     """How far the boundary in force or the present labels reach, whichever is further on each side:
     where a label that contradicts it must be confirmed. It proves nothing.
@@ -31,20 +31,24 @@ def hoped_boundary(
     Args:
         generation: whose cohort; None: the newest one's.
     """
-    generation = generation or current_generation(desk, case_type)
+    generation = generation or current_generation(services.ledger, services.case_types, case_type)
     asked = (case_type, "" if generation is None else generation.digest)
     if asked not in book.hoped:
-        book.hoped[asked] = _hoped(desk, book, case_type, generation)
+        book.hoped[asked] = _hoped(services, book, case_type, generation)
     return book.hoped[asked]
 
 
-def _hoped(desk: Desk, book: Book, case_type: str, generation: Generation | None) -> Boundary:
-    live = desk.ledger.live_policy(case_type)
+def _hoped(
+    services: EvidenceServices, book: Book, case_type: str, generation: Generation | None
+) -> Boundary:
+    live = services.ledger.live_policy(case_type)
     reached = [live.boundary] if live is not None else []
-    frame = pd.DataFrame() if generation is None else cohort_for(desk, book, case_type, generation)
+    frame = (
+        pd.DataFrame() if generation is None else cohort_for(services, book, case_type, generation)
+    )
     if len(frame):
         known = frame[(frame["in_cohort"] & frame["bad"].notna()).to_numpy(dtype=np.bool_)]
-        targets = desk.case_types[case_type].targets
+        targets = services.case_types[case_type].targets
         score = known["score"].to_numpy(dtype=np.float64)
         bad = known["bad"].to_numpy(dtype=np.float64) == 1.0
         free = known["automatable"].to_numpy(dtype=np.bool_)
@@ -57,12 +61,14 @@ def _hoped(desk: Desk, book: Book, case_type: str, generation: Generation | None
     return Boundary(low, high)
 
 
-def with_second_draws(desk: Desk, case_type: str, frame: pd.DataFrame) -> pd.DataFrame:
+def with_second_draws(
+    draws: CaseDraws, second_review_share: float, case_type: str, frame: pd.DataFrame
+) -> pd.DataFrame:
     """The evidence with `second_drawn`: whether a second review of a bad first word was designed."""
     said_bad = frame["first_bad"].to_numpy(dtype=np.bool_)
     drawn = np.zeros(len(frame), dtype=np.bool_)
-    uniform = desk.second_review_draw(case_type, frame["case_id"][said_bad])
-    drawn[said_bad] = uniform < desk.second_review_share
+    uniform = draws.second_review_draw(case_type, frame["case_id"][said_bad])
+    drawn[said_bad] = uniform < second_review_share
     return frame.assign(second_drawn=drawn)
 
 

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from flows.adapters.evidence.case_numbers import CASE_NUMBER
-from flows.verbs.desk import Desk
 from flows.verbs.evidence.truth import Book
+from models.vocabulary import CaseType
 
 WINDOW_DAYS = 7
 
 
-def review_desk(desk: Desk, book: Book) -> list[dict[str, Any]]:
+def review_desk(case_types: Mapping[str, CaseType], book: Book) -> list[dict[str, Any]]:
     """By case type, over the last week's first reviews: number, share within the SLA (strictly),
     median and 95th percentile of hours; and the share of second reviews that disagreed."""
     since = book.as_of - timedelta(days=WINDOW_DAYS)
     recent = book.reviews[book.reviews["resolved_at"] >= since]
     types = book.of_cases(recent[CASE_NUMBER], book.decisions["case_type"])
     figures = []
-    for case_type, settings in desk.case_types.items():
+    for case_type, settings in case_types.items():
         mine = recent[(types == case_type).to_numpy()]
         first = mine[mine["kind"].isin(["escalation", "audit"])]
         hours = (first["resolved_at"] - first["queued_at"]).dt.total_seconds() / 3600.0

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from flows.adapters.evidence.case_numbers import CASE_NUMBER
-from flows.verbs.desk import Desk
 from flows.verbs.evidence.truth import Book
+from models.vocabulary import CaseType
 
 WINDOW_DAYS = 28
 
 
-def review_marks(desk: Desk, book: Book) -> list[dict[str, Any]]:
+def review_marks(case_types: Mapping[str, CaseType], book: Book) -> list[dict[str, Any]]:
     """By case type: errors of the last four weeks and the path reviewers gave them.
 
     Marks are opinions, counted and not tested; the most frequent root cause is named.
@@ -22,7 +23,7 @@ def review_marks(desk: Desk, book: Book) -> list[dict[str, Any]]:
     wrong = reviews[(reviews["resolved_at"] >= since) & reviews["label"].isin(["FP", "FN"])]
     types = book.of_cases(wrong[CASE_NUMBER], book.decisions["case_type"])
     found = []
-    for case_type in desk.case_types:
+    for case_type in case_types:
         mine = wrong[(types == case_type).to_numpy()]
         causes = mine["root_cause"].value_counts()
         found.append(

@@ -9,10 +9,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from flows.verbs.certify.generation import current_generation
-from flows.verbs.desk import Desk
 from flows.verbs.evidence.cohort_rows import cohort_for
 from flows.verbs.evidence.label_trust import hoped_boundary
 from flows.verbs.evidence.truth import Book
+from flows.verbs.ports import EvidenceServices
 from models.truth import blind_second_sample, contradictions
 
 WINDOW_DAYS = 28
@@ -26,7 +26,7 @@ COLUMNS = ["case_id", "case_type", "why"]
 CONTRADICTS, AUDIT_PASSED, DRAWN_BAD = "contradicts", "audit_said_good", "drawn_bad"
 
 
-def second_reviews(desk: Desk, book: Book) -> pd.DataFrame:
+def second_reviews(services: EvidenceServices, book: Book) -> pd.DataFrame:
     """The cases whose first review needs a second, blind one: case_id, case_type and why.
 
     `contradicts`: an unconfirmed label that counts against the boundary in force or hoped for, most
@@ -34,17 +34,17 @@ def second_reviews(desk: Desk, book: Book) -> pd.DataFrame:
     missed bad cases hide. `drawn_bad`: a random share of the bad labels above the pass cut, by which
     the share of false ones is known. Each case is named once, for the first of these reasons.
     """
-    found = [_of_case_type(desk, book, case_type) for case_type in desk.case_types]
+    found = [_of_case_type(services, book, case_type) for case_type in services.case_types]
     return pd.concat(found, ignore_index=True)[COLUMNS]
 
 
-def _of_case_type(desk: Desk, book: Book, case_type: str) -> pd.DataFrame:
+def _of_case_type(services: EvidenceServices, book: Book, case_type: str) -> pd.DataFrame:
     labels = book.reviewed(case_type, book.as_of - timedelta(days=WINDOW_DAYS))
-    proof = _evidence(desk, book, case_type)
+    proof = _evidence(services, book, case_type)
     if labels.empty and proof.empty:
         return pd.DataFrame({name: pd.Series(dtype="str") for name in COLUMNS})
-    boundary = hoped_boundary(desk, book, case_type)
-    uniform = desk.second_review_draw(case_type, labels["case_id"])
+    boundary = hoped_boundary(services, book, case_type)
+    uniform = services.draws.second_review_draw(case_type, labels["case_id"])
     low, high = boundary.pass_at_or_below, boundary.block_at_or_above
     waiting = pd.concat(
         [
@@ -58,8 +58,8 @@ def _of_case_type(desk: Desk, book: Book, case_type: str) -> pd.DataFrame:
             if len(rows)
         ]
     )
-    good = labels[blind_second_sample(labels, uniform, desk.second_review_share)]
-    bad = labels[_unconfirmed_bad(labels, uniform < desk.second_review_share)]
+    good = labels[blind_second_sample(labels, uniform, services.second_review_share)]
+    bad = labels[_unconfirmed_bad(labels, uniform < services.second_review_share)]
     asked = pd.concat(
         [
             waiting[["case_id"]].assign(why=CONTRADICTS),
@@ -70,12 +70,12 @@ def _of_case_type(desk: Desk, book: Book, case_type: str) -> pd.DataFrame:
     return asked.assign(case_type=case_type)
 
 
-def _evidence(desk: Desk, book: Book, case_type: str) -> pd.DataFrame:
+def _evidence(services: EvidenceServices, book: Book, case_type: str) -> pd.DataFrame:
     """What the next certificate rests on, of that people have reviewed."""
-    generation = current_generation(desk, case_type)
+    generation = current_generation(services.ledger, services.case_types, case_type)
     if generation is None:
         return pd.DataFrame()
-    rows = cohort_for(desk, book, case_type, generation)
+    rows = cohort_for(services, book, case_type, generation)
     return rows[rows["reviewer"].notna().to_numpy()]
 
 

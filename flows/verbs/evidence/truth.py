@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 
 import numpy as np
@@ -12,13 +13,13 @@ import pandas as pd
 
 from flows.adapters.evidence.case_numbers import CASE_NUMBER
 from flows.verbs.certify.generation import Generation
-from flows.verbs.desk import Desk
 from flows.verbs.evidence.store_draws import with_store_draws
+from flows.verbs.ports import CaseDraws, EvidenceServices, EvidenceStore, Ledger
 from models.boundary.decision.decide import automatable
 from models.hub import Hold, holds_of
 from models.truth import OUTCOME_RANK, matured_before, settle
 from models.truth.reviewer_share import REVIEWER_CAP, beyond_the_cap
-from models.vocabulary import Action, Boundary
+from models.vocabulary import Action, Boundary, CaseType
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -160,10 +161,12 @@ class Book:
         told = rows["reviewer"].notna() & rows["bad"].notna() & rows["score"].notna()
         return rows[told.to_numpy()]
 
-    def shadow_scores(self, desk: Desk, model_digest: str, numbers: pd.Series) -> FloatArray:
+    def shadow_scores(
+        self, store: EvidenceStore, model_digest: str, numbers: pd.Series
+    ) -> FloatArray:
         """The score of each of these cases by a model; NaN where it has not scored the case."""
         if "scores" not in self.__dict__:
-            self.__dict__["scores"] = desk.store.read(
+            self.__dict__["scores"] = store.read(
                 "shadow_scores",
                 columns=["model_version", "score"],
                 as_of=self.as_of,
@@ -193,20 +196,22 @@ class Book:
             first_bad=False, reviewer=None,
         )  # fmt: skip
 
-    def mature_until(self, desk: Desk, case_type: str) -> datetime:
+    def mature_until(
+        self, case_types: Mapping[str, CaseType], second_review_takes: timedelta, case_type: str
+    ) -> datetime:
         """Cases opened before this instant are mature.
 
         Where people label, they are given the time a second review takes on top: else the newest
         cases would always hold questions that nobody could have answered yet.
         """
-        until = matured_before(self.as_of, desk.case_types[case_type].maturity_days)
+        until = matured_before(self.as_of, case_types[case_type].maturity_days)
         rows = self._cases.get(case_type)
         reviewed = rows is not None and bool(rows["reviewer"].notna().any())
-        return until - desk.second_review_takes if reviewed else until
+        return until - second_review_takes if reviewed else until
 
     def mature(
         self,
-        desk: Desk,
+        services: EvidenceServices,
         case_type: str,
         since: datetime | None = None,
         *,
@@ -223,18 +228,31 @@ class Book:
         rows = self.known(case_type)
         if rows.empty:
             return rows
-        until = self.mature_until(desk, case_type)
+        until = self.mature_until(services.case_types, services.second_review_takes, case_type)
         opened = rows["opened_at"]
         first = 0 if since is None else int(opened.searchsorted(pd.Timestamp(since)))
         last = int(opened.searchsorted(pd.Timestamp(until)))
         return _without(
-            on_hold(desk, self, case_type, refuting=refuting),
+            on_hold(
+                services.ledger,
+                services.draws,
+                services.reviewer_share_cap,
+                self,
+                case_type,
+                refuting=refuting,
+            ),
             rows.iloc[first:last].reset_index(drop=True),
         )
 
 
 def on_hold(
-    desk: Desk, book: Book, case_type: str, *, refuting: bool = False
+    ledger: Ledger,
+    draws: CaseDraws,
+    reviewer_share_cap: float,
+    book: Book,
+    case_type: str,
+    *,
+    refuting: bool = False,
 ) -> npt.NDArray[np.int64]:
     """The case numbers of one type whose labels wait, or were discarded (models.hub.rules.holds).
 
@@ -243,10 +261,10 @@ def on_hold(
     """
     holds = [
         hold
-        for hold in holds_of(desk.ledger.history(case_type), case_type)
+        for hold in holds_of(ledger.history(case_type), case_type)
         if (hold.refutes_nothing if refuting else hold.proves_nothing)
     ]
-    numbers = [_numbers_of(desk, book, hold) for hold in holds]
+    numbers = [_numbers_of(draws, reviewer_share_cap, book, hold) for hold in holds]
     return np.unique(np.concatenate(numbers)) if numbers else np.empty(0, dtype=np.int64)
 
 
@@ -264,7 +282,9 @@ def received_in(hold: Hold, received_at: pd.Series) -> npt.NDArray[np.bool_]:
     return inside.to_numpy(dtype=np.bool_)
 
 
-def _numbers_of(desk: Desk, book: Book, hold: Hold) -> npt.NDArray[np.int64]:
+def _numbers_of(
+    draws: CaseDraws, reviewer_share_cap: float, book: Book, hold: Hold
+) -> npt.NDArray[np.int64]:
     if hold.table == "decisions":
         rows = book.decisions
         rows = rows[(rows["case_type"] == hold.case_type).to_numpy(dtype=np.bool_)]
@@ -275,9 +295,9 @@ def _numbers_of(desk: Desk, book: Book, hold: Hold) -> npt.NDArray[np.int64]:
     rows = rows[received_in(hold, rows["received_at"])]
     if hold.rule == REVIEWER_CAP and len(rows):
         cases = book.of_cases(rows[CASE_NUMBER], book.decisions["case_id"])
-        uniform = desk.second_review_draw(hold.case_type, cases)
+        uniform = draws.second_review_draw(hold.case_type, cases)
         people = pd.factorize(rows["reviewer_id"])[0]
-        rows = rows[beyond_the_cap(people, uniform, desk.reviewer_share_cap)]
+        rows = rows[beyond_the_cap(people, uniform, reviewer_share_cap)]
     return rows[CASE_NUMBER].to_numpy(dtype=np.int64)
 
 
@@ -312,19 +332,21 @@ def _ranks(words: npt.NDArray[np.object_]) -> npt.NDArray[np.int64]:
     return np.unique(words, return_inverse=True)[1]
 
 
-def load_book(desk: Desk, as_of: datetime, since: datetime | None = None) -> Book:
+def load_book(services: EvidenceServices, as_of: datetime, since: datetime | None = None) -> Book:
     """Read what had been received by `as_of`; the same moment always gives the same book.
 
     Args:
         since: leave out cases opened before it. A review or an outcome comes after its case was
             opened, so none that matters is left out with them.
     """
-    outcomes = _read(desk, "outcomes", _OUTCOMES, as_of, since, "observed_at")
-    reviews = _latest(_read(desk, "reviews", _REVIEWS, as_of, since, "resolved_at"))
-    decisions = _read(desk, "decisions", _DECISIONS, as_of, since, "opened_at")
+    outcomes = _read(services.store, "outcomes", _OUTCOMES, as_of, since, "observed_at")
+    reviews = _latest(_read(services.store, "reviews", _REVIEWS, as_of, since, "resolved_at"))
+    decisions = _read(services.store, "decisions", _DECISIONS, as_of, since, "opened_at")
     return Book(
         as_of=as_of,
-        decisions=with_store_draws(desk, decisions, as_of),
+        decisions=with_store_draws(
+            services.ledger, services.draws, services.case_types, decisions, as_of
+        ),
         reviews=reviews,
         outcomes=outcomes,
         truth=settle(reviews, outcomes, by=CASE_NUMBER),
@@ -332,7 +354,12 @@ def load_book(desk: Desk, as_of: datetime, since: datetime | None = None) -> Boo
 
 
 def evidence_for(
-    desk: Desk, book: Book, case_type: str, generation: Generation, *, refuting: bool = False
+    services: EvidenceServices,
+    book: Book,
+    case_type: str,
+    generation: Generation,
+    *,
+    refuting: bool = False,
 ) -> pd.DataFrame:
     """The EVIDENCE table (DESIGN 7) for one model: mature cases opened since its evidence began.
 
@@ -342,23 +369,32 @@ def evidence_for(
     cannot score is left out of the count of what it could decide, not of the bad cases: it is
     escalated whatever the boundary, so it enters with the score 1 and not automatable.
     """
-    waits = on_hold(desk, book, case_type, refuting=refuting).tobytes()
+    waits = on_hold(
+        services.ledger,
+        services.draws,
+        services.reviewer_share_cap,
+        book,
+        case_type,
+        refuting=refuting,
+    ).tobytes()
     asked = (case_type, generation.digest, generation.evidence_since, waits)
     if asked not in book.evidence:
-        rows = book.mature(desk, case_type, generation.evidence_since, refuting=refuting)
+        rows = book.mature(services, case_type, generation.evidence_since, refuting=refuting)
         if generation.external:
             # What another version scored is no traffic of this one, and says nothing about it.
             mine = (rows["model_version"] == generation.version).to_numpy(dtype=np.bool_)
             rows = rows[mine].reset_index(drop=True)
-        book.evidence[asked] = scored(desk, book, rows, generation)
+        book.evidence[asked] = scored(services.store, book, rows, generation)
     return book.evidence[asked]
 
 
-def scored(desk: Desk, book: Book, rows: pd.DataFrame, generation: Generation) -> pd.DataFrame:
+def scored(
+    store: EvidenceStore, book: Book, rows: pd.DataFrame, generation: Generation
+) -> pd.DataFrame:
     """Rows of the book with a model's word on each: its shadow score, else what it decided by."""
     if rows.empty:
         return rows
-    shadow = book.shadow_scores(desk, generation.digest, rows[CASE_NUMBER])
+    shadow = book.shadow_scores(store, generation.digest, rows[CASE_NUMBER])
     own = rows["score"].where(rows["model_version"] == generation.version)
     score = np.where(np.isnan(shadow), own.to_numpy(dtype=np.float64), shadow)
     unscored = np.isnan(score)
@@ -375,15 +411,15 @@ def _latest(reviews: pd.DataFrame) -> pd.DataFrame:
 
 
 def _read(
-    desk: Desk,
+    store: EvidenceStore,
     table: str,
     columns: list[str],
     as_of: datetime,
     since: datetime | None,
     stamp: str,
 ) -> pd.DataFrame:
-    if desk.store.counts(table)[0]:
-        rows = desk.store.read(
+    if store.counts(table)[0]:
+        rows = store.read(
             table,
             columns=columns,
             as_of=as_of,

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from configs.errors import UserError
 from flows.verbs.certify.generation import last_version
-from flows.verbs.desk import Desk
 from flows.verbs.govern.beside_the_proof import beside_the_proof, may_approve
 from flows.verbs.govern.submit import submitted
 from flows.verbs.learn.model_files import check_policy_files
+from flows.verbs.ports import EvidenceServices, Ledger, PromotionServices
 from models.hub import (
     Approve,
     Entry,
@@ -28,9 +28,12 @@ from models.hub import (
     running_ab,
 )
 from models.hub.record.entries import SPRINT
+from models.vocabulary import CaseType
 
 
-def approve(desk: Desk, proposal: Entry, approver: str, at: datetime, note: str = "") -> Entry:
+def approve(
+    services: PromotionServices, proposal: Entry, approver: str, at: datetime, note: str = ""
+) -> Entry:
     """Agree to a proposal as it was read; the entry keeps the dossier that was seen.
 
     Returns:
@@ -41,21 +44,23 @@ def approve(desk: Desk, proposal: Entry, approver: str, at: datetime, note: str 
             proposer approves, one person twice, the proposal was judged or changed since); the
             refusal is kept.
     """
-    check_policy_files(desk, desk.ledger.policy(str(proposal.policy_id)), at)
+    check_policy_files(
+        services.registry, services.alerts, services.ledger.policy(str(proposal.policy_id)), at
+    )
     command = Approve(
         case_type=proposal.case_type,
         proposal_policy_id=str(proposal.policy_id),
         actor=approver,
-        base_version=last_version(desk, proposal.case_type),
+        base_version=last_version(services.ledger, proposal.case_type),
         evidence_digest=str(proposal.evidence_digest),
         dossier_digest=dossier_digest(proposal),
-        approvers=desk.approvers_needed(proposal.case_type),
+        approvers=services.approvers_needed(proposal.case_type),
         dossier={"note": note} if note else {},
     )
-    return submitted(desk, command, at)
+    return submitted(services.ledger, command, at)
 
 
-def refuse(desk: Desk, proposal: Entry, actor: str, reason: str, at: datetime) -> Entry:
+def refuse(ledger: Ledger, proposal: Entry, actor: str, reason: str, at: datetime) -> Entry:
     """Turn a proposal down, or withdraw its approval until the promotion.
 
     Raises:
@@ -68,13 +73,18 @@ def refuse(desk: Desk, proposal: Entry, actor: str, reason: str, at: datetime) -
         case_type=proposal.case_type,
         proposal_policy_id=str(proposal.policy_id),
         actor=actor,
-        base_version=last_version(desk, proposal.case_type),
+        base_version=last_version(ledger, proposal.case_type),
         dossier={"reason": reason.strip()},
     )
-    return submitted(desk, command, at)
+    return submitted(ledger, command, at)
 
 
-def find_waiting(desk: Desk, policy_id: str | None, case_type: str | None = None) -> Entry:
+def find_waiting(
+    ledger: Ledger,
+    case_types: Mapping[str, CaseType],
+    policy_id: str | None,
+    case_type: str | None = None,
+) -> Entry:
     """The waiting proposal that is meant.
 
     Args:
@@ -84,26 +94,31 @@ def find_waiting(desk: Desk, policy_id: str | None, case_type: str | None = None
     Raises:
         UserError: no such proposal waits, or several fit.
     """
-    history = desk.ledger.history()
-    names = desk.case_types if case_type is None else [case_type]
+    history = ledger.history()
+    names = case_types if case_type is None else [case_type]
     entries = [entry for name in names for entry in open_proposals(history, name)]
     return _only(entries, policy_id, "waiting for approval", case_type)
 
 
 def find_proposal(
-    desk: Desk, policy_id: str | None, case_type: str | None = None
+    ledger: Ledger,
+    case_types: Mapping[str, CaseType],
+    policy_id: str | None,
+    case_type: str | None = None,
 ) -> tuple[Entry, bool]:
     """A proposal that waits or is approved, and whether it is approved (arguments and errors as
     above)."""
-    history = desk.ledger.history()
-    names = list(desk.case_types) if case_type is None else [case_type]
+    history = ledger.history()
+    names = list(case_types) if case_type is None else [case_type]
     approved = _approved(history, names)
     open_ones = [entry for name in names for entry in open_proposals(history, name)]
     found = _only([*open_ones, *approved], policy_id, "waiting or approved", case_type)
     return found, found in approved
 
 
-def proposals_of(desk: Desk, which: str | None) -> list[Entry]:
+def proposals_of(
+    ledger: Ledger, case_types: Mapping[str, CaseType], which: str | None
+) -> list[Entry]:
     """The proposals that wait for an approval, their A/B test or their promotion.
 
     Args:
@@ -112,9 +127,9 @@ def proposals_of(desk: Desk, which: str | None) -> list[Entry]:
     Raises:
         UserError: none waits under that id, or several fit.
     """
-    history = desk.ledger.history()
-    of_a_type = which is not None and which in desk.case_types
-    names = [str(which)] if of_a_type else list(desk.case_types)
+    history = ledger.history()
+    of_a_type = which is not None and which in case_types
+    names = [str(which)] if of_a_type else list(case_types)
     waits = [entry for name in names for entry in open_proposals(history, name)]
     found = [*waits, *_approved(history, names)]
     if which is None or of_a_type:
@@ -122,56 +137,65 @@ def proposals_of(desk: Desk, which: str | None) -> list[Entry]:
     return [_only(found, which, "waiting or approved", None)]
 
 
-def pending(desk: Desk) -> list[dict[str, Any]]:
+def pending(services: EvidenceServices) -> list[dict[str, Any]]:
     """What waits, as plain values: for an approval, for its A/B test, or to be promoted; with what to
     know beside the proof (`beside_the_proof`), as of now."""
-    history = desk.ledger.history()
+    history = services.ledger.history()
     rows = []
-    for case_type in desk.case_types:
+    for case_type in services.case_types:
         for entry in open_proposals(history, case_type):
             first = first_approval_of(history, case_type, str(entry.policy_id))
             words = () if first is None else approvers_of(first)
-            rows.append(_row(desk, entry, "second approval" if words else "approval", words))
+            rows.append(_row(services, entry, "second approval" if words else "approval", words))
         for entry in _approved(history, [case_type]):
             approval = approval_of(history, case_type, str(entry.policy_id))
             words = () if approval is None else approvers_of(approval)
-            rows.append(_row(desk, entry, _next_step(history, entry), words))
+            rows.append(_row(services, entry, _next_step(history, entry), words))
     return rows
 
 
-def who_approves(desk: Desk, proposal: Entry) -> dict[str, Any]:
+def who_approves(services: EvidenceServices, proposal: Entry) -> dict[str, Any]:
     """Who may approve a waiting proposal, by who is enrolled now: `may_approve`, how many it takes
     (`approvers_needed`), and who did so already (`approved_by`), as plain values."""
-    first = first_approval_of(desk.ledger.history(), proposal.case_type, str(proposal.policy_id))
+    first = first_approval_of(
+        services.ledger.history(), proposal.case_type, str(proposal.policy_id)
+    )
     words = () if first is None else approvers_of(first)
     return {
-        "may_approve": may_approve(desk, proposal.actor, *words),
-        "approvers_needed": approvers_needed(proposal, desk.approvers_needed(proposal.case_type)),
+        "may_approve": may_approve(services.ledger, proposal.actor, *words),
+        "approvers_needed": approvers_needed(
+            proposal, services.approvers_needed(proposal.case_type)
+        ),
         "approved_by": list(words),
     }
 
 
-def find_policy(desk: Desk, policy_id: str) -> Policy:
+def find_policy(ledger: Ledger, policy_id: str) -> Policy:
     """A policy that the ledger once named, by its id or its first characters.
 
     Raises:
         UserError: there is none, or several fit.
     """
     _refuse_empty(policy_id)
-    known = sorted({str(e.policy_id) for e in desk.ledger.history() if e.policy_id is not None})
+    known = sorted({str(e.policy_id) for e in ledger.history() if e.policy_id is not None})
     fitting = [one for one in known if one.startswith(policy_id)]
     if len(fitting) == 1:
-        return desk.ledger.policy(fitting[0])
+        return ledger.policy(fitting[0])
     found = f"{len(fitting)} fit" if fitting else "the ledger names none like it"
     raise UserError(
         f"the policy {policy_id!r} was asked for; {found}. `ratchet history` shows them."
     )
 
 
-def find_approved(desk: Desk, policy_id: str | None, case_type: str | None = None) -> Entry:
+def find_approved(
+    ledger: Ledger,
+    case_types: Mapping[str, CaseType],
+    policy_id: str | None,
+    case_type: str | None = None,
+) -> Entry:
     """The approved proposal that is meant, not promoted yet (arguments and errors as above)."""
-    names = list(desk.case_types) if case_type is None else [case_type]
-    entries = _approved(desk.ledger.history(), names)
+    names = list(case_types) if case_type is None else [case_type]
+    entries = _approved(ledger.history(), names)
     return _only(entries, policy_id, "approved", case_type)
 
 
@@ -196,9 +220,11 @@ def _next_step(history: Sequence[Entry], proposal: Entry) -> str:
     return "A/B test" if planned and not proven else "promotion"
 
 
-def _row(desk: Desk, entry: Entry, waits_for: str, approved_by: Sequence[str]) -> dict[str, Any]:
-    policy = desk.ledger.policy(str(entry.policy_id))
-    needed = approvers_needed(entry, desk.approvers_needed(entry.case_type))
+def _row(
+    services: EvidenceServices, entry: Entry, waits_for: str, approved_by: Sequence[str]
+) -> dict[str, Any]:
+    policy = services.ledger.policy(str(entry.policy_id))
+    needed = approvers_needed(entry, services.approvers_needed(entry.case_type))
     return {
         "case_type": entry.case_type,
         "policy_id": str(entry.policy_id),
@@ -211,7 +237,7 @@ def _row(desk: Desk, entry: Entry, waits_for: str, approved_by: Sequence[str]) -
         "sprint": entry.dossier.get(SPRINT),
         "approvers_needed": needed,
         "approved_by": list(approved_by),
-        **beside_the_proof(desk, policy, entry.actor, *approved_by),
+        **beside_the_proof(services, policy, entry.actor, *approved_by),
     }
 
 

@@ -7,12 +7,20 @@ from datetime import datetime
 from configs.errors import UserError
 from flows.adapters.files.kill_points import kill_point
 from flows.verbs.certify.generation import last_version
-from flows.verbs.desk import Desk
 from flows.verbs.govern.submit import submitted
+from flows.verbs.ports import AuditSecrets, Ledger
 from models.hub import AUDIT_SECRET, Entry
 
 
-def rotate(desk: Desk, actor: str, reason: str, at: datetime, *, lost: bool = False) -> Entry:
+def rotate(
+    ledger: Ledger,
+    secrets: AuditSecrets,
+    actor: str,
+    reason: str,
+    at: datetime,
+    *,
+    lost: bool = False,
+) -> Entry:
     """Put another audit secret in force, as a ledger entry.
 
     The earlier one is kept beside it before the ledger names the new one, and the new one takes its
@@ -28,10 +36,10 @@ def rotate(desk: Desk, actor: str, reason: str, at: datetime, *, lost: bool = Fa
     """
     if not reason.strip():
         raise UserError("a rotation needs a reason; say why, in a sentence.")
-    secrets, base = desk.secrets, last_version(desk, AUDIT_SECRET)
+    base = last_version(ledger, AUDIT_SECRET)
     command, _ = secrets.rotate(actor, reason.strip(), base, at, lost=lost)
     try:
-        entry = submitted(desk, command, at)
+        entry = submitted(ledger, command, at)
     except Exception:
         secrets.discard(command.check)
         raise

@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from configs.errors import GateRefused
-from flows.verbs.desk import Desk
 from flows.verbs.intake.known_case_type import known_case_type
+from flows.verbs.ports import Ledger
 from models.hub import Entry, Policy, halt_of, live_policy_id, previous_policy_id, running_ab
 from models.hub.record.entries import PEOPLE
 from models.hub.record.provenance import Provenance, provenance
 from models.hub.record.readers import of
+from models.vocabulary import CaseType
 
 SHADOW, LIVE, HALTED, EXPIRED = "shadow", "live", "halted", "expired"
 UNTRUSTED = "untrusted"
 
 
-def states_of(desk: Desk, now: datetime) -> list[dict[str, Any]]:
+def states_of(
+    ledger: Ledger, case_types: Mapping[str, CaseType], now: datetime
+) -> list[dict[str, Any]]:
     """The state of every case type (`state_of`); of a ledger that cannot be trusted: `untrusted`, in
     which every case goes to people."""
     try:
-        history = desk.ledger.history()
-        return [state_of(desk, history, name, now) for name in desk.case_types]
+        history = ledger.history()
+        return [state_of(ledger, history, name, now) for name in case_types]
     except GateRefused:
         unknown = dict.fromkeys(_STATE)
         told = {**unknown, "state": UNTRUSTED, **whence((), "", None)}
-        return [{**told, "case_type": name} for name in desk.case_types]
+        return [{**told, "case_type": name} for name in case_types]
 
 
-def state_of(desk: Desk, history: Sequence[Entry], case_type: str, at: datetime) -> dict[str, Any]:
+def state_of(
+    ledger: Ledger, history: Sequence[Entry], case_type: str, at: datetime
+) -> dict[str, Any]:
     """One case type's state as plain values.
 
     Args:
@@ -44,7 +49,7 @@ def state_of(desk: Desk, history: Sequence[Entry], case_type: str, at: datetime)
     """
     live = live_policy_id(history, case_type)
     halt, trial = halt_of(history, case_type), running_ab(history, case_type)
-    policy = None if live is None else desk.ledger.policy(live)
+    policy = None if live is None else ledger.policy(live)
     expired = policy is not None and policy.valid_until is not None and policy.valid_until <= at
     state = HALTED if halt else SHADOW if policy is None else EXPIRED if expired else LIVE
     told = {
@@ -105,7 +110,11 @@ def said_of(behind: Provenance) -> dict[str, Any]:
 
 
 def history_of(
-    desk: Desk, case_type: str | None, as_of: datetime | None, now: datetime
+    ledger: Ledger,
+    case_types: Mapping[str, CaseType],
+    case_type: str | None,
+    as_of: datetime | None,
+    now: datetime,
 ) -> dict[str, Any]:
     """The ledger as it stood at a moment: every entry, and what was live then.
 
@@ -118,14 +127,14 @@ def history_of(
         UserError: no such case type is configured, and the ledger has no entry of it.
         GateRefused: the ledger is not as it was written.
     """
-    everything = desk.ledger.history(as_of=as_of)  # who was revoked ends what they approved
+    everything = ledger.history(as_of=as_of)  # who was revoked ends what they approved
     entries = everything if case_type is None else tuple(of(everything, case_type))
-    names = list(desk.case_types) if case_type is None else [case_type]
+    names = list(case_types) if case_type is None else [case_type]
     if case_type is not None and not entries:
-        known_case_type(desk, case_type)
+        known_case_type(case_types, case_type)
     return {
         "as_of": _stamp(as_of),
-        "live": [state_of(desk, everything, name, as_of or now) for name in names],
+        "live": [state_of(ledger, everything, name, as_of or now) for name in names],
         "entries": [_plain(entry) for entry in entries],
     }
 

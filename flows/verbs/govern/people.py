@@ -10,8 +10,8 @@ from typing import Any
 from configs.errors import GateRefused, UserError
 from flows.adapters.files.kill_points import kill_point
 from flows.verbs.certify.generation import last_version
-from flows.verbs.desk import Desk
 from flows.verbs.govern.submit import submitted
+from flows.verbs.ports import Ledger, Tokens
 from models.hub import PEOPLE, Enrol, Entry, EntryKind, Person, Revoke, Role, enrolled
 from models.hub.record.said import plain_name, shown_name
 from models.vocabulary.names import why_mistakable
@@ -23,7 +23,8 @@ _LONGEST_NAME = 100
 
 
 def who_asks(
-    desk: Desk,
+    ledger: Ledger,
+    tokens: Tokens,
     name: str | None = None,
     ask_token: Callable[[str], str] | None = None,
     env: Mapping[str, str] = os.environ,
@@ -42,7 +43,7 @@ def who_asks(
         UserError: no name or no token is given.
         GateRefused: nobody is enrolled yet, or the token is not theirs.
     """
-    known = enrolled(desk.ledger.history(PEOPLE) if history is None else history)
+    known = enrolled(ledger.history(PEOPLE) if history is None else history)
     if not known:
         raise GateRefused(
             "Nobody is enrolled here yet, so nobody may act. The first person enrols themselves: "
@@ -59,28 +60,29 @@ def who_asks(
             f"{asks} asks without a token; set {NAME} and {TOKEN}, or run this at a terminal, where "
             "it is asked for. It is no option of the command: others could read it there."
         )
-    return _identified(desk, known, asks, token)
+    return _identified(tokens, known, asks, token)
 
 
-def identify(desk: Desk, name: str, token: str) -> Person:
+def identify(ledger: Ledger, tokens: Tokens, name: str, token: str) -> Person:
     """The enrolled person of that name, whose token this is.
 
     Raises:
         GateRefused: nobody has that name, or the token is not theirs; both sound and last the same.
     """
-    return _identified(desk, enrolled(desk.ledger.history(PEOPLE)), name, token)
+    return _identified(tokens, enrolled(ledger.history(PEOPLE)), name, token)
 
 
-def _identified(desk: Desk, known: Mapping[str, Person], name: str, token: str) -> Person:
+def _identified(tokens: Tokens, known: Mapping[str, Person], name: str, token: str) -> Person:
     person = known.get(plain_name(name))
     named, digest = (name.strip(), None) if person is None else (person.name, person.token_digest)
-    desk.tokens.verify(named, token, digest)
+    tokens.verify(named, token, digest)
     assert person is not None  # without a digest, every token is refused
     return person
 
 
 def enrol(
-    desk: Desk,
+    ledger: Ledger,
+    tokens: Tokens,
     name: str,
     roles: Collection[Role],
     by: Person | None,
@@ -103,10 +105,10 @@ def enrol(
     name = _plain(name)
     if not roles:
         raise UserError(f"{name} needs a role: {', '.join(Role)}; several are possible.")
-    base = last_version(desk, PEOPLE)
-    if by is None and enrolled(desk.ledger.history(PEOPLE)):
+    base = last_version(ledger, PEOPLE)
+    if by is None and enrolled(ledger.history(PEOPLE)):
         raise GateRefused("Somebody is enrolled already; an approver enrols everybody after them.")
-    token, digest = desk.tokens.issue(name, password)
+    token, digest = tokens.issue(name, password)
     kill_point("people.before_entry")
     command = Enrol(
         name=name,
@@ -116,30 +118,30 @@ def enrol(
         base_version=base,
     )
     try:
-        submitted(desk, command, at)
+        submitted(ledger, command, at)
     except GateRefused:
-        desk.tokens.discard(name, digest)
+        tokens.discard(name, digest)
         raise
     return token
 
 
-def revoke(desk: Desk, name: str, by: Person, at: datetime) -> None:
+def revoke(ledger: Ledger, tokens: Tokens, name: str, by: Person, at: datetime) -> None:
     """Let somebody act no longer; what they did stays theirs, and their name is free again.
 
     Raises:
         GateRefused: the ledger refuses (nobody has that name; `by` is no approver; they are the last
             approver); the refusal is kept.
     """
-    person = enrolled(desk.ledger.history(PEOPLE)).get(plain_name(name))
-    command = Revoke(name=name, actor=by.name, base_version=last_version(desk, PEOPLE))
-    submitted(desk, command, at)
+    person = enrolled(ledger.history(PEOPLE)).get(plain_name(name))
+    command = Revoke(name=name, actor=by.name, base_version=last_version(ledger, PEOPLE))
+    submitted(ledger, command, at)
     if person is not None:
-        desk.tokens.discard(person.name, person.token_digest)
+        tokens.discard(person.name, person.token_digest)
 
 
-def listed(desk: Desk) -> list[dict[str, Any]]:
+def listed(ledger: Ledger) -> list[dict[str, Any]]:
     """Everybody enrolled, by name: roles, since when, and who enrolled them."""
-    history = desk.ledger.history(PEOPLE)
+    history = ledger.history(PEOPLE)
     last = {
         plain_name(str(entry.dossier["name"])): entry
         for entry in history

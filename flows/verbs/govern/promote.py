@@ -8,12 +8,12 @@ from datetime import datetime
 from configs.errors import UserError
 from flows.adapters.files.kill_points import kill_point
 from flows.verbs.certify.generation import last_version
-from flows.verbs.desk import Desk
 from flows.verbs.govern.approve import approve, find_approved, find_waiting
 from flows.verbs.govern.submit import submitted
 from flows.verbs.house.aliases import follow_ledger
 from flows.verbs.intake.known_case_type import known_case_type
 from flows.verbs.learn.model_files import check_policy_files
+from flows.verbs.ports import Alerts, Ledger, ModelRegistry, PromotionServices
 from models.hub import (
     Entry,
     EntryKind,
@@ -37,7 +37,14 @@ from models.hub import (
 from models.hub.rules.people import PROMOTE_BOUNDARY, is_a_flow
 
 
-def promote(desk: Desk, proposal: Entry, actor: str, at: datetime) -> Entry:
+def promote(
+    ledger: Ledger,
+    registry: ModelRegistry,
+    alerts: Alerts,
+    proposal: Entry,
+    actor: str,
+    at: datetime,
+) -> Entry:
     """Make an approved policy live, or, where its A/B plan asks for it, start trying it.
 
     Returns:
@@ -50,43 +57,45 @@ def promote(desk: Desk, proposal: Entry, actor: str, at: datetime) -> Entry:
             changed something in between.
     """
     case_type, policy_id = proposal.case_type, str(proposal.policy_id)
-    check_policy_files(desk, desk.ledger.policy(policy_id), at)
-    history = desk.ledger.history()
+    check_policy_files(registry, alerts, ledger.policy(policy_id), at)
+    history = ledger.history()
     trial = running_ab(history, case_type)
     planned = proposal.dossier.get("ab_plan") is not None
     tried = trial is not None and trial.policy_id == policy_id
     if planned and not tried and proven_ab(history, case_type, policy_id) is None:
         return submitted(
-            desk,
+            ledger,
             StartAb(
                 case_type=case_type,
                 policy_id=policy_id,
                 actor=actor,
-                base_version=last_version(desk, case_type),
+                base_version=last_version(ledger, case_type),
             ),
             at,
         )
     promoted = submitted(
-        desk,
+        ledger,
         Promote(
             case_type=case_type,
             policy_id=policy_id,
             actor=actor,
-            base_version=last_version(desk, case_type),
+            base_version=last_version(ledger, case_type),
         ),
         at,
     )
-    _project(desk, case_type, at)
+    _project(ledger, registry, alerts, case_type, at)
     return promoted
 
 
-def promote_approved(desk: Desk, proposal: Entry, at: datetime) -> Entry:
+def promote_approved(
+    ledger: Ledger, registry: ModelRegistry, alerts: Alerts, proposal: Entry, at: datetime
+) -> Entry:
     """The same in the flow's own name: who approved stands in the ledger, or it is refused."""
-    return promote(desk, proposal, PROMOTE_BOUNDARY, at)
+    return promote(ledger, registry, alerts, proposal, PROMOTE_BOUNDARY, at)
 
 
 def approve_and_promote(
-    desk: Desk, case_type: str, policy_id: str | None, approver: str, at: datetime
+    services: PromotionServices, case_type: str, policy_id: str | None, approver: str, at: datetime
 ) -> Entry:
     """A second person's approval of one waiting proposal, and its promotion.
 
@@ -97,21 +106,33 @@ def approve_and_promote(
         UserError: no such proposal waits, or several fit.
         GateRefused: as `approve` and `promote`.
     """
-    history = desk.ledger.history()
+    history = services.ledger.history()
     if policy_id and not _fitting(open_proposals(history, case_type), policy_id):
         for done in _fitting(_reached(history, case_type), policy_id):
-            _project(desk, case_type, at)
+            _project(services.ledger, services.registry, services.alerts, case_type, at)
             return done
         if _fitting(history, policy_id, EntryKind.APPROVED):
-            return promote(desk, find_approved(desk, policy_id, case_type), approver, at)
-    proposal = find_waiting(desk, policy_id, case_type)
-    approve(desk, proposal, approver, at)
+            return promote(
+                services.ledger,
+                services.registry,
+                services.alerts,
+                find_approved(services.ledger, services.case_types, policy_id, case_type),
+                approver,
+                at,
+            )
+    proposal = find_waiting(services.ledger, services.case_types, policy_id, case_type)
+    approve(services, proposal, approver, at)
     kill_point("promote.approved")
-    return promote(desk, proposal, approver, at)
+    return promote(services.ledger, services.registry, services.alerts, proposal, approver, at)
 
 
 def roll_back(
-    desk: Desk, case_type: str, actor: str, reason: str, at: datetime, leaving: str | None = None
+    services: PromotionServices,
+    case_type: str,
+    actor: str,
+    reason: str,
+    at: datetime,
+    leaving: str | None = None,
 ) -> Entry:
     """Return to the policy promoted before the live one.
 
@@ -133,14 +154,14 @@ def roll_back(
     """
     if not reason.strip():
         raise UserError("a rollback needs a reason; say why, in a sentence.")
-    base = last_version(desk, known_case_type(desk, case_type))
-    if not is_a_flow(actor) and _asks_first(desk, case_type, leaving, at):
+    base = last_version(services.ledger, known_case_type(services.case_types, case_type))
+    if not is_a_flow(actor) and _asks_first(services.ledger, case_type, leaving, at):
         wish = RequestRollBack(
             case_type=case_type, reason=reason.strip(), actor=actor, base_version=base
         )
-        return submitted(desk, wish, at)
+        return submitted(services.ledger, wish, at)
     said = submitted(
-        desk,
+        services.ledger,
         RollBack(
             case_type=case_type,
             actor=actor,
@@ -150,34 +171,42 @@ def roll_back(
         ),
         at,
     )
-    _project(desk, case_type, at)
+    _project(services.ledger, services.registry, services.alerts, case_type, at)
     return said
 
 
-def widening_of(desk: Desk, case_type: str, at: datetime) -> tuple[str, ...]:
+def widening_of(ledger: Ledger, case_type: str, at: datetime) -> tuple[str, ...]:
     """In which respects a rollback of a case type would widen today; empty: in none, or there is
     nothing to return to.
 
     Raises:
         GateRefused: the ledger or a policy in it is not as it was written.
     """
-    before = previous_policy_id(desk.ledger.history(), case_type)
-    live = desk.ledger.live_policy(case_type)
+    before = previous_policy_id(ledger.history(), case_type)
+    live = ledger.live_policy(case_type)
     if before is None or live is None:
         return ()
-    return why_wider(desk.ledger.policy(before), than=live, at=at)
+    return why_wider(ledger.policy(before), than=live, at=at)
 
 
-def _asks_first(desk: Desk, case_type: str, leaving: str | None, at: datetime) -> bool:
+def _asks_first(ledger: Ledger, case_type: str, leaving: str | None, at: datetime) -> bool:
     """Whether the ledger would ask for a second person, and nobody has asked yet."""
-    history = desk.ledger.history()
+    history = ledger.history()
     if leaving not in (None, live_policy_id(history, case_type)):
         return False  # the ledger says so
     asked = rollback_request_of(history, case_type)
-    return asked is None and bool(widening_of(desk, case_type, at))
+    return asked is None and bool(widening_of(ledger, case_type, at))
 
 
-def force(desk: Desk, policy: Policy, actor: str, reason: str, at: datetime) -> Entry:
+def force(
+    ledger: Ledger,
+    registry: ModelRegistry,
+    alerts: Alerts,
+    policy: Policy,
+    actor: str,
+    reason: str,
+    at: datetime,
+) -> Entry:
     """Make a policy live without its proof: the first approver asks, the second one agrees.
 
     Returns:
@@ -188,18 +217,18 @@ def force(desk: Desk, policy: Policy, actor: str, reason: str, at: datetime) -> 
             themselves, or the case type is halted.
     """
     case_type = policy.case_type
-    check_policy_files(desk, policy, at)
-    history, base = desk.ledger.history(), last_version(desk, case_type)
+    check_policy_files(registry, alerts, policy, at)
+    history, base = ledger.history(), last_version(ledger, case_type)
     if force_request_of(history, case_type, policy.policy_id) is None:
         return submitted(
-            desk,
+            ledger,
             RequestForce(
                 case_type=case_type, policy=policy, reason=reason, actor=actor, base_version=base
             ),
             at,
         )
     forced = submitted(
-        desk,
+        ledger,
         Force(
             case_type=case_type,
             policy_id=policy.policy_id,
@@ -209,7 +238,7 @@ def force(desk: Desk, policy: Policy, actor: str, reason: str, at: datetime) -> 
         ),
         at,
     )
-    _project(desk, case_type, at)
+    _project(ledger, registry, alerts, case_type, at)
     return forced
 
 
@@ -230,8 +259,10 @@ def _fitting(
     ]
 
 
-def _project(desk: Desk, case_type: str, at: datetime) -> None:
+def _project(
+    ledger: Ledger, registry: ModelRegistry, alerts: Alerts, case_type: str, at: datetime
+) -> None:
     """The registry's aliases follow the ledger; a crash in between is mended by `reconcile`."""
     kill_point("promote.before_alias")
-    follow_ledger(desk, case_type, at)
+    follow_ledger(ledger, registry, alerts, case_type, at)
     kill_point("promote.after_alias")

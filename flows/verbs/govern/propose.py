@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
@@ -13,9 +13,9 @@ from flows.verbs.certify.certificate_life import is_due
 from flows.verbs.certify.certify import Judged, policy_for
 from flows.verbs.certify.expiry import renewal
 from flows.verbs.certify.generation import last_version
-from flows.verbs.desk import Desk
 from flows.verbs.govern.beside_the_proof import beside_the_proof
 from flows.verbs.govern.submit import looking_again, submitted
+from flows.verbs.ports import EvidenceServices, Ledger, NightServices
 from models.hub import (
     Entry,
     EntryKind,
@@ -32,10 +32,10 @@ from models.hub import (
 from models.hub.record.readers import concluded_salts, of
 from models.hub.record.refusal import Rule
 from models.hub.rules.people import NIGHT
-from models.vocabulary import CertificateVerdict
+from models.vocabulary import CaseType, CertificateVerdict
 
 
-def act_on(desk: Desk, judged: Judged, at: datetime) -> Entry | None:
+def act_on(services: NightServices, judged: Judged, at: datetime) -> Entry | None:
     """File a proposal for a certified boundary, or for one that is proven again before it expires;
     narrow a refuted one; otherwise nothing.
 
@@ -48,23 +48,28 @@ def act_on(desk: Desk, judged: Judged, at: datetime) -> Entry | None:
         return None
     verdict = judged.certificate.verdict
     if verdict is CertificateVerdict.CERTIFIED:
-        return _propose(desk, judged, policy_for(desk, judged), at)
-    renewed = renewal(desk, judged, at)
+        return _propose(
+            services,
+            judged,
+            policy_for(services.ledger, services.registry, services.case_types, judged),
+            at,
+        )
+    renewed = renewal(services.ledger, services.case_types, judged, at)
     if renewed is not None:
-        return _propose(desk, judged, renewed, at)
+        return _propose(services, judged, renewed, at)
     if verdict is CertificateVerdict.INCUMBENT_UNCERTIFIED:
-        return looking_again(lambda: narrow_to(desk, judged, NIGHT, at))
+        return looking_again(lambda: narrow_to(services.ledger, judged, NIGHT, at))
     return None
 
 
-def waiting(desk: Desk, case_type: str) -> tuple[Entry, ...]:
+def waiting(ledger: Ledger, case_type: str) -> tuple[Entry, ...]:
     """Proposals of a case type that nobody has judged yet."""
-    return open_proposals(desk.ledger.history(), case_type)
+    return open_proposals(ledger.history(), case_type)
 
 
-def narrow_to(desk: Desk, judged: Judged, actor: str, at: datetime) -> Entry | None:
+def narrow_to(ledger: Ledger, judged: Judged, actor: str, at: datetime) -> Entry | None:
     """Narrow the live boundary to the judged certificate's; None where that would not narrow it."""
-    incumbent = desk.ledger.live_policy(judged.case_type)
+    incumbent = ledger.live_policy(judged.case_type)
     boundary = judged.certificate.boundary
     if incumbent is None or not is_narrower(boundary, than=incumbent.boundary):
         return None
@@ -73,35 +78,37 @@ def narrow_to(desk: Desk, judged: Judged, actor: str, at: datetime) -> Entry | N
         incumbent=incumbent,
         narrowed=replace(incumbent, boundary=boundary),
         actor=actor,
-        base_version=last_version(desk, judged.case_type),
+        base_version=last_version(ledger, judged.case_type),
         dossier={**judged.summary(), "evidence_until": judged.evidence_until.isoformat()},
     )
-    return submitted(desk, command, at)
+    return submitted(ledger, command, at)
 
 
-def _propose(desk: Desk, judged: Judged, policy: Policy, at: datetime) -> Entry | None:
-    if _waits_already(desk, policy, at):
+def _propose(
+    services: EvidenceServices, judged: Judged, policy: Policy, at: datetime
+) -> Entry | None:
+    if _waits_already(services.ledger, services.case_types, policy, at):
         return None
     generation = judged.generation
     command = Propose(
         case_type=judged.case_type,
         policy=policy,
         actor=NIGHT,
-        base_version=last_version(desk, judged.case_type),
+        base_version=last_version(services.ledger, judged.case_type),
         evidence_digest=judged.evidence_digest,
         evidence_since=None if generation is None else generation.cohort_since,
         evidence_until=judged.evidence_until,
-        approvers=desk.approvers_needed(judged.case_type),
+        approvers=services.approvers_needed(judged.case_type),
         dossier={
             **judged.summary(),
-            **beside_the_proof(desk, policy, NIGHT, as_of=at),
-            "today": _sides(desk.ledger.live_policy(judged.case_type)),
+            **beside_the_proof(services, policy, NIGHT, as_of=at),
+            "today": _sides(services.ledger.live_policy(judged.case_type)),
             "valid_until": policy.valid_until,
-            "promised": desk.case_types[judged.case_type].targets.named(),
-            **_trial(desk, judged, policy),
+            "promised": services.case_types[judged.case_type].targets.named(),
+            **_trial(services, judged, policy),
         },
     )
-    said = desk.ledger.submit(command, at)
+    said = services.ledger.submit(command, at)
     if not isinstance(said, Refusal):
         return said
     if said.rule is Rule.CERTIFICATE_LASTS:
@@ -110,11 +117,11 @@ def _propose(desk: Desk, judged: Judged, policy: Policy, at: datetime) -> Entry 
     return None
 
 
-def _trial(desk: Desk, judged: Judged, policy: Policy) -> dict[str, Any]:
+def _trial(services: EvidenceServices, judged: Judged, policy: Policy) -> dict[str, Any]:
     """The days that this traffic needs for the policy's A/B test; empty where there is none."""
     if policy.ab_plan is None or judged.given is None:
         return {}
-    days = trial_days(desk, judged.given, policy)
+    days = trial_days(services, judged.given, policy)
     return {} if days is None else {"ab_days": days}
 
 
@@ -123,26 +130,30 @@ def _sides(live: Policy | None) -> dict[str, float | None] | None:
     return None if live is None else asdict(live.boundary)
 
 
-def _waits_already(desk: Desk, policy: Policy, at: datetime) -> bool:
+def _waits_already(
+    ledger: Ledger, case_types: Mapping[str, CaseType], policy: Policy, at: datetime
+) -> bool:
     """The same policy but for its expiry waits or is approved, and will last, or it is on trial: a
     stream that proves it every night would file another one every night."""
-    if _on_its_way(desk, policy, at):
+    if _on_its_way(ledger, case_types, policy, at):
         return True
-    waits = [desk.ledger.policy(str(one.policy_id)) for one in waiting(desk, policy.case_type)]
+    waits = [ledger.policy(str(one.policy_id)) for one in waiting(ledger, policy.case_type)]
     return any(
         one != policy
         and replace(one, valid_until=policy.valid_until) == policy
-        and not is_due(desk, one, at)
+        and not is_due(case_types, one, at)
         for one in waits
     )
 
 
-def _on_its_way(desk: Desk, policy: Policy, at: datetime) -> bool:
+def _on_its_way(
+    ledger: Ledger, case_types: Mapping[str, CaseType], policy: Policy, at: datetime
+) -> bool:
     """Whether the same policy, but for its expiry and the salt of its test, is on trial, or is approved
     and not promoted yet."""
-    history = desk.ledger.history()
+    history = ledger.history()
     trial = running_ab(history, policy.case_type)
-    if trial is not None and _same(desk.ledger.policy(str(trial.policy_id)), policy):
+    if trial is not None and _same(ledger.policy(str(trial.policy_id)), policy):
         return True
     proposed = {
         str(entry.policy_id)
@@ -150,7 +161,7 @@ def _on_its_way(desk: Desk, policy: Policy, at: datetime) -> bool:
         if entry.kind is EntryKind.PROPOSED
     }
     approved = [
-        desk.ledger.policy(name)
+        ledger.policy(name)
         for name in sorted(proposed)
         if approval_of(history, policy.case_type, name) is not None
     ]
@@ -158,7 +169,7 @@ def _on_its_way(desk: Desk, policy: Policy, at: datetime) -> bool:
         one != policy
         and _same(one, policy)
         and _may_go_on(history, one)
-        and not is_due(desk, one, at)
+        and not is_due(case_types, one, at)
         for one in approved
     )
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from flows.verbs.certify.generation import Generation
 from flows.verbs.certify.given import Given
-from flows.verbs.desk import Desk
+from flows.verbs.ports import ModelRegistry
 from models.boundary import CertificationSequence
 from models.hub.policies.audit_plan import AuditPlan
 from models.hub.policies.policy import Overrides, Policy
@@ -13,18 +15,22 @@ from models.vocabulary import Boundary, CaseType, Certificate, CertificateVerdic
 
 
 def advised_policy(
-    desk: Desk, generation: Generation, boundary: Boundary, audit: AuditPlan | None = None
+    registry: ModelRegistry,
+    case_types: Mapping[str, CaseType],
+    generation: Generation,
+    boundary: Boundary,
+    audit: AuditPlan | None = None,
 ) -> Policy:
     """A generation's model under a boundary, with the case type's overrides and, unless one was
     planned, its audit rate."""
-    case_type = desk.case_types[generation.case_type]
+    case_type = case_types[generation.case_type]
     return Policy(
         case_type=case_type.name,
         model_name=case_type.name,
         model_version=generation.version,
         model_digest=generation.digest,
         audit=audit or AuditPlan(case_type.audit_rate),
-        calibration=generation.calibration(desk),
+        calibration=generation.calibration(registry),
         boundary=boundary,
         overrides=overrides_of(case_type),
     )
@@ -39,10 +45,13 @@ def overrides_of(case_type: CaseType) -> Overrides:
 
 
 def planned_audit(
-    desk: Desk, given: Given, sequence: CertificationSequence, certificate: Certificate
+    case_types: Mapping[str, CaseType],
+    given: Given,
+    sequence: CertificationSequence,
+    certificate: Certificate,
 ) -> PlannedAudit | None:
     """The audit plan of a boundary to be proposed, where the case type has a budget for one."""
-    budget = desk.case_types[given.case_type].audit_budget
+    budget = case_types[given.case_type].audit_budget
     if budget is None or certificate.verdict is not CertificateVerdict.CERTIFIED:
         return None
     if not certificate.automation_rate:

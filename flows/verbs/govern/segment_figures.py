@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from flows.adapters.evidence.case_numbers import CASE_NUMBER
-from flows.verbs.desk import Desk
+from flows.verbs.ports import EvidenceStore
 from models.comparison.segments import SegmentRows, by_segment
-from models.vocabulary import Boundary
+from models.vocabulary import Boundary, CaseType
 
 
 def segment_figures(
-    desk: Desk, case_type: str, frame: pd.DataFrame, boundary: Boundary
+    store: EvidenceStore,
+    case_types: Mapping[str, CaseType],
+    case_type: str,
+    frame: pd.DataFrame,
+    boundary: Boundary,
 ) -> list[dict[str, Any]]:
     """Automation, precision and recall in all and by segment, for a dossier (DESIGN 5).
 
     Args:
         frame: the evidence of the certificate (see `evidence_for`).
     """
-    stored = set(desk.store.columns("decisions"))
-    names = [name for name in desk.case_types[case_type].segments if name in stored]
+    stored = set(store.columns("decisions"))
+    names = [name for name in case_types[case_type].segments if name in stored]
     observed = frame["bad"].notna().to_numpy() & frame["drawn"].to_numpy(dtype=np.bool_)
     rows = SegmentRows(
         score=frame["score"].to_numpy(dtype=np.float64),
@@ -31,15 +36,15 @@ def segment_figures(
         propensity=frame["propensity"].to_numpy(dtype=np.float64),
         automatable=frame["automatable"].to_numpy(dtype=np.bool_),
     )
-    segments = _segments(desk, case_type, frame, names) if names else {}
+    segments = _segments(store, case_type, frame, names) if names else {}
     return [one.plain() for one in by_segment(rows, boundary, segments)]
 
 
 def _segments(
-    desk: Desk, case_type: str, frame: pd.DataFrame, names: list[str]
+    store: EvidenceStore, case_type: str, frame: pd.DataFrame, names: list[str]
 ) -> dict[str, pd.Series]:
     """Each case's value in each segment, in the order of the frame."""
-    read = desk.store.read(
+    read = store.read(
         "decisions",
         columns=names,
         filters={"case_type": [case_type]},

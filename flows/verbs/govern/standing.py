@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from flows.verbs.desk import Desk
+from flows.verbs.ports import Ledger
 from models.hub import Policy, is_halted, live_policy_id, running_ab
 from models.vocabulary import AbPlan
 
@@ -28,22 +28,22 @@ class Standing:
     trial: Trial | None
 
 
-def standing(desk: Desk, case_type: str, as_of: datetime | None = None) -> Standing:
+def standing(ledger: Ledger, case_type: str, as_of: datetime | None = None) -> Standing:
     """How a case type stands now, or stood at a moment.
 
     Raises:
         GateRefused: the ledger or a policy in it is not as it was written.
     """
-    history = desk.ledger.history(as_of=as_of)  # all of it: who was revoked ends a test
+    history = ledger.history(as_of=as_of)  # all of it: who was revoked ends a test
     live = live_policy_id(history, case_type)
     started = running_ab(history, case_type)
     trial = None
     if started is not None:
-        tried = desk.ledger.policy(str(started.policy_id))
+        tried = ledger.policy(str(started.policy_id))
         if tried.ab_plan is not None:  # the hub starts no test of a policy without a plan
             trial = Trial(tried, tried.ab_plan, started.at)
     return Standing(
-        live=None if live is None else desk.ledger.policy(live),
+        live=None if live is None else ledger.policy(live),
         halted=is_halted(history, case_type),
         trial=trial,
     )

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from configs.errors import GateRefused
-from flows.verbs.desk import Desk
+from flows.verbs.ports import Ledger
 from models.hub import Command, Entry, Refusal
 from models.hub.record.refusal import Rule
 
@@ -18,7 +18,7 @@ class StaleBase(GateRefused):
     """Somebody else's entry came in between: what was decided was decided on an older ledger."""
 
 
-def submitted(desk: Desk, command: Command, at: datetime) -> Entry:
+def submitted(ledger: Ledger, command: Command, at: datetime) -> Entry:
     """The entry that a command became.
 
     Raises:
@@ -26,7 +26,7 @@ def submitted(desk: Desk, command: Command, at: datetime) -> Entry:
             `StaleBase` where the ledger has moved on since the command was made.
         ServiceUnreachable: the ledger's database does not answer; nothing was changed.
     """
-    said = desk.ledger.submit(command, at)
+    said = ledger.submit(command, at)
     if isinstance(said, Refusal):
         raise (StaleBase if said.rule is Rule.STALE_BASE else GateRefused)(said.reason)
     return said

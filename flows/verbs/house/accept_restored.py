@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 
 from configs.errors import GateRefused, UserError
-from flows.verbs.desk import Desk
+from flows.verbs.ports import Ledger
 from models.hub import Entry, Refusal
 
 
-def accept_restored(desk: Desk, actor: str, reason: str, at: datetime) -> Entry:
+def accept_restored(ledger: Ledger, actor: str, reason: str, at: datetime) -> Entry:
     """The entry: the first approver's wish (`restore_requested`), after which every case still goes
     to people, or the second one's agreement (`restore_accepted`), after which the ledger decides.
 
@@ -19,7 +19,7 @@ def accept_restored(desk: Desk, actor: str, reason: str, at: datetime) -> Entry:
     """
     if not reason.strip():
         raise UserError("accepting a restored ledger needs a reason; say why, in a sentence.")
-    said = desk.ledger.accept_restored(actor, reason.strip(), at)
+    said = ledger.accept_restored(actor, reason.strip(), at)
     if isinstance(said, Refusal):
         raise GateRefused(said.reason)
     return said

@@ -20,8 +20,9 @@ from flows.adapters.files.kill_points import kill_point
 from flows.adapters.sql.database import sqlite_url
 from flows.adapters.sql.migrate import NEWEST
 from flows.adapters.sql.table_rows import EVIDENCE_TABLES, LEDGER_TABLES, exported
-from flows.verbs.desk import AUDIT_KEY_FILE, Desk
 from flows.verbs.house import team_files
+from flows.verbs.ports import EvidenceStore, HouseServices, Ledger, SharedStore
+from flows.verbs.services import AUDIT_KEY_FILE
 
 _ATTEMPTS = 5
 _LIVE_DATABASES = ("ledger.db", "evidence/evidence.db")
@@ -52,7 +53,7 @@ def evidence_address(home: Path, database_url: str | None) -> str | URL:
 
 
 def back_up(
-    desk: Desk,
+    services: HouseServices,
     to: Path,
     at: datetime,
     *,
@@ -80,15 +81,15 @@ def back_up(
     path = to / f"ratchet-{at:%Y%m%dT%H%M%SZ}.tar" if to.is_dir() else to
     if path.exists():
         raise UserError(f"{path} exists already; name another file, or a folder.")
-    if path.resolve().is_relative_to(desk.home.resolve()):
+    if path.resolve().is_relative_to(services.home.resolve()):
         raise UserError(f"{path} lies in the home that is to be saved; name a file elsewhere.")
-    rows = _rows(desk, database_url)
+    rows = _rows(services.ledger, services.home, database_url)
     notes: list[str] = []
-    shared = [] if desk.shared is None else team_files.saved_names(desk.shared)
+    shared = [] if services.shared is None else team_files.saved_names(services.shared)
     parts = list(dict.fromkeys(_parts(rows["evidence_batches"])))
-    if desk.shared is not None:
-        notes += team_files.fetch_models(desk)
-    names = list(_home_files(desk.home, with_audit_secret, notes))
+    if services.shared is not None:
+        notes += team_files.fetch_models(services.registry, services.shared)
+    names = list(_home_files(services.home, with_audit_secret, notes))
     ends = _end_of(rows["ledger_entries"])
     writer: list[BackupWriter] = []
 
@@ -99,21 +100,21 @@ def back_up(
             out.add_bytes(f"{ROWS}/{table}.jsonl", lines)
         whole = len(parts) + len(names) + len(shared)
         for done, part in enumerate(parts, start=1):
-            _add_part(out, desk, part)
+            _add_part(out, services.store, services.home, services.shared, part)
             progress(done, whole)
         for done, name in enumerate(names, start=len(parts) + 1):
-            _add(out, desk.home, name, notes)
+            _add(out, services.home, name, notes)
             progress(done, whole)
         for done, name in enumerate(shared, start=len(parts) + len(names) + 1):
-            team_files.add_shared(out, desk, name, notes)
+            team_files.add_shared(out, services.shared, name, notes)
             progress(done, whole)
         out.close(
             {
                 "made_at": at.isoformat(),
                 "revision": NEWEST,
                 "ledger": ends,
-                "database": desk.ledger.engine.dialect.name,
-                "team": desk.shared is not None,
+                "database": services.ledger.engine.dialect.name,
+                "team": services.shared is not None,
                 "audit_secret": with_audit_secret,
                 "notes": notes,
             }
@@ -131,13 +132,13 @@ def back_up(
     return Backup(path, len(writer[0].files), path.stat().st_size, ends["seq"], tuple(notes))
 
 
-def _rows(desk: Desk, database_url: str | None) -> dict[str, bytes]:
+def _rows(ledger: Ledger, home: Path, database_url: str | None) -> dict[str, bytes]:
     for _ in range(_ATTEMPTS):
-        before = desk.ledger.head()
-        ledger = exported(ledger_address(desk.home, database_url), LEDGER_TABLES)
-        evidence = exported(evidence_address(desk.home, database_url), EVIDENCE_TABLES)
-        if desk.ledger.head() == before:
-            return {**ledger, **evidence}
+        before = ledger.head()
+        entries = exported(ledger_address(home, database_url), LEDGER_TABLES)
+        evidence = exported(evidence_address(home, database_url), EVIDENCE_TABLES)
+        if ledger.head() == before:
+            return {**entries, **evidence}
     raise ServiceUnreachable(
         "The ledger was written all the while, so no moment could be saved. Nothing was written; try "
         "again when the night is done."
@@ -178,13 +179,19 @@ def _parts(batches: bytes) -> Iterator[tuple[str, Kind, str]]:
                 yield row["table_name"], kind, row[kind]
 
 
-def _add_part(out: BackupWriter, desk: Desk, part: tuple[str, Kind, str]) -> None:
+def _add_part(
+    out: BackupWriter,
+    store: EvidenceStore,
+    home: Path,
+    shared: SharedStore | None,
+    part: tuple[str, Kind, str],
+) -> None:
     table, kind, name = part
-    path = desk.store.path(table, name, kind)
-    if desk.shared is not None:
-        desk.store.at_hand(table, name, kind)
+    path = store.path(table, name, kind)
+    if shared is not None:
+        store.at_hand(table, name, kind)
     try:
-        out.add_file(f"{HOME}/{path.relative_to(desk.home).as_posix()}", path)
+        out.add_file(f"{HOME}/{path.relative_to(home).as_posix()}", path)
     except FileNotFoundError:
         raise ServiceUnreachable(
             f"The evidence part {path} is gone: somebody's data was erased meanwhile, or it was "

@@ -17,12 +17,13 @@ from configs.errors import GateRefused, ServiceUnreachable, UserError
 from configs.settings import Settings, load_settings
 from flows.adapters.files.private_home import wider_than_private
 from flows.verbs import live
-from flows.verbs.desk import Desk
 from flows.verbs.house import doctor_of_house as house
 from flows.verbs.house.aliases import alias_drift
 from flows.verbs.house.join import lacking
 from flows.verbs.learn.model_files import why_it_does_not_load
+from flows.verbs.ports import AuditSecrets, DecisionServices, HouseServices, Ledger, ModelRegistry
 from models.hub import previous_policy_id
+from models.vocabulary import CaseType
 
 SAFE_FROM: Mapping[str, tuple[int, ...]] = {"mlflow": (3, 16, 1), "prefect": (3, 6, 28)}
 """The servers' first versions without a known hole that lets a stranger in (FAULTS 38)."""
@@ -77,33 +78,43 @@ def examine(profile: str | None = None, env: Mapping[str, str] = os.environ) -> 
     home = settings.home / "live"
     wide = _wide(settings.home, home)
     found.append(Finding("modes", wide))  # looked at before the home is opened, which closes it
-    desk, wrong = _tried(lambda: live.open_desk(profile))
+    services, wrong = _tried(lambda: live.open_services(profile))
     found.append(Finding("home", wrong))
-    if desk is None:
+    if services is None:
         return [*found, Finding("everything else", "It was not looked at: the home comes first.")]
-    return [*found, *_of_the_desk(desk), *_of_the_days(desk, settings, datetime.now(UTC))]
+    return [
+        *found,
+        *_of_the_services(services),
+        *_of_the_days(services, settings, datetime.now(UTC)),
+    ]
 
 
-def _of_the_desk(desk: Desk) -> Iterator[Finding]:
-    verified, wrong = _tried(desk.ledger.verify)
+def _of_the_services(services: DecisionServices) -> Iterator[Finding]:
+    verified, wrong = _tried(services.ledger.verify)
     yield Finding("ledger", wrong or " ".join(() if verified is None else verified.problems))
-    lost, wrong = _tried(desk.secrets.trouble)
+    lost, wrong = _tried(services.secrets.trouble)
     yield Finding("audit secret", wrong or lost or "")
-    earlier, wrong = _tried(lambda: _lost_secrets(desk))
+    earlier, wrong = _tried(lambda: _lost_secrets(services.secrets))
     yield Finding("earlier audit secrets", wrong or earlier or "")
+    models = services.ledger, services.registry, services.case_types
     for name, look in (("models", _lost_models), ("aliases", _drifted_aliases)):
-        sentences, wrong = _tried(lambda look=look: list(look(desk)))  # type: ignore[misc]
+        sentences, wrong = _tried(lambda look=look: list(look(*models)))  # type: ignore[misc]
         yield Finding(name, wrong or " ".join(sentences or ()))
 
 
-def _of_the_days(desk: Desk, settings: Settings, now: datetime) -> Iterator[Finding]:
+def _of_the_days(services: HouseServices, settings: Settings, now: datetime) -> Iterator[Finding]:
     """How the house is run; a ledger that cannot be read was told of before."""
     for name, look in (
-        ("team", lambda: lacking(desk, settings)),
-        ("tables", lambda: house.old_tables(desk)),
-        ("clock", lambda: house.wrong_clock(desk, now)),
-        ("holds", lambda: house.open_holds(desk)),
-        ("last good night", lambda: house.missed_nights(desk, settings, now)),
+        ("team", lambda: lacking(services, settings)),
+        ("tables", lambda: house.old_tables(services.ledger)),
+        ("clock", lambda: house.wrong_clock(services.ledger, now)),
+        ("holds", lambda: house.open_holds(services.ledger, services.case_types)),
+        (
+            "last good night",
+            lambda: house.missed_nights(
+                services.case_types, services.home, services.shared, settings, now
+            ),
+        ),
     ):
         said, wrong = _tried(look)
         yield Finding(name, wrong or said or "")
@@ -237,33 +248,37 @@ def _wide(root: Path, home: Path) -> str:
     )
 
 
-def _lost_secrets(desk: Desk) -> str:
+def _lost_secrets(secrets: AuditSecrets) -> str:
     """Earlier secrets that are not here: the draws of their time cannot be made again."""
-    lost = [one for one in desk.secrets.epochs()[:-1] if desk.secrets.is_lost(one)]
+    lost = [one for one in secrets.epochs()[:-1] if secrets.is_lost(one)]
     if not lost:
         return ""
-    until = ", ".join(f"{desk.secrets.epochs()[one.number].since:%Y-%m-%d}" for one in lost)
+    until = ", ".join(f"{secrets.epochs()[one.number].since:%Y-%m-%d}" for one in lost)
     return (
         f"The audit secrets in force until {until} are not kept here, so the draws of that time cannot "
         "be made again. Copy audit.key.* from the home that has them."
     )
 
 
-def _lost_models(desk: Desk) -> Iterator[str]:
+def _lost_models(
+    ledger: Ledger, registry: ModelRegistry, case_types: Mapping[str, CaseType]
+) -> Iterator[str]:
     """Models that decide, or that a rollback would return to, and do not load."""
-    history = desk.ledger.history()
-    for case_type in desk.case_types:
-        policy, before = desk.ledger.live_policy(case_type), previous_policy_id(history, case_type)
-        policies = [policy, None if before is None else desk.ledger.policy(before)]
+    history = ledger.history()
+    for case_type in case_types:
+        policy, before = ledger.live_policy(case_type), previous_policy_id(history, case_type)
+        policies = [policy, None if before is None else ledger.policy(before)]
         for role, one in zip(("live model", "rollback target"), policies, strict=True):
-            why = "" if one is None else why_it_does_not_load(desk, one)
+            why = "" if one is None else why_it_does_not_load(registry, one)
             if why:
                 yield f"The {role} of {case_type} does not load. {why}"
 
 
-def _drifted_aliases(desk: Desk) -> Iterator[str]:
-    for case_type in desk.case_types:
-        drifted: Sequence[Any] = alias_drift(desk, case_type)
+def _drifted_aliases(
+    ledger: Ledger, registry: ModelRegistry, case_types: Mapping[str, CaseType]
+) -> Iterator[str]:
+    for case_type in case_types:
+        drifted: Sequence[Any] = alias_drift(ledger, registry, case_type)
         if drifted:
             yield (
                 " ".join(one.sentence() for one in drifted)

@@ -7,7 +7,7 @@ rests on. Each says what helps.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -19,10 +19,11 @@ from flows.adapters.servers.processes import started_by
 from flows.adapters.servers.up_file import Up, running_up
 from flows.adapters.sql.database import reading
 from flows.adapters.sql.migrate import NEWEST, step_of
-from flows.verbs.desk import Desk
-from flows.verbs.live import filed_dossiers, last_dossier
+from flows.verbs.ports import Ledger, SharedStore
+from flows.verbs.record.dossier_files import filed_dossiers, last_dossier
 from flows.verbs.record.night_results import State
 from models.hub import holds_of
+from models.vocabulary import CaseType
 
 LEAST_FREE_BYTES = 1 << 30
 LEAST_FREE_SHARE = 0.02
@@ -48,16 +49,16 @@ def full_disk(home: Path) -> str:
     )
 
 
-def wrong_clock(desk: Desk, now: datetime) -> str:
+def wrong_clock(ledger: Ledger, now: datetime) -> str:
     """A clock that differs from the database's, or that was set back behind the ledger, or ""."""
-    history = desk.ledger.history()
+    history = ledger.history()
     ahead = max((one.at for one in history), default=now) - now
     if ahead > CLOCKS_APART:
         return (
             f"The ledger's newest entry is {_minutes(ahead)} ahead of this machine's clock: one of the "
             "two is wrong. Set the clock by NTP (`timedatectl`); nights are refused meanwhile."
         )
-    theirs = desk.ledger.database_clock()
+    theirs = ledger.database_clock()
     apart = abs(theirs - now) if theirs is not None else timedelta()
     if apart > CLOCKS_APART:
         return (
@@ -67,9 +68,9 @@ def wrong_clock(desk: Desk, now: datetime) -> str:
     return ""
 
 
-def old_tables(desk: Desk) -> str:
+def old_tables(ledger: Ledger) -> str:
     """Tables of the ledger that are not at this version's step, or ""."""
-    with reading(desk.ledger.engine) as connection:
+    with reading(ledger.engine) as connection:
         step = step_of(connection)
     if step == NEWEST:
         return ""
@@ -108,11 +109,11 @@ def unsafe_servers(
     return " ".join(filter(None, (_unsafe(name, url, safe[name], numbers) for name, url in asked)))
 
 
-def open_holds(desk: Desk) -> str:
+def open_holds(ledger: Ledger, case_types: Mapping[str, CaseType]) -> str:
     """Labels that wait for somebody's word, with the command for each, or ""."""
     told = []
-    for case_type in desk.case_types:
-        for hold in holds_of(desk.ledger.history(case_type), case_type):
+    for case_type in case_types:
+        for hold in holds_of(ledger.history(case_type), case_type):
             if hold.waits:
                 told.append(
                     f"{case_type}: {hold.table} are on hold since {hold.placed_at:%Y-%m-%d} "
@@ -122,14 +123,20 @@ def open_holds(desk: Desk) -> str:
     return " ".join(told)
 
 
-def missed_nights(desk: Desk, settings: Settings, now: datetime) -> str:
+def missed_nights(
+    case_types: Mapping[str, CaseType],
+    home: Path,
+    shared: SharedStore | None,
+    settings: Settings,
+    now: datetime,
+) -> str:
     """Case types whose last good night is more than a night and a half old, or ""."""
     sources = settings.sources
     if not any((sources.decisions, sources.reviews, sources.outcomes)):
         return ""  # nothing is pulled here
-    good = last_good_nights(desk)
+    good = last_good_nights(case_types, home, shared)
     told = []
-    for case_type in desk.case_types:
+    for case_type in case_types:
         last = good.get(case_type)
         if last is not None and now - last <= NIGHT_EVERY:
             continue
@@ -137,7 +144,7 @@ def missed_nights(desk: Desk, settings: Settings, now: datetime) -> str:
         told.append(f"{case_type} ({since})")
     if not told:
         return ""
-    why = last_dossier(desk)
+    why = last_dossier(home, shared)
     said = f" The last night said: {why['verdict']}" if why else ""
     return (
         f"No good night for {', '.join(told)}.{said} Run `ratchet night` to see why; `ratchet up` runs "
@@ -145,15 +152,17 @@ def missed_nights(desk: Desk, settings: Settings, now: datetime) -> str:
     )
 
 
-def last_good_nights(desk: Desk) -> dict[str, datetime]:
+def last_good_nights(
+    case_types: Mapping[str, CaseType], home: Path, shared: SharedStore | None
+) -> dict[str, datetime]:
     """When each case type was last judged without anything failed or held, by the filed dossiers."""
     found: dict[str, datetime] = {}
-    for dossier in filed_dossiers(desk, _DOSSIERS_READ):
+    for dossier in filed_dossiers(home, shared, _DOSSIERS_READ):
         at = datetime.fromisoformat(dossier["as_of"])
         for case_type, told in dossier["results"]["case_types"].items():
             if told["state"] == State.DONE.value:
                 found.setdefault(case_type, at)
-        if set(desk.case_types) <= set(found):
+        if set(case_types) <= set(found):
             break
     return found
 

@@ -21,10 +21,10 @@ from flows.adapters.files.files import write_atomically
 from flows.adapters.files.kill_points import kill_point
 from flows.adapters.files.shared_store import SharedStore
 from flows.adapters.sql.table_rows import LEDGER_TABLES, exported
-from flows.verbs.desk import Desk
 from flows.verbs.govern.submit import looking_again, submitted
 from flows.verbs.house.backup import ledger_address
 from flows.verbs.house.team_files import MLFLOW
+from flows.verbs.ports import EvidenceStore, HouseServices, Ledger
 from flows.verbs.record.dossier_files import FOLDER as DOSSIERS
 from models.hub import LEDGER, Entry, RecordErasure, may_act, version_of
 
@@ -60,7 +60,7 @@ class Erased:
 
 
 def erase(
-    desk: Desk,
+    services: HouseServices,
     case_ids: Collection[str],
     actor: str,
     reason: str,
@@ -88,46 +88,54 @@ def erase(
     salt = secrets.token_hex(16)
     digests = [hashlib.sha256(f"{salt}{one}".encode()).hexdigest() for one in ids]
     told = {"reason": reason.strip(), "salt": salt, "case_digests": digests, "cases": len(ids)}
-    refused = may_act(desk.ledger.history(), _command(desk, actor, told))
+    refused = may_act(services.ledger.history(), _command(services.ledger, actor, told))
     if refused is not None:
         raise GateRefused(refused.reason)
-    done = desk.store.eraser.erase(ids, told)
-    copies = desk.store.eraser.remove_what_no_longer_counts()
+    done = services.store.eraser.erase(ids, told)
+    copies = services.store.eraser.remove_what_no_longer_counts()
     kill_point("erase.removed")
-    texts = _cleaned(desk.home, ids)
-    if desk.shared is not None:
-        texts += _cleaned_at(desk.shared, ids)
+    texts = _cleaned(services.home, ids)
+    if services.shared is not None:
+        texts += _cleaned_at(services.shared, ids)
     kill_point("erase.texts")
-    if texts and not desk.store.eraser.unfinished():
-        desk.store.eraser.note(ids, told)  # no row of theirs, but a dossier that named them
-    entries = tuple(_entered(desk, one, actor, at) for one in desk.store.eraser.unfinished())
+    if texts and not services.store.eraser.unfinished():
+        services.store.eraser.note(ids, told)  # no row of theirs, but a dossier that named them
+    entries = tuple(
+        _entered(services.ledger, services.store, one, actor, at)
+        for one in services.store.eraser.unfinished()
+    )
     if not (done.found or texts or entries or copies):
         raise UserError(
             f"Nothing is kept here of any of these {len(ids):,} cases. Ids are told apart by case and "
             "every sign."
         )
-    left = [*_files_that_name(desk.home, ids), *_rows_that_name(desk.home, ids, database_url)]
-    if desk.shared is None:
+    left = [
+        *_files_that_name(services.home, ids),
+        *_rows_that_name(services.home, ids, database_url),
+    ]
+    if services.shared is None:
         return Erased(done, entries, texts, tuple(left), copies)
-    left += _shared_files_that_name(desk.shared, ids)
+    left += _shared_files_that_name(services.shared, ids)
     return Erased(done, entries, texts, tuple(left), copies, _ELSEWHERE)
 
 
-def _entered(desk: Desk, told: dict[str, Any], actor: str, at: datetime) -> Entry:
+def _entered(
+    ledger: Ledger, store: EvidenceStore, told: dict[str, Any], actor: str, at: datetime
+) -> Entry:
     """The ledger says what was done, then the note of it is closed."""
-    entry = looking_again(lambda: submitted(desk, _command(desk, actor, told), at))
+    entry = looking_again(lambda: submitted(ledger, _command(ledger, actor, told), at))
     kill_point("erase.entered")
-    desk.store.eraser.entered(str(told["erasure_id"]))
+    store.eraser.entered(str(told["erasure_id"]))
     return entry
 
 
-def _command(desk: Desk, actor: str, told: dict[str, Any]) -> RecordErasure:
+def _command(ledger: Ledger, actor: str, told: dict[str, Any]) -> RecordErasure:
     kept = ("erasure_id", "salt", "cases", "rows", "quarantined", "parts")
     return RecordErasure(
         reason=str(told["reason"]),
         case_digests=tuple(told["case_digests"]),
         actor=actor,
-        base_version=version_of(desk.ledger.history(), LEDGER),
+        base_version=version_of(ledger.history(), LEDGER),
         dossier={
             **{name: told[name] for name in kept if name in told},
             "cannot_be_made_again": CANNOT_BE_MADE_AGAIN,

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from configs.errors import GateRefused, ServiceUnreachable, UserError
@@ -18,10 +19,16 @@ from flows.adapters.sql.database import hidden, open_database, reading
 from flows.adapters.sql.database_clock import now_at
 from flows.adapters.sql.night_lease import NightLease
 from flows.verbs import live
-from flows.verbs.desk import Desk
 from flows.verbs.govern.people import NAME, listed, who_asks
 from flows.verbs.learn.model_files import why_it_does_not_load
+from flows.verbs.ports import (
+    AuditSecrets,
+    EvidenceStore,
+    HouseServices,
+    Tokens,
+)
 from flows.verbs.record import dossier_files
+from flows.verbs.services import Services
 from models.hub import Policy, previous_policy_id
 
 LARGEST_SKEW = timedelta(seconds=60)
@@ -104,10 +111,10 @@ def join(
         if store.ok and publish:
             problem, note = _tried(lambda: _publish_head(settings))
             looked.append(Looked("head put there", problem, note))
-    opened: list[Desk] = []
+    opened: list[Services] = []
 
     def open_home() -> str:
-        opened.append(live.open_desk(profile))
+        opened.append(live.open_services(profile))
         return ""
 
     problem, _ = _tried(open_home)
@@ -119,15 +126,15 @@ def join(
                 Looked("everything else", "It was not looked at: the home first."),
             )
         )
-    desk, published = opened[0], {}
+    services, published = opened[0], {}
     if audit_secrets:
-        desk.secrets.take_over(audit_secrets)
+        services.secrets.take_over(audit_secrets)
     if publish:
-        published = _publish(desk)
-    looked += _of_the_desk(desk, env)
+        published = _publish(services)
+    looked += _of_the_services(services, env)
     joined = Joined(tuple(looked), published)
-    if joined.ok and desk.shared is not None:
-        write_seen(_head_file(desk, desk.shared), *desk.ledger.head())
+    if joined.ok and services.shared is not None:
+        write_seen(_head_file(services.home, services.shared), *services.ledger.head())
     return joined
 
 
@@ -216,55 +223,55 @@ def _publish_head(settings: Settings) -> str:
     return f"the head of this home, at entry {head.seq}"
 
 
-def _publish(desk: Desk) -> dict[str, int]:
-    parts, lacking = desk.store.publish()
-    told = {"evidence parts": parts, "models": desk.registry.copies.publish()}
-    told["dossiers"] = dossier_files.publish(desk)
+def _publish(services: HouseServices) -> dict[str, int]:
+    parts, lacking = services.store.publish()
+    told = {"evidence parts": parts, "models": services.registry.copies.publish()}
+    told["dossiers"] = dossier_files.publish(services.home, services.shared)
     return told | ({"still lacking, on another machine": lacking} if lacking else {})
 
 
-def lacking(desk: Desk, settings: Settings) -> str:
+def lacking(services: HouseServices, settings: Settings) -> str:
     """What this machine of a team lacks, in sentences; "" = nothing, or the home is alone."""
-    if desk.shared is None:
+    if services.shared is None:
         return ""
-    looks = (lambda: _store(settings), lambda: _evidence(desk), lambda: _mlflow(desk))
+    looks = (lambda: _store(settings), lambda: _evidence(services.store), lambda: _mlflow(services))
     missing = " ".join(filter(None, (_tried(look)[0] for look in looks)))
     return f"{missing} `ratchet join` looks at all of it." if missing else ""
 
 
-def _of_the_desk(desk: Desk, env: Mapping[str, str]) -> Iterator[Looked]:
-    yield Looked("head", *_tried(lambda: _head(desk)))
-    yield Looked("audit secret", *_tried(lambda: _audit_secret(desk)))
-    if desk.shared is not None:
-        yield Looked("evidence", *_tried(lambda: _evidence(desk)))
-    yield Looked("models", *_tried(lambda: _models(desk)))
-    yield Looked("MLflow", *_tried(lambda: _mlflow(desk)))
-    yield Looked("who asks", *_tried(lambda: _who_asks(desk, env)))
-    yield Looked("night", *_tried(lambda: _night(desk)))
+def _of_the_services(services: HouseServices, env: Mapping[str, str]) -> Iterator[Looked]:
+    yield Looked("head", *_tried(lambda: _head(services.ledger, services.shared)))
+    yield Looked("audit secret", *_tried(lambda: _audit_secret(services.secrets)))
+    if services.shared is not None:
+        yield Looked("evidence", *_tried(lambda: _evidence(services.store)))
+    yield Looked("models", *_tried(lambda: _models(services)))
+    yield Looked("MLflow", *_tried(lambda: _mlflow(services)))
+    yield Looked("who asks", *_tried(lambda: _who_asks(services.ledger, services.tokens, env)))
+    yield Looked("night", *_tried(lambda: _night(services.ledger)))
 
 
-def _head(desk: Desk) -> str:
-    verified = desk.ledger.verify()
+def _head(ledger: Ledger, shared: SharedStore | None) -> str:
+    verified = ledger.verify()
     if not verified.ok:
         lost = any("missing or unreadable" in one for one in verified.problems)
         helps = (
             " Run `ratchet join --publish` on the machine that began this ledger: it puts its head there."
-            if lost and desk.shared is not None
+            if lost and shared is not None
             else ""
         )
         raise GateRefused(" ".join(verified.problems) + helps)
-    return " ".join([f"{desk.ledger.head()[0]:,} entries", *verified.notes])
+    return " ".join([f"{ledger.head()[0]:,} entries", *verified.notes])
 
 
-def _audit_secret(desk: Desk) -> str:
-    if not desk.secrets.epochs():
-        desk.secrets.record(datetime.now(UTC))
-        if desk.secrets.epochs() and not desk.secrets.trouble():
+def _audit_secret(secrets: AuditSecrets) -> str:
+    if not secrets.epochs():
+        secrets.record(datetime.now(UTC))
+        if secrets.epochs() and not secrets.trouble():
             return "this home's is in force from now on; hand it over by `ratchet audit-key export`"
-    epochs = desk.secrets.epochs()
-    if trouble := desk.secrets.trouble():
+    epochs = secrets.epochs()
+    if trouble := secrets.trouble():
         said = trouble.removesuffix(WAYS).strip()
-        if epochs and desk.secrets.is_lost(epochs[-1]):
+        if epochs and secrets.is_lost(epochs[-1]):
             said = (
                 "This machine does not hold the team's audit secret (the ledger knows it by the check "
                 f"{epochs[-1].check[:8]}), so its cases go to people."
@@ -274,7 +281,7 @@ def _audit_secret(desk: Desk) -> str:
             "carry the file by scp or a secret manager (never by chat or mail), here `ratchet join "
             "--audit-key FILE`, and delete it on both."
         )
-    lost = [one for one in epochs[:-1] if desk.secrets.is_lost(one)]
+    lost = [one for one in epochs[:-1] if secrets.is_lost(one)]
     if lost:
         raise GateRefused(
             f"{len(lost)} earlier audit secret{'s are' if len(lost) > 1 else ' is'} not kept here, so old "
@@ -286,65 +293,65 @@ def _audit_secret(desk: Desk) -> str:
     )
 
 
-def _evidence(desk: Desk) -> str:
-    lost = desk.store.not_shared()
+def _evidence(store: EvidenceStore) -> str:
+    lost = store.not_shared()
     if lost:
         counted = [f"{len(names):,} of {table} ({kind})" for (table, kind), names in lost.items()]
         raise GateRefused(
             f"Parts of the evidence are not at the shared store: {', '.join(sorted(counted))}. Each lies "
             "in the home of the machine that wrote it; run `ratchet join --publish` there."
         )
-    removed = desk.store.eraser.remove_what_no_longer_counts()
+    removed = store.eraser.remove_what_no_longer_counts()
     gone = f"; {removed:,} copies of what was erased were removed" if removed else ""
     return f"every part that counts is at the shared store{gone}"
 
 
-def _models(desk: Desk) -> str:
-    history, wrong, seen = desk.ledger.history(), [], 0
-    for case_type in desk.case_types:
+def _models(services: HouseServices) -> str:
+    history, wrong, seen = services.ledger.history(), [], 0
+    for case_type in services.case_types:
         before = previous_policy_id(history, case_type)
         roles = {
-            "live model": desk.ledger.live_policy(case_type),
-            "rollback target": None if before is None else desk.ledger.policy(before),
+            "live model": services.ledger.live_policy(case_type),
+            "rollback target": None if before is None else services.ledger.policy(before),
         }
         for role, policy in roles.items():
             if policy is None or policy.model_digest is None:
                 continue
             seen += 1
-            if why := why_it_does_not_load(desk, policy):
+            if why := why_it_does_not_load(services.registry, policy):
                 wrong.append(f"The {role} of {case_type}: {why}")
-            elif desk.shared is not None and not desk.registry.copies.is_shared(
+            elif services.shared is not None and not services.registry.copies.is_shared(
                 policy.model_digest
             ):
-                wrong.append(_not_at_the_store(desk, role, case_type, policy))
+                wrong.append(_not_at_the_store(services.shared, role, case_type, policy))
     if wrong:
         more = f" And {len(wrong) - _NAMED} more." if len(wrong) > _NAMED else ""
         raise GateRefused(" ".join(wrong[:_NAMED]) + more)
     return f"{seen:,} load, each by its digest" if seen else "no policy with a model is live yet"
 
 
-def _not_at_the_store(desk: Desk, role: str, case_type: str, policy: Policy) -> str:
+def _not_at_the_store(shared: SharedStore | None, role: str, case_type: str, policy: Policy) -> str:
     return (
         f"The {role} of {case_type} ({str(policy.model_digest)[:12]}) loads here and is not at the shared "
-        f"store {desk.shared}: other machines do not find it. Run `ratchet join --publish` here."
+        f"store {shared}: other machines do not find it. Run `ratchet join --publish` here."
     )
 
 
-def _mlflow(desk: Desk) -> str:
+def _mlflow(services: HouseServices) -> str:
     """The registered files, which approvals ask for; deciding needs none of them."""
     far = []
-    by_server = desk.registry.tracking_uri.startswith("http")
-    if desk.shared is not None and desk.shared.folder is None and not by_server:
+    by_server = services.registry.tracking_uri.startswith("http")
+    if services.shared is not None and services.shared.folder is None and not by_server:
         raise GateRefused(
             "mlflow_tracking_uri names a database, so the files of its runs would lie on whichever "
             "machine wrote them; name an MLflow server that keeps them (--serve-artifacts)."
         )
-    for case_type in desk.case_types:
-        policy = desk.ledger.live_policy(case_type)
+    for case_type in services.case_types:
+        policy = services.ledger.live_policy(case_type)
         if policy is None or policy.model_digest is None or policy.model_version is None:
             continue
         try:
-            desk.registry.check_files(case_type, policy.model_version, policy.model_digest)
+            services.registry.check_files(case_type, policy.model_version, policy.model_digest)
         except GateRefused as refused:
             far.append(str(refused))
     if far:
@@ -355,27 +362,27 @@ def _mlflow(desk: Desk) -> str:
     return ""
 
 
-def _who_asks(desk: Desk, env: Mapping[str, str]) -> str:
-    if not listed(desk):
+def _who_asks(ledger: Ledger, tokens: Tokens, env: Mapping[str, str]) -> str:
+    if not listed(ledger):
         raise GateRefused(
             "Nobody is enrolled yet, so nobody may approve; the first person enrols themselves: "
             "`ratchet people add NAME --role approver`."
         )
     if not env.get(NAME):
         return f"nobody; set {NAME} and RATCHET_TOKEN where people approve or promote"
-    person = who_asks(desk, env=env)
+    person = who_asks(ledger, tokens, env=env)
     return f"{person.name}, {', '.join(sorted(person.roles))}"
 
 
-def _night(desk: Desk) -> str:
-    held = NightLease(desk.ledger.engine).held()
+def _night(ledger: Ledger) -> str:
+    held = NightLease(ledger.engine).held()
     if held is None or not held.counts:
         return "nobody runs it now"
     return f"run by {held.holder} since {held.since:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _head_file(desk: Desk, shared: SharedStore) -> SharedFile:
-    own = desk.home / "ledger.head"
+def _head_file(home: Path, shared: SharedStore) -> SharedFile:
+    own = home / "ledger.head"
     return SharedFile(shared, own.name, own)
 
 

@@ -37,7 +37,6 @@ from flows.adapters.servers.processes import end_all, flow_runs_here, is_same, s
 from flows.adapters.servers.supervised import Supervised
 from flows.adapters.servers.up_file import folder_of, is_locked, only_one, running_up, write_up
 from flows.adapters.sql.database import parsed_url, sqlite_url
-from flows.verbs.desk import Desk
 from flows.verbs.house.dead_runs import (
     HEARTBEAT,
     POOL,
@@ -47,7 +46,7 @@ from flows.verbs.house.dead_runs import (
     worker_name,
 )
 from flows.verbs.house.deployed import deployments, night_runs
-from flows.verbs.live import open_desk
+from flows.verbs.live import open_services
 
 PREFECT_PORT, MLFLOW_PORT = 4200, 5000
 LOOPBACK = "127.0.0.1"
@@ -94,7 +93,7 @@ def up(settings: Settings, ports: Ports, say: Say) -> None:
     with only_one(home), _signals() as stop:
         # Wrong settings, and a database that does not answer, are told of before anything is started;
         # and an empty database is made ready by one process.
-        open_desk(settings.profile)
+        open_services(settings.profile)
         left = started_by(home)
         if left:
             say(f"{len(left)} processes of an earlier `up` that was killed are ended first.")
@@ -151,7 +150,7 @@ def down(home: Path, say: Say) -> bool:
     return True
 
 
-def close_dead_runs_here(desk: Desk, now: datetime) -> list[str]:
+def close_dead_runs_here(alerts: Alerts, home: Path, now: datetime) -> list[str]:
     """Close the runs of the Prefect server at hand that nobody runs; what was closed, in sentences.
 
     That server is the one of this home's `up`, or `PREFECT_API_URL`; without either nothing is done.
@@ -159,18 +158,18 @@ def close_dead_runs_here(desk: Desk, now: datetime) -> list[str]:
     Raises:
         ServiceUnreachable: that server does not answer.
     """
-    home = desk.home.parent
-    running = running_up(home)
+    here = home.parent
+    running = running_up(here)
     url = running.prefect_url + "/api" if running is not None else os.environ.get("PREFECT_API_URL")
     if not url:
         return []
     api = PrefectApi(url, os.environ.get("PREFECT_API_AUTH_STRING"))
     try:
-        told = close_dead_runs(api, flow_runs_here(), now, worker_name(home))
+        told = close_dead_runs(api, flow_runs_here(), now, worker_name(here))
     finally:
         api.close()
     for sentence in told:
-        desk.alerts.send("dead_run", None, sentence, now)
+        alerts.send("dead_run", None, sentence, now)
     return told
 
 

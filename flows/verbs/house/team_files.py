@@ -23,7 +23,7 @@ from flows.adapters.files.files import write_atomically
 from flows.adapters.files.shared_store import SharedStore
 from flows.adapters.mlflow.mlflow_store import move_records_to
 from flows.adapters.mlflow.model_copies import ModelCopies
-from flows.verbs.desk import Desk
+from flows.verbs.ports import ModelRegistry
 from flows.verbs.record.dossier_files import FOLDER as DOSSIERS
 from flows.verbs.record.dossier_files import before_all_runs
 
@@ -46,27 +46,27 @@ def saved_names(store: SharedStore) -> list[str]:
     ]
 
 
-def fetch_models(desk: Desk) -> list[str]:
+def fetch_models(registry: ModelRegistry, shared: SharedStore | None) -> list[str]:
     """Copy every model of the store into this home, where a backup finds it; what could not be copied.
 
     Raises:
         ServiceUnreachable: the store does not answer.
     """
-    assert desk.shared is not None
+    assert shared is not None
     notes = []
-    for name in desk.shared.names("models"):
-        if desk.registry.copies.read(name.removesuffix(".ubj")) is None:
+    for name in shared.names("models"):
+        if registry.copies.read(name.removesuffix(".ubj")) is None:
             notes.append(f"models/{name} at the shared store is damaged, and was left out.")
     return notes
 
 
-def add_shared(out: BackupWriter, desk: Desk, name: str, notes: list[str]) -> None:
+def add_shared(out: BackupWriter, shared: SharedStore | None, name: str, notes: list[str]) -> None:
     """Write one file of the store into a backup.
 
     Raises:
         ServiceUnreachable: the store does not answer.
     """
-    store = desk.shared
+    store = shared
     assert store is not None
     if store.folder is not None and name.endswith(".db"):
         try:

@@ -14,8 +14,9 @@ import pandas as pd
 from data_contracts import CONTRACTS, Admission, AdmissionContext, admit, reject_report
 from data_contracts.admission import BROKEN_RULES
 from data_contracts.digests import row_digests
-from flows.verbs.desk import Desk
 from flows.verbs.intake.delivered_decisions import contract_for
+from flows.verbs.ports import AdmissionServices, EvidenceStore
+from models.vocabulary import CaseType
 
 KEYS = {
     "decisions": ("case_id",),
@@ -92,19 +93,30 @@ class AdmittedBatch:
 
 
 def judge_batch(
-    desk: Desk, table: str, frame: pd.DataFrame, now: datetime, *, ours: bool = False
+    services: AdmissionServices,
+    table: str,
+    frame: pd.DataFrame,
+    now: datetime,
+    *,
+    ours: bool = False,
 ) -> Admission:
     """Hold a batch to its contract against what the store knows; nothing is written.
 
     Args:
         ours: these rows were made here.
     """
-    contract = contract_for(desk, table, ours=ours)
-    return admit(frame, contract, context_of(desk, table, frame, now))
+    contract = contract_for(services, table, ours=ours)
+    return admit(
+        frame,
+        contract,
+        context_of(
+            services.store, services.case_types, services.reviewer_share_cap, table, frame, now
+        ),
+    )
 
 
 def admit_batch(
-    desk: Desk,
+    services: AdmissionServices,
     table: str,
     frame: pd.DataFrame,
     now: datetime,
@@ -128,12 +140,12 @@ def admit_batch(
         at_commit: the rows are stamped with the moment of the commit, as everything live is; else
             with `now`, the moment of a night that is walked (ADR 20).
     """
-    judged = judge_batch(desk, table, frame, now, ours=ours)
+    judged = judge_batch(services, table, frame, now, ours=ours)
     if judged.failed:
         return told_of(judged, source=source)
     waiting = _waiting(judged.rejected, waits)
-    refused = _mostly_refused(judged, waiting, stamp, desk.store.watermark(source))
-    receipt = desk.store.append(
+    refused = _mostly_refused(judged, waiting, stamp, services.store.watermark(source))
+    receipt = services.store.append(
         table,
         judged.rows,
         judged.rejected[~waiting],
@@ -206,28 +218,28 @@ def _newer(rows: pd.DataFrame, stamp: str | None, seen: datetime | None) -> pd.D
 
 
 def admit_again(
-    desk: Desk, table: str, now: datetime, *, at_commit: bool = False
+    services: AdmissionServices, table: str, now: datetime, *, at_commit: bool = False
 ) -> AdmittedBatch | None:
     """Try once more the quarantined rows whose only fault was that their case was not known; None
     where no such case has been decided since."""
-    rejected = desk.store.rejects(table)
+    rejected = services.store.rejects(table)
     if rejected.empty or BROKEN_RULES not in rejected:
         return None
     unknown = rejected[(rejected[BROKEN_RULES] == UNKNOWN_CASE).to_numpy(dtype=np.bool_)]
     unknown = (
         unknown[unknown["case_id"].notna().to_numpy()] if "case_id" in unknown else unknown[:0]
     )
-    if unknown.empty or not desk.store.counts("decisions")[0]:
+    if unknown.empty or not services.store.counts("decisions")[0]:
         return None
-    known = desk.store.holds("decisions", unknown[["case_id"]].astype("str"))
+    known = services.store.holds("decisions", unknown[["case_id"]].astype("str"))
     rows = unknown[known].drop(columns=[BROKEN_RULES, "received_at"])
     rows = rows.dropna(axis="columns", how="all").drop_duplicates(list(KEYS[table]))
     rows = rows.reindex(columns=[n for n in unknown if n not in (BROKEN_RULES, "received_at")])
-    rows = rows[~desk.store.holds(table, rows[list(KEYS[table])])].reset_index(drop=True)
+    rows = rows[~services.store.holds(table, rows[list(KEYS[table])])].reset_index(drop=True)
     if rows.empty:
         return None
     source = f"quarantined {table}"
-    return admit_batch(desk, table, rows, now, source=source, at_commit=at_commit)
+    return admit_batch(services, table, rows, now, source=source, at_commit=at_commit)
 
 
 def _waiting(rejected: pd.DataFrame, waits: Waits | None) -> npt.NDArray[np.bool_]:
@@ -254,49 +266,54 @@ def _read_until(
     return min(moment, now)
 
 
-def context_of(desk: Desk, table: str, frame: pd.DataFrame, now: datetime) -> AdmissionContext:
+def context_of(
+    store: EvidenceStore,
+    case_types: Mapping[str, CaseType],
+    reviewer_share_cap: float,
+    table: str,
+    frame: pd.DataFrame,
+    now: datetime,
+) -> AdmissionContext:
     """What the rules may know of a batch: the case types, and what is stored of its cases."""
     decisions = revisions = facts = None
     if not frame.columns.is_unique:
         # The contract refuses it by name; two columns of one name cannot be looked up.
-        return AdmissionContext(now=now, case_types=desk.case_types)
+        return AdmissionContext(now=now, case_types=case_types)
     if table != "decisions":
-        decisions = _stored_decisions(desk, frame)
+        decisions = _stored_decisions(store, frame)
     if table == "reviews":
-        revisions = _stored_revisions(desk, frame)
+        revisions = _stored_revisions(store, frame)
     if table == "outcomes":
-        facts = _stored_outcomes(desk, frame)
+        facts = _stored_outcomes(store, frame)
     return AdmissionContext(
         now=now,
-        case_types=desk.case_types,
+        case_types=case_types,
         decisions=decisions,
         stored_revisions=revisions,
         stored_outcomes=facts,
-        reviewer_share_cap=desk.reviewer_share_cap,
+        reviewer_share_cap=reviewer_share_cap,
     )
 
 
-def _stored_decisions(desk: Desk, frame: pd.DataFrame) -> pd.DataFrame | None:
-    if not desk.store.counts("decisions")[0] or "case_id" not in frame:
+def _stored_decisions(store: EvidenceStore, frame: pd.DataFrame) -> pd.DataFrame | None:
+    if not store.counts("decisions")[0] or "case_id" not in frame:
         return None
     named = frame["case_id"].dropna().astype(str).unique().tolist()
-    return desk.store.read("decisions", columns=DECISION_COLUMNS, filters={"case_id": named})
+    return store.read("decisions", columns=DECISION_COLUMNS, filters={"case_id": named})
 
 
-def _stored_revisions(desk: Desk, frame: pd.DataFrame) -> pd.DataFrame | None:
-    if not desk.store.counts("reviews")[0] or "review_id" not in frame:
+def _stored_revisions(store: EvidenceStore, frame: pd.DataFrame) -> pd.DataFrame | None:
+    if not store.counts("reviews")[0] or "review_id" not in frame:
         return None
     columns: Sequence[str] = CONTRACTS["reviews"].schema.names
     named = frame["review_id"].dropna().astype(str).unique().tolist()
-    stored = desk.store.read("reviews", columns=columns, filters={"review_id": named})
+    stored = store.read("reviews", columns=columns, filters={"review_id": named})
     stored["row_digest"] = row_digests(stored, columns)
     return stored[["review_id", "revision", "row_digest"]]
 
 
-def _stored_outcomes(desk: Desk, frame: pd.DataFrame) -> pd.DataFrame | None:
-    if not desk.store.counts("outcomes")[0] or "case_id" not in frame:
+def _stored_outcomes(store: EvidenceStore, frame: pd.DataFrame) -> pd.DataFrame | None:
+    if not store.counts("outcomes")[0] or "case_id" not in frame:
         return None
     named = frame["case_id"].dropna().astype(str).unique().tolist()
-    return desk.store.read(
-        "outcomes", columns=[*KEYS["outcomes"], "bad"], filters={"case_id": named}
-    )
+    return store.read("outcomes", columns=[*KEYS["outcomes"], "bad"], filters={"case_id": named})

@@ -12,14 +12,15 @@ from configs.errors import UserError
 from configs.sources import SourceSettings
 from flows.adapters.tables.reading_notes import Tell, nobody
 from flows.adapters.tables.sources import read_delivery
-from flows.verbs.desk import Desk
+from flows.verbs.certify.earliest_evidence import earliest_evidence
 from flows.verbs.evidence.truth import load_book
 from flows.verbs.intake.admit import AdmittedBatch, admit_batch, judge_batch, told_of
 from flows.verbs.intake.deliveries import read_as_of
 from flows.verbs.intake.hand_out import hand_out
 from flows.verbs.intake.there_by_then import there_by_then, why_out_of_order
-from flows.verbs.live import open_desk
-from flows.verbs.night import earliest_evidence, watch
+from flows.verbs.live import open_services
+from flows.verbs.night import watch
+from flows.verbs.ports import EvidenceStore
 from flows.verbs.record.night_results import NightResults, not_done
 
 
@@ -55,24 +56,33 @@ def admit_file(
     for note in reading.notes:
         tell(note)
     frame = reading.rows
-    desk, now = open_desk(), as_of or datetime.now(UTC)
+    services, now = open_services(), as_of or datetime.now(UTC)
     if as_of is not None:
-        frame = _there_by(desk, contract, frame, file.name, as_of, tell)
-    judged = judge_batch(desk, contract, frame, now)
+        frame = _there_by(services.store, contract, frame, file.name, as_of, tell)
+    judged = judge_batch(services, contract, frame, now)
     if rejects is not None and not judged.failed:
         hand_out(judged.rejected, rejects)
     if dry_run or judged.failed:
         return told_of(judged)
-    batch = admit_batch(desk, contract, frame, now, source=source.name, at_commit=as_of is None)
+    batch = admit_batch(services, contract, frame, now, source=source.name, at_commit=as_of is None)
     results, moment = NightResults(), read_as_of([batch], now)
-    watch(desk, load_book(desk, moment, earliest_evidence(desk, moment)), [], results)
+    watch(
+        services,
+        load_book(
+            services,
+            moment,
+            earliest_evidence(services.ledger, services.case_types, services.hold_plan, moment),
+        ),
+        [],
+        results,
+    )
     return replace(batch, held=tuple(not_done(results.plain())))
 
 
 def _there_by(
-    desk: Desk, contract: str, frame: pd.DataFrame, name: str, as_of: datetime, tell: Tell
+    store: EvidenceStore, contract: str, frame: pd.DataFrame, name: str, as_of: datetime, tell: Tell
 ) -> pd.DataFrame:
-    why = why_out_of_order(desk, contract, as_of)
+    why = why_out_of_order(store, contract, as_of)
     if why:
         raise UserError(f"{name} was to be admitted as of {as_of:%Y-%m-%d %H:%M} UTC, but {why}")
     by_then = there_by_then(contract, frame, None, as_of)

@@ -18,7 +18,7 @@ from configs.errors import GateRefused
 from data_contracts import CONTRACTS
 from data_contracts.contract import Contract, RowRule
 from flows.verbs.decide.decide import NO_MODEL
-from flows.verbs.desk import Desk
+from flows.verbs.ports import AdmissionServices
 from flows.verbs.record.recompute import recomputed
 from models.hub.policies.external import decides_elsewhere
 from models.hub.policies.policy import Policy
@@ -40,7 +40,7 @@ _ROUNDING = 1e-12
 """Relative: what a number may lose on its way through text."""
 
 
-def contract_for(desk: Desk, table: str, *, ours: bool = False) -> Contract:
+def contract_for(services: AdmissionServices, table: str, *, ours: bool = False) -> Contract:
     """The contract a batch is held to; delivered decisions have two more rules.
 
     A walk delivers to itself, in its own home, what it has just decided.
@@ -50,9 +50,9 @@ def contract_for(desk: Desk, table: str, *, ours: bool = False) -> Contract:
     """
     contract = CONTRACTS[table]
     # A contract that checks nothing is refused as such: ours would be its only rules.
-    if table != "decisions" or ours or desk.simulated or not contract.row_rules:
+    if table != "decisions" or ours or services.simulated or not contract.row_rules:
         return contract
-    claims = _Claims(desk)
+    claims = _Claims(services)
     rules = (
         RowRule(
             IN_FORCE,
@@ -74,24 +74,24 @@ def contract_for(desk: Desk, table: str, *, ours: bool = False) -> Contract:
 class _Claims:
     """What the rows of a batch say of our policies, recomputed once for both rules."""
 
-    desk: Desk
+    services: AdmissionServices
     _seen: tuple[pd.DataFrame, pd.DataFrame] | None = field(default=None, init=False)
 
     def judged(self, frame: pd.DataFrame) -> pd.DataFrame:
         """`in_force` and `agrees`, one plain boolean a row; rows of other policies keep both."""
         if self._seen is None or self._seen[0] is not frame:
-            self._seen = (frame, _judged(self.desk, frame))
+            self._seen = (frame, _judged(self.services, frame))
         return self._seen[1]
 
 
-def _judged(desk: Desk, frame: pd.DataFrame) -> pd.DataFrame:
+def _judged(services: AdmissionServices, frame: pd.DataFrame) -> pd.DataFrame:
     said = pd.DataFrame({"in_force": True, "agrees": True}, index=frame.index)
     # An id written in capitals or with a blank is still meant to be read as ours.
     named = frame["policy_id"].str.strip().str.lower()
-    for policy_id in sorted(set(named.dropna()) & desk.ledger.policy_ids()):
+    for policy_id in sorted(set(named.dropna()) & services.ledger.policy_ids()):
         bears = named.eq(policy_id).fillna(False).to_numpy(dtype=np.bool_)
         try:
-            found = _of_policy(desk, desk.ledger.policy(policy_id), frame[bears])
+            found = _of_policy(services, services.ledger.policy(policy_id), frame[bears])
         except GateRefused:
             # Its model or document is not as it was: nobody can say that the rows are true.
             found = pd.DataFrame({"in_force": True, "agrees": False}, index=frame.index[bears])
@@ -99,19 +99,19 @@ def _judged(desk: Desk, frame: pd.DataFrame) -> pd.DataFrame:
     return said.astype(bool)
 
 
-def _of_policy(desk: Desk, policy: Policy, rows: pd.DataFrame) -> pd.DataFrame:
+def _of_policy(services: AdmissionServices, policy: Policy, rows: pd.DataFrame) -> pd.DataFrame:
     own = rows["case_type"].eq(policy.case_type).to_numpy(dtype=np.bool_)
     exact = rows["policy_id"].eq(policy.policy_id).to_numpy(dtype=np.bool_)
     # Rows without these break rules of their own.
     whole = rows[["case_id", "decided_at", "opened_at", "arm"]].notna().all(axis=1).to_numpy()
-    judged = own & whole & (policy.case_type in desk.case_types)
+    judged = own & whole & (policy.case_type in services.case_types)
     said = pd.DataFrame({"in_force": own & exact, "agrees": True}, index=rows.index)
     if decides_elsewhere(policy):
         # Its boundary is carried out by another agent, whose own policy acts and is to be named.
         said["in_force"], judged = False, np.zeros(len(rows), dtype=np.bool_)
     if judged.any():
         some = rows[judged]
-        again = recomputed(desk, policy, some)
+        again = recomputed(services, policy, some)
         said.loc[judged, "in_force"] &= again["in_force"].to_numpy(dtype=np.bool_)
         said.loc[judged, "agrees"] = _agrees(some, again, policy)
     return said

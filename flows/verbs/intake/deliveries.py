@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from flows.verbs.desk import Desk
 from flows.verbs.intake.admit import KEYS, AdmittedBatch, Waits, admit_again, admit_batch
+from flows.verbs.ports import AdmissionServices, EvidenceStore
 from flows.verbs.record.night_results import NightResults, why_failed
 
 TABLES = ("decisions", "outcomes", "reviews")
@@ -45,7 +45,7 @@ class Delivery:
 
 
 def admit_deliveries(
-    desk: Desk,
+    services: AdmissionServices,
     deliveries: Sequence[Delivery],
     as_of: datetime,
     results: NightResults | None = None,
@@ -65,12 +65,12 @@ def admit_deliveries(
     newest = None
     for one in sorted(deliveries, key=lambda one: TABLES.index(one.table)):
         told = results.table(one.table)
-        why = one.unread or ("" if len(one.rows) else why_rows_are_due(desk, one, as_of))
+        why = one.unread or ("" if len(one.rows) else why_rows_are_due(services.store, one, as_of))
         if why:
             told.failed.append(f"{one.table}: {why}")
             continue
         if one.table == "decisions":
-            newest = _newest(desk, one, newest)
+            newest = _newest(services.store, one, newest)
         if not len(one.rows):
             batches += [AdmittedBatch(one.table, 0, 0, 0, 0, source=one.source, notes=one.notes)]
             continue
@@ -78,7 +78,7 @@ def admit_deliveries(
         waits = waits_for(one.table, decisions_in, newest)
         try:
             batch = admit_batch(
-                desk,
+                services,
                 one.table,
                 one.rows,
                 as_of,
@@ -100,8 +100,8 @@ def admit_deliveries(
                 "they are read again with them."
             )
         if one.whole and not batch.failed and not batch.waiting:
-            _was_read_whole(desk, one, as_of)
-    return [*batches, *_tried_again(desk, as_of, results, at_commit)]
+            _was_read_whole(services.store, one, as_of)
+    return [*batches, *_tried_again(services, as_of, results, at_commit)]
 
 
 def read_as_of(batches: Sequence[AdmittedBatch], as_of: datetime) -> datetime:
@@ -109,14 +109,14 @@ def read_as_of(batches: Sequence[AdmittedBatch], as_of: datetime) -> datetime:
     return max([as_of, *(one.received_at for one in batches if one.received_at is not None)])
 
 
-def why_rows_are_due(desk: Desk, one: Delivery, as_of: datetime) -> str:
+def why_rows_are_due(store: EvidenceStore, one: Delivery, as_of: datetime) -> str:
     """Why a delivery without a row is a broken one, or "" (nothing was due).
 
     Judged by what the source brought before: rows a day, and the longest pauses there were.
     """
     arrivals = [
         (at, rows)
-        for at, rows in desk.store.arrivals(one.table, one.source, as_of)
+        for at, rows in store.arrivals(one.table, one.source, as_of)
         if at >= as_of - _LOOK_BACK
     ]
     if len(arrivals) < _FEWEST_ARRIVALS or arrivals[-1][0] >= as_of:
@@ -141,23 +141,25 @@ def whole_reading(source: str) -> str:
     return f"{source} (read whole)"
 
 
-def not_stored(desk: Desk, table: str, rows: pd.DataFrame) -> npt.NDArray[np.bool_]:
+def not_stored(store: EvidenceStore, table: str, rows: pd.DataFrame) -> npt.NDArray[np.bool_]:
     """Which rows are not stored under their key; a key that is incomplete is not."""
     keys = list(KEYS[table])
     if not len(rows) or any(name not in rows for name in keys):
         return np.ones(len(rows), dtype=np.bool_)
     told = rows[keys].notna().all(axis="columns").to_numpy(dtype=np.bool_)
     missing = np.ones(len(rows), dtype=np.bool_)
-    missing[told] = ~desk.store.holds(table, rows.loc[told, keys])
+    missing[told] = ~store.holds(table, rows.loc[told, keys])
     return missing
 
 
-def _newest(desk: Desk, one: Delivery, before: pd.Timestamp | None) -> pd.Timestamp | None:
+def _newest(
+    store: EvidenceStore, one: Delivery, before: pd.Timestamp | None
+) -> pd.Timestamp | None:
     """Until when decisions are in: the latest one delivered, or read before."""
     found = [before] if before is not None else []
     if "decided_at" in one.rows and len(one.rows):
         found.append(pd.to_datetime(one.rows["decided_at"], utc=True, errors="coerce").max())
-    kept = desk.store.watermark(one.source) if one.stamp is not None else None
+    kept = store.watermark(one.source) if one.stamp is not None else None
     if kept is not None:
         found.append(pd.Timestamp(kept))
     known = [at for at in found if not pd.isna(at)]
@@ -182,13 +184,13 @@ def waits_for(table: str, decisions_in: bool, newest: pd.Timestamp | None) -> Wa
 
 
 def _tried_again(
-    desk: Desk, as_of: datetime, results: NightResults, at_commit: bool
+    services: AdmissionServices, as_of: datetime, results: NightResults, at_commit: bool
 ) -> list[AdmittedBatch]:
     """What was quarantined because its case was unknown, and is known by now."""
     found = []
     for table in TABLES[1:]:
         try:
-            batch = admit_again(desk, table, as_of, at_commit=at_commit)
+            batch = admit_again(services, table, as_of, at_commit=at_commit)
         except Exception as error:
             results.table(table).failed.append(f"{table} tried again: {why_failed(error)}")
             continue
@@ -197,9 +199,9 @@ def _tried_again(
     return found
 
 
-def _was_read_whole(desk: Desk, one: Delivery, as_of: datetime) -> None:
+def _was_read_whole(store: EvidenceStore, one: Delivery, as_of: datetime) -> None:
     nothing = pd.DataFrame({name: pd.Series(dtype="str") for name in KEYS[one.table]})
-    desk.store.append(
+    store.append(
         one.table,
         nothing,
         nothing,

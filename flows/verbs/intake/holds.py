@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from configs.errors import UserError
 from flows.verbs.certify.generation import last_version
-from flows.verbs.desk import Desk
 from flows.verbs.govern.submit import submitted
+from flows.verbs.ports import Ledger
 from models.hub import DiscardHold, Entry, Hold, ReleaseHold, holds_of
+from models.vocabulary import CaseType
 
 
-def release_hold(desk: Desk, hold_id: str, actor: str, reason: str, at: datetime) -> Entry:
+def release_hold(
+    ledger: Ledger,
+    case_types: Mapping[str, CaseType],
+    hold_id: str,
+    actor: str,
+    reason: str,
+    at: datetime,
+) -> Entry:
     """Let the labels of a hold count as evidence for a wider boundary from now on.
 
     Raises:
         UserError: there is no such hold.
         GateRefused: it has ended, no reason is given, or the person's role does not permit it.
     """
-    return _end(desk, ReleaseHold, hold_id, actor, reason, at)
+    return _end(ledger, case_types, ReleaseHold, hold_id, actor, reason, at)
 
 
-def discard_hold(desk: Desk, hold_id: str, actor: str, reason: str, at: datetime) -> Entry:
+def discard_hold(
+    ledger: Ledger,
+    case_types: Mapping[str, CaseType],
+    hold_id: str,
+    actor: str,
+    reason: str,
+    at: datetime,
+) -> Entry:
     """Keep the labels of a hold out of every proof for good; by a second person's same word they no
     longer refute anything either.
 
@@ -30,19 +46,17 @@ def discard_hold(desk: Desk, hold_id: str, actor: str, reason: str, at: datetime
         GateRefused: it was released, no reason is given, the same person asks twice, or their role
             does not permit it.
     """
-    return _end(desk, DiscardHold, hold_id, actor, reason, at)
+    return _end(ledger, case_types, DiscardHold, hold_id, actor, reason, at)
 
 
-def find_hold(desk: Desk, hold_id: str) -> Hold:
+def find_hold(ledger: Ledger, case_types: Mapping[str, CaseType], hold_id: str) -> Hold:
     """A hold by the name that the night gave it, of whichever case type.
 
     Raises:
         UserError: there is none; those that wait are named.
     """
     holds = [
-        hold
-        for case_type in desk.case_types
-        for hold in holds_of(desk.ledger.history(case_type), case_type)
+        hold for case_type in case_types for hold in holds_of(ledger.history(case_type), case_type)
     ]
     for hold in holds:
         if hold.hold_id == hold_id.strip().upper():
@@ -52,15 +66,16 @@ def find_hold(desk: Desk, hold_id: str) -> Hold:
 
 
 def _end(
-    desk: Desk,
+    ledger: Ledger,
+    case_types: Mapping[str, CaseType],
     word: type[ReleaseHold] | type[DiscardHold],
     hold_id: str,
     actor: str,
     reason: str,
     at: datetime,
 ) -> Entry:
-    hold = find_hold(desk, hold_id)
-    base = last_version(desk, hold.case_type)
+    hold = find_hold(ledger, case_types, hold_id)
+    base = last_version(ledger, hold.case_type)
     command = word(
         case_type=hold.case_type,
         hold_id=hold.hold_id,
@@ -68,4 +83,4 @@ def _end(
         actor=actor,
         base_version=base,
     )
-    return submitted(desk, command, at)
+    return submitted(ledger, command, at)

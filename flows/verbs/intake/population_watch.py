@@ -6,7 +6,7 @@ wider one only when the level has lasted, or a person says so (issue 12, FAULTS 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -17,12 +17,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from flows.adapters.evidence.case_numbers import CASE_NUMBER
-from flows.adapters.ledger.ledger import Ledger
 from flows.verbs.certify.generation import last_version
-from flows.verbs.desk import Desk
 from flows.verbs.evidence.store_draws import AUDITED_LATER
 from flows.verbs.evidence.truth import Book, received_in
 from flows.verbs.govern.submit import looking_again, submitted
+from flows.verbs.ports import EvidenceServices, EvidenceStore, Ledger
 from models.drift.levels import (
     FEWEST_TO_JUDGE,
     Delivered,
@@ -36,6 +35,7 @@ from models.drift.levels import (
 from models.hub import BoundHold, Entry, Hold, HoldState, PlaceHold, ReleaseHold, holds_of
 from models.hub.rules.people import NIGHT
 from models.truth.reviewer_share import REVIEWER_CAP, share_limit
+from models.vocabulary import CaseType
 
 BASE_RATE, VOLUME = "base_rate_near_trailing", "volume_near_trailing"
 """Names of the contracts' population rules (data_contracts/batch_rules.py)."""
@@ -56,44 +56,57 @@ class Level:
     pooled: bool
 
 
-def levels_of(desk: Desk, book: Book, decisions_from: str | None = None) -> list[Level]:
+def levels_of(
+    services: EvidenceServices, book: Book, decisions_from: str | None = None
+) -> list[Level]:
     """The levels that are watched, of every case type: shares of bad labels, and cases a day.
 
     Args:
         decisions_from: the source whose cases a day are watched; None: none is.
     """
-    since = _watched_since(desk, book.as_of)
+    since = _watched_since(services.ledger, services.case_types, services.hold_plan, book.as_of)
     levels = _label_levels(book, since)
     if decisions_from is None:
         return levels
-    return levels + _volume_levels(desk, book, decisions_from, since)
+    return levels + _volume_levels(services.store, book, decisions_from, since)
 
 
-def opened_since(desk: Desk, as_of: datetime) -> datetime:
+def opened_since(
+    ledger: Ledger, case_types: Mapping[str, CaseType], hold_plan: HoldPlan, as_of: datetime
+) -> datetime:
     """Since when the cases were opened whose labels must be seen, whatever proves a boundary: eight
     weeks, and all that an open hold holds. A label comes up to maturity and four weeks later."""
-    lag = timedelta(days=max(one.maturity_days for one in desk.case_types.values()))
-    lag += desk.hold_plan.trailing
-    return min([as_of - 2 * desk.hold_plan.trailing, *(at - lag for at in _open_holds(desk))])
+    lag = timedelta(days=max(one.maturity_days for one in case_types.values()))
+    lag += hold_plan.trailing
+    return min(
+        [as_of - 2 * hold_plan.trailing, *(at - lag for at in _open_holds(ledger, case_types))]
+    )
 
 
-def _watched_since(desk: Desk, as_of: datetime) -> datetime:
+def _watched_since(
+    ledger: Ledger, case_types: Mapping[str, CaseType], hold_plan: HoldPlan, as_of: datetime
+) -> datetime:
     """Far enough back to compare with, and whatever an open hold holds: a type of few labels a day
     takes longer than that to bring the rows that end it."""
-    return min([as_of - 4 * desk.hold_plan.trailing, *_open_holds(desk)])
+    return min([as_of - 4 * hold_plan.trailing, *_open_holds(ledger, case_types)])
 
 
-def _open_holds(desk: Desk) -> list[datetime]:
+def _open_holds(ledger: Ledger, case_types: Mapping[str, CaseType]) -> list[datetime]:
     return [
         one.since
-        for name in desk.case_types
-        for one in holds_of(desk.ledger.history(name), name)
+        for name in case_types
+        for one in holds_of(ledger.history(name), name)
         if one.state is HoldState.OPEN
     ]
 
 
 def watch_populations(
-    desk: Desk, book: Book, case_type: str, levels: Sequence[Level]
+    ledger: Ledger,
+    hold_plan: HoldPlan,
+    reviewer_share_cap: float,
+    book: Book,
+    case_type: str,
+    levels: Sequence[Level],
 ) -> list[Entry]:
     """Place a hold where a delivery is far from its past; end one whose level has lasted.
 
@@ -102,100 +115,115 @@ def watch_populations(
     Returns:
         The ledger entries: placed, bounded, released.
     """
-    entries = _look_at(desk, book, case_type, [one for one in levels if one.case_type == case_type])
-    entries += looking_again(partial(_look_at_reviewers, desk, book, case_type))
-    return [*entries, *looking_again(partial(_end_empty, desk, book, case_type))]
+    entries = _look_at(
+        ledger, hold_plan, book, case_type, [one for one in levels if one.case_type == case_type]
+    )
+    entries += looking_again(
+        partial(_look_at_reviewers, ledger, hold_plan, reviewer_share_cap, book, case_type)
+    )
+    return [*entries, *looking_again(partial(_end_empty, ledger, book, case_type))]
 
 
-def holds_that_wait(desk: Desk, case_type: str) -> list[Hold]:
+def holds_that_wait(ledger: Ledger, case_type: str) -> list[Hold]:
     """The holds of a case type that something or somebody must still end."""
-    return [one for one in holds_of(desk.ledger.history(case_type), case_type) if one.waits]
+    return [one for one in holds_of(ledger.history(case_type), case_type) if one.waits]
 
 
-def _look_at(desk: Desk, book: Book, case_type: str, levels: Sequence[Level]) -> list[Entry]:
+def _look_at(
+    ledger: Ledger, hold_plan: HoldPlan, book: Book, case_type: str, levels: Sequence[Level]
+) -> list[Entry]:
     rules = sorted({(level.table, level.rule) for level in levels})
     found: list[Entry] = []
     for table, rule in rules:
         mine = [one for one in levels if (one.table, one.rule) == (table, rule)]
-        found += looking_again(partial(_judge, desk, book, case_type, mine))
+        found += looking_again(partial(_judge, ledger, hold_plan, book, case_type, mine))
     return found
 
 
-def _judge(desk: Desk, book: Book, case_type: str, levels: Sequence[Level]) -> list[Entry]:
+def _judge(
+    ledger: Ledger, hold_plan: HoldPlan, book: Book, case_type: str, levels: Sequence[Level]
+) -> list[Entry]:
     """One rule on one table: several levels where labels came from under several policies."""
     table, rule, judge = levels[0].table, levels[0].rule, levels[0].judge
     holds = [
         one
-        for one in holds_of(desk.ledger.history(case_type), case_type)
+        for one in holds_of(ledger.history(case_type), case_type)
         if (one.table, one.rule) == (table, rule)
     ]
     present = next((one for one in holds if one.state is HoldState.OPEN), None)
     if present is not None:
-        return _lasting(desk, book, present, levels, judge)
+        return _lasting(ledger, hold_plan, book, present, levels, judge)
     for level in levels:
         countable = _countable(level.deliveries, holds)
         found = first_far(
             countable,
             judge,
-            desk.hold_plan,
-            judged_after=_judged_after(book, desk.hold_plan, holds),
+            hold_plan,
+            judged_after=_judged_after(book, hold_plan, holds),
             pooled=level.pooled,
         )
         if found is not None:
             since, why = found
-            return [_place(desk, book, case_type, table, rule, why, since)]
+            return [_place(ledger, book, case_type, table, rule, why, since)]
     return []
 
 
 def _lasting(
-    desk: Desk, book: Book, present: Hold, levels: Sequence[Level], judge: Judge
+    ledger: Ledger,
+    hold_plan: HoldPlan,
+    book: Book,
+    present: Hold,
+    levels: Sequence[Level],
+    judge: Judge,
 ) -> list[Entry]:
     on_hold = [
         one for level in levels for one in level.deliveries if one.received_at >= present.since
     ]
     on_hold.sort(key=lambda one: one.received_at)
-    level = lasted(on_hold, judge, book.as_of, desk.hold_plan)
+    level = lasted(on_hold, judge, book.as_of, hold_plan)
     if level is None:
         return []
-    plan = desk.hold_plan
+    plan = hold_plan
     told = f"The level has lasted since {level.since:%Y-%m-%d} in {level.rows:,} rows"
     stated = f"(a hold ends after {plan.lasts.days} days and {plan.rows:,} rows)"
     if level.whole:
-        return [_release(desk, book, present, f"{told} {stated}.")]
+        return [_release(ledger, book, present, f"{told} {stated}.")]
     why = f"{told}, and what came before it is of another level {stated}: that waits for a person."
-    return [_bound(desk, book, present, level.since, why)]
+    return [_bound(ledger, book, present, level.since, why)]
 
 
-def _look_at_reviewers(desk: Desk, book: Book, case_type: str) -> list[Entry]:
+def _look_at_reviewers(
+    ledger: Ledger, hold_plan: HoldPlan, reviewer_share_cap: float, book: Book, case_type: str
+) -> list[Entry]:
     """Nobody supplies more than the cap: what is beyond it waits (METHODS 6)."""
     holds = [
-        one
-        for one in holds_of(desk.ledger.history(case_type), case_type)
-        if one.rule == REVIEWER_CAP
+        one for one in holds_of(ledger.history(case_type), case_type) if one.rule == REVIEWER_CAP
     ]
     present = next((one for one in holds if one.state is HoldState.OPEN), None)
     labels = book.labels
     if present is not None:
         labels = _reviews(labels[received_in(present, labels["received_at"])])
-        return _cap_kept(desk, book, present, _of(case_type, labels))
-    after = _judged_after(book, desk.hold_plan, holds)
+        return _cap_kept(
+            ledger, hold_plan, reviewer_share_cap, book, present, _of(case_type, labels)
+        )
+    after = _judged_after(book, hold_plan, holds)
     # The newest first: how many labels there are in all is no matter of a night's work.
     later = (labels["received_at"] > pd.Timestamp(after)).to_numpy(dtype=np.bool_)
     everybody = _reviews(labels[later])
     newest = _of(case_type, everybody)
-    fair = _WITHIN_THE_CAP.setdefault(desk.ledger, set())
+    fair = _WITHIN_THE_CAP.setdefault(ledger, set())
     for received_at, rows in newest.groupby("received_at", sort=True):
-        delivery = (case_type, received_at, len(rows), desk.reviewer_share_cap)
+        delivery = (case_type, received_at, len(rows), reviewer_share_cap)
         if delivery in fair:
             continue
         told = rows["reviewer_id"]
         if len(told) < FEWEST_TO_JUDGE:  # too few of one case type: the whole delivery is looked at
             together = (everybody["received_at"] == received_at).to_numpy(dtype=np.bool_)
             told = everybody.loc[together, "reviewer_id"]
-        why = _above_cap(told, desk.reviewer_share_cap)
+        why = _above_cap(told, reviewer_share_cap)
         if why:
             at = rows["received_at"].iloc[0].to_pydatetime()
-            return [_place(desk, book, case_type, "reviews", REVIEWER_CAP, why, at)]
+            return [_place(ledger, book, case_type, "reviews", REVIEWER_CAP, why, at)]
         if len(rows) >= FEWEST_TO_JUDGE:  # else it hangs on the other types' rows, too
             fair.add(delivery)
     return []
@@ -216,15 +244,22 @@ def _of(case_type: str, labels: pd.DataFrame) -> pd.DataFrame:
     return labels[(labels["case_type"] == case_type).to_numpy(dtype=np.bool_)]
 
 
-def _cap_kept(desk: Desk, book: Book, present: Hold, labels: pd.DataFrame) -> list[Entry]:
-    plan = desk.hold_plan
+def _cap_kept(
+    ledger: Ledger,
+    hold_plan: HoldPlan,
+    reviewer_share_cap: float,
+    book: Book,
+    present: Hold,
+    labels: pd.DataFrame,
+) -> list[Entry]:
+    plan = hold_plan
     if len(labels) < plan.rows or book.as_of - present.since < plan.lasts:
         return []
-    why = _above_cap(labels["reviewer_id"], desk.reviewer_share_cap)
+    why = _above_cap(labels["reviewer_id"], reviewer_share_cap)
     days = (book.as_of - present.since).days
     kept = f"Over {days} days and {len(labels):,} reviews nobody supplies more than the cap."
     stays = f"It has lasted for {days} days: {why} From here the cap of each proof holds it."
-    return [_release(desk, book, present, stays if why else kept)]
+    return [_release(ledger, book, present, stays if why else kept)]
 
 
 def _above_cap(reviewers: pd.Series, cap: float) -> str:
@@ -242,11 +277,11 @@ def _above_cap(reviewers: pd.Series, cap: float) -> str:
     )
 
 
-def _end_empty(desk: Desk, book: Book, case_type: str) -> list[Entry]:
+def _end_empty(ledger: Ledger, book: Book, case_type: str) -> list[Entry]:
     """A hold that came to hold nothing (no case came in where some were due) asks nobody."""
     return [
-        _release(desk, book, hold, "Nothing came in while it lasted, so nothing is on hold.")
-        for hold in holds_that_wait(desk, case_type)
+        _release(ledger, book, hold, "Nothing came in while it lasted, so nothing is on hold.")
+        for hold in holds_that_wait(ledger, case_type)
         if hold.state is HoldState.BOUNDED and not _holds_any(book, hold)
     ]
 
@@ -372,9 +407,9 @@ def _epochs(book: Book, numbers: pd.Series) -> pd.Series:
     return pd.Series(named, index=numbers.index).astype("category")
 
 
-def _volume_levels(desk: Desk, book: Book, source: str, since: datetime) -> list[Level]:
+def _volume_levels(store: EvidenceStore, book: Book, source: str, since: datetime) -> list[Level]:
     """Cases a day by case type, delivery by delivery of one source; those decided here are ours."""
-    sizes = desk.store.sizes("decisions", "case_type", as_of=book.as_of, source=source)
+    sizes = store.sizes("decisions", "case_type", as_of=book.as_of, source=source)
     if sizes.empty:
         return []
     table = sizes.pivot_table(
@@ -401,7 +436,7 @@ def _volume_levels(desk: Desk, book: Book, source: str, since: datetime) -> list
 
 
 def _place(
-    desk: Desk, book: Book, case_type: str, table: str, rule: str, why: str, since: datetime
+    ledger: Ledger, book: Book, case_type: str, table: str, rule: str, why: str, since: datetime
 ) -> Entry:
     command = PlaceHold(
         case_type=case_type,
@@ -410,29 +445,29 @@ def _place(
         reason=why,
         since=since,
         actor=NIGHT,
-        base_version=last_version(desk, case_type),
+        base_version=last_version(ledger, case_type),
     )
-    return submitted(desk, command, book.as_of)
+    return submitted(ledger, command, book.as_of)
 
 
-def _bound(desk: Desk, book: Book, hold: Hold, until: datetime, why: str) -> Entry:
+def _bound(ledger: Ledger, book: Book, hold: Hold, until: datetime, why: str) -> Entry:
     command = BoundHold(
         case_type=hold.case_type,
         hold_id=hold.hold_id,
         until=until,
         reason=why,
         actor=NIGHT,
-        base_version=last_version(desk, hold.case_type),
+        base_version=last_version(ledger, hold.case_type),
     )
-    return submitted(desk, command, book.as_of)
+    return submitted(ledger, command, book.as_of)
 
 
-def _release(desk: Desk, book: Book, hold: Hold, why: str) -> Entry:
+def _release(ledger: Ledger, book: Book, hold: Hold, why: str) -> Entry:
     command = ReleaseHold(
         case_type=hold.case_type,
         hold_id=hold.hold_id,
         reason=why,
         actor=NIGHT,
-        base_version=last_version(desk, hold.case_type),
+        base_version=last_version(ledger, hold.case_type),
     )
-    return submitted(desk, command, book.as_of)
+    return submitted(ledger, command, book.as_of)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from flows.adapters.tables.reading_notes import Note
-from flows.verbs.desk import Desk
+from flows.verbs.ports import EvidenceStore
 
 _HAPPENED = {
     "decisions": ("opened_at", "decided_at"),
@@ -70,12 +70,12 @@ def there_by_then(
     return ThereByThen(rows[~later].reset_index(drop=True), int(later.sum()))
 
 
-def why_out_of_order(desk: Desk, table: str, as_of: datetime) -> str:
+def why_out_of_order(store: EvidenceStore, table: str, as_of: datetime) -> str:
     """Why nothing can be stored of a table as of a past moment, or "".
 
     What is stored is stamped in order, so that a read as of a moment never changes (ADR 20).
     """
-    stored = desk.store.last_received(table)
+    stored = store.last_received(table)
     if stored is None or stored <= as_of:
         return ""
     return (

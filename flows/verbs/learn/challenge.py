@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from flows.verbs.desk import Desk
 from flows.verbs.evidence.truth import Book
 from flows.verbs.learn.training_rows import (
     PresentModel,
@@ -16,6 +15,7 @@ from flows.verbs.learn.training_rows import (
     why_not_compared,
     with_features,
 )
+from flows.verbs.ports import TrainingServices
 from models.boundary import Evidence, certify, delta_of_look, sequential
 from models.comparison import Comparison, GateVerdict, ScoredRows, compare, gate
 from models.risk import RiskModel
@@ -58,7 +58,7 @@ class Challenge:
 
 
 def terms_of(
-    desk: Desk,
+    services: TrainingServices,
     book: Book,
     rows: TrainingRows,
     features: Sequence[str],
@@ -67,21 +67,23 @@ def terms_of(
 ) -> Terms:
     """Read what the comparison is held on, as of the book; `thorough` takes more draws and asks
     which boundaries the compared window would certify."""
-    kind = desk.case_types[rows.case_type]
-    live = desk.ledger.live_policy(rows.case_type)
+    kind = services.case_types[rows.case_type]
+    live = services.ledger.live_policy(rows.case_type)
     decides = live is not None and rows.present and live.model_digest == rows.present.digest
     window = None
     if thorough and len(rows.compared):
         since = rows.compared["opened_at"].iloc[0].to_pydatetime()
-        mature = book.mature(desk, rows.case_type, since)[_EVIDENCE]
-        window = with_features(desk, book, rows.case_type, mature, rows.present, since)
+        mature = book.mature(services, rows.case_type, since)[_EVIDENCE]
+        window = with_features(
+            services.store, services.case_types, book, rows.case_type, mature, rows.present, since
+        )
     return Terms(
         case_type=kind,
         boundary=live.boundary if decides and live else Boundary.everything_reviewed(),
-        targets=replace(kind.targets, delta=delta_of_look(kind.targets.delta, len(desk.case_types), 1)),
+        targets=replace(kind.targets, delta=delta_of_look(kind.targets.delta, len(services.case_types), 1)),
         features=tuple(features),
         draws=DRAWS if thorough else DRAWS_IN_A_WALK,
-        seed=desk.seed,
+        seed=services.seed,
         window=window,
     )  # fmt: skip
 

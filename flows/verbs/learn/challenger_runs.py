@@ -17,10 +17,10 @@ from flows.reports.pages.comparison_plots import (
     slice_differences,
 )
 from flows.reports.pages.page import Section, markdown, page
-from flows.verbs.desk import Desk
 from flows.verbs.learn.challenge import Challenge
 from flows.verbs.learn.challenger import Fitted, correction_table
 from flows.verbs.learn.training_rows import PresentModel, TrainingRows
+from flows.verbs.ports import Alerts, ModelRegistry
 from flows.verbs.record.headlines import compared_headlines, headlines, scored_headlines
 from models.risk import Candidate
 from models.vocabulary import EVERYWHERE
@@ -29,7 +29,13 @@ EXPERIMENT = "retrain"
 
 
 def log_challenger(
-    desk: Desk, rows: TrainingRows, fitted: Fitted, lineage: Mapping[str, Any], *, thorough: bool
+    registry: ModelRegistry,
+    alerts: Alerts,
+    rows: TrainingRows,
+    fitted: Fitted,
+    lineage: Mapping[str, Any],
+    *,
+    thorough: bool,
 ) -> tuple[str, str | None]:
     """Register the model and log all there is to know about it; its version, and its report.
 
@@ -48,15 +54,15 @@ def log_challenger(
     tags = {"case_type": rows.case_type, "digest": trained.model.digest, "verdict": fitted.verdict}
     version = report = None
     try:
-        with desk.registry.run(EXPERIMENT, rows.case_type, _note(fitted, told), tags=tags):
-            version = desk.registry.add_version(rows.case_type, trained.model).version
+        with registry.run(EXPERIMENT, rows.case_type, _note(fitted, told), tags=tags):
+            version = registry.add_version(rows.case_type, trained.model).version
             report = _page(rows, fitted, version) if thorough else None
-            _log_run(desk, rows, fitted, lineage, report)
-            _log_children(desk, rows, fitted, lineage, thorough)
+            _log_run(registry, rows, fitted, lineage, report)
+            _log_children(registry, rows, fitted, lineage, thorough)
     except ServiceUnreachable as silent:
         if version is None:
             raise
-        desk.alerts.send(
+        alerts.send(
             "run_not_logged",
             rows.case_type,
             f"{rows.case_type}: version {version} is registered, and its run in MLflow lacks figures. "
@@ -68,7 +74,11 @@ def log_challenger(
 
 
 def _log_run(
-    desk: Desk, rows: TrainingRows, fitted: Fitted, lineage: Mapping[str, Any], report: str | None
+    registry: ModelRegistry,
+    rows: TrainingRows,
+    fitted: Fitted,
+    lineage: Mapping[str, Any],
+    report: str | None,
 ) -> None:
     trained = fitted.choice.trained
     told = fitted.challenge if isinstance(fitted.challenge, Challenge) else None
@@ -79,7 +89,7 @@ def _log_run(
             "gate": told.gate.plain(),
             "corrections": [one.plain() for one in told.corrections],
         }
-    desk.registry.log(
+    registry.log(
         metrics=_candidate_metrics(fitted, fitted.choice.chosen, rows) | _corrections(told),
         parameters=_varied(fitted.choice.chosen),
         texts={"report.html": report, **_figures(told)} if report else None,
@@ -89,12 +99,16 @@ def _log_run(
 
 
 def _log_children(
-    desk: Desk, rows: TrainingRows, fitted: Fitted, lineage: Mapping[str, Any], thorough: bool
+    registry: ModelRegistry,
+    rows: TrainingRows,
+    fitted: Fitted,
+    lineage: Mapping[str, Any],
+    thorough: bool,
 ) -> None:
     name, digest = f"{rows.case_type} compared", lineage["rows"]["compared"]
     dataset = (name, digest, len(rows.compared)) if thorough and len(rows.compared) else None
     for one in fitted.choice.candidates:
-        desk.registry.child(
+        registry.child(
             one.name,
             _candidate_note(fitted, one),
             _candidate_metrics(fitted, one, rows),
@@ -103,7 +117,7 @@ def _log_children(
             dataset=dataset,
         )
     if rows.present is not None and isinstance(fitted.challenge, Challenge):
-        desk.registry.child(
+        registry.child(
             f"present model, version {rows.present.version}",
             fitted.sentence(),
             _compared(fitted.challenge, rows, rows.present),

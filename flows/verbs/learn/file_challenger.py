@@ -18,7 +18,6 @@ from flows.verbs.certify.generation import (
     scored_elsewhere,
 )
 from flows.verbs.decide.shadow import score_in_shadow
-from flows.verbs.desk import Desk
 from flows.verbs.evidence.truth import Book
 from flows.verbs.house.aliases import follow_ledger
 from flows.verbs.learn.challenge import Challenge
@@ -26,21 +25,26 @@ from flows.verbs.learn.challenger import Challenger, Fitted
 from flows.verbs.learn.challenger_runs import log_challenger
 from flows.verbs.learn.lineage import lineage
 from flows.verbs.learn.training_rows import TrainingRows
+from flows.verbs.ports import EvidenceStore, Ledger, TrainingServices
 from models.boundary.proof.hindsight import plug_in_boundary
 from models.hub import Refusal, StartGeneration
 from models.hub.policies.external import SHADOW
 from models.hub.rules.people import RETRAIN
+from models.risk import TrainingPlan
+from models.vocabulary import CaseType
 
 
-def asked_on(desk: Desk, rows: TrainingRows) -> str:
+def asked_on(
+    case_types: Mapping[str, CaseType], training_plan: TrainingPlan, rows: TrainingRows
+) -> str:
     """SHA-256 of what a retrain was asked on: every row that was known, and how it is to be fitted.
     The same twice is one retrain (FAULTS 58)."""
-    how = [repr(desk.training_plan()), *desk.case_types[rows.case_type].feature_names]
+    how = [repr(training_plan), *case_types[rows.case_type].feature_names]
     return hashlib.sha256("\n".join([rows.known, *how]).encode()).hexdigest()
 
 
 def file_challenger(
-    desk: Desk,
+    services: TrainingServices,
     book: Book,
     rows: TrainingRows,
     fitted: Fitted,
@@ -56,22 +60,37 @@ def file_challenger(
     Args:
         answers: the pattern ids of the findings that it answers.
     """
-    told = lineage(desk, book, rows, fitted.choice, answers)
-    version, page = log_challenger(desk, rows, fitted, told, thorough=thorough)
+    told = lineage(services, book, rows, fitted.choice, answers)
+    version, page = log_challenger(
+        services.registry, services.alerts, rows, fitted, told, thorough=thorough
+    )
     if fitted.turned_down:
         refused = "the gate said no, so the present model stays under test."
         return Challenger.of(rows.case_type, fitted, version, refused, page)
     # Scores first: whoever is killed in between fits and scores the same again, and a model that the
     # ledger knows has its scores, for a retrain asked twice is refused (FAULTS 58).
-    _shadow_scores(desk, book, rows, fitted)
-    refused = _start_generation(desk, book, rows, fitted, version, told)
+    _shadow_scores(services.ledger, services.store, book, rows, fitted)
+    refused = _start_generation(
+        services.ledger,
+        services.case_types,
+        services.training_plan,
+        book,
+        rows,
+        fitted,
+        version,
+        told,
+    )
     if not refused:
-        follow_ledger(desk, rows.case_type, book.as_of)
+        follow_ledger(
+            services.ledger, services.registry, services.alerts, rows.case_type, book.as_of
+        )
     return Challenger.of(rows.case_type, fitted, version, refused, page)
 
 
 def _start_generation(
-    desk: Desk,
+    ledger: Ledger,
+    case_types: Mapping[str, CaseType],
+    training_plan: TrainingPlan,
     book: Book,
     rows: TrainingRows,
     fitted: Fitted,
@@ -81,21 +100,21 @@ def _start_generation(
     """Tell the ledger; why it refused, or ""."""
     trained, compared = fitted.choice.trained, fitted.challenge
     tuned = plug_in_boundary(
-        trained.later_scores, trained.later_bad, desk.case_types[rows.case_type].targets
+        trained.later_scores, trained.later_bad, case_types[rows.case_type].targets
     )
-    filed = desk.ledger.submit(
+    filed = ledger.submit(
         StartGeneration(
             case_type=rows.case_type,
             model_digest=trained.model.digest,
             actor=RETRAIN,
-            base_version=last_version(desk, rows.case_type),
+            base_version=last_version(ledger, rows.case_type),
             dossier={
                 "model_version": version,
-                **({SHADOW: True} if scored_elsewhere(desk, rows.case_type) else {}),
+                **({SHADOW: True} if scored_elsewhere(case_types, rows.case_type) else {}),
                 "learned_before": rows.learned_before.isoformat(),
                 "trained_before": rows.trained_before.isoformat(),
                 "lineage": dict(told),
-                "asked_on": asked_on(desk, rows),
+                "asked_on": asked_on(case_types, training_plan, rows),
                 CARRIES_OVER: True,
                 **({RESERVE: rows.reserve} if rows.reserve else {}),
                 "learned_rows": rows.digests()["learned"],
@@ -117,12 +136,14 @@ def _start_generation(
     return filed.reason if isinstance(filed, Refusal) else ""
 
 
-def _shadow_scores(desk: Desk, book: Book, rows: TrainingRows, fitted: Fitted) -> None:
+def _shadow_scores(
+    ledger: Ledger, store: EvidenceStore, book: Book, rows: TrainingRows, fitted: Fitted
+) -> None:
     """What may certify it: every case opened since it was cut off, and the reserve before."""
     model = fitted.choice.trained.model
-    begins = reserve_begins(desk, rows.case_type)
+    begins = reserve_begins(ledger, rows.case_type)
     since = rows.trained_before if begins is None else min(begins[0], rows.trained_before)
-    stored = desk.store.read(
+    stored = store.read(
         "decisions",
         columns=["case_id", "opened_at", *model.feature_names],
         filters={"case_type": [rows.case_type]},
@@ -133,4 +154,4 @@ def _shadow_scores(desk: Desk, book: Book, rows: TrainingRows, fitted: Fitted) -
     later = (stored["opened_at"] >= pd.Timestamp(rows.trained_before)).to_numpy(dtype=np.bool_)
     aside = stored["case_id"].isin(rows.set_aside).to_numpy(dtype=np.bool_)
     cases = without_erased(stored[later | aside])
-    score_in_shadow(desk, rows.case_type, model, cases, book.as_of, book.as_of)
+    score_in_shadow(store, rows.case_type, model, cases, book.as_of, book.as_of)

@@ -12,9 +12,9 @@ import numpy as np
 
 from configs.errors import GateRefused
 from flows.adapters.files.code_version import code_version
-from flows.verbs.desk import Desk
 from flows.verbs.evidence.truth import Book, load_book
 from flows.verbs.learn.training_rows import PresentModel, TrainingRows, cut_rows, known_rows
+from flows.verbs.ports import ModelRegistry, NightServices, TrainingServices
 from models.risk import Choice, RiskModel, TrainingPlan, choose
 from models.vocabulary import Feature
 
@@ -24,24 +24,28 @@ _NO_INPUT = ("answers", "candidate", "parent")
 
 
 def lineage(
-    desk: Desk, book: Book, rows: TrainingRows, choice: Choice, answers: Sequence[str]
+    services: TrainingServices,
+    book: Book,
+    rows: TrainingRows,
+    choice: Choice,
+    answers: Sequence[str],
 ) -> dict[str, Any]:
     """Plain values from which `reproduced` fits the same model again, bit for bit."""
     present = rows.present
-    plan = asdict(desk.training_plan())
+    plan = asdict(services.training_plan)
     if math.isinf(plan["largest_weight"]):
         plan["largest_weight"] = None  # JSON has no infinity
     return {
         "as_of": book.as_of.isoformat(),
         # Both tables' digests are of what had been observed; a source's own digest never gets here.
-        "data": {table: desk.store.digest(table, book.as_of) for table in TABLES},
+        "data": {table: services.store.digest(table, book.as_of) for table in TABLES},
         "rows": rows.digests(),
         "code": code_version(),
         "plan": plan,
-        "features": [asdict(one) for one in desk.case_types[rows.case_type].features],
+        "features": [asdict(one) for one in services.case_types[rows.case_type].features],
         "held_back": rows.held_back,
         "reserve": rows.reserve if rows.reserve_begun else None,
-        "compare_share": desk.training.compare_share,
+        "compare_share": services.training.compare_share,
         "present": None
         if present is None
         else {
@@ -56,7 +60,7 @@ def lineage(
     }
 
 
-def reproduced(desk: Desk, case_type: str, told: Mapping[str, Any]) -> RiskModel:
+def reproduced(services: NightServices, case_type: str, told: Mapping[str, Any]) -> RiskModel:
     """Fit the model of this lineage again, from the store as it was; compare its digest.
 
     The rows are read as of then and checked against their digest before anything is fitted.
@@ -64,15 +68,15 @@ def reproduced(desk: Desk, case_type: str, told: Mapping[str, Any]) -> RiskModel
     Raises:
         GateRefused: the store no longer gives the rows, or the parent's bytes are not there.
     """
-    book = load_book(desk, datetime.fromisoformat(told["as_of"]))
-    present = _present(desk, case_type, told["present"])
+    book = load_book(services, datetime.fromisoformat(told["as_of"]))
+    present = _present(services.registry, case_type, told["present"])
     begun = told.get("reserve")
     if begun is not None:
         begun = datetime.fromisoformat(begun["since"]), datetime.fromisoformat(begun["until"])
-    known, _ = known_rows(desk, book, case_type, present, begun)
+    known, _ = known_rows(services, book, case_type, present, begun)
     rows = cut_rows(case_type, known, present, told["held_back"], told["compare_share"])
     if rows.digests() != told["rows"]:
-        data = {table: desk.store.digest(table, book.as_of) for table in TABLES}
+        data = {table: services.store.digest(table, book.as_of) for table in TABLES}
         other = changed_inputs(told, {**told, "data": data, "rows": rows.digests()})
         raise GateRefused(
             f"{case_type}: the evidence as of {told['as_of']} no longer gives the rows that this "
@@ -118,7 +122,9 @@ def chosen(rows: TrainingRows, features: Sequence[Feature], plan: TrainingPlan) 
     )
 
 
-def _present(desk: Desk, case_type: str, told: Mapping[str, Any] | None) -> PresentModel | None:
+def _present(
+    registry: ModelRegistry, case_type: str, told: Mapping[str, Any] | None
+) -> PresentModel | None:
     if told is None:
         return None
     return PresentModel(
@@ -126,5 +132,5 @@ def _present(desk: Desk, case_type: str, told: Mapping[str, Any] | None) -> Pres
         told["digest"],
         datetime.fromisoformat(told["learned_before"]),
         datetime.fromisoformat(told["trained_before"]),
-        desk.registry.load(case_type, told["version"], told["digest"]),
+        registry.load(case_type, told["version"], told["digest"]),
     )

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from configs.errors import GateRefused, ServiceUnreachable
 from flows.adapters.mlflow.model_registry import ModelElsewhere
-from flows.verbs.desk import Desk
+from flows.verbs.ports import Alerts, ModelRegistry
 from models.hub.policies.external import decides_elsewhere
 from models.hub.policies.policy import Policy
 
@@ -29,7 +29,9 @@ class ModelState:
     mended: bool = False
 
 
-def check_policy_files(desk: Desk, policy: Policy, at: datetime) -> None:
+def check_policy_files(
+    registry: ModelRegistry, alerts: Alerts, policy: Policy, at: datetime
+) -> None:
     """Nothing, if the registry holds the policy's model and nothing beside it; asked before anybody
     approves or forces it (FAULTS 5). A copy is then in this home. A policy without a model needs none,
     and another agent's model has none.
@@ -41,11 +43,11 @@ def check_policy_files(desk: Desk, policy: Policy, at: datetime) -> None:
     if policy.model_version is None or policy.model_digest is None or decides_elsewhere(policy):
         return
     try:
-        desk.registry.check_files(policy.case_type, policy.model_version, policy.model_digest)
+        registry.check_files(policy.case_type, policy.model_version, policy.model_digest)
     except GateRefused as refused:
         helps = "" if isinstance(refused, ModelElsewhere) else " Put the file back, or train again."
         why = f"{refused}{helps}"
-        desk.alerts.send(
+        alerts.send(
             "model_files_refused",
             policy.case_type,
             f"{policy.policy_id[:12]} may not decide: {why}",
@@ -56,31 +58,31 @@ def check_policy_files(desk: Desk, policy: Policy, at: datetime) -> None:
         raise GateRefused(why) from None
 
 
-def why_it_does_not_load(desk: Desk, policy: Policy) -> str:
+def why_it_does_not_load(registry: ModelRegistry, policy: Policy) -> str:
     """Why the policy's model cannot be loaded from what is stored now, this home's copy or the
     registry's file; or ""."""
     if policy.model_version is None or policy.model_digest is None or decides_elsewhere(policy):
         return ""
     try:
-        desk.registry.load(policy.case_type, policy.model_version, policy.model_digest, again=True)
+        registry.load(policy.case_type, policy.model_version, policy.model_digest, again=True)
     except (GateRefused, ServiceUnreachable) as refused:
         return str(refused)
     return ""
 
 
-def model_state(desk: Desk, policy: Policy) -> ModelState:
+def model_state(registry: ModelRegistry, policy: Policy) -> ModelState:
     """Whether the policy's model loads, and whether the registry still has its file; a copy that is
     missing or damaged is made from that file."""
     if policy.model_version is None or policy.model_digest is None or decides_elsewhere(policy):
         return ModelState()
     registered = silent = ""
-    damaged = desk.registry.copies.damaged(policy.model_digest)
+    damaged = registry.copies.damaged(policy.model_digest)
     try:
-        desk.registry.check_files(policy.case_type, policy.model_version, policy.model_digest)
+        registry.check_files(policy.case_type, policy.model_version, policy.model_digest)
     except GateRefused as refused:
         registered = str(refused)
     except ServiceUnreachable as problem:
         silent = str(problem)
-    fails = why_it_does_not_load(desk, policy)
-    still = desk.registry.copies.damaged(policy.model_digest)
+    fails = why_it_does_not_load(registry, policy)
+    still = registry.copies.damaged(policy.model_digest)
     return ModelState(fails, registered, silent, mended=damaged and not still)

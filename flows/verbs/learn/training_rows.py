@@ -20,10 +20,17 @@ from flows.verbs.certify.generation import (
     reserve_begins,
     scored_elsewhere,
 )
-from flows.verbs.desk import Desk
 from flows.verbs.evidence.cohort_rows import learning_propensity, membership, reserve
 from flows.verbs.evidence.truth import Book
+from flows.verbs.ports import (
+    EvidenceServices,
+    EvidenceStore,
+    Ledger,
+    ModelRegistry,
+    TrainingServices,
+)
 from models.risk import RiskModel
+from models.vocabulary import CaseType
 
 FEWEST_COMPARED = 200
 FEWEST_OF_EITHER_CLASS = 10
@@ -81,20 +88,22 @@ class TrainingRows:
         return {"learned": rows_digest(self.learning), "compared": rows_digest(self.compared)}
 
 
-def training_rows(desk: Desk, book: Book, case_type: str) -> TrainingRows:
+def training_rows(services: TrainingServices, book: Book, case_type: str) -> TrainingRows:
     """All that is known as of the book, cut at the present model (if there is one that can score)."""
-    present, why_none = present_model(desk, case_type)
+    present, why_none = present_model(
+        services.ledger, services.registry, services.case_types, case_type
+    )
     # A fully reviewed past can both teach a first model and, its later part, certify it.
-    first = newest_of_ours(desk, case_type) is None
+    first = newest_of_ours(services.ledger, case_type) is None
     # Beside another agent's model ours certifies nothing yet, so nothing need be held back for it.
-    first = first and not scored_elsewhere(desk, case_type)
-    held_back = desk.training.hold_back_share if first else 0.0
-    begun = reserve_begins(desk, case_type)
-    known, aside = known_rows(desk, book, case_type, present, begun)
+    first = first and not scored_elsewhere(services.case_types, case_type)
+    held_back = services.training.hold_back_share if first else 0.0
+    begun = reserve_begins(services.ledger, case_type)
+    known, aside = known_rows(services, book, case_type, present, begun)
     if present is not None and (gone := set(present.model.feature_names) - set(known)):
         why_none = f"no decision holds the present model's {', '.join(sorted(gone))} any more"
         present = None
-    rows = cut_rows(case_type, known, present, held_back, desk.training.compare_share)
+    rows = cut_rows(case_type, known, present, held_back, services.training.compare_share)
     since, until = begun or (
         rows.trained_before,
         book.as_of if held_back else rows.trained_before,
@@ -154,16 +163,18 @@ def why_not_compared(bad: npt.NDArray[np.bool_]) -> str:
     )
 
 
-def present_model(desk: Desk, case_type: str) -> tuple[PresentModel | None, str]:
+def present_model(
+    ledger: Ledger, registry: ModelRegistry, case_types: Mapping[str, CaseType], case_type: str
+) -> tuple[PresentModel | None, str]:
     """The champion's model, else the newest one's; or why there is none to go by."""
-    champion = champion_generation(desk, case_type)
+    champion = champion_generation(ledger, case_types, case_type)
     ours = champion if champion is not None and not champion.external else None
-    generation = ours or newest_of_ours(desk, case_type)
+    generation = ours or newest_of_ours(ledger, case_type)
     if generation is None:
-        whose = "; today's is another agent's" if scored_elsewhere(desk, case_type) else ""
+        whose = "; today's is another agent's" if scored_elsewhere(case_types, case_type) else ""
         return None, f"this is the first model{whose}"
     try:
-        return _present(generation, generation.load(desk)), ""
+        return _present(generation, generation.load(registry)), ""
     except GateRefused as unreadable:
         return None, f"the present model cannot be used: {unreadable}"
 
@@ -188,7 +199,7 @@ def _present(generation: Generation, model: RiskModel) -> PresentModel:
 
 
 def known_rows(
-    desk: Desk,
+    services: EvidenceServices,
     book: Book,
     case_type: str,
     present: PresentModel | None,
@@ -204,19 +215,22 @@ def known_rows(
     Args:
         begun: from when on, see `reserve_begins`; None: nothing is set aside.
     """
-    mature = book.mature(desk, case_type)
+    mature = book.mature(services, case_type)
     aside = np.zeros(len(mature), dtype=np.bool_)
     if begun is not None and len(mature):
-        drawn = membership(desk, case_type, mature)
-        aside = reserve(desk, case_type, mature, drawn, begun)
+        drawn = membership(services.ledger, services.draws, case_type, mature)
+        aside = reserve(services.ledger, services.draws, case_type, mature, drawn, begun)
         mature = mature.assign(propensity=learning_propensity(mature, drawn, begun))
     labelled = mature["bad"].notna().to_numpy(dtype=np.bool_)
     known = mature[labelled & ~aside][_EVIDENCE]
-    return with_features(desk, book, case_type, known, present), frozenset(mature["case_id"][aside])
+    return with_features(
+        services.store, services.case_types, book, case_type, known, present
+    ), frozenset(mature["case_id"][aside])
 
 
 def with_features(
-    desk: Desk,
+    store: EvidenceStore,
+    case_types: Mapping[str, CaseType],
     book: Book,
     case_type: str,
     cases: pd.DataFrame,
@@ -224,12 +238,12 @@ def with_features(
     since: datetime | None = None,
 ) -> pd.DataFrame:
     """These cases, opened since, with every stored column that a model or a segment asks for."""
-    kind = desk.case_types[case_type]
+    kind = case_types[case_type]
     asked = {*kind.segments, *(present.model.feature_names if present else ())}
     # A segment, or what an older configuration had, may be in no decision; a feature must be.
-    asked &= desk.store.columns("decisions", book.as_of)
+    asked &= store.columns("decisions", book.as_of)
     columns = list(dict.fromkeys([*kind.feature_names, *sorted(asked)]))
-    stored = desk.store.read(
+    stored = store.read(
         "decisions",
         columns=["case_id", *columns],
         filters={"case_type": [case_type]},

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -19,14 +19,14 @@ import pandas as pd
 from configs.errors import GateRefused, UserError
 from flows.adapters.evidence.case_numbers import CASE_NUMBER
 from flows.verbs.certify.given import with_doubt
-from flows.verbs.desk import Desk
 from flows.verbs.evidence.label_trust import CREDENCE_SHARE
 from flows.verbs.evidence.truth import VERIFIED, Book, load_book, on_hold
 from flows.verbs.intake.known_case_type import known_case_type
+from flows.verbs.ports import CaseDraws, EvidenceServices, EvidenceStore, Ledger
 from models.boundary.live.period_audit import Period, PeriodAudit, PeriodVerdict, audited_period
 from models.boundary.proof.odds import odds
 from models.truth import OUTCOME_RANK
-from models.vocabulary import Action, Boundary
+from models.vocabulary import Action, Boundary, CaseType
 
 CASE = ["case_id", "case_type", "opened_at", "priority", "amount_usd"]
 """What a reviewer is given: an audit is blind."""
@@ -146,7 +146,7 @@ def _exact(share: float) -> str:
 
 
 def audit_period(
-    desk: Desk,
+    services: EvidenceServices,
     case_type: str,
     since: datetime,
     until: datetime,
@@ -167,14 +167,14 @@ def audit_period(
         UserError: no such case type, an empty or reversed period, or one that is not closed yet.
         GateRefused: an audit secret of that time is not at hand, so nobody knows the order.
     """
-    known_case_type(desk, case_type)
+    known_case_type(services.case_types, case_type)
     if not since < until:
         raise UserError(
             f"the period from {since.isoformat()} to {until.isoformat()} has no moment in it; --from "
             "comes before --to, which is its first moment no longer in it."
         )
-    book = load_book(desk, now, since)
-    _refuse_open(desk, book, case_type, until)
+    book = load_book(services, now, since)
+    _refuse_open(services.case_types, services.second_review_takes, book, case_type, until)
     rows = book.known(case_type)
     opened = rows["opened_at"]
     inside = (opened >= pd.Timestamp(since)) & (opened < pd.Timestamp(until))
@@ -185,11 +185,20 @@ def audit_period(
             f"no case of {case_type} opened from {since.isoformat()} to {until.isoformat()} was "
             "auto-passed, so there is nothing to audit."
         )
-    alpha = desk.case_types[case_type].targets.delta
-    truth = _truth(desk, book, case_type, rows)
-    ordered = np.flatnonzero(passed)[_order(desk, case_type, rows["case_id"][passed])]
+    alpha = services.case_types[case_type].targets.delta
+    truth = _truth(
+        services.ledger, services.draws, services.reviewer_share_cap, book, case_type, rows
+    )
+    ordered = np.flatnonzero(passed)[_order(services.draws, case_type, rows["case_id"][passed])]
     caught, left_out, at_most = _caught(
-        desk, case_type, rows, passed, truth, alpha * CREDENCE_SHARE
+        services.ledger,
+        services.draws,
+        services.second_review_share,
+        case_type,
+        rows,
+        passed,
+        truth,
+        alpha * CREDENCE_SHARE,
     )
     period = Period(
         missed=truth["proving"].to_numpy(dtype=np.float64)[ordered],
@@ -212,16 +221,18 @@ def audit_period(
         1.0 - alpha,
         left_out,
         planned,
-        cases_to_review(desk, ids, now),
+        cases_to_review(services.store, ids, now),
     )
 
 
-def cases_to_review(desk: Desk, ids: npt.NDArray[np.object_], now: datetime) -> pd.DataFrame:
+def cases_to_review(
+    store: EvidenceStore, ids: npt.NDArray[np.object_], now: datetime
+) -> pd.DataFrame:
     """These cases for a blind review, by the time they were opened (columns `CASE`)."""
     if not len(ids):
         return pd.DataFrame({name: pd.Series(dtype="str") for name in CASE})
     filters: Mapping[str, Any] = {"case_id": list(ids)}
-    cases = desk.store.read("decisions", columns=CASE, filters=filters, as_of=now)
+    cases = store.read("decisions", columns=CASE, filters=filters, as_of=now)
     cases = cases.drop_duplicates("case_id").sort_values(["opened_at", "case_id"], kind="stable")
     return cases[CASE].reset_index(drop=True)
 
@@ -241,8 +252,14 @@ def settled_truth(book: Book, numbers: npt.NDArray[np.int64]) -> pd.DataFrame:
     return pd.DataFrame({"bad": np.where(silence, np.nan, bad), "confirmed": confirmed})
 
 
-def _refuse_open(desk: Desk, book: Book, case_type: str, until: datetime) -> None:
-    mature = book.mature_until(desk, case_type)
+def _refuse_open(
+    case_types: Mapping[str, CaseType],
+    second_review_takes: timedelta,
+    book: Book,
+    case_type: str,
+    until: datetime,
+) -> None:
+    mature = book.mature_until(case_types, second_review_takes, case_type)
     if until > mature:
         raise UserError(
             f"the period to {until.isoformat()} is not closed: truths of {case_type} are settled for "
@@ -251,14 +268,23 @@ def _refuse_open(desk: Desk, book: Book, case_type: str, until: datetime) -> Non
         )
 
 
-def _truth(desk: Desk, book: Book, case_type: str, rows: pd.DataFrame) -> pd.DataFrame:
+def _truth(
+    ledger: Ledger,
+    draws: CaseDraws,
+    reviewer_share_cap: float,
+    book: Book,
+    case_type: str,
+    rows: pd.DataFrame,
+) -> pd.DataFrame:
     """By row: `proving` (1, 0, NaN: what speaks for a proof, doubtful bad ones in full), `refuting`
     (the same with only what may refute out) and `sure` (bad for certain)."""
     numbers = rows[CASE_NUMBER].to_numpy(dtype=np.int64)
     known = settled_truth(book, numbers)
     bad = known["bad"].to_numpy(dtype=np.float64)
-    held = np.isin(numbers, on_hold(desk, book, case_type))
-    silent = np.isin(numbers, on_hold(desk, book, case_type, refuting=True))
+    held = np.isin(numbers, on_hold(ledger, draws, reviewer_share_cap, book, case_type))
+    silent = np.isin(
+        numbers, on_hold(ledger, draws, reviewer_share_cap, book, case_type, refuting=True)
+    )
     return pd.DataFrame(
         {
             "proving": np.where(held, np.nan, bad),
@@ -268,9 +294,9 @@ def _truth(desk: Desk, book: Book, case_type: str, rows: pd.DataFrame) -> pd.Dat
     )
 
 
-def _order(desk: Desk, case_type: str, case_ids: pd.Series) -> npt.NDArray[np.int64]:
+def _order(draws: CaseDraws, case_type: str, case_ids: pd.Series) -> npt.NDArray[np.int64]:
     """Places of the auto-passed cases in the audit's order, which nothing but the key decides."""
-    uniform = desk.case_draw(f"period|{case_type}", case_ids)
+    uniform = draws.case_draw(f"period|{case_type}", case_ids)
     if np.isnan(uniform).any():
         raise GateRefused(
             f"{int(np.isnan(uniform).sum()):,} of the period's cases were decided under an audit secret "
@@ -281,7 +307,9 @@ def _order(desk: Desk, case_type: str, case_ids: pd.Series) -> npt.NDArray[np.in
 
 
 def _caught(
-    desk: Desk,
+    ledger: Ledger,
+    draws: CaseDraws,
+    second_review_share: float,
     case_type: str,
     rows: pd.DataFrame,
     passed: npt.NDArray[np.bool_],
@@ -299,7 +327,9 @@ def _caught(
     bad = truth["proving"].to_numpy(dtype=np.float64)[others]
     # Nothing that was not passed contradicts a pass cut.
     labels = rows.assign(bad=bad, score=rows["score"].fillna(1.0))
-    doubt = with_doubt(desk, case_type, labels, Boundary.everything_reviewed(), delta)
+    doubt = with_doubt(
+        ledger, draws, second_review_share, case_type, labels, Boundary.everything_reviewed(), delta
+    )
     counts = (doubt["credence_uniform"] < doubt["credence"]).to_numpy(dtype=np.bool_)
     known = int((bad == 1.0).sum())
     counted = min(int(((bad == 1.0) & counts).sum()), at_most)

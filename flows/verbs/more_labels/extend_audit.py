@@ -14,15 +14,15 @@ import numpy as np
 import pandas as pd
 
 from configs.errors import UserError
+from flows.verbs.certify.earliest_evidence import earliest_evidence
 from flows.verbs.certify.generation import current_generation, last_version, scored_elsewhere
-from flows.verbs.desk import Desk
 from flows.verbs.evidence.cohort_rates import cohort_rates, decided_here
 from flows.verbs.evidence.store_draws import STORE_RATE, with_store_draws
 from flows.verbs.evidence.truth import load_book
 from flows.verbs.govern.submit import submitted
 from flows.verbs.intake.known_case_type import known_case_type
 from flows.verbs.more_labels.sprint import Priced, priced
-from flows.verbs.night import earliest_evidence
+from flows.verbs.ports import EvidenceServices, Ledger
 from models.boundary import from_store
 from models.boundary.decision.audit import audit_purpose
 from models.boundary.price import price_words
@@ -36,7 +36,7 @@ from models.hub import (
 from models.hub.record.said import same_person
 from models.hub.rules.extensions import NO_WINDOW, window_begins
 from models.label_cost.sprint_cost import brought, promise
-from models.vocabulary import Action
+from models.vocabulary import Action, CaseType
 
 Window: TypeAlias = Literal["go_live", "last_extension", "this_model"]
 
@@ -85,7 +85,7 @@ class DrawAsked:
 
 
 def draw_asked(
-    desk: Desk, case_type: str, window: Window, now: datetime, *, rate: float = 1.0
+    services: EvidenceServices, case_type: str, window: Window, now: datetime, *, rate: float = 1.0
 ) -> DrawAsked:
     """What a draw from the store would cost and bring; asking files nothing and draws nothing.
 
@@ -97,20 +97,20 @@ def draw_asked(
             it is left to draw.
         GateRefused: there is no model, or an audit secret is not at hand.
     """
-    known_case_type(desk, case_type)
-    if scored_elsewhere(desk, case_type):
+    known_case_type(services.case_types, case_type)
+    if scored_elsewhere(services.case_types, case_type):
         raise UserError(
             f"audits of {case_type} were to be drawn from the store, and another agent decides it "
             "(scorer: external): its audits are its own draws."
         )
-    since = window_begins(desk.ledger.history(), case_type, window)
+    since = window_begins(services.ledger.history(), case_type, window)
     if since is None:
         raise UserError(
             f"audits of {case_type} were to be drawn from the store, and {NO_WINDOW[window]}."
         )
-    rows = _joining(desk, case_type, since, now, rate)
+    rows = _joining(services, case_type, since, now, rate)
     if rows.empty:
-        more = rate < 1.0 and not _joining(desk, case_type, since, now, 1.0).empty
+        more = rate < 1.0 and not _joining(services, case_type, since, now, 1.0).empty
         why = (
             f"every case since {since:%Y-%m-%d %H:%M} is drawn up to that rate already; give a higher --rate"
             if more
@@ -121,11 +121,19 @@ def draw_asked(
             f"audits of {case_type} were to be drawn from the store up to "
             f"{price_words.percent(rate)}, and {why}."
         )
-    found = priced(desk, load_book(desk, now, earliest_evidence(desk, now)), case_type)
+    found = priced(
+        services,
+        load_book(
+            services,
+            now,
+            earliest_evidence(services.ledger, services.case_types, services.hold_plan, now),
+        ),
+        case_type,
+    )
     automatic = (rows["action"].astype("str") != Action.ESCALATE.value).to_numpy(dtype=np.bool_)
     labels = int((automatic & ~rows["audited"].to_numpy(dtype=np.bool_)).sum())
-    counted = int(_may_certify(desk, case_type, rows).sum())
-    hours = labels * desk.case_types[case_type].staffing.handling_minutes / 60.0
+    counted = int(_may_certify(services.ledger, services.case_types, case_type, rows).sum())
+    hours = labels * services.case_types[case_type].staffing.handling_minutes / 60.0
     brings = {zone: brought(price, counted) for zone, price in found.prices.items()}
     return DrawAsked(
         case_type=case_type,
@@ -142,7 +150,7 @@ def draw_asked(
     )
 
 
-def ask_or_agree(desk: Desk, asked: DrawAsked, actor: str, now: datetime) -> Entry:
+def ask_or_agree(ledger: Ledger, asked: DrawAsked, actor: str, now: datetime) -> Entry:
     """The first person's request is kept; another person's same wish draws the cases of that request.
 
     Returns:
@@ -151,7 +159,7 @@ def ask_or_agree(desk: Desk, asked: DrawAsked, actor: str, now: datetime) -> Ent
     Raises:
         GateRefused: the ledger refuses (the same person asks again, a trial runs).
     """
-    base, request = last_version(desk, asked.case_type), request_of_another(desk, asked, actor)
+    base, request = last_version(ledger, asked.case_type), request_of_another(ledger, asked, actor)
     if request is not None:
         agree = ExtendAudit(
             case_type=asked.case_type,
@@ -160,7 +168,7 @@ def ask_or_agree(desk: Desk, asked: DrawAsked, actor: str, now: datetime) -> Ent
             base_version=base,
             dossier={"reasons": list(asked.sentences)},
         )
-        return submitted(desk, agree, now)
+        return submitted(ledger, agree, now)
     wish = RequestExtension(
         case_type=asked.case_type,
         since=asked.window,
@@ -169,13 +177,13 @@ def ask_or_agree(desk: Desk, asked: DrawAsked, actor: str, now: datetime) -> Ent
         base_version=base,
         dossier={"reasons": list(asked.sentences), "cost": asked.plain()},
     )
-    return submitted(desk, wish, now)
+    return submitted(ledger, wish, now)
 
 
-def request_of_another(desk: Desk, asked: DrawAsked, actor: str) -> Entry | None:
+def request_of_another(ledger: Ledger, asked: DrawAsked, actor: str) -> Entry | None:
     """The waiting request of somebody else for the same draw, to which the actor would agree; its own
     window is drawn, as it was read. None: there is none."""
-    request = extension_request_of(desk.ledger.history(), asked.case_type)
+    request = extension_request_of(ledger.history(), asked.case_type)
     if request is None or same_person(request.actor, actor):
         return None
     same = (request.dossier["window"], request.dossier["rate"]) == (asked.window, asked.rate)
@@ -183,12 +191,12 @@ def request_of_another(desk: Desk, asked: DrawAsked, actor: str) -> Entry | None
 
 
 def _joining(
-    desk: Desk, case_type: str, since: datetime, now: datetime, rate: float
+    services: EvidenceServices, case_type: str, since: datetime, now: datetime, rate: float
 ) -> pd.DataFrame:
     """The stored cases that a draw up to this rate would add to the cohort."""
-    if not desk.store.counts("decisions")[1]:
+    if not services.store.counts("decisions")[1]:
         return pd.DataFrame()
-    rows = desk.store.read(
+    rows = services.store.read(
         "decisions",
         columns=_READ,
         filters={"case_type": [case_type]},
@@ -197,20 +205,24 @@ def _joining(
         until=now,
         stamp="decided_at",
     ).drop_duplicates("case_id")
-    rows = rows[decided_here(desk, rows)].reset_index(drop=True)
+    rows = rows[decided_here(services.ledger, rows)].reset_index(drop=True)
     if rows.empty:
         return rows
-    rows = with_store_draws(desk, rows, now)
+    rows = with_store_draws(services.ledger, services.draws, services.case_types, rows, now)
     every = np.ones(len(rows), dtype=np.bool_)
-    drawn_up_to = np.maximum(cohort_rates(desk, rows, every, None)[0], rows[STORE_RATE].to_numpy())
-    uniform = desk.case_draw(audit_purpose(case_type), rows["case_id"])
+    drawn_up_to = np.maximum(
+        cohort_rates(services.ledger, rows, every, None)[0], rows[STORE_RATE].to_numpy()
+    )
+    uniform = services.draws.case_draw(audit_purpose(case_type), rows["case_id"])
     past = pd.DataFrame({"uniform": uniform, "cohort_rate": drawn_up_to})
     return rows[from_store(past, rate)]
 
 
-def _may_certify(desk: Desk, case_type: str, rows: pd.DataFrame) -> pd.Series:
+def _may_certify(
+    ledger: Ledger, case_types: Mapping[str, CaseType], case_type: str, rows: pd.DataFrame
+) -> pd.Series:
     """Which cases may speak for the model under test (the reserve never takes a later draw)."""
-    generation = current_generation(desk, case_type)
+    generation = current_generation(ledger, case_types, case_type)
     if generation is None:
         return pd.Series(False, index=rows.index)
     begins = max(generation.cohort_since, generation.cohort_from)

@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from configs.errors import GateRefused
+from flows.verbs.certify.earliest_evidence import earliest_evidence
 from flows.verbs.certify.generation import current_generation
-from flows.verbs.desk import Desk
 from flows.verbs.evidence.truth import load_book
 from flows.verbs.more_labels.sprint import priced
-from flows.verbs.night import earliest_evidence
+from flows.verbs.ports import EvidenceServices
 from models.label_cost.label_budget import Offer, ranked, recommendation
 
 
@@ -38,21 +38,25 @@ class LabelBudget:
         }
 
 
-def label_budget(desk: Desk, now: datetime) -> LabelBudget:
+def label_budget(services: EvidenceServices, now: datetime) -> LabelBudget:
     """Price every side; nothing is spent or filed.
 
     A case type without a model, a label or its audit secret is named with the reason and holds up no
     other.
     """
-    book = load_book(desk, now, earliest_evidence(desk, now))
+    book = load_book(
+        services,
+        now,
+        earliest_evidence(services.ledger, services.case_types, services.hold_plan, now),
+    )
     offers: list[Offer] = []
     without: list[tuple[str, str]] = []
-    for name, kind in desk.case_types.items():
-        if current_generation(desk, name) is None:
+    for name, kind in services.case_types.items():
+        if current_generation(services.ledger, services.case_types, name) is None:
             without.append((name, "It has no model yet."))
             continue
         try:
-            found = priced(desk, book, name)
+            found = priced(services, book, name)
         except GateRefused as refused:
             without.append((name, str(refused)))
             continue

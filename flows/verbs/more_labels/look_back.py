@@ -17,15 +17,15 @@ import numpy.typing as npt
 import pandas as pd
 
 from flows.adapters.evidence.case_numbers import CASE_NUMBER
-from flows.verbs.desk import Desk
 from flows.verbs.evidence.truth import Book, load_book
 from flows.verbs.intake.known_case_type import known_case_type
 from flows.verbs.more_labels.audit_period import CASE, settled_truth
+from flows.verbs.ports import EvidenceServices, EvidenceStore, Ledger
 from flows.verbs.whatif.queue_replay import desk_figures
 from models.boundary.live.look_back import Ranked, ranked, understatement
 from models.hub import Policy
 from models.hub.record.falls import Fall, falls_of
-from models.vocabulary import Action
+from models.vocabulary import Action, CaseType
 
 OPENED_BEFORE = timedelta(days=30)
 """A case may have been opened so long before the policy that decided it was live."""
@@ -114,7 +114,7 @@ class LookBack:
         )
 
 
-def look_backs(desk: Desk, case_type: str, now: datetime) -> list[LookBack]:
+def look_backs(services: EvidenceServices, case_type: str, now: datetime) -> list[LookBack]:
     """The look-back of every fall of a case type that left a pass band, newest first; asking changes
     nothing.
 
@@ -122,15 +122,17 @@ def look_backs(desk: Desk, case_type: str, now: datetime) -> list[LookBack]:
         UserError: no such case type is configured.
         GateRefused: the ledger, or a policy in it, is not as it was written.
     """
-    falls = falls_of(desk.ledger.history(), known_case_type(desk, case_type))
-    bands = [band for fall in falls if (band := _band(desk, fall)) is not None]
+    falls = falls_of(services.ledger.history(), known_case_type(services.case_types, case_type))
+    bands = [band for fall in falls if (band := _band(services.ledger, fall)) is not None]
     if not bands:
         return []
-    book = load_book(desk, now, min(band.since for band in bands) - OPENED_BEFORE)
+    book = load_book(services, now, min(band.since for band in bands) - OPENED_BEFORE)
     found: list[LookBack] = []
     named: set[str] = set()
     for band in reversed(bands):
-        one = _looked(desk, book, case_type, band, named)
+        one = _looked(
+            services.ledger, services.store, services.case_types, book, case_type, band, named
+        )
         named |= set(one.waiting["case_id"].astype("str"))
         found.append(one)
     return found
@@ -147,7 +149,11 @@ def waiting_cases(found: Sequence[LookBack]) -> pd.DataFrame:
 
 
 def within_sla(
-    desk: Desk, case_type: str, found: Sequence[LookBack], now: datetime
+    store: EvidenceStore,
+    case_types: Mapping[str, CaseType],
+    case_type: str,
+    found: Sequence[LookBack],
+    now: datetime,
 ) -> dict[str, Any]:
     """Over how many days the waiting reviews fit beside the traffic, in a replay of the last four weeks
     in which the fallen bands go to people.
@@ -160,20 +166,22 @@ def within_sla(
     nothing = {"today": None, "spread_days": None, "then": None}
     if not waiting:
         return nothing
-    work = _work(desk, case_type, found, now)
-    today = None if work.empty else _share_within(desk, case_type, work)
+    work = _work(store, case_type, found, now)
+    today = None if work.empty else _share_within(case_types, case_type, work)
     if today is None:
         return nothing
     for days in SPREADS if today >= KEPT_FROM else ():
-        then = _share_within(desk, case_type, _with(work, case_type, waiting, days))
+        then = _share_within(case_types, case_type, _with(work, case_type, waiting, days))
         if then is not None and then >= today - LOST_AT_MOST:
             return {"today": today, "spread_days": days, "then": then}
     return {**nothing, "today": today}
 
 
-def _work(desk: Desk, case_type: str, found: Sequence[LookBack], now: datetime) -> pd.DataFrame:
+def _work(
+    store: EvidenceStore, case_type: str, found: Sequence[LookBack], now: datetime
+) -> pd.DataFrame:
     """What people would have reviewed in the last four weeks, had the fallen bands gone to them."""
-    rows = desk.store.read(
+    rows = store.read(
         "decisions",
         columns=["case_id", "case_type", "opened_at", "priority", "action", "audited", "score"],
         filters={"case_type": [case_type]},
@@ -199,9 +207,9 @@ class _Band:
     policies: frozenset[str]
 
 
-def _band(desk: Desk, fall: Fall) -> _Band | None:
+def _band(ledger: Ledger, fall: Fall) -> _Band | None:
     """What the fallen policy passed and its successor does not; None: its pass side did not fall."""
-    fallen, left = desk.ledger.policy(fall.fallen), desk.ledger.policy(fall.left)
+    fallen, left = ledger.policy(fall.fallen), ledger.policy(fall.left)
     up_to, above = fallen.boundary.pass_at_or_below, left.boundary.pass_at_or_below
     if left.model_digest != fallen.model_digest:
         above = (
@@ -211,7 +219,7 @@ def _band(desk: Desk, fall: Fall) -> _Band | None:
         return None
     since, policies = fall.lives[0][1], {fall.fallen}
     for policy_id, at in fall.lives[1:]:
-        before = desk.ledger.policy(policy_id)
+        before = ledger.policy(policy_id)
         cut = before.boundary.pass_at_or_below
         same = before.model_digest == fallen.model_digest and cut is not None
         if not same or (above is not None and cut is not None and cut <= above):
@@ -221,8 +229,16 @@ def _band(desk: Desk, fall: Fall) -> _Band | None:
     return _Band(fall, fallen, above, up_to, since, frozenset(policies))
 
 
-def _looked(desk: Desk, book: Book, case_type: str, band: _Band, named: set[str]) -> LookBack:
-    kind, rows = desk.case_types[case_type], _passed(desk, book, case_type, band)
+def _looked(
+    ledger: Ledger,
+    store: EvidenceStore,
+    case_types: Mapping[str, CaseType],
+    book: Book,
+    case_type: str,
+    band: _Band,
+    named: set[str],
+) -> LookBack:
+    kind, rows = case_types[case_type], _passed(ledger, book, case_type, band)
     numbers = rows[CASE_NUMBER].to_numpy(dtype=np.int64)
     bad = settled_truth(book, numbers)["bad"].to_numpy(dtype=np.float64)
     drawn, known = rows["drawn"].to_numpy(dtype=np.bool_), ~np.isnan(bad)
@@ -234,7 +250,7 @@ def _looked(desk: Desk, book: Book, case_type: str, band: _Band, named: set[str]
         bad[by_design],
         1.0 / rows["propensity"].to_numpy(dtype=np.float64)[by_design],
     )
-    amounts = _amounts(desk, rows["case_id"], book.as_of)
+    amounts = _amounts(store, rows["case_id"], book.as_of)
     usd = amounts["amount_usd"].to_numpy(dtype=np.float64)
     found = ~drawn & judged & known
     # A drawn case waits for its audit anyway (`ratchet open-draws`).
@@ -268,12 +284,12 @@ def _looked(desk: Desk, book: Book, case_type: str, band: _Band, named: set[str]
     )
 
 
-def _passed(desk: Desk, book: Book, case_type: str, band: _Band) -> pd.DataFrame:
+def _passed(ledger: Ledger, book: Book, case_type: str, band: _Band) -> pd.DataFrame:
     """The cases auto-passed in the band by the fallen policy and by those before it that passed it, too;
     an agent elsewhere is known by its model's version."""
     rows = book.known(case_type)
     policy = rows["policy_id"].astype("str")
-    ours = policy.isin(list(desk.ledger.policy_ids()))
+    ours = policy.isin(list(ledger.policy_ids()))
     elsewhere = (
         ~ours
         & (rows["model_version"].astype("str") == str(band.fallen.model_version))
@@ -294,13 +310,13 @@ def _judged(book: Book) -> npt.NDArray[np.int64]:
     return book.reviews.loc[said, CASE_NUMBER].to_numpy(dtype=np.int64)
 
 
-def _amounts(desk: Desk, case_ids: pd.Series, now: datetime) -> pd.DataFrame:
+def _amounts(store: EvidenceStore, case_ids: pd.Series, now: datetime) -> pd.DataFrame:
     """The cases' columns for a reviewer, in the order given."""
     ids = case_ids.astype("str").tolist()
     if not ids:
         return pd.DataFrame({name: pd.Series(dtype="float64") for name in CASE})
     filters: Mapping[str, Any] = {"case_id": ids}
-    rows = desk.store.read("decisions", columns=CASE, filters=filters, as_of=now)
+    rows = store.read("decisions", columns=CASE, filters=filters, as_of=now)
     rows = rows.drop_duplicates("case_id")
     rows.index = pd.Index(rows["case_id"].astype("str"))
     return rows.loc[ids, CASE].reset_index(drop=True)
@@ -324,8 +340,10 @@ def _with(work: pd.DataFrame, case_type: str, waiting: int, days: int) -> pd.Dat
     return pd.concat([work, added], ignore_index=True)
 
 
-def _share_within(desk: Desk, case_type: str, work: pd.DataFrame) -> float | None:
-    kinds = {case_type: desk.case_types[case_type]}
+def _share_within(
+    case_types: Mapping[str, CaseType], case_type: str, work: pd.DataFrame
+) -> float | None:
+    kinds = {case_type: case_types[case_type]}
     every = pd.Series(True, index=work.index)
     found: float | None = desk_figures(work, every, kinds)[case_type]["within_sla"]
     return found

@@ -11,15 +11,15 @@ import numpy as np
 import pandas as pd
 
 from configs.errors import GateRefused, UserError
+from flows.verbs.certify.earliest_evidence import earliest_evidence
 from flows.verbs.certify.generation import current_generation, last_version
 from flows.verbs.certify.given import TRAFFIC_DAYS, Given, given_for, lasting_rate
 from flows.verbs.certify.look import sequence_of
-from flows.verbs.desk import Desk
 from flows.verbs.evidence.truth import Book, load_book
 from flows.verbs.govern.beside_the_proof import beside_the_proof
 from flows.verbs.govern.submit import submitted
 from flows.verbs.intake.known_case_type import known_case_type
-from flows.verbs.night import earliest_evidence
+from flows.verbs.ports import EvidenceServices
 from models.boundary.price import price_words
 from models.boundary.price.notch_price import NotchPrice
 from models.hub import Entry, Policy, ProposeSprint
@@ -64,18 +64,18 @@ class SprintAsked:
         }
 
 
-def priced(desk: Desk, book: Book, case_type: str) -> Priced:
+def priced(services: EvidenceServices, book: Book, case_type: str) -> Priced:
     """The price of a case type's next notches, as tonight's certificate would name it; nothing is spent.
 
     Raises:
         GateRefused: there is no model, or the audit secret or the model is not at hand.
     """
-    generation = current_generation(desk, case_type)
+    generation = current_generation(services.ledger, services.case_types, case_type)
     if generation is None:
         raise GateRefused(
             f"{case_type} has no model yet, so no notch has a price; `ratchet retrain` fits one."
         )
-    given, live = given_for(desk, book, generation), desk.ledger.live_policy(case_type)
+    given, live = given_for(services, book, generation), services.ledger.live_policy(case_type)
     rate = lasting_rate(live)
     prices: Mapping[str, NotchPrice] = {}
     if len(given.frame) and given.frame["bad"].notna().any():
@@ -86,7 +86,7 @@ def priced(desk: Desk, book: Book, case_type: str) -> Priced:
             rate=rate,
         )
     decided = 0.0 if live is None else _decided_lately(book, case_type, live)
-    minutes = desk.case_types[case_type].staffing.handling_minutes
+    minutes = services.case_types[case_type].staffing.handling_minutes
     traffic = (
         Traffic(given.cases_per_day, decided, minutes)
         if decided > 0.0 and given.cases_per_day > 0.0
@@ -96,7 +96,7 @@ def priced(desk: Desk, book: Book, case_type: str) -> Priced:
 
 
 def sprint_asked(
-    desk: Desk,
+    services: EvidenceServices,
     case_type: str,
     now: datetime,
     *,
@@ -118,7 +118,7 @@ def sprint_asked(
             today's, or the end is no later than now.
         GateRefused: see `priced`.
     """
-    found = _priced_now(desk, case_type, now)
+    found = _priced_now(services, case_type, now)
     if found.live is None or found.traffic is None:
         raise UserError(
             f"a sprint was asked for {case_type}, and none of its cases is decided automatically: every "
@@ -144,7 +144,7 @@ def sprint_asked(
     return SprintAsked(found, policy, end, cost)
 
 
-def file_sprint(desk: Desk, asked: SprintAsked, actor: str, now: datetime) -> Entry:
+def file_sprint(services: EvidenceServices, asked: SprintAsked, actor: str, now: datetime) -> Entry:
     """The proposal of a sprint, for a second person to approve and promote as any other.
 
     Raises:
@@ -158,9 +158,9 @@ def file_sprint(desk: Desk, asked: SprintAsked, actor: str, now: datetime) -> En
         live=found.live,
         sprint=asked.policy,
         actor=actor,
-        base_version=last_version(desk, found.case_type),
+        base_version=last_version(services.ledger, found.case_type),
         evidence_digest=found.given.digest,
-        approvers=desk.approvers_needed(found.case_type),
+        approvers=services.approvers_needed(found.case_type),
         dossier={
             "reasons": [
                 "A sprint: the boundary stays as it is, and more of its decisions are audited for a time.",
@@ -172,10 +172,10 @@ def file_sprint(desk: Desk, asked: SprintAsked, actor: str, now: datetime) -> En
                 "pass_at_or_below": boundary.pass_at_or_below,
                 "block_at_or_above": boundary.block_at_or_above,
             },
-            **beside_the_proof(desk, asked.policy, actor, as_of=now),
+            **beside_the_proof(services, asked.policy, actor, as_of=now),
         },
     )
-    return submitted(desk, command, now)
+    return submitted(services.ledger, command, now)
 
 
 def _refuse_no_time(case_type: str, days: float, rate: float) -> None:
@@ -193,9 +193,17 @@ def _refuse_no_time(case_type: str, days: float, rate: float) -> None:
         raise UserError(f"a sprint of {case_type} was asked for, and {why}.")
 
 
-def _priced_now(desk: Desk, case_type: str, now: datetime) -> Priced:
-    known_case_type(desk, case_type)
-    return priced(desk, load_book(desk, now, earliest_evidence(desk, now)), case_type)
+def _priced_now(services: EvidenceServices, case_type: str, now: datetime) -> Priced:
+    known_case_type(services.case_types, case_type)
+    return priced(
+        services,
+        load_book(
+            services,
+            now,
+            earliest_evidence(services.ledger, services.case_types, services.hold_plan, now),
+        ),
+        case_type,
+    )
 
 
 def _decided_lately(book: Book, case_type: str, live: Policy) -> float:

@@ -23,13 +23,14 @@ from configs.sources import SourceSettings, load_source
 from data_contracts import CONTRACTS, Admission, AdmissionContext, admit
 from data_contracts.admission import BROKEN_RULES
 from flows.adapters.tables.sources import asks_since, read_delivery
-from flows.verbs.desk import Desk
 from flows.verbs.intake.admit import DECISION_COLUMNS, KEYS, UNKNOWN_CASE, context_of
 from flows.verbs.intake.delivered_decisions import contract_for
 from flows.verbs.intake.deliveries import not_stored, waits_for
 from flows.verbs.live import source_of
 from flows.verbs.onboarding.past_truths import PastTruths, past_truths
 from flows.verbs.onboarding.since_advice import since_advice
+from flows.verbs.ports import AdmissionServices
+from flows.verbs.services import Services
 from flows.verbs.walk.open_walk import _with_text_as_categories
 from models.truth import matured_before
 from models.vocabulary import CaseType
@@ -114,7 +115,7 @@ class _Check:
 
     settings: Settings
     case_types: Mapping[str, CaseType]
-    desk: Desk | None
+    services: AdmissionServices | None
     now: datetime
     delivered: pd.DataFrame | None = None
     newest: pd.Timestamp | None = None
@@ -146,8 +147,8 @@ def check_sources(
     named = _named(settings, files)
     home = settings.home / "live"
     # A desk is opened only where there is one: opening makes a home.
-    desk = Desk.at(home, settings, case_types) if (home / "evidence").is_dir() else None
-    check = _Check(settings, case_types, desk, now or datetime.now(UTC))
+    services = Services.at(home, settings, case_types) if (home / "evidence").is_dir() else None
+    check = _Check(settings, case_types, services, now or datetime.now(UTC))
     for place, (table, file) in enumerate(named):
         if progress is not None:
             progress(place, len(named))
@@ -232,7 +233,7 @@ def _reads_whole(source: SourceSettings) -> str:
 
 
 def _judged(check: _Check, source: SourceSettings, rows: pd.DataFrame) -> Admission:
-    table, desk = source.kind, check.desk
+    table, services = source.kind, check.services
     if table == "history":
         listed = source.resolved_case_types(check.case_types)
         try:
@@ -245,8 +246,18 @@ def _judged(check: _Check, source: SourceSettings, rows: pd.DataFrame) -> Admiss
     cap = check.settings.night.reviewer_share_cap
     context = AdmissionContext(now=check.now, case_types=check.case_types, reviewer_share_cap=cap)
     contract = CONTRACTS[table]
-    if desk is not None and table in KEYS:
-        contract, context = contract_for(desk, table), context_of(desk, table, rows, check.now)
+    if services is not None and table in KEYS:
+        contract, context = (
+            contract_for(services, table),
+            context_of(
+                services.store,
+                services.case_types,
+                services.reviewer_share_cap,
+                table,
+                rows,
+                check.now,
+            ),
+        )
     if table in ("reviews", "outcomes"):
         context = with_(context, decisions=_known_decisions(check, context.decisions))
     judged = admit(rows, contract, context)
@@ -280,7 +291,7 @@ def _told(check: _Check, found: Checked, judged: Admission) -> Checked:
         truths={name: asdict(one) for name, one in truths.items()},
         notes=(*found.notes, *(one.sentence(name) for name, one in truths.items())),
         admitted=judged.admitted,
-        stored_already=_stored_already(check.desk, table, judged.rows),
+        stored_already=_stored_already(check.services, table, judged.rows),
         rejected=len(rejected),
         waiting=int(waiting.sum()),
         rules=tuple(_broken(judged, rejected)),
@@ -299,13 +310,13 @@ def _truths(check: _Check, rows: pd.DataFrame) -> dict[str, PastTruths]:
     }
 
 
-def _stored_already(desk: Desk | None, table: str, rows: pd.DataFrame) -> int:
-    if desk is None or rows.empty:
+def _stored_already(services: AdmissionServices | None, table: str, rows: pd.DataFrame) -> int:
+    if services is None or rows.empty:
         return 0
     if table in KEYS:
-        return int((~not_stored(desk, table, rows)).sum())
+        return int((~not_stored(services.store, table, rows)).sum())
     if table == "cases":
-        return int(desk.store.holds("decisions", rows[["case_id"]], decided_here=True).sum())
+        return int(services.store.holds("decisions", rows[["case_id"]], decided_here=True).sum())
     return 0
 
 

@@ -21,7 +21,6 @@ from data_contracts import CONTRACTS, Admission, AdmissionContext, admit, reject
 from flows.adapters.tables.sources import read_delivery
 from flows.verbs.certify.generation import newest_of_ours, scored_elsewhere
 from flows.verbs.decide.decide import NO_MODEL
-from flows.verbs.desk import Desk
 from flows.verbs.evidence.truth import load_book
 from flows.verbs.intake.admit import KEYS, AdmittedBatch
 from flows.verbs.intake.deliveries import Delivery, admit_deliveries, read_as_of
@@ -29,6 +28,7 @@ from flows.verbs.learn.challenger import Challenger
 from flows.verbs.learn.train import retrain
 from flows.verbs.night import run_night
 from flows.verbs.onboarding.past_truths import PastTruths, past_truths
+from flows.verbs.ports import AdmissionServices, EvidenceStore, Ledger, TrainingServices
 from flows.verbs.record.night_results import NightResults, not_done
 from flows.verbs.walk.told import told_of_history
 from models.truth import matured_before
@@ -115,7 +115,7 @@ class Imported:
 
 
 def import_history(
-    desk: Desk,
+    services: TrainingServices,
     source_file: Path,
     now: datetime,
     *,
@@ -139,12 +139,12 @@ def import_history(
             cannot be used; nothing was stored.
         GateRefused, ServiceUnreachable: as a night and a retrain.
     """
-    source, kinds = _opened(desk, source_file)
+    source, kinds = _opened(services.case_types, source_file)
     step(f"reading {source.name}")
     reading = read_delivery(source)
     table = reading.rows
     for name in kinds:
-        if scored_elsewhere(desk, name):
+        if scored_elsewhere(services.case_types, name):
             _refuse_unscored(source, name, table)
     admission = admit(
         table, CONTRACTS["history"], AdmissionContext(now=now, case_types=dict(kinds))
@@ -153,8 +153,10 @@ def import_history(
         why = " ".join(admission.failed) or reject_report(admission)
         raise UserError(f"{source.name}: {why} Nothing was stored.")
     rows = _with_scores(admission, table)
-    parts = [_past(desk, source, rows, name, now) for name in kinds]
-    models_missing = [one for one in kinds if _needs_model(desk, one)]
+    parts = [_past(services.store, services.case_types, source, rows, name, now) for name in kinds]
+    models_missing = [
+        one for one in kinds if _needs_model(services.ledger, services.case_types, one)
+    ]
     notes = (*map(str, reading.notes),)
     told = Imported(
         source.name, len(table), admission.rejected,
@@ -166,14 +168,14 @@ def import_history(
         return told
     counts = {name: sum(len(one.rows) for one in deliveries if one.table == name) for name in KEYS}
     step(f"storing {counts['decisions']:,} decisions and {counts['outcomes']:,} outcomes")
-    batches, moment = _stored(desk, deliveries, now, at_commit=at_commit)
+    batches, moment = _stored(services, deliveries, now, at_commit=at_commit)
     step("fitting the first model" if models_missing else "no model is to be fitted")
     share = HOLD_BACK if hold_back is None else hold_back
-    past, models = _first_models(desk, told.past, models_missing, moment, share)
+    past, models = _first_models(services, told.past, models_missing, moment, share)
     start = min((one.held_back_from for one in past if one.held_back_from), default=moment)
     told = replace(told, told=(*notes, *told_of_history(admission, kinds, kinds, start)))
     step("running a night: certificates and proposals")
-    night = run_night(desk, [], moment, at_commit=at_commit)
+    night = run_night(services, [], moment, at_commit=at_commit)
     counted = {
         "rows_admitted": sum(one.admitted for one in batches),
         "rows_new": sum(one.admitted - one.already_stored for one in batches),
@@ -184,21 +186,23 @@ def import_history(
     return replace(told, past=past, models=models, night=night)
 
 
-def _opened(desk: Desk, file: Path) -> tuple[SourceSettings, dict[str, CaseType]]:
+def _opened(
+    case_types: Mapping[str, CaseType], file: Path
+) -> tuple[SourceSettings, dict[str, CaseType]]:
     source = load_source(file)
     if source.kind != "history":
         raise UserError(
             f"{file}: past cases come from a source of kind `history`; this one holds {source.kind}."
         )
     named = [source.case_type] if source.case_type is not None else list(source.case_types)
-    unknown = [str(name) for name in named if name not in desk.case_types]
+    unknown = [str(name) for name in named if name not in case_types]
     if unknown:
         raise UserError(
             f"{source.name}: {', '.join(unknown)} is no configured case type, and the nights after "
-            f"an import would not know it; the case types are {', '.join(desk.case_types)}. Write a "
+            f"an import would not know it; the case types are {', '.join(case_types)}. Write a "
             "file for it in case_types/ of RATCHET_CONFIG, and name it under `case_types:`."
         )
-    kinds = {str(name): desk.case_types[str(name)] for name in named}
+    kinds = {str(name): case_types[str(name)] for name in named}
     wanted = dict.fromkeys(name_of(one) for kind in kinds.values() for one in kind.feature_names)
     # What is read is what the live nights read: the case type's own features.
     words = [name_of(f.name) for k in kinds.values() for f in k.features if f.kind == "categorical"]
@@ -231,21 +235,26 @@ def _with_scores(admission: Admission, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _past(
-    desk: Desk, source: SourceSettings, rows: pd.DataFrame, case_type: str, now: datetime
+    store: EvidenceStore,
+    case_types: Mapping[str, CaseType],
+    source: SourceSettings,
+    rows: pd.DataFrame,
+    case_type: str,
+    now: datetime,
 ) -> tuple[PastOf, list[Delivery]]:
     """One case type's past as decisions and outcomes that are not stored yet."""
     mine = rows[(rows["case_type"] == case_type).to_numpy(dtype=np.bool_)]
     mine = mine.sort_values(["opened_at", "case_id"], kind="stable", ignore_index=True)
-    imported, others = _known(desk, mine)
-    maturity = timedelta(days=desk.case_types[case_type].maturity_days)
-    until = matured_before(now, desk.case_types[case_type].maturity_days)
+    imported, others = _known(store, mine)
+    maturity = timedelta(days=case_types[case_type].maturity_days)
+    until = matured_before(now, case_types[case_type].maturity_days)
     unknown = mine["bad"].isna().to_numpy(dtype=np.bool_)
     mature = (mine["opened_at"] < pd.Timestamp(until)).to_numpy(dtype=np.bool_)
     # A young case would count as drawn and without its truth; it comes in with its truth, later.
     decisions = mine[mature & ~imported & ~others]
     outcomes = _outcomes(mine[mature & ~unknown & ~others], maturity)
-    if len(outcomes) and desk.store.counts("outcomes")[0]:
-        known = desk.store.holds("outcomes", outcomes[list(KEYS["outcomes"])])
+    if len(outcomes) and store.counts("outcomes")[0]:
+        known = store.holds("outcomes", outcomes[list(KEYS["outcomes"])])
         outcomes = outcomes[~known].reset_index(drop=True)
     told = PastOf(
         case_type=case_type,
@@ -259,33 +268,33 @@ def _past(
     )
     delivered = []
     if len(decisions):
-        frame = _decisions(desk, case_type, decisions)
+        frame = _decisions(case_types, case_type, decisions)
         delivered.append(Delivery("decisions", frame, f"history {source.name}"))
     if len(outcomes):
         delivered.append(Delivery("outcomes", outcomes, f"history {source.name}"))
     return told, delivered
 
 
-def _known(desk: Desk, rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+def _known(store: EvidenceStore, rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
     """Which cases an earlier import stored, and which are stored by another road."""
-    if rows.empty or not desk.store.counts("decisions")[0]:
+    if rows.empty or not store.counts("decisions")[0]:
         return np.zeros(len(rows), dtype=np.bool_), np.zeros(len(rows), dtype=np.bool_)
-    held = desk.store.holds("decisions", rows[["case_id"]])
+    held = store.holds("decisions", rows[["case_id"]])
     if not held.any():
         return held, held
     ids = rows["case_id"][held].tolist()
-    stored = desk.store.read(
-        "decisions", columns=["case_id", "policy_id"], filters={"case_id": ids}
-    )
+    stored = store.read("decisions", columns=["case_id", "policy_id"], filters={"case_id": ids})
     ours = stored["case_id"][(stored["policy_id"] == IMPORTED).to_numpy(dtype=np.bool_)]
     imported = held & rows["case_id"].isin(ours).to_numpy(dtype=np.bool_)
     return imported, held & ~imported
 
 
-def _decisions(desk: Desk, case_type: str, rows: pd.DataFrame) -> pd.DataFrame:
+def _decisions(
+    case_types: Mapping[str, CaseType], case_type: str, rows: pd.DataFrame
+) -> pd.DataFrame:
     """Decisions by contract: every case went to a person, whatever a model may have said of it."""
-    kind = desk.case_types[case_type]
-    scored = scored_elsewhere(desk, case_type)
+    kind = case_types[case_type]
+    scored = scored_elsewhere(case_types, case_type)
     carried = [one for one in (*kind.feature_names, *kind.segments) if one in rows]
     frame = rows[["case_id", "case_type", "opened_at", "priority", "amount_usd"]].assign(
         decided_at=rows["opened_at"],
@@ -324,10 +333,10 @@ def _outcomes(rows: pd.DataFrame, maturity: timedelta) -> pd.DataFrame:
 
 
 def _stored(
-    desk: Desk, deliveries: list[Delivery], now: datetime, *, at_commit: bool
+    services: AdmissionServices, deliveries: list[Delivery], now: datetime, *, at_commit: bool
 ) -> tuple[list[AdmittedBatch], datetime]:
     results = NightResults()
-    batches = admit_deliveries(desk, deliveries, now, results, at_commit=at_commit)
+    batches = admit_deliveries(services, deliveries, now, results, at_commit=at_commit)
     failed = [sentence for one in results.tables.values() for sentence in one.failed]
     if failed:
         told = " ".join(failed or not_done(results.plain()))
@@ -335,12 +344,12 @@ def _stored(
     return batches, read_as_of(batches, now)
 
 
-def _needs_model(desk: Desk, case_type: str) -> bool:
-    return not scored_elsewhere(desk, case_type) and newest_of_ours(desk, case_type) is None
+def _needs_model(ledger: Ledger, case_types: Mapping[str, CaseType], case_type: str) -> bool:
+    return not scored_elsewhere(case_types, case_type) and newest_of_ours(ledger, case_type) is None
 
 
 def _first_models(
-    desk: Desk,
+    services: TrainingServices,
     past: tuple[PastOf, ...],
     names: list[str],
     moment: datetime,
@@ -349,13 +358,15 @@ def _first_models(
     """The first model of each case type that has none, fitted on the older part of its past."""
     if not names:
         return past, ()
-    held = replace(desk, training=desk.training.model_copy(update={"hold_back_share": hold_back}))
-    models = {name: retrain(held, load_book(desk, moment), name) for name in names}
+    held = services.with_training(hold_back_share=hold_back)
+    models = {name: retrain(held, load_book(services, moment), name) for name in names}
     found = []
     for one in past:
         if one.case_type in models:
             one = replace(one, held_back=hold_back)
-        generation = newest_of_ours(desk, one.case_type) if one.case_type in models else None
+        generation = (
+            newest_of_ours(services.ledger, one.case_type) if one.case_type in models else None
+        )
         if generation is not None:
             one = replace(one, held_back_from=generation.trained_before)
         found.append(one)

@@ -9,8 +9,8 @@ import pandas as pd
 
 from configs.errors import GateRefused, ServiceUnreachable, UserError
 from flows.verbs.decide.contributions import PHI, kept_contributions
-from flows.verbs.desk import Desk
 from flows.verbs.govern.history import whence
+from flows.verbs.ports import Ledger, ScoringServices
 from flows.verbs.record.recompute import recompute, stored_case
 from models.hub.policies.policy import Policy
 from models.vocabulary import Action
@@ -23,7 +23,7 @@ _DECIDED = [
 ]  # fmt: skip
 
 
-def explain(desk: Desk, case_id: str) -> dict[str, Any]:
+def explain(services: ScoringServices, case_id: str) -> dict[str, Any]:
     """The decision on a case as plain values, and the deciding model's contributions.
 
     Returns:
@@ -39,8 +39,8 @@ def explain(desk: Desk, case_id: str) -> dict[str, Any]:
         UserError: no such case was admitted.
         GateRefused: the model that decided it no longer has the bytes the policy names.
     """
-    kept = [name for name in _DECIDED if name in desk.store.columns("decisions")]
-    found = desk.store.read("decisions", columns=kept, filters={"case_id": [case_id]})
+    kept = [name for name in _DECIDED if name in services.store.columns("decisions")]
+    found = services.store.read("decisions", columns=kept, filters={"case_id": [case_id]})
     if found.empty:
         raise UserError(
             f"no decision on case {case_id!r} was admitted, so there is nothing to explain. Ids are "
@@ -49,19 +49,21 @@ def explain(desk: Desk, case_id: str) -> dict[str, Any]:
     row = found.iloc[0]
     decision = {name: _plain(row[name]) if name in found else None for name in _DECIDED}
     drawn = decision["action"] == Action.ESCALATE.value or bool(decision["audited"])
-    policy = _policy(desk, str(decision["policy_id"]))
+    policy = _policy(services.ledger, str(decision["policy_id"]))
     return {
         **decision,
         "drawn": drawn,
-        "policy": None if policy is None else _decided_by(desk, policy, row["decided_at"]),
-        "again": _again(desk, policy, case_id),
-        "contributions": _contributions(desk, decision),
+        "policy": None
+        if policy is None
+        else _decided_by(services.ledger, policy, row["decided_at"]),
+        "again": _again(services, policy, case_id),
+        "contributions": _contributions(services, decision),
     }
 
 
-def _decided_by(desk: Desk, policy: Policy, decided_at: pd.Timestamp) -> dict[str, Any]:
+def _decided_by(ledger: Ledger, policy: Policy, decided_at: pd.Timestamp) -> dict[str, Any]:
     """The policy's rule and the people behind it, as the ledger stood when it decided."""
-    history = desk.ledger.history(policy.case_type, decided_at.to_pydatetime())
+    history = ledger.history(policy.case_type, decided_at.to_pydatetime())
     return {
         "pass_at_or_below": policy.boundary.pass_at_or_below,
         "block_at_or_above": policy.boundary.block_at_or_above,
@@ -72,34 +74,38 @@ def _decided_by(desk: Desk, policy: Policy, decided_at: pd.Timestamp) -> dict[st
     }
 
 
-def _again(desk: Desk, policy: Policy | None, case_id: str) -> dict[str, Any]:
+def _again(services: ScoringServices, policy: Policy | None, case_id: str) -> dict[str, Any]:
     if policy is None:
         return {"why": "the agent was somebody else's, and its policy is not in this ledger"}
-    if policy.case_type not in desk.case_types:
+    if policy.case_type not in services.case_types:
         return {"why": f"the case type {policy.case_type!r} is no longer configured"}
     try:
-        return recompute(desk, stored_case(desk, case_id))
+        return recompute(services, stored_case(services.store, case_id))
     except (GateRefused, ServiceUnreachable) as refused:
         return {"why": str(refused)}
 
 
-def _contributions(desk: Desk, decision: dict[str, Any]) -> dict[str, Any]:
+def _contributions(services: ScoringServices, decision: dict[str, Any]) -> dict[str, Any]:
     case_type, case_id = str(decision["case_type"]), str(decision["case_id"])
-    if case_type not in desk.case_types:
+    if case_type not in services.case_types:
         return _none(f"the case type {case_type!r} is no longer configured")
-    policy = _policy(desk, str(decision["policy_id"]))
+    policy = _policy(services.ledger, str(decision["policy_id"]))
     if policy is None or policy.model_digest is None or policy.model_version is None:
         return _none("no model of this registry scored the case")
     # Admitted rows hold what a model was shown; features a newer configuration adds are missing.
-    stored = desk.store.columns("decisions")
-    features = [name for name in desk.case_types[case_type].feature_names if name in stored]
-    case = desk.store.read("decisions", columns=features, filters={"case_id": [case_id]}).head(1)
-    kept = kept_contributions(desk, case_type, policy.model_digest, case_ids=[case_id])
+    stored = services.store.columns("decisions")
+    features = [name for name in services.case_types[case_type].feature_names if name in stored]
+    case = services.store.read("decisions", columns=features, filters={"case_id": [case_id]}).head(
+        1
+    )
+    kept = kept_contributions(
+        services.store, services.case_types, case_type, policy.model_digest, case_ids=[case_id]
+    )
     if len(kept):
         phi = {name: float(kept[f"{PHI}{name}"].iloc[0]) for name in features}
         return _told(KEPT, float(kept["margin"].iloc[0]), phi, case)
     try:
-        model = desk.registry.load(case_type, policy.model_version, policy.model_digest)
+        model = services.registry.load(case_type, policy.model_version, policy.model_digest)
     except ServiceUnreachable as silent:
         return _none(str(silent))
     lost = [name for name in model.feature_names if name not in features]
@@ -112,10 +118,10 @@ def _contributions(desk: Desk, decision: dict[str, Any]) -> dict[str, Any]:
     return _told(COMPUTED, float(told.margin[0]), values, case)
 
 
-def _policy(desk: Desk, policy_id: str) -> Policy | None:
+def _policy(ledger: Ledger, policy_id: str) -> Policy | None:
     """The policy that decided a case; None where the agent was somebody else's."""
     try:
-        return desk.ledger.policy(policy_id)
+        return ledger.policy(policy_id)
     except UserError:
         return None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,13 +14,14 @@ from flows.verbs.certify.generation import (
     newest_of_ours,
     scored_elsewhere,
 )
-from flows.verbs.desk import Desk
 from flows.verbs.govern.approve import pending
 from flows.verbs.intake.population_watch import holds_that_wait
 from flows.verbs.intake.waiting_rows import oldest_open_draws
-from flows.verbs.live import filed_dossiers
 from flows.verbs.more_labels.look_back import look_backs
+from flows.verbs.ports import EvidenceServices, EvidenceStore, Ledger, RecordServices
+from flows.verbs.record.dossier_files import filed_dossiers
 from flows.verbs.record.night_results import moved, not_done
+from models.drift.levels import HoldPlan
 from models.hub import (
     Entry,
     EntryKind,
@@ -31,6 +32,7 @@ from models.hub import (
     resume_request_of,
     rollback_request_of,
 )
+from models.vocabulary import CaseType
 
 _ROUTINE = frozenset(
     {EntryKind.LOOK_TAKEN, EntryKind.AUDIT_SECRET_RECORDED, EntryKind.ENROLLED, EntryKind.REVOKED}
@@ -45,7 +47,7 @@ _WINDOWS = {
 }
 
 
-def last_night(desk: Desk, now: datetime) -> dict[str, Any]:
+def last_night(services: RecordServices, now: datetime) -> dict[str, Any]:
     """The newest night's dossier in short, and what the ledger says today, as plain values.
 
     Returns:
@@ -59,7 +61,7 @@ def last_night(desk: Desk, now: datetime) -> dict[str, Any]:
     Raises:
         UserError: no night has been run in this home yet.
     """
-    newest = filed_dossiers(desk, 2)
+    newest = filed_dossiers(services.home, services.shared, 2)
     if not newest:
         raise UserError(
             "no night has been run in this home yet, so there is none to tell of; `ratchet night` "
@@ -78,7 +80,7 @@ def last_night(desk: Desk, now: datetime) -> dict[str, Any]:
     }
     since = None if before is None else datetime.fromisoformat(before["as_of"])
     try:
-        return told | _of_the_ledger(desk, night, since, now) | {"ledger": ""}
+        return told | _of_the_ledger(services, night, since, now) | {"ledger": ""}
     except GateRefused as broken:
         lost: dict[str, Any] = {
             name: [] for name in ("holds", "shadow", "changed", "waits", "expires")
@@ -106,25 +108,33 @@ def _tables(night: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _of_the_ledger(
-    desk: Desk, night: dict[str, Any], since: datetime | None, now: datetime
+    services: EvidenceServices, night: dict[str, Any], since: datetime | None, now: datetime
 ) -> dict[str, Any]:
-    history = desk.ledger.history()
-    holds = [hold for name in desk.case_types for hold in holds_that_wait(desk, name)]
+    history = services.ledger.history()
+    holds = [
+        hold for name in services.case_types for hold in holds_that_wait(services.ledger, name)
+    ]
     return {
-        "holds": [_hold(desk, hold, now) for hold in holds],
-        "shadow": [one for name in desk.case_types for one in _shadow(desk, name, since)],
+        "holds": [_hold(services.hold_plan, hold, now) for hold in holds],
+        "shadow": [
+            one
+            for name in services.case_types
+            for one in _shadow(services.ledger, services.store, services.case_types, name, since)
+        ],
         "changed": [
             _change(entry)
             for entry in history
             if entry.kind not in _ROUTINE and (since is None or entry.at > since)
         ],
-        "waits": [*_decisions(desk, history), *_work(desk, night, now)],
-        "expires": [one for name in desk.case_types for one in _expiry(desk, name, now)],
+        "waits": [*_decisions(services, history), *_work(services, night, now)],
+        "expires": [
+            one for name in services.case_types for one in _expiry(services.ledger, name, now)
+        ],
     }
 
 
-def _hold(desk: Desk, hold: Hold, now: datetime) -> dict[str, Any]:
-    plan = desk.hold_plan
+def _hold(hold_plan: HoldPlan, hold: Hold, now: datetime) -> dict[str, Any]:
+    plan = hold_plan
     if hold.state is HoldState.BOUNDED:
         lasts = "until a person speaks: what came after it is of another level"
     else:
@@ -147,17 +157,27 @@ def _hold(desk: Desk, hold: Hold, now: datetime) -> dict[str, Any]:
     }
 
 
-def _shadow(desk: Desk, case_type: str, since: datetime | None) -> list[dict[str, Any]]:
+def _shadow(
+    ledger: Ledger,
+    store: EvidenceStore,
+    case_types: Mapping[str, CaseType],
+    case_type: str,
+    since: datetime | None,
+) -> list[dict[str, Any]]:
     """The newest model of ours of a case type, while another one decides (also another agent's) or
     nobody does; how many cases it scored in all, and since the night before."""
-    elsewhere = scored_elsewhere(desk, case_type)
-    newest = newest_of_ours(desk, case_type) if elsewhere else current_generation(desk, case_type)
+    elsewhere = scored_elsewhere(case_types, case_type)
+    newest = (
+        newest_of_ours(ledger, case_type)
+        if elsewhere
+        else current_generation(ledger, case_types, case_type)
+    )
     if newest is None or newest.promoted:
         return []
-    sizes = desk.store.sizes("shadow_scores", "model_version")
+    sizes = store.sizes("shadow_scores", "model_version")
     mine = sizes[(sizes["model_version"].astype("str") == newest.digest).to_numpy(dtype=bool)]
     late = mine if since is None else mine[(mine["received_at"] > since).to_numpy(dtype=bool)]
-    champion = champion_generation(desk, case_type)
+    champion = champion_generation(ledger, case_types, case_type)
     return [
         {
             "case_type": case_type,
@@ -186,10 +206,10 @@ def _change(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _decisions(desk: Desk, history: Sequence[Entry]) -> list[dict[str, Any]]:
+def _decisions(services: EvidenceServices, history: Sequence[Entry]) -> list[dict[str, Any]]:
     """What the ledger waits for: approvals, promotions, and the second of two people."""
     waits = []
-    for row in pending(desk):
+    for row in pending(services):
         step = "approve" if "approval" in row["waits_for"] else "promote"
         trial = row["waits_for"] == "A/B test runs"
         command = "ratchet validate-ab" if trial else f"ratchet {step} {row['policy_id'][:12]}"
@@ -197,14 +217,16 @@ def _decisions(desk: Desk, history: Sequence[Entry]) -> list[dict[str, Any]]:
         awaited = row["waits_for"].removesuffix(" runs")
         what = f"policy {row['policy_id'][:12]}{kind} for its {awaited}"
         waits.append(_wait(row["case_type"], what, 1, command, row["may_approve"]))
-    return [*waits, *second_persons(desk, history)]
+    return [*waits, *second_persons(services.case_types, history)]
 
 
-def second_persons(desk: Desk, history: Sequence[Entry]) -> list[dict[str, Any]]:
+def second_persons(
+    case_types: Mapping[str, CaseType], history: Sequence[Entry]
+) -> list[dict[str, Any]]:
     """What one person asked for and another has to agree to, beside proposals: halts, draws from the
     store, rollbacks. Each with its case type, what it is, and the command that answers it."""
     waits = []
-    for name in desk.case_types:
+    for name in case_types:
         halt, back = halt_of(history, name), rollback_request_of(history, name)
         if halt is not None:
             asked = resume_request_of(history, name)
@@ -223,20 +245,20 @@ def second_persons(desk: Desk, history: Sequence[Entry]) -> list[dict[str, Any]]
     return waits
 
 
-def _work(desk: Desk, night: dict[str, Any], now: datetime) -> list[dict[str, Any]]:
+def _work(services: EvidenceServices, night: dict[str, Any], now: datetime) -> list[dict[str, Any]]:
     """What people have to look at, by case type: second reviews, open draws, tickets."""
     second = Counter(one["case_type"] for one in night["second_reviews"])
-    draws = {one["case_type"]: one for one in oldest_open_draws(desk, now)}
+    draws = {one["case_type"]: one for one in oldest_open_draws(services, now)}
     still_open = [one for one in night["tickets"] if one["status"] == "open"]
     waits = []
-    for name in desk.case_types:
+    for name in services.case_types:
         if second[name]:
             command = f"ratchet second-reviews --case-type {name} --to FILE"
             waits.append(_wait(name, "second reviews are needed", second[name], command))
         if name in draws:
             command = f"ratchet open-draws --case-type {name} --to FILE"
             waits.append(_wait(name, draws[name]["what"], draws[name]["draws"], command))
-        for one in look_backs(desk, name, now):
+        for one in look_backs(services, name, now):
             if len(one.waiting):
                 what = (
                     f"cases to look back at since its boundary fell on {one.fall.at:%Y-%m-%d}, "
@@ -264,8 +286,8 @@ def _wait(
     }
 
 
-def _expiry(desk: Desk, case_type: str, now: datetime) -> list[dict[str, Any]]:
-    live = desk.ledger.live_policy(case_type)
+def _expiry(ledger: Ledger, case_type: str, now: datetime) -> list[dict[str, Any]]:
+    live = ledger.live_policy(case_type)
     if live is None or live.valid_until is None or live.boundary.automates_nothing:
         return []
     return [

@@ -5,7 +5,7 @@ Without this a reader takes a price, or a certificate without a case, for a boun
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -17,16 +17,20 @@ import pandas as pd
 from flows.verbs.certify.certify import Judged
 from flows.verbs.certify.generation import scored_elsewhere
 from flows.verbs.decide.live_automation import in_force
-from flows.verbs.desk import Desk
 from flows.verbs.evidence.truth import Book
+from flows.verbs.ports import Ledger
 from flows.verbs.record.night_results import NightResults
 from models.hub.record.provenance import provenance
 from models.hub.record.readers import of
-from models.vocabulary import Action
+from models.vocabulary import Action, CaseType
 
 
 def live_boundaries(
-    desk: Desk, book: Book, judged: Sequence[Judged], results: NightResults
+    ledger: Ledger,
+    case_types: Mapping[str, CaseType],
+    book: Book,
+    judged: Sequence[Judged],
+    results: NightResults,
 ) -> list[dict[str, Any]]:
     """Each case type whose live boundary automates something, as plain values.
 
@@ -41,25 +45,32 @@ def live_boundaries(
     # The newest model's comes first; the champion's own beside it tells of its renewal alone.
     certificates = {one.case_type: one for one in reversed(judged)}
     found = []
-    for name in desk.case_types:
-        tell = partial(_live_boundary, desk, book, name, certificates.get(name), results)
+    for name in case_types:
+        tell = partial(
+            _live_boundary, ledger, case_types, book, name, certificates.get(name), results
+        )
         told = results.attempt(name, "what its live boundary decided", tell)
         found += [] if told is None else [told]
     return found
 
 
 def _live_boundary(
-    desk: Desk, book: Book, name: str, judged: Judged | None, results: NightResults
+    ledger: Ledger,
+    case_types: Mapping[str, CaseType],
+    book: Book,
+    name: str,
+    judged: Judged | None,
+    results: NightResults,
 ) -> dict[str, Any] | None:
-    live = desk.ledger.live_policy(name)
+    live = ledger.live_policy(name)
     if live is None or live.boundary.automates_nothing:
         return None
-    behind = provenance(desk.ledger.history(), name, live.policy_id)
+    behind = provenance(ledger.history(), name, live.policy_id)
     if behind.made_live is None:
         return None
     mine = book.decisions[(book.decisions["case_type"] == name).to_numpy(dtype=np.bool_)]
-    names, began = in_force(of(desk.ledger.history(), name), live)
-    since = mine[_decided_by(mine, names, began, scored_elsewhere(desk, name))]
+    names, began = in_force(of(ledger.history(), name), live)
+    since = mine[_decided_by(mine, names, began, scored_elsewhere(case_types, name))]
     said = {} if behind.proposal is None else behind.proposal.dossier
     return {
         "case_type": name,

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from configs.errors import GateRefused
-from flows.verbs.desk import Desk
 from flows.verbs.govern.history import HALTED, LIVE, SHADOW, UNTRUSTED, states_of
 from flows.verbs.house.doctor_of_house import last_good_nights
-from flows.verbs.live import last_dossier
+from flows.verbs.ports import EvidenceStore, HouseServices, Ledger, SharedStore
+from flows.verbs.record.dossier_files import last_dossier
 from models.hub import holds_of, open_proposals
+from models.vocabulary import CaseType
 
 AUTOMATION_DAYS = 7
 _STATES = (SHADOW, LIVE, HALTED, "expired", UNTRUSTED)
@@ -27,26 +29,28 @@ class Sample:
     labels: dict[str, str] = field(default_factory=dict)
 
 
-def samples(desk: Desk, now: datetime) -> list[Sample]:
+def samples(services: HouseServices, now: datetime) -> list[Sample]:
     """Everything there is to watch, as of now. None of it is a row or an id of a case."""
-    whole = desk.ledger.verify().ok
+    whole = services.ledger.verify().ok
     return [
         Sample("ratchet_ledger_verified", "1 when the ledger is as it was written", float(whole)),
-        Sample("ratchet_ledger_entries", "Entries of the ledger", float(desk.ledger.head()[0])),
+        Sample("ratchet_ledger_entries", "Entries of the ledger", float(services.ledger.head()[0])),
         Sample(
             "ratchet_alerts_undelivered",
             "Alerts that the webhook or the mailbox did not take",
-            float(desk.alerts.waiting()),
+            float(services.alerts.waiting()),
         ),
-        *_of_nights(desk, now),
-        *_of_case_types(desk, now),
-        *_automation(desk, now),
-        *_waiting(desk),
+        *_of_nights(services.case_types, services.home, services.shared, now),
+        *_of_case_types(services.ledger, services.case_types, now),
+        *_automation(services.store, now),
+        *_waiting(services.ledger, services.case_types),
     ]
 
 
-def _of_nights(desk: Desk, now: datetime) -> Iterator[Sample]:
-    for name, at in last_good_nights(desk).items():
+def _of_nights(
+    case_types: Mapping[str, CaseType], home: Path, shared: SharedStore | None, now: datetime
+) -> Iterator[Sample]:
+    for name, at in last_good_nights(case_types, home, shared).items():
         about = {"case_type": name}
         says = "When the last night was run in which everything of this case type was done"
         yield Sample("ratchet_last_good_night_timestamp_seconds", says, at.timestamp(), about)
@@ -54,7 +58,7 @@ def _of_nights(desk: Desk, now: datetime) -> Iterator[Sample]:
         yield Sample(
             "ratchet_last_good_night_age_seconds", "How long ago that was, when asked", age, about
         )
-    night = last_dossier(desk)
+    night = last_dossier(home, shared)
     if night is None:
         return
     rows: dict[tuple[str, str], int] = {}
@@ -73,8 +77,10 @@ def _of_nights(desk: Desk, now: datetime) -> Iterator[Sample]:
             yield Sample("ratchet_guard_state", "1 for what the guard last said", 1.0, about)
 
 
-def _of_case_types(desk: Desk, now: datetime) -> Iterator[Sample]:
-    for one in states_of(desk, now):
+def _of_case_types(
+    ledger: Ledger, case_types: Mapping[str, CaseType], now: datetime
+) -> Iterator[Sample]:
+    for one in states_of(ledger, case_types, now):
         about = {"case_type": str(one["case_type"])}
         for state in _STATES:
             says, value = "1 for the state a case type is in", float(one["state"] == state)
@@ -85,10 +91,10 @@ def _of_case_types(desk: Desk, now: datetime) -> Iterator[Sample]:
                 yield Sample("ratchet_boundary", says, float(one[name]), {**about, "side": side})
 
 
-def _automation(desk: Desk, now: datetime) -> Iterator[Sample]:
-    if not desk.store.counts("decisions")[1]:
+def _automation(store: EvidenceStore, now: datetime) -> Iterator[Sample]:
+    if not store.counts("decisions")[1]:
         return
-    rows = desk.store.read(
+    rows = store.read(
         "decisions",
         columns=["case_type", "action"],
         since=now - timedelta(days=AUTOMATION_DAYS),
@@ -101,12 +107,12 @@ def _automation(desk: Desk, now: datetime) -> Iterator[Sample]:
         yield Sample("ratchet_automation_rate", says, float(share), {"case_type": str(name)})
 
 
-def _waiting(desk: Desk) -> Iterator[Sample]:
+def _waiting(ledger: Ledger, case_types: Mapping[str, CaseType]) -> Iterator[Sample]:
     try:
-        history = desk.ledger.history()
+        history = ledger.history()
     except GateRefused:
         return  # said by `ratchet_ledger_verified`
-    for name in desk.case_types:
+    for name in case_types:
         about = {"case_type": name}
         held = sum(one.waits for one in holds_of(history, name))
         yield Sample("ratchet_holds_open", "Holds that wait", float(held), about)

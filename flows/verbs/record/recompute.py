@@ -9,8 +9,13 @@ import pandas as pd
 
 from configs.errors import UserError
 from flows.verbs.decide.decide import decide_on_trial, speak
-from flows.verbs.desk import Desk
 from flows.verbs.govern.standing import standing
+from flows.verbs.ports import (
+    AdmissionServices,
+    EvidenceStore,
+    Ledger,
+    ModelRegistry,
+)
 from models.boundary.decision.decide_in_arms import TREATMENT
 from models.hub.policies.deciding import (
     AUDIT_SECRET_UNKNOWN,
@@ -34,13 +39,13 @@ FROM_OUTSIDE = (*WITHHELD, CELLS_ARE_READABLE)
 """What may send a case to a person without the ledger's knowing it."""
 
 
-def stored_case(desk: Desk, case_id: str) -> pd.DataFrame:
+def stored_case(store: EvidenceStore, case_id: str) -> pd.DataFrame:
     """The stored decision of a case with its features: one row.
 
     Raises:
         UserError: no such case was decided here.
     """
-    found = desk.store.read("decisions", filters={"case_id": [case_id]}).head(1)
+    found = store.read("decisions", filters={"case_id": [case_id]}).head(1)
     if found.empty:
         raise UserError(
             f"no decision on case {case_id!r} is stored; ids are compared to the letter."
@@ -48,7 +53,7 @@ def stored_case(desk: Desk, case_id: str) -> pd.DataFrame:
     return found
 
 
-def recompute(desk: Desk, case: pd.DataFrame) -> dict[str, Any]:
+def recompute(services: AdmissionServices, case: pd.DataFrame) -> dict[str, Any]:
     """Decide a stored case again by the policy stored with it (see `recomputed`).
 
     Args:
@@ -65,14 +70,14 @@ def recompute(desk: Desk, case: pd.DataFrame) -> dict[str, Any]:
         UserError: the ledger has no such policy: the agent was somebody else's.
     """
     row = case.reset_index(drop=True)
-    policy = desk.ledger.policy(str(row["policy_id"].iloc[0]))
-    decided = recomputed(desk, policy, row)
+    policy = services.ledger.policy(str(row["policy_id"].iloc[0]))
+    decided = recomputed(services, policy, row)
     again = {name: _plain(decided[name].iloc[0]) for name in COMPARED}
     agrees = {name: _same(row, name, again[name]) for name in COMPARED}
     return {"decided": again, "agrees": agrees, "agrees_in_all": all(agrees.values())}
 
 
-def recomputed(desk: Desk, policy: Policy, rows: pd.DataFrame) -> pd.DataFrame:
+def recomputed(services: AdmissionServices, policy: Policy, rows: pd.DataFrame) -> pd.DataFrame:
     """What a policy says of cases it has decided, as the ledger stood at each one's `decided_at`.
 
     What the ledger does not know is taken from the row, where it sent the case to a person: that a
@@ -92,7 +97,7 @@ def recomputed(desk: Desk, policy: Policy, rows: pd.DataFrame) -> pd.DataFrame:
     """
     claimed = _claimed(rows)
     changes = sorted(
-        {e.at for e in desk.ledger.history() if e.case_type in (policy.case_type, PEOPLE)}
+        {e.at for e in services.ledger.history() if e.case_type in (policy.case_type, PEOPLE)}
     )
     # In one unit: pandas reads whole seconds as such, and refuses to compare finer stamps with them.
     since = (
@@ -105,7 +110,7 @@ def recomputed(desk: Desk, policy: Policy, rows: pd.DataFrame) -> pd.DataFrame:
         index=rows.index,
     )
     pieces = [
-        _again(desk, policy, rows.loc[same.index], str(arm), str(word))
+        _again(services, policy, rows.loc[same.index], str(arm), str(word))
         for (_, arm, word), same in keys.groupby(["since", "arm", "claimed"], dropna=False)
     ]
     return pd.concat(pieces).loc[rows.index]
@@ -119,21 +124,31 @@ def _claimed(rows: pd.DataFrame) -> pd.Series:
     return said.where(said.isin(FROM_OUTSIDE), "")
 
 
-def _again(desk: Desk, policy: Policy, rows: pd.DataFrame, arm: str, claimed: str) -> pd.DataFrame:
+def _again(
+    services: AdmissionServices, policy: Policy, rows: pd.DataFrame, arm: str, claimed: str
+) -> pd.DataFrame:
     """Of cases between two entries of the ledger, on one arm, that claim the same."""
-    stood = standing(desk, policy.case_type, rows["decided_at"].max().to_pydatetime())
+    stood = standing(services.ledger, policy.case_type, rows["decided_at"].max().to_pydatetime())
     why = HALTED if stood.halted else (claimed if claimed in WITHHELD else "")
     unreadable = np.full(len(rows), claimed == CELLS_ARE_READABLE)
-    model = None if claimed in (REFUSED, LEDGER_BROKEN) else _model(desk, policy)
-    voice = speak(desk, policy, model, rows, why, unreadable)
+    model = None if claimed in (REFUSED, LEDGER_BROKEN) else _model(services.registry, policy)
+    voice = speak(services.draws, services.case_types, policy, model, rows, why, unreadable)
     live = stood.live or Policy.review_everything(policy.case_type, policy.audit.rate)
     if arm == TREATMENT and stood.trial is not None:
-        control = speak(desk, live, _model(desk, live), rows, why, unreadable)
+        control = speak(
+            services.draws,
+            services.case_types,
+            live,
+            _model(services.registry, live),
+            rows,
+            why,
+            unreadable,
+        )
         decided = decide_on_trial(rows, control, voice, stood.trial)[0]
         tried = stood.trial.policy.policy_id == policy.policy_id
         return decided[list(COMPARED)].assign(in_force=(decided["arm"] == TREATMENT) & tried)
     if claimed == SUPERSEDED:
-        in_force = _was_live(desk, policy, rows)
+        in_force = _was_live(services.ledger, policy, rows)
     elif stood.live is None:
         in_force = policy.boundary == Boundary.everything_reviewed()
     else:
@@ -142,18 +157,18 @@ def _again(desk: Desk, policy: Policy, rows: pd.DataFrame, arm: str, claimed: st
     return decided[list(COMPARED)].assign(in_force=bool(in_force and arm != TREATMENT))
 
 
-def _was_live(desk: Desk, policy: Policy, rows: pd.DataFrame) -> bool:
+def _was_live(ledger: Ledger, policy: Policy, rows: pd.DataFrame) -> bool:
     until = rows["decided_at"].max().to_pydatetime()
     return any(
         entry.policy_id == policy.policy_id and entry.kind in CHANGES_THE_LIVE_POLICY
-        for entry in desk.ledger.history(policy.case_type, until)
+        for entry in ledger.history(policy.case_type, until)
     )
 
 
-def _model(desk: Desk, policy: Policy) -> RiskModel | None:
+def _model(registry: ModelRegistry, policy: Policy) -> RiskModel | None:
     if policy.model_digest is None or policy.model_version is None:
         return None
-    return desk.registry.load(policy.case_type, policy.model_version, policy.model_digest)
+    return registry.load(policy.case_type, policy.model_version, policy.model_digest)
 
 
 def _same(row: pd.DataFrame, name: str, again: Any) -> bool:

@@ -39,7 +39,7 @@ class Concluded:
 
     verdict: str
     table: list[dict[str, Any]]
-    desk: list[dict[str, Any]] | None
+    review_desk: list[dict[str, Any]] | None
     summary: dict[str, Any]
     filed: Filed
     told: tuple[str, ...] = ()
@@ -59,7 +59,7 @@ def file_walk(
     observed: Path | None = None,
 ) -> Filed:
     """Write everything below the walk's home, and again wherever a path is given."""
-    home = walk.desk.home
+    home = walk.services.home
     filed = Filed(
         report=report or home / "report.html",
         json=json_file or home / "result.json",
@@ -69,7 +69,7 @@ def file_walk(
     _write(filed.json, json.dumps(_plain(as_json(reckoning)), indent=1, allow_nan=False))
     html = walk_page(
         title, reckoning, facts=facts, simulated=simulated, desk_table=review_desk,
-        targets={name: kind.targets for name, kind in walk.desk.case_types.items()},
+        targets={name: kind.targets for name, kind in walk.services.case_types.items()},
         last_night=walk.nights[-1],
     )  # fmt: skip
     _write(filed.report, html)
@@ -84,7 +84,7 @@ def file_walk(
         _log_to_mlflow(walk, reckoning, title, html)
     except ServiceUnreachable as silent:
         why = f"The walk is not in MLflow; its page and figures are in {home}. {silent}"
-        walk.desk.alerts.send("run_not_logged", None, why, datetime.now(UTC))
+        walk.services.alerts.send("run_not_logged", None, why, datetime.now(UTC))
     return filed
 
 
@@ -116,7 +116,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _log_to_mlflow(walk: Walk, reckoning: Reckoning, title: str, html: str) -> None:
-    registry = walk.desk.registry
+    registry = walk.services.registry
     verdict = verdict_of(reckoning)
     with registry.run("backtest", title, verdict):
         registry.log(
@@ -124,7 +124,7 @@ def _log_to_mlflow(walk: Walk, reckoning: Reckoning, title: str, html: str) -> N
             texts={"report.html": html},
             tables={"result.json": _plain(as_json(reckoning))},
         )
-        for case_type in walk.desk.case_types:
+        for case_type in walk.services.case_types:
             figures = reckoning.summary["by_case_type"][case_type]
             note = f"{case_type}: {figures['automation_rate']:.1%} automatic."
             with registry.run("backtest", case_type, note, tags={"case_type": case_type}):
@@ -134,7 +134,7 @@ def _log_to_mlflow(walk: Walk, reckoning: Reckoning, title: str, html: str) -> N
 def _headlines(walk: Walk, reckoning: Reckoning, case_type: str | None) -> dict[str, float]:
     """The ten numbers every run has; NaN where one cannot be estimated."""
     rows = reckoning.decided
-    names = [case_type] if case_type else list(walk.desk.case_types)
+    names = [case_type] if case_type else list(walk.services.case_types)
     rows = rows[rows["case_type"].isin(names)]
     known = rows[rows["bad"].notna() & rows["score"].notna()]
     bad = known["bad"].to_numpy() == 1.0
@@ -142,7 +142,11 @@ def _headlines(walk: Walk, reckoning: Reckoning, case_type: str | None) -> dict[
     days = max(walk.upstream.steps * walk.upstream.step.days, 1)
     escalated = int((rows["action"] == "escalate").sum())
     certificates = [c for c in walk.nights[-1]["certificates"] if c["case_type"] in names]
-    within = [reckoning.desk[name]["within_sla"] for name in names if reckoning.desk.get(name)]
+    within = [
+        reckoning.review_desk[name]["within_sla"]
+        for name in names
+        if reckoning.review_desk.get(name)
+    ]
     values = (
         float(roc_auc_score(bad, known["score"])) if both else math.nan,
         float(log_loss(bad, known["score"].clip(1e-7, 1 - 1e-7))) if both else math.nan,
@@ -162,7 +166,7 @@ def _expected_loss(walk: Walk, rows: Any) -> float:
     """US dollars over the walk, with the truth: misses, false blocks and reviews."""
     total = 0.0
     for case_type, mine in rows.groupby("case_type", observed=True):
-        costs = walk.desk.case_types[str(case_type)].costs
+        costs = walk.services.case_types[str(case_type)].costs
         bad = mine["bad"].to_numpy() == 1.0
         action = mine["action"].to_numpy()
         reviewed = (action == "escalate") | mine["audited"].to_numpy()

@@ -19,7 +19,7 @@ from configs.sources import load_source
 from data_contracts import CONTRACTS, AdmissionContext, admit, reject_report
 from flows.adapters.files.private_home import keep_private
 from flows.adapters.tables.sources import read_delivery
-from flows.verbs.desk import Desk
+from flows.verbs.services import Services
 from flows.verbs.walk.stand_ins import Draw, StandIns
 from flows.verbs.walk.story import Planted
 from flows.verbs.walk.told import told_of_history
@@ -95,7 +95,7 @@ def open_backtest(settings: Settings, source_file: Path, home: Path) -> OpenedWa
     seldom = settings.triage.model_copy(update={"every_days": source.retrain_days})
     settings = settings.model_copy(update={"triage": seldom})
     walk = Walk(
-        Desk.at(home, settings, case_types, seed=source.seed), upstream, source.retrain_days
+        Services.at(home, settings, case_types, seed=source.seed), upstream, source.retrain_days
     )
     staffed = source.staffing is not None or any(name in configured for name in case_types)
     return OpenedWalk(walk, f"Backtest: {source.name}", tuple(facts), False, staffed, told)
@@ -145,8 +145,8 @@ def open_demo(settings: Settings, nights: int, home: Path) -> OpenedWalk:
         look_back_days=demo.look_back_days,
         retrain_after=demo.retrain_after_fall_days,
     )
-    desk = Desk.at(home, settings, case_types, seed=demo.seed)
-    walk = Walk(desk, upstream, demo.retrain_days, people, _planted(happens))
+    services = Services.at(home, settings, case_types, seed=demo.seed)
+    walk = Walk(services, upstream, demo.retrain_days, people, _planted(happens))
     facts = _facts(demo, nights, happens)
     return OpenedWalk(walk, "Demo: the loop on a simulated exchange", facts, True, True)
 

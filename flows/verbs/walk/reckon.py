@@ -29,7 +29,7 @@ class Reckoning:
 
     summary and steps have the shape of DESIGN 7. boundaries: one row per promoted or narrowed
     policy with the truth over its life. decided: case_id, case_type, score, action, policy_id,
-    step and truth, for plots. desk: the review desk's figures by case type, empty where nobody
+    step and truth, for plots. review_desk: the review desk's figures by case type, empty where nobody
     said how it is staffed; actions_by_reference: what each reference would have done. story: what
     happened, in order.
     """
@@ -39,7 +39,7 @@ class Reckoning:
     boundaries: list[dict[str, Any]]
     decided: pd.DataFrame
     actions_by_reference: Mapping[str, pd.Series]
-    desk: Mapping[str, Mapping[str, Any]]
+    review_desk: Mapping[str, Mapping[str, Any]]
     story: tuple[Event, ...] = ()
 
 
@@ -87,23 +87,23 @@ def reckon(walk: Walk, wall_seconds: float, *, staffed: bool) -> Reckoning:
         "by_case_type": _by_case_type(walk, decided, references),
         "reference": figures,
     }
-    desk = {}
+    review_desk = {}
     if staffed:
         reviewed = (decided["action"] == Action.ESCALATE.value) | decided["audited"]
-        desk = desk_figures(decided, reviewed, walk.desk.case_types)
-    return Reckoning(summary, steps, boundaries, decided, references, desk, story)
+        review_desk = desk_figures(decided, reviewed, walk.services.case_types)
+    return Reckoning(summary, steps, boundaries, decided, references, review_desk, story)
 
 
 def desk_table(walk: Walk, reckoning: Reckoning) -> list[dict[str, Any]]:
     """Share within the SLA by case type: Ratchet, and what the references would have brought."""
-    columns = {"Ratchet": reckoning.desk}
+    columns = {"Ratchet": reckoning.review_desk}
     names = {"all_reviewed": "review everything", "tuned_once": "tuned once", "oracle": "oracle"}
     for key, name in names.items():
         reviewed = reckoning.actions_by_reference[key] == Action.ESCALATE.value
-        columns[name] = desk_figures(reckoning.decided, reviewed, walk.desk.case_types)
+        columns[name] = desk_figures(reckoning.decided, reviewed, walk.services.case_types)
     return [
         {"case_type": kind, **{who: told[kind]["within_sla"] for who, told in columns.items()}}
-        for kind in walk.desk.case_types
+        for kind in walk.services.case_types
     ]
 
 
@@ -148,8 +148,8 @@ def _nights(walk: Walk) -> dict[str, Any]:
     guards = [one["guard"] for night in told for one in night["case_types"].values()]
     holds = [
         hold
-        for case_type in walk.desk.case_types
-        for hold in holds_of(walk.desk.ledger.history(case_type), case_type)
+        for case_type in walk.services.case_types
+        for hold in holds_of(walk.services.ledger.history(case_type), case_type)
     ]
     return {
         "nights": len(told),
@@ -268,7 +268,7 @@ def _broken_on(
         if not row["broken"]:
             continue
         name, promised = row["case_type"], row["broken"].split(", ")
-        targets = walk.desk.case_types[name].targets
+        targets = walk.services.case_types[name].targets
         life = decided[
             (decided["case_type"] == name) & (decided["policy_id"] == row["policy_id"])
         ].sort_values("step", kind="stable")
@@ -293,15 +293,15 @@ def _boundaries(walk: Walk, decided: pd.DataFrame) -> list[dict[str, Any]]:
     lives = dict(iter(decided.groupby(["case_type", "policy_id"], observed=True)))
     found = []
     proven: dict[str | None, Mapping[str, float]] = {}
-    for entry in walk.desk.ledger.history():
+    for entry in walk.services.ledger.history():
         if entry.kind is EntryKind.PROPOSED:
             proven[entry.policy_id] = entry.dossier["limits"]
         if entry.kind not in (EntryKind.PROMOTED, EntryKind.NARROWED):
             continue
         rows = lives.get((entry.case_type, entry.policy_id), decided.iloc[:0])
-        policy = walk.desk.ledger.policy(str(entry.policy_id))
+        policy = walk.services.ledger.policy(str(entry.policy_id))
         tally = _tally(rows, rows["action"])
-        targets = walk.desk.case_types[entry.case_type].targets
+        targets = walk.services.case_types[entry.case_type].targets
         found.append(
             {
                 "case_type": entry.case_type,
@@ -328,9 +328,9 @@ def _references(walk: Walk, decided: pd.DataFrame) -> dict[str, pd.Series]:
     """
     everything = pd.Series(Action.ESCALATE.value, index=decided.index)
     tuned, oracle = everything.copy(), everything.copy()
-    for case_type in walk.desk.case_types:
+    for case_type in walk.services.case_types:
         rows = decided[decided["case_type"] == case_type]
-        targets = walk.desk.case_types[case_type].targets
+        targets = walk.services.case_types[case_type].targets
         oracle[rows.index] = _actions(rows["score"], rows["automatable"], _oracle(rows, targets))
         first = _first_model(walk, case_type)
         if first is not None:
@@ -353,9 +353,9 @@ def _oracle(rows: pd.DataFrame, targets: Targets) -> Boundary:
 
 
 def _first_model(walk: Walk, case_type: str) -> tuple[Any, Boundary] | None:
-    for entry in walk.desk.ledger.history(case_type):
+    for entry in walk.services.ledger.history(case_type):
         if entry.kind is EntryKind.GENERATION_STARTED:
-            model = walk.desk.registry.load(
+            model = walk.services.registry.load(
                 case_type, entry.dossier["model_version"], str(entry.evidence_digest)
             )
             return model, Boundary(**entry.dossier["tuned_once"])
@@ -378,7 +378,7 @@ def _by_case_type(
     walk: Walk, decided: pd.DataFrame, references: Mapping[str, pd.Series]
 ) -> dict[str, Any]:
     found = {}
-    for case_type in walk.desk.case_types:
+    for case_type in walk.services.case_types:
         rows = decided[decided["case_type"] == case_type]
         own = _figures(rows, rows["action"])
         others = {name: _figures(rows, actions[rows.index]) for name, actions in references.items()}

@@ -81,7 +81,7 @@ def story_of(walk: Walk) -> tuple[Event, ...]:
         _event(walk, one.step, one.case_type, "planted", f"Planted: {one.what}", one.days)
         for one in walk.planted
     ]
-    for case_type in walk.desk.case_types:
+    for case_type in walk.services.case_types:
         found += _of_the_ledger(walk, case_type)
     found += _tickets(walk)
     if walk.people is not None:
@@ -143,7 +143,7 @@ def _of_the_ledger(walk: Walk, case_type: str) -> Iterator[Event]:
     fell = sprinted = False
     proposed: dict[str | None, Entry] = {}
     models = 0
-    for entry in walk.desk.ledger.history(case_type):
+    for entry in walk.services.ledger.history(case_type):
         step = _step(walk, entry.at)
         match entry.kind:
             case EntryKind.PROPOSED:
@@ -177,13 +177,13 @@ def _of_the_ledger(walk: Walk, case_type: str) -> Iterator[Event]:
                     f"Narrowed to what is left: {_cuts(walk, entry)}.",
                 )
             case EntryKind.PROMOTED if not (RENEWS in entry.dossier or SPRINT in entry.dossier):
-                model = walk.desk.ledger.policy(str(entry.policy_id)).model_digest
+                model = walk.services.ledger.policy(str(entry.policy_id)).model_digest
                 kind = _kind(digest is None, fell, digest != model, sprinted)
                 fell = sprinted = False
                 told = _promoted(walk, kind, entry, proposed.get(entry.policy_id))
                 yield _event(walk, step, case_type, kind, told)
         if entry.kind in CHANGES_THE_LIVE_POLICY:
-            digest = walk.desk.ledger.policy(str(entry.policy_id)).model_digest
+            digest = walk.services.ledger.policy(str(entry.policy_id)).model_digest
 
 
 def _kind(first: bool, fell: bool, other_model: bool, sprinted: bool) -> str:
@@ -222,7 +222,7 @@ def _is_ceiling(risk: str) -> bool:
 
 
 def _cuts(walk: Walk, entry: Entry) -> str:
-    boundary = walk.desk.ledger.policy(str(entry.policy_id)).boundary
+    boundary = walk.services.ledger.policy(str(entry.policy_id)).boundary
     low, high = boundary.pass_at_or_below, boundary.block_at_or_above
     if low is None and high is None:
         return "everything is reviewed"

@@ -77,7 +77,7 @@ def told_of_walk(walk: Walk) -> tuple[str, ...]:
 
 def _fits(walk: Walk) -> list[str]:
     told = []
-    for name in walk.desk.case_types:
+    for name in walk.services.case_types:
         tried = [(at, one) for at, one in walk.fits if one.case_type == name]
         failed = [(at, one.note) for at, one in tried if one.version is None]
         if not failed:
@@ -93,9 +93,9 @@ def _fits(walk: Walk) -> list[str]:
 
 def _unscored(walk: Walk) -> list[str]:
     """Cases that were sent to people because the model could not read them."""
-    if not walk.desk.store.counts("decisions")[0]:
+    if not walk.services.store.counts("decisions")[0]:
         return []
-    stored = walk.desk.store.read("decisions", columns=["case_type", "override"])
+    stored = walk.services.store.read("decisions", columns=["case_type", "override"])
     words = {
         KNOWN_CATEGORY: "hold a category that the model never saw",
         FEATURES_ARE_PRESENT: "lack a feature, or hold a number without end",
@@ -124,7 +124,7 @@ def _put_aside(walk: Walk) -> list[str]:
 
 def _why_all_reviewed(walk: Walk) -> list[str]:
     told = []
-    for name in walk.desk.case_types:
+    for name in walk.services.case_types:
         steps = [step for step in walk.steps if step["case_type"] == name and step["cases"]]
         if steps and not any(step["auto_passed"] or step["auto_blocked"] for step in steps):
             why = " ".join(steps[-1]["reasons"]) or "no boundary was proposed"

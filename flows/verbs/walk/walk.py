@@ -11,7 +11,6 @@ import pandas as pd
 
 from flows.verbs.certify.generation import current_generation
 from flows.verbs.decide.decide import decide_cases
-from flows.verbs.desk import Desk
 from flows.verbs.evidence.truth import load_book
 from flows.verbs.govern.promote import approve_and_promote
 from flows.verbs.govern.propose import waiting
@@ -22,6 +21,7 @@ from flows.verbs.learn.challenger import Challenger
 from flows.verbs.learn.train import retrain_all
 from flows.verbs.night import run_night
 from flows.verbs.record.night_results import State, not_done
+from flows.verbs.services import Services
 from flows.verbs.walk.stand_ins import StandIns
 from flows.verbs.walk.story import Planted
 from models.hub import HoldState
@@ -68,7 +68,7 @@ class Walk:
     nobody. planted: what a simulation was made to do, for who reads the story.
     """
 
-    desk: Desk
+    services: Services
     upstream: Upstream
     retrain_days: float
     people: StandIns | None = None
@@ -86,14 +86,14 @@ class Walk:
         """Decide (that is: review) everything before the first step."""
         for cases in self.upstream.warm_up():
             case_type = str(cases["case_type"].iloc[0])
-            decided = decide_cases(self.desk, case_type, cases, self.upstream.start)
+            decided = decide_cases(self.services, case_type, cases, self.upstream.start)
             self.upstream.note(decided)
             self._undelivered.append(decided)
             self.warm_up_cases += len(decided)
 
     def night_and_day(self, step: int) -> list[dict[str, Any]]:
         """One night (admit, retrain when due, certify, propose, approve) and the day after it."""
-        with self.desk.ledger.one_reader(), self.desk.store.one_reader():
+        with self.services.ledger.one_reader(), self.services.store.one_reader():
             return self._night_and_day(step)
 
     def _night_and_day(self, step: int) -> list[dict[str, Any]]:
@@ -101,8 +101,8 @@ class Walk:
         labels = self._night(as_of)
         promoted = self._approve(as_of)
         if self.people is not None:
-            self.people.after(self.desk, self.nights[-1], step, as_of)
-        rows = [self._day(step, as_of, case_type) for case_type in self.desk.case_types]
+            self.people.after(self.services, self.nights[-1], step, as_of)
+        rows = [self._day(step, as_of, case_type) for case_type in self.services.case_types]
         arrived = {str(c["case_type"].iloc[0]): c for c in self.upstream.arrivals(step)}
         for row in rows:
             case_type = row["case_type"]
@@ -125,7 +125,7 @@ class Walk:
             Delivery(table, rows, f"walk {table}") for table, rows in delivered.items() if len(rows)
         ]
         night = run_night(
-            self.desk, batches, as_of, before_judging=lambda: self._retrain_when_due(as_of)
+            self.services, batches, as_of, before_judging=lambda: self._retrain_when_due(as_of)
         )
         self.nights.append(night)
         tables = night["results"]["tables"]
@@ -170,12 +170,12 @@ class Walk:
 
     def _retrain_when_due(self, as_of: datetime) -> bool:
         """Whether anything was due; the book must be read again then."""
-        asked = self.people.retrains(self.desk, as_of) if self.people is not None else []
+        asked = self.people.retrains(self.services, as_of) if self.people is not None else []
         self.fits += [(as_of, one) for one in asked]
         self._tried |= {one.case_type: as_of for one in asked}
-        due = [name for name in self.desk.case_types if self._retrain_is_due(name, as_of)]
+        due = [name for name in self.services.case_types if self._retrain_is_due(name, as_of)]
         if due:
-            fits = retrain_all(self.desk, load_book(self.desk, as_of), due)
+            fits = retrain_all(self.services, load_book(self.services, as_of), due)
             self.fits += [(as_of, one) for one in fits]
             self._tried |= dict.fromkeys(due, as_of)
         return bool(due or asked)
@@ -184,12 +184,12 @@ class Walk:
         """A new model starts its evidence afresh, so while nothing is automated yet the first one
         is given three looks, or three intervals, before it is replaced. A challenger that the gate
         turned down is not tried again the next night."""
-        generation = current_generation(self.desk, case_type)
+        generation = current_generation(self.services.ledger, self.services.case_types, case_type)
         if generation is None:
             return True
         last = max(generation.started_at, self._tried.get(case_type, generation.started_at))
         age = (as_of - last) / timedelta(days=self.retrain_days)
-        nothing_automated = self.desk.ledger.live_policy(case_type) is None
+        nothing_automated = self.services.ledger.live_policy(case_type) is None
         if nothing_automated and generation.looks < LOOKS_BEFORE_RETRAIN:
             return age >= LOOKS_BEFORE_RETRAIN
         return age >= 1.0
@@ -198,14 +198,21 @@ class Walk:
         """The walk's stand-in for people: promotes what is proposed, and lets labels count whose
         level came and went (that of what came after has lasted by then)."""
         promoted = set()
-        for case_type in self.desk.case_types:
-            for hold in holds_that_wait(self.desk, case_type):
+        for case_type in self.services.case_types:
+            for hold in holds_that_wait(self.services.ledger, case_type):
                 if hold.state is HoldState.BOUNDED:
-                    release_hold(self.desk, hold.hold_id, APPROVER, STAND_IN, as_of)
-            for proposal in waiting(self.desk, case_type):
-                if self.people and not self.people.would_approve(self.desk, proposal, as_of):
+                    release_hold(
+                        self.services.ledger,
+                        self.services.case_types,
+                        hold.hold_id,
+                        APPROVER,
+                        STAND_IN,
+                        as_of,
+                    )
+            for proposal in waiting(self.services.ledger, case_type):
+                if self.people and not self.people.would_approve(self.services, proposal, as_of):
                     continue
-                approve_and_promote(self.desk, case_type, proposal.policy_id, APPROVER, as_of)
+                approve_and_promote(self.services, case_type, proposal.policy_id, APPROVER, as_of)
                 promoted.add(case_type)
         return promoted
 
@@ -238,13 +245,13 @@ class Walk:
 
     def _decide(self, row: dict[str, Any], cases: pd.DataFrame, as_of: datetime) -> None:
         case_type = row["case_type"]
-        decided = decide_cases(self.desk, case_type, cases, as_of)
+        decided = decide_cases(self.services, case_type, cases, as_of)
         self.upstream.note(decided)
         self._undelivered.append(decided)
         narrow = ["case_id", "case_type", "opened_at", "score", "action", "propensity", "audited"]
         narrow += ["policy_id", "model_version", "priority"]
         self.decisions.append(decided[narrow])
-        policy = self.desk.ledger.policy(str(decided["policy_id"].iloc[0]))
+        policy = self.services.ledger.policy(str(decided["policy_id"].iloc[0]))
         actions = decided["action"].value_counts()
         row |= {
             "policy_id": policy.policy_id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,20 +21,20 @@ from flows.verbs.certify.generation import (
 from flows.verbs.certify.live_proof import live_proof
 from flows.verbs.certify.peek import Peek, peek
 from flows.verbs.decide.decide import policy_in_force
-from flows.verbs.desk import Desk
 from flows.verbs.evidence.cohort_rows import reads_from
 from flows.verbs.evidence.truth import Book, load_book
 from flows.verbs.intake.known_case_type import known_case_type
+from flows.verbs.ports import EvidenceServices, EvidenceStore, Ledger, NightServices
 from flows.verbs.whatif.move_evidence import near_the_boundary, proven, risk_curves
 from flows.verbs.whatif.queue_replay import desk_figures
 from models.hub.policies.policy import Policy
 from models.replay.cheapest_boundary import cheapest_boundary
 from models.replay.replay import replay
-from models.vocabulary import Boundary
+from models.vocabulary import Boundary, CaseType
 
 
 def replay_move(
-    desk: Desk,
+    services: NightServices,
     case_type: str,
     pass_at_or_below: float | None,
     block_at_or_above: float | None,
@@ -56,7 +57,7 @@ def replay_move(
     Raises:
         UserError: the case type or the boundary cannot be used, or there is nothing to replay.
     """
-    known_case_type(desk, case_type)
+    known_case_type(services.case_types, case_type)
     if best and (pass_at_or_below is not None or block_at_or_above is not None):
         raise UserError(
             "the best certified move and a given boundary were both asked for; ask for one of them."
@@ -65,18 +66,18 @@ def replay_move(
         asked = Boundary(pass_at_or_below, block_at_or_above)
     except ValueError as wrong:
         raise UserError(str(wrong)) from None
-    current = policy_in_force(desk, case_type)
-    live = desk.ledger.live_policy(case_type)
+    current = policy_in_force(services.ledger, services.registry, services.case_types, case_type)
+    live = services.ledger.live_policy(case_type)
     generation = (
-        champion_generation(desk, case_type)
+        champion_generation(services.ledger, services.case_types, case_type)
         if live is not None and not best
-        else current_generation(desk, case_type)
+        else current_generation(services.ledger, services.case_types, case_type)
     )
     if generation is not None:
-        generation = looked_by(desk, generation, as_of)
-    since = as_of - timedelta(days=days + desk.case_types[case_type].maturity_days)
-    book = load_book(desk, as_of, _earlier(desk, since, generation))
-    seen = peek(desk, book, case_type, generation) if generation is not None else None
+        generation = looked_by(services.ledger, generation, as_of)
+    since = as_of - timedelta(days=days + services.case_types[case_type].maturity_days)
+    book = load_book(services, as_of, _earlier(services.ledger, since, generation))
+    seen = peek(services, book, case_type, generation) if generation is not None else None
     if best and seen is None:
         raise UserError(
             f"{case_type}: the best certified move was asked for, but no mature, labelled case has "
@@ -89,13 +90,13 @@ def replay_move(
         "days": days,
         "current": asdict(current.boundary),
         "certificate": seen.summary() if seen else None,
-        "proof": live_proof(desk, case_type),
+        "proof": live_proof(services.ledger, case_type),
     }
     moved = seen.certificate.boundary if best and seen and seen.found else None if best else asked
     replayed: dict[str, Any] = {"moved": None, "replay": None, "cheapest": None, "queue": None}
     if moved is not None:
-        rows = _rows(desk, book, case_type, current, seen if best else None, since)
-        replayed = _replayed(desk, case_type, rows, current.boundary, moved)
+        rows = _rows(services, book, case_type, current, seen if best else None, since)
+        replayed = _replayed(services.case_types, case_type, rows, current.boundary, moved)
     same_model = seen is not None and seen.generation.digest == current.model_digest
     today = current.boundary if same_model else None
     around = {
@@ -107,13 +108,17 @@ def replay_move(
 
 
 def _replayed(
-    desk: Desk, case_type: str, rows: pd.DataFrame, current: Boundary, moved: Boundary
+    case_types: Mapping[str, CaseType],
+    case_type: str,
+    rows: pd.DataFrame,
+    current: Boundary,
+    moved: Boundary,
 ) -> dict[str, Any]:
     own, score, bad, propensity = (
         rows[name].to_numpy(np.float64) for name in ("own_score", "score", "bad", "propensity")
     )
     automatable = rows["automatable"].to_numpy(np.bool_)
-    costs = desk.case_types[case_type].costs
+    costs = case_types[case_type].costs
     told = replay(own, bad, propensity, automatable, current, moved, costs, moved_scores=score)
     cheapest = cheapest_boundary(score, bad, costs, propensity, automatable)
     return {
@@ -126,14 +131,14 @@ def _replayed(
         "replay": asdict(told),
         "cheapest": {**asdict(cheapest.boundary), "loss_usd": cheapest.loss_usd},
         "queue": {
-            "current": _queue(desk, case_type, rows, rows["own_score"], current),
-            "moved": _queue(desk, case_type, rows, rows["score"], moved),
+            "current": _queue(case_types, case_type, rows, rows["own_score"], current),
+            "moved": _queue(case_types, case_type, rows, rows["score"], moved),
         },
     }
 
 
 def _rows(
-    desk: Desk,
+    services: EvidenceServices,
     book: Book,
     case_type: str,
     current: Policy,
@@ -146,8 +151,12 @@ def _rows(
     Raises:
         UserError: there is none.
     """
-    own = book.mature(desk, case_type, since)
-    own = own.assign(own_score=_own_scores(desk, book, case_type, current, own))
+    own = book.mature(services, case_type, since)
+    own = own.assign(
+        own_score=_own_scores(
+            services.ledger, services.store, services.case_types, book, case_type, current, own
+        )
+    )
     if seen is not None and seen.generation.digest != current.model_digest:
         scored = seen.frame[["case_id", "score", "automatable"]]
         rows = own.drop(columns=["score", "automatable"]).merge(scored, on="case_id")
@@ -164,23 +173,36 @@ def _rows(
 
 
 def _own_scores(
-    desk: Desk, book: Book, case_type: str, current: Policy, rows: pd.DataFrame
+    ledger: Ledger,
+    store: EvidenceStore,
+    case_types: Mapping[str, CaseType],
+    book: Book,
+    case_type: str,
+    current: Policy,
+    rows: pd.DataFrame,
 ) -> pd.Series:
     """What the model in force said of each case: when it decided it, or in shadow, whoever decided it
     (people, in an imported past), unless it may have learned from the case; missing: it said nothing.
     """
     said = rows["score"].where(rows["model_version"] == current.model_version)
-    known = (current_generation(desk, case_type), champion_generation(desk, case_type))
+    known = (
+        current_generation(ledger, case_types, case_type),
+        champion_generation(ledger, case_types, case_type),
+    )
     own = next((one for one in known if one and one.digest == current.model_digest), None)
     if own is None or rows.empty:
         return said
     unseen = rows["opened_at"] >= pd.Timestamp(own.trained_before)
-    shadow = pd.Series(book.shadow_scores(desk, own.digest, rows[CASE_NUMBER]), rows.index)
+    shadow = pd.Series(book.shadow_scores(store, own.digest, rows[CASE_NUMBER]), rows.index)
     return said.fillna(shadow.where(unseen))
 
 
 def _queue(
-    desk: Desk, case_type: str, rows: pd.DataFrame, scores: pd.Series, boundary: Boundary
+    case_types: Mapping[str, CaseType],
+    case_type: str,
+    rows: pd.DataFrame,
+    scores: pd.Series,
+    boundary: Boundary,
 ) -> dict[str, Any]:
     score = scores.to_numpy(np.float64)
     automatic = np.zeros(len(rows), dtype=np.bool_)
@@ -189,9 +211,9 @@ def _queue(
     if boundary.block_at_or_above is not None:
         automatic |= score >= boundary.block_at_or_above
     reviewed = pd.Series(~(automatic & rows["automatable"].to_numpy()), index=rows.index)
-    return desk_figures(rows, reviewed, {case_type: desk.case_types[case_type]})[case_type]
+    return desk_figures(rows, reviewed, {case_type: case_types[case_type]})[case_type]
 
 
-def _earlier(desk: Desk, since: datetime, generation: Generation | None) -> datetime:
+def _earlier(ledger: Ledger, since: datetime, generation: Generation | None) -> datetime:
     """A peek needs the evidence since it began, however short the window of the replay."""
-    return since if generation is None else min(since, reads_from(desk, generation))
+    return since if generation is None else min(since, reads_from(ledger, generation))

@@ -67,9 +67,9 @@ def _staffed(_people: LiveHome, tmp_path_factory: pytest.TempPathFactory) -> Sta
         folder = tmp_path_factory.mktemp("staffed") / "home"
         shutil.copytree(_people.home, folder)
         home = LiveHome(folder, dict(_people.tokens))
-        desk = home.desk()
+        services = home.services()
         names = ("ato", "reset_2fa", "kyc_audit")
-        return Staffed(home, {name: with_a_model(desk, name) for name in names})
+        return Staffed(home, {name: with_a_model(services, name) for name in names})
 
 
 def _make_bare(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,8 +17,8 @@ import xgboost as xgb
 from flows.cli import main
 from flows.verbs import live
 from flows.verbs.certify.generation import last_version
-from flows.verbs.desk import Desk
 from flows.verbs.house.aliases import follow_ledger
+from flows.verbs.services import Services
 from models.hub import AuditPlan, Entry, Policy, Propose, StartGeneration
 from models.hub.rules.people import NIGHT, RETRAIN
 from models.risk import RiskModel
@@ -64,10 +64,10 @@ class LiveHome:
         assert "Traceback" not in said.out + said.err
         return said
 
-    def desk(self) -> Desk:
+    def services(self) -> Services:
         with pytest.MonkeyPatch.context() as here:
             here.setenv("RATCHET_HOME", str(self.home))
-            return live.open_desk()
+            return live.open_services()
 
     def people(self) -> None:
         """Two approvers, an operator and an auditor, enrolled by commands."""
@@ -80,13 +80,13 @@ class LiveHome:
 
     def proposal_without_a_model(self, case_type: str, actor: str = NIGHT) -> str:
         """The id of a policy that reviews everything, which needs no registered file; it waits."""
-        desk = self.desk()
-        said = desk.ledger.submit(
+        services = self.services()
+        said = services.ledger.submit(
             Propose(
                 case_type=case_type,
                 policy=Policy.review_everything(case_type, 0.1),
                 actor=actor,
-                base_version=last_version(desk, case_type),
+                base_version=last_version(services.ledger, case_type),
                 evidence_digest="e" * 64,
             ),
             datetime.now(UTC),
@@ -95,26 +95,26 @@ class LiveHome:
         return str(said.policy_id)
 
 
-def with_a_model(desk: Desk, case_type: str, seed: int = 1) -> RiskModel:
+def with_a_model(services: Services, case_type: str, seed: int = 1) -> RiskModel:
     """A registered model of invented cases, under test since yesterday."""
-    model = invented_model(desk.case_types[case_type], seed)
-    with desk.registry.run("retrain", case_type, "A model of invented cases."):
-        version = desk.registry.add_version(case_type, model).version
+    model = invented_model(services.case_types[case_type], seed)
+    with services.registry.run("retrain", case_type, "A model of invented cases."):
+        version = services.registry.add_version(case_type, model).version
     at = datetime.now(UTC) - timedelta(days=1)
     started = StartGeneration(
         case_type=case_type,
         model_digest=model.digest,
         actor=RETRAIN,
-        base_version=last_version(desk, case_type),
+        base_version=last_version(services.ledger, case_type),
         dossier={"model_version": version, "trained_before": at.isoformat()},
     )
-    assert isinstance(desk.ledger.submit(started, at), Entry)
-    follow_ledger(desk, case_type, at)
+    assert isinstance(services.ledger.submit(started, at), Entry)
+    follow_ledger(services.ledger, services.registry, services.alerts, case_type, at)
     return model
 
 
 def proposed(
-    desk: Desk,
+    services: Services,
     model: RiskModel,
     case_type: str,
     boundary: Boundary = NARROW,
@@ -133,12 +133,12 @@ def proposed(
         ab_plan=ab_plan,
     )
     now = datetime.now(UTC)
-    said = desk.ledger.submit(
+    said = services.ledger.submit(
         Propose(
             case_type=case_type,
             policy=policy,
             actor=actor,
-            base_version=last_version(desk, case_type),
+            base_version=last_version(services.ledger, case_type),
             evidence_digest="e" * 64,
             evidence_since=now - timedelta(hours=1),
             evidence_until=now - timedelta(hours=1),

@@ -73,7 +73,7 @@ def test_the_screen_begins_with_the_verdict_and_counts_what_was_new(after: LiveH
     assert len(lines) < 60
     told = json.loads(after.ask("last-night", "--json").out)
     (reviews,) = [one for one in told["tables"] if one["table"] == "reviews"]
-    stored = after.desk().store.read("reviews")
+    stored = after.services().store.read("reviews")
     newest = stored["received_at"].max()
     assert reviews["new"] == int((stored["received_at"] == newest).sum()) > 0
     assert reviews["read_again"] > 0
@@ -130,7 +130,7 @@ def test_quarantined_rows_come_back_once_with_their_rules_and_source(
     assert (nowhere.code, "Traceback" in nowhere.err) == (2, False)
     types = [
         json.loads(after.ask("quarantine", "--case-type", name, "--json").out)["rows"]
-        for name in after.desk().case_types
+        for name in after.services().case_types
     ]
     assert sum(types) == 3
 
@@ -144,9 +144,9 @@ def test_second_reviews_are_named_blind(after: LiveHome, tmp_path: Path) -> None
     assert list(rows.columns) == ["case_id", "case_type", "opened_at", "priority", "amount_usd"]
     assert len(rows) > 0
     assert rows["opened_at"].is_monotonic_increasing
-    from flows.verbs.live import last_dossier
+    from flows.verbs.record.dossier_files import last_dossier
 
-    night = last_dossier(after.desk())
+    night = last_dossier(after.services().home, after.services().shared)
     assert night is not None
     asked = {one["case_id"] for one in night["second_reviews"]}
     assert set(rows["case_id"]) == asked
@@ -167,7 +167,7 @@ def test_the_verb_counts_shadow_scores_of_the_newest_model_only(after: LiveHome)
     """Of a model that nobody scored with yet there are none."""
     from tests.flows.commands.live_home import with_a_model
 
-    desk = after.desk()
-    with_a_model(desk, "ato")
-    (one,) = last_night(desk, datetime.now(UTC))["shadow"]
+    services = after.services()
+    with_a_model(services, "ato")
+    (one,) = last_night(services, datetime.now(UTC))["shadow"]
     assert (one["case_type"], one["model_version"], one["scored"]) == ("ato", "1", 0)

@@ -87,8 +87,8 @@ def nights(manned: LiveHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setenv(name, value)
     for name, days in (("NIGHT__HOLD", 2), ("NIGHT__WHOLE_READ", 2), ("TRIAGE__EVERY", 14)):
         monkeypatch.setenv(f"RATCHET_{name}_DAYS", str(days))
-    desk = manned.desk()
-    policy = proposed(desk, with_a_model(desk, CASE_TYPE["name"]), CASE_TYPE["name"])
+    services = manned.services()
+    policy = proposed(services, with_a_model(services, CASE_TYPE["name"]), CASE_TYPE["name"])
     for command, by in ((("approve", "--yes"), "ana"), (("promote",), "ben")):
         said = manned.ask(*command, policy.policy_id, by=by)
         assert said.code == 0, said.err
@@ -137,15 +137,15 @@ def _exit_code_and_words(said: Said, results: dict[str, Any]) -> None:
 def _every_row_is_stored_once(nights: Nights) -> None:
     with pytest.MonkeyPatch.context() as here:
         here.setenv("RATCHET_HOME", str(nights.home.home))
-        desk = live.open_desk()
+        services = live.open_services()
     for table, keys in KEYS.items():
         came = nights.feed.there(table, nights.moment(NIGHTS[-1]))
-        stored = desk.store.read(table, columns=keys)
+        stored = services.store.read(table, columns=keys)
         assert len(came) > (20 if table == "outcomes" else 1_000)
         assert not stored.duplicated(keys).any()
         both = came.merge(stored, on=keys, how="left", indicator=True)["_merge"]
         assert both.eq("both").all(), f"{both.ne('both').sum()} {table} are not stored"
-        copies = desk.store.rejects(table)
+        copies = services.store.rejects(table)
         if len(copies):
             assert set(copies["broken_rules"]) == {"not_delivered_twice_in_one_batch"}
     assert len(nights.feed.late_chargebacks(nights.moment(NIGHTS[-1]))) > 0
@@ -153,7 +153,7 @@ def _every_row_is_stored_once(nights: Nights) -> None:
 
 def _the_wave_was_held_and_let_go(nights: Nights) -> None:
     """Its labels went on hold the first night it was seen, and counted again once it had lasted."""
-    entries = nights.home.desk().ledger.history(CASE_TYPE["name"])
+    entries = nights.home.services().ledger.history(CASE_TYPE["name"])
     holds = [(one.kind, one.at.day - START.day) for one in entries if "hold" in one.kind.value]
     assert holds == [(EntryKind.HOLD_PLACED, 11), (EntryKind.HOLD_RELEASED, 13)]
     said = {day: nights.said[day].code for day in NIGHTS}

@@ -9,7 +9,7 @@ import pytest
 
 from flows.orchestration import artifacts
 from flows.verbs.causes.tickets import file_findings, open_tickets
-from flows.verbs.desk import Desk
+from flows.verbs.services import Services
 from tests.builders import small_settings
 from tests.findings import a_finding
 from tests.nights import quiet_night
@@ -29,9 +29,9 @@ def test_the_nights_artifact_lists_its_tickets(
         lambda markdown, key, description: left.update({key: markdown}),
     )
     settings = small_settings()
-    desk = Desk.at(tmp_path, settings, settings.load_case_types(), seed=3)
-    file_findings(desk, [a_finding()] if found else [], NIGHT)
-    night = quiet_night(NIGHT, tickets=open_tickets(desk))
+    services = Services.at(tmp_path, settings, settings.load_case_types(), seed=3)
+    file_findings(services.store, [a_finding()] if found else [], NIGHT)
+    night = quiet_night(NIGHT, tickets=open_tickets(services))
     artifacts.publish_night(night)
 
     text = left["night-verdict"]

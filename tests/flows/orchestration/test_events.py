@@ -14,7 +14,7 @@ import yaml
 from configs.errors import ServiceUnreachable
 from flows.orchestration import events
 from flows.verbs.causes.answers import announced
-from flows.verbs.desk import Desk
+from flows.verbs.services import Services
 from tests.builders import small_settings
 from tests.findings import a_finding
 
@@ -23,9 +23,9 @@ NIGHT = datetime(2026, 5, 4, 2, tzinfo=UTC)
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
+def services(tmp_path: Path) -> Services:
     settings = small_settings()
-    return Desk.at(tmp_path, settings, settings.load_case_types(), seed=3)
+    return Services.at(tmp_path, settings, settings.load_case_types(), seed=3)
 
 
 @pytest.fixture
@@ -53,34 +53,34 @@ def the_trigger() -> dict[str, Any]:
     return trigger
 
 
-def test_an_announced_finding_is_not_sent_again(desk: Desk, sent: list[Any]) -> None:
+def test_an_announced_finding_is_not_sent_again(services: Services, sent: list[Any]) -> None:
     """The pattern ids of what was sent, then nothing; what does not fire is never sent."""
     findings = [a_finding(), a_finding("new_device", counterfactual=None)]
-    assert events.announce(desk, findings, NIGHT) == [findings[0].pattern_id]
-    assert events.announce(desk, findings, NIGHT) == []
+    assert events.announce(services, findings, NIGHT) == [findings[0].pattern_id]
+    assert events.announce(services, findings, NIGHT) == []
     assert sent == findings[:1]
 
 
 def test_what_did_not_arrive_is_sent_by_the_next_night(
-    desk: Desk, sent: list[Any], monkeypatch: pytest.MonkeyPatch
+    services: Services, sent: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server that forgets events: a clear error in time, and nothing is written down."""
     with monkeypatch.context() as away:
         away.setattr(events, "_held", lambda asked: set())
         with pytest.raises(ServiceUnreachable, match="did not arrive"):
-            events.announce(desk, [a_finding()], NIGHT, seconds=0.0)
-    assert announced(desk).empty
-    assert events.announce(desk, [a_finding()], NIGHT) == [a_finding().pattern_id]
+            events.announce(services, [a_finding()], NIGHT, seconds=0.0)
+    assert announced(services.store).empty
+    assert events.announce(services, [a_finding()], NIGHT) == [a_finding().pattern_id]
 
 
 def test_without_a_server_nothing_is_sent_or_written_down(
-    desk: Desk, sent: list[Any], monkeypatch: pytest.MonkeyPatch
+    services: Services, sent: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An embedded server would hear it and start nothing."""
     monkeypatch.setattr(events.PREFECT_API_URL, "value", lambda: None)
-    assert events.announce(desk, [a_finding()], NIGHT) == []
+    assert events.announce(services, [a_finding()], NIGHT) == []
     assert sent == []
-    assert announced(desk).empty
+    assert announced(services.store).empty
 
 
 def test_a_finding_that_does_not_fire_has_no_payload() -> None:

@@ -12,11 +12,11 @@ import numpy as np
 
 from flows.verbs.certify.certify import certify_case_type
 from flows.verbs.certify.generation import CARRIES_OVER
-from flows.verbs.desk import Desk
 from flows.verbs.evidence.truth import load_book
 from flows.verbs.govern.approve import approve
 from flows.verbs.govern.promote import promote
 from flows.verbs.govern.propose import act_on
+from flows.verbs.services import Services
 from models.hub import Policy
 from models.vocabulary import Boundary
 from tests.flows.verbs.hub_desk import (
@@ -41,7 +41,7 @@ passed, and what is blocked is bad."""
 class Certified:
     """The desk, its live policy, and the moment after its promotion."""
 
-    desk: Desk
+    services: Services
     live: Policy
     now: datetime
 
@@ -49,22 +49,22 @@ class Certified:
 def certified_desk(home: Path, bad_from: float = 2.0, **changed: Any) -> Certified:
     """3,000 cases decided by a narrower boundary prove one that both passes and blocks more;
     every case is bad from the score `bad_from` on; `changed` as in `hub_desk`."""
-    desk = hub_desk(home, **changed)
+    services = hub_desk(home, **changed)
     model = SimpleNamespace(
         reference_scores=np.linspace(0.0, 1.0, 1_000),
         calibration=SimpleNamespace(slope=1.0, intercept=0.0),
     )
-    desk.registry.load = lambda *_, **__: model  # type: ignore[method-assign, assignment, return-value]
-    with_model(desk, "2", NOW - DAY, **{CARRIES_OVER: True})
-    made_live(desk, policy(BEFORE, "2"), NOW)
+    services.registry.load = lambda *_, **__: model  # type: ignore[method-assign, assignment, return-value]
+    with_model(services, "2", NOW - DAY, **{CARRIES_OVER: True})
+    made_live(services, policy(BEFORE, "2"), NOW)
     decided_cases(
-        desk, policy(BEFORE, "2"), NOW, 3_000, bad_passed=0.0, keyed=True, bad_from=bad_from
+        services, policy(BEFORE, "2"), NOW, 3_000, bad_passed=0.0, keyed=True, bad_from=bad_from
     )
-    judged = certify_case_type(desk, load_book(desk, LATER), NAME)
-    proposal = act_on(desk, judged, LATER)
+    judged = certify_case_type(services, load_book(services, LATER), NAME)
+    proposal = act_on(services, judged, LATER)
     assert proposal is not None, judged.certificate.reasons
-    approve(desk, proposal, ANA, LATER)
-    promote(desk, proposal, ANA, LATER)
-    live = desk.ledger.live_policy(NAME)
+    approve(services, proposal, ANA, LATER)
+    promote(services.ledger, services.registry, services.alerts, proposal, ANA, LATER)
+    live = services.ledger.live_policy(NAME)
     assert live is not None
-    return Certified(desk, live, LATER + timedelta(hours=1))
+    return Certified(services, live, LATER + timedelta(hours=1))

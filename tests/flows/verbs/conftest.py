@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from flows.verbs.desk import Desk
+from flows.verbs.services import Services
 from tests.flows.verbs.advised_desk import Advised, advised_desk
 from tests.flows.verbs.hub_desk import hub_desk
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
+def services(tmp_path: Path) -> Services:
     """People and a registered model, and nothing decided yet; some tests have a desk of their own."""
     return hub_desk(tmp_path)
 

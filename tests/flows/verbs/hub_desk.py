@@ -17,9 +17,9 @@ import pandas as pd
 
 from configs.errors import GateRefused
 from flows.verbs.certify.generation import last_version
-from flows.verbs.desk import Desk
 from flows.verbs.govern.approve import approve
 from flows.verbs.govern.promote import promote
+from flows.verbs.services import Services
 from models.boundary.decision.audit import audit_purpose
 from models.hub import AuditPlan, Enrol, Entry, Policy, Propose, Role, StartGeneration
 from models.hub.rules.people import NIGHT, RETRAIN
@@ -90,57 +90,57 @@ class Registry:
             named[alias] = version
 
 
-def hub_desk(home: Path, *, database: str | None = None, **changed: Any) -> Desk:
+def hub_desk(home: Path, *, database: str | None = None, **changed: Any) -> Services:
     """A live desk of two case types, `changed` in both; everybody is enrolled, model 1 registered.
 
     `database`: an empty PostgreSQL database; None: files in the home.
     """
-    desk = opened_desk(home, Registry(), database=database, **changed)
+    services = opened_desk(home, Registry(), database=database, **changed)
     for name, role in ((ANA, Role.APPROVER), (BEN, Role.APPROVER), (OLA, Role.OPERATOR), (AUDREY, Role.AUDITOR)):  # fmt: skip
         enrol = Enrol(
             name=name,
             roles=(role.value,),
             token_digest=hashlib.sha256(name.encode()).hexdigest(),
             actor=ANA,
-            base_version=last_version(desk, "@people"),
+            base_version=last_version(services.ledger, "@people"),
         )
-        assert isinstance(desk.ledger.submit(enrol, NOW - 90 * DAY), Entry)
+        assert isinstance(services.ledger.submit(enrol, NOW - 90 * DAY), Entry)
     for name in (NAME, OTHER):
-        with_model(desk, "1", NOW - 60 * DAY, name)
-    return desk
+        with_model(services, "1", NOW - 60 * DAY, name)
+    return services
 
 
 def opened_desk(
     home: Path, registry: Registry, *, database: str | None = None, **changed: Any
-) -> Desk:
+) -> Services:
     """The desk of a home that is there, or is made; nobody and nothing is put into it."""
     kinds = {
         name: replace(small_case_type(), **{"name": name, **changed}) for name in (NAME, OTHER)
     }
     settings = small_settings().model_copy(update={"database_url": database})
-    return replace(Desk.at(home, settings, kinds), registry=registry)
+    return replace(Services.at(home, settings, kinds), registry=registry)
 
 
-def copied_desk(desk: Desk, home: Path) -> Desk:
+def copied_desk(services: Services, home: Path) -> Services:
     """The same desk on a copy of its home, so that a test may spoil what took long to make."""
-    shutil.copytree(desk.home, home)
-    return opened_desk(home, copy.deepcopy(desk.registry))
+    shutil.copytree(services.home, home)
+    return opened_desk(home, copy.deepcopy(services.registry))
 
 
 def with_model(
-    desk: Desk, version: str, at: datetime, case_type: str = NAME, **dossier: Any
+    services: Services, version: str, at: datetime, case_type: str = NAME, **dossier: Any
 ) -> None:
     """Another version is registered and under test: what was opened since `at` may certify it."""
     digest = digest_of(version)
-    desk.registry.digests[case_type, version] = digest
+    services.registry.digests[case_type, version] = digest
     started = StartGeneration(
         case_type=case_type,
         model_digest=digest,
         actor=RETRAIN,
-        base_version=last_version(desk, case_type),
+        base_version=last_version(services.ledger, case_type),
         dossier={"model_version": version, "trained_before": at.isoformat(), **dossier},
     )
-    assert isinstance(desk.ledger.submit(started, at), Entry)
+    assert isinstance(services.ledger.submit(started, at), Entry)
 
 
 def digest_of(version: str) -> str:
@@ -161,14 +161,14 @@ def policy(
     )
 
 
-def filed(desk: Desk, proposed: Policy, at: datetime = NOW, **dossier: Any) -> Entry:
+def filed(services: Services, proposed: Policy, at: datetime = NOW, **dossier: Any) -> Entry:
     """The night proposes a policy."""
-    said = desk.ledger.submit(
+    said = services.ledger.submit(
         Propose(
             case_type=proposed.case_type,
             policy=proposed,
             actor=NIGHT,
-            base_version=last_version(desk, proposed.case_type),
+            base_version=last_version(services.ledger, proposed.case_type),
             evidence_digest=digest_of(f"evidence of {at}"),
             evidence_since=at,
             evidence_until=at,
@@ -186,15 +186,17 @@ def filed(desk: Desk, proposed: Policy, at: datetime = NOW, **dossier: Any) -> E
     return said
 
 
-def made_live(desk: Desk, proposed: Policy, at: datetime = NOW, approver: str = ANA) -> Entry:
+def made_live(
+    services: Services, proposed: Policy, at: datetime = NOW, approver: str = ANA
+) -> Entry:
     """Proposed, approved and promoted at one moment."""
-    proposal = filed(desk, proposed, at)
-    approve(desk, proposal, approver, at)
-    return promote(desk, proposal, approver, at)
+    proposal = filed(services, proposed, at)
+    approve(services, proposal, approver, at)
+    return promote(services.ledger, services.registry, services.alerts, proposal, approver, at)
 
 
 def decided_cases(
-    desk: Desk,
+    services: Services,
     live: Policy,
     opened: datetime,
     count: int,
@@ -214,7 +216,7 @@ def decided_cases(
     ids = [f"{seed}-{opened:%m%d}-{number:05d}" for number in range(count)]
     if keyed:
         purpose = audit_purpose(live.case_type)
-        audit = desk.case_draw(purpose, pd.Series(ids)) < live.audit.rate
+        audit = services.draws.case_draw(purpose, pd.Series(ids)) < live.audit.rate
     low, high = live.boundary.pass_at_or_below, live.boundary.block_at_or_above
     passed = score <= (-1.0 if low is None else low)
     blocked = score >= (2.0 if high is None else high)
@@ -245,13 +247,13 @@ def decided_cases(
             "amount_usd": 10.0,
         }
     )
-    store(desk, "decisions", rows, ["case_id"], opened)
+    store(services, "decisions", rows, ["case_id"], opened)
     drawn = rows[(~automatic) | audit]
-    verify(desk, drawn, bad[drawn.index])
+    verify(services, drawn, bad[drawn.index])
     return rows.assign(bad=bad)
 
 
-def verify(desk: Desk, cases: pd.DataFrame, bad: np.ndarray) -> None:
+def verify(services: Services, cases: pd.DataFrame, bad: np.ndarray) -> None:
     """Their truth, a day after each was opened."""
     outcomes = pd.DataFrame(
         {
@@ -263,10 +265,10 @@ def verify(desk: Desk, cases: pd.DataFrame, bad: np.ndarray) -> None:
         }
     )
     at = cases["opened_at"].min().to_pydatetime()
-    store(desk, "outcomes", outcomes, ["case_id", "observed_at"], at)
+    store(services, "outcomes", outcomes, ["case_id", "observed_at"], at)
 
 
-def store(desk: Desk, table: str, rows: pd.DataFrame, key: list[str], at: datetime) -> None:
+def store(services: Services, table: str, rows: pd.DataFrame, key: list[str], at: datetime) -> None:
     """Rows as admission would have stored them; a contract is tested elsewhere."""
     nothing = rows.iloc[:0].assign(broken_rules=pd.Series(dtype="str"))
-    desk.store.append(table, rows, nothing, key=key, source="by hand", received_at=at)
+    services.store.append(table, rows, nothing, key=key, source="by hand", received_at=at)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from flows.adapters.ledger.ledger import Ledger
-from flows.verbs.desk import Desk
+from flows.verbs.services import Services
 from models.hub import Policy
 from tests.builders import small_settings
 from tests.flows.verbs.advised_desk import Advised
@@ -19,7 +19,7 @@ from tests.flows.verbs.own_desk import go_live, policy_of
 PASS, BLOCK = 0.03, 0.6
 
 
-def live_desk(advised: Advised, home: Path, database: str | None = None) -> Desk:
+def live_desk(advised: Advised, home: Path, database: str | None = None) -> Services:
     """A copy of the shared home, opened as the live one; who may act is not these tests' affair.
 
     Args:
@@ -33,16 +33,16 @@ def live_desk(advised: Advised, home: Path, database: str | None = None) -> Desk
         for folder in ("evidence", "dossiers"):
             shutil.rmtree(home / "live" / folder, ignore_errors=True)
     settings = small_settings().model_copy(update={"database_url": database})
-    desk = Desk.at(home / "live", settings, advised.desk.case_types)
+    services = Services.at(home / "live", settings, advised.services.case_types)
     url = database or f"sqlite:///{home / 'live' / 'ledger.db'}"
-    ledger = Ledger(url, desk.home / "ledger.head", enrolled_only=False)
-    return replace(desk, registry=advised.desk.registry, ledger=ledger)
+    ledger = Ledger(url, services.home / "ledger.head", enrolled_only=False)
+    return replace(services, registry=advised.services.registry, ledger=ledger)
 
 
-def promoted(desk: Desk, advised: Advised, at: datetime, **said: object) -> Policy:
+def promoted(services: Services, advised: Advised, at: datetime, **said: object) -> Policy:
     """The shared model live under a boundary that decides some cases of each kind by itself."""
     policy = policy_of(advised, PASS, BLOCK, **said)
-    go_live(desk, policy, at)
+    go_live(services, policy, at)
     return policy
 
 

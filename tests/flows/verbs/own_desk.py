@@ -8,27 +8,27 @@ from datetime import datetime
 from pathlib import Path
 
 from flows.verbs.certify.generation import last_version
-from flows.verbs.desk import Desk
 from flows.verbs.govern.promote import approve_and_promote
 from flows.verbs.govern.proposed_policy import overrides_of
+from flows.verbs.services import Services
 from models.hub import AuditPlan, Entry, Policy, Propose
 from models.vocabulary import Boundary
 from tests.builders import small_settings
 from tests.flows.verbs.advised_desk import CASE_TYPE, Advised
 
 
-def own_desk(advised: Advised, home: Path) -> Desk:
+def own_desk(advised: Advised, home: Path) -> Services:
     """A copy of the shared desk's home; models come from the shared registry, which is only read."""
     shutil.copytree(advised.home, home, dirs_exist_ok=True)
-    desk = Desk.at(home / "live", small_settings(), advised.desk.case_types, seed=3)
-    return replace(desk, registry=advised.desk.registry)
+    services = Services.at(home / "live", small_settings(), advised.services.case_types, seed=3)
+    return replace(services, registry=advised.services.registry)
 
 
 def policy_of(
     advised: Advised, pass_below: float, block_above: float | None = None, **said: object
 ) -> Policy:
     """The shared model under a boundary; one audit in four, and the case type's overrides."""
-    settings = advised.desk.case_types[CASE_TYPE]
+    settings = advised.services.case_types[CASE_TYPE]
     generation = str(advised.decided["model_version"].iloc[0])
     return Policy(
         **{
@@ -44,14 +44,14 @@ def policy_of(
     )
 
 
-def go_live(desk: Desk, policy: Policy, at: datetime) -> Entry:
+def go_live(services: Services, policy: Policy, at: datetime) -> Entry:
     """Proposed, approved and promoted; a policy with an A/B plan is on trial then."""
-    proposed = desk.ledger.submit(
+    proposed = services.ledger.submit(
         Propose(
             case_type=policy.case_type,
             policy=policy,
             actor="nightly_calibration",
-            base_version=last_version(desk, policy.case_type),
+            base_version=last_version(services.ledger, policy.case_type),
             evidence_digest="e" * 64,
             evidence_since=at,
             evidence_until=at,
@@ -59,4 +59,4 @@ def go_live(desk: Desk, policy: Policy, at: datetime) -> Entry:
         at,
     )
     assert isinstance(proposed, Entry), proposed
-    return approve_and_promote(desk, policy.case_type, policy.policy_id, "lead", at)
+    return approve_and_promote(services, policy.case_type, policy.policy_id, "lead", at)

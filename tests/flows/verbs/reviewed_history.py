@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from flows.verbs.desk import Desk
+from flows.verbs.services import Services
 from flows.verbs.walk.walk import Walk
 from models.simulation import RevealedHistory
 from models.simulation.keyed_draws import KeyedDraws
@@ -121,7 +121,7 @@ def reviewed_walk(
         mistaken=pd.Series(mistaken, index=cases["case_id"]),
     )  # fmt: skip
     return Walk(
-        Desk.at(with_mlflow(home), walk_settings(60), kinds, seed=3), upstream, retrain_days=60
+        Services.at(with_mlflow(home), walk_settings(60), kinds, seed=3), upstream, retrain_days=60
     )
 
 

@@ -14,8 +14,8 @@ from tests.flows.verbs.hub_desk import DAY, NOW, hub_desk
 
 def test_what_is_stored_is_judged_without_a_source(tmp_path: Path) -> None:
     """After an import there may be none yet; a home with nothing in it has nothing to judge."""
-    desk = hub_desk(tmp_path)
+    services = hub_desk(tmp_path)
     with pytest.raises(UserError, match="no source is configured"):
-        load_deliveries(desk, NOW)
-    quiet_nights(desk, NOW, 1)
-    assert load_deliveries(desk, NOW + DAY) == []
+        load_deliveries(services, NOW)
+    quiet_nights(services, NOW, 1)
+    assert load_deliveries(services, NOW + DAY) == []

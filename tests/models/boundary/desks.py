@@ -10,7 +10,7 @@ from tests.models.boundary.worlds import cut_where, true_recall, world
 TEAM = np.array([f"r{number}" for number in range(8)], dtype=object)
 
 
-def desk(
+def services(
     generator: np.random.Generator, cases: int, *, flip: float = 0.0, hide: float = 0.0
 ) -> tuple[Evidence, np.ndarray]:
     """Simulated cases, all reviewed by a team of eight at random.

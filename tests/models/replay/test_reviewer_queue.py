@@ -84,7 +84,7 @@ def test_cases_start_in_order_on_shift_and_never_more_at_once_than_people(arriva
 
 def test_people_come_and_go_with_their_shift():
     """One person from 9 to 11, hour-long cases, as a table of (arrives, starts)."""
-    desk = staffed_by(Shift(9, 11, 1))
+    services = staffed_by(Shift(9, 11, 1))
     table = [
         (8.00, 9.0),  # before the shift: waits for it
         (8.50, 10.0),  # second in line
@@ -92,13 +92,13 @@ def test_people_come_and_go_with_their_shift():
         (33.5, 10.0 + 24),
     ]
     arrives, begins = zip(*table, strict=True)
-    assert starts(arrives, desk, [60] * 4) == list(begins)
+    assert starts(arrives, services, [60] * 4) == list(begins)
 
 
 def test_the_case_in_hand_is_finished_after_the_shift():
     """Taken up at 10:59, an hour's work ends at 11:59; the next waits for the next day."""
-    desk = staffed_by(Shift(9, 11, 1))
-    outcome = review_times(np.array([10 + 59 / 60, 11.0]), desk, np.array([60.0, 60.0]))
+    services = staffed_by(Shift(9, 11, 1))
+    outcome = review_times(np.array([10 + 59 / 60, 11.0]), services, np.array([60.0, 60.0]))
     assert outcome.finished.tolist() == pytest.approx([11 + 59 / 60, 24 + 9 + 1])
 
 
@@ -110,14 +110,14 @@ def test_a_shift_may_run_over_midnight():
 
 def test_two_shifts_add_up_where_they_overlap():
     """At 9:30 both shifts sit there, so two cases start at once and the third waits."""
-    desk = staffed_by(Shift(8, 12, 1), Shift(9, 17, 1))
-    assert starts([9.5, 9.5, 9.5], desk, [60, 60, 60]) == [9.5, 9.5, 10.5]
+    services = staffed_by(Shift(8, 12, 1), Shift(9, 17, 1))
+    assert starts([9.5, 9.5, 9.5], services, [60, 60, 60]) == [9.5, 9.5, 10.5]
 
 
 def test_an_empty_desk_at_night_leaves_cases_for_the_morning_and_breaks_the_sla():
     """A case of 23:00 starts at 9:00, ten hours later."""
-    desk = staffed_by(Shift(9, 17, 2))
-    outcome = review_times(np.array([23.0]), desk, np.array([15.0]))
+    services = staffed_by(Shift(9, 17, 2))
+    outcome = review_times(np.array([23.0]), services, np.array([15.0]))
     assert outcome.started.tolist() == [24.0 + 9.0]
     assert sla(outcome, 4.0).within_sla == 0.0
 

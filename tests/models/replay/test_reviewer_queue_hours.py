@@ -14,8 +14,8 @@ def test_a_night_that_waits_for_the_morning_shows_hour_by_hour():
     """Two days, one person from 9 to 17, hour-long cases, as a table of (arrives, starts)."""
     table = [(7.50, 9.0), (8.00, 10.0), (32.5, 33.0)]
     arrives, begins = (np.array(column) for column in zip(*table, strict=True))
-    desk = Staffing((Shift(9, 17, 1),), 60.0)
-    outcome = review_times(arrives, desk, np.full(3, 60.0), horizon_hours=48.0)
+    services = Staffing((Shift(9, 17, 1),), 60.0)
+    outcome = review_times(arrives, services, np.full(3, 60.0), horizon_hours=48.0)
     assert outcome.started.tolist() == begins.tolist()
     told = hours_of_day(outcome, 3.0)
     assert told.arrivals_per_hour[[6, 7, 8, 9]].tolist() == [0.0, 1 / 2, (1 + 1) / 2, 0.0]

@@ -90,9 +90,9 @@ def test_the_case_goes_to_whoever_has_been_free_longest():
 
     The late shift's person, free since 10, therefore takes the case of 11:45 at once.
     """
-    desk = Staffing((Shift(8, 12, 1), Shift(10, 18, 1)), 60.0)
+    services = Staffing((Shift(8, 12, 1), Shift(10, 18, 1)), 60.0)
     table = [(11.5, 60, 0), (11.75, 60, 1), (12.25, 60, 0)]
-    assert starts(desk, table) == [11.5, 11.75, 12.75]
+    assert starts(services, table) == [11.5, 11.75, 12.75]
 
 
 def test_who_comes_back_the_next_day_has_been_free_since_the_shift_began():
@@ -100,15 +100,15 @@ def test_who_comes_back_the_next_day_has_been_free_since_the_shift_began():
 
     She is busy till 12:30, and the other, though idle, has gone at 12.
     """
-    desk = Staffing((Shift(9, 12, 1), Shift(8, 17, 1)), 60.0)
+    services = Staffing((Shift(9, 12, 1), Shift(8, 17, 1)), 60.0)
     table = [(10.0, 6, 1), (24 + 11.5, 60, 0), (24 + 12.25, 60, 0)]
-    assert starts(desk, table) == [10.0, 24 + 11.5, 24 + 12.5]
+    assert starts(services, table) == [10.0, 24 + 11.5, 24 + 12.5]
 
 
 def test_the_case_in_hand_is_finished_after_the_shift_even_with_a_key_user_waiting():
     """Taken up at 10:30 till 11:30; at 11 the shift ended, so the key user waits for 9 o'clock."""
-    desk = Staffing((Shift(9, 11, 1),), 60.0)
-    assert starts(desk, [(10.5, 60, 0), (10.75, 60, 1)]) == [10.5, 33.0]
+    services = Staffing((Shift(9, 11, 1),), 60.0)
+    assert starts(services, [(10.5, 60, 0), (10.75, 60, 1)]) == [10.5, 33.0]
 
 
 def test_what_is_open_at_the_end_is_censored_for_either_class():

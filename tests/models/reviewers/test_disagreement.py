@@ -7,7 +7,7 @@ from scipy import stats
 
 from models.reviewers.disagreement import disagreeing_reviewers
 from models.vocabulary import Boundary
-from tests.models.boundary.desks import desk
+from tests.models.boundary.desks import services
 from tests.models.boundary.worlds import cut_where, seen_as, true_recall
 
 
@@ -18,7 +18,7 @@ def test_honest_teams_are_almost_never_accused() -> None:
     boundary = Boundary(cut_where(true_recall, 0.99), 0.8)
     smallest = []
     for _ in range(150):
-        evidence, reviewer = desk(generator, 5_000)
+        evidence, reviewer = services(generator, 5_000)
         found = disagreeing_reviewers(evidence, reviewer, boundary, alpha=0.05)
         smallest.append(min((one.p_value for one in found), default=1.0))
     for alpha in (0.05, 0.01):
@@ -29,7 +29,7 @@ def test_honest_teams_are_almost_never_accused() -> None:
 def test_overturned_first_words_name_a_reviewer_whose_settled_labels_are_right() -> None:
     """Second reviews mended 5 % of r3's good labels near the cut, and none of the others'."""
     generator = np.random.default_rng(5)
-    evidence, reviewer = desk(generator, 20_000)
+    evidence, reviewer = services(generator, 20_000)
     slips = (reviewer == "r3") & ~evidence.bad & (generator.random(20_000) < 0.05)
     boundary = Boundary(cut_where(true_recall, 0.99), None)
     assert disagreeing_reviewers(evidence, reviewer, boundary) == ()
@@ -40,7 +40,7 @@ def test_overturned_first_words_name_a_reviewer_whose_settled_labels_are_right()
 def test_words_within_the_promised_accuracy_are_no_finding() -> None:
     """r3 errs in 1 % of good cases, the others never: significant, and better than .98."""
     generator = np.random.default_rng(6)
-    evidence, reviewer = desk(generator, 20_000)
+    evidence, reviewer = services(generator, 20_000)
     slips = (reviewer == "r3") & ~evidence.bad & (generator.random(20_000) < 0.01)
     boundary = Boundary(cut_where(true_recall, 0.99), None)
     said = evidence.bad | slips

@@ -10,7 +10,7 @@ import pytest
 from models.boundary import Evidence, certify
 from models.reviewers.gates import ABOVE_CAP, CARRIES, DISAGREES, judge_reviewers
 from models.vocabulary import Boundary, CertificateVerdict, Targets
-from tests.models.boundary.desks import desk
+from tests.models.boundary.desks import services
 from tests.models.boundary.worlds import cut_where, most_violations, seen_as, true_recall, world
 
 TARGETS = Targets(precision=0.95, recall=0.99)
@@ -18,7 +18,7 @@ TARGETS = Targets(precision=0.95, recall=0.99)
 
 def test_a_team_of_equals_carries_nothing_and_agrees() -> None:
     """Eight simulated reviewers, 40,000 cases: promoted, and nobody's share is above a seventh."""
-    evidence, reviewer = desk(np.random.default_rng(1), 40_000)
+    evidence, reviewer = services(np.random.default_rng(1), 40_000)
     judged = judge_reviewers(evidence, reviewer, TARGETS)
     assert certify(evidence, TARGETS).verdict is CertificateVerdict.CERTIFIED
     assert judged.holds
@@ -31,7 +31,7 @@ def test_a_careless_reviewer_does_not_get_a_boundary_promoted_and_is_named() -> 
     times r3 and nobody else is named, with their share."""
     generator = np.random.default_rng(2)
     for _ in range(3):
-        evidence, reviewer = desk(generator, 100_000, flip=0.05)
+        evidence, reviewer = services(generator, 100_000, flip=0.05)
         judged = judge_reviewers(evidence, reviewer, TARGETS)
         assert not judged.holds
         assert [one.reviewer for one in judged.disagreements] == ["r3"]
@@ -47,7 +47,7 @@ def test_with_few_cases_a_careless_reviewer_may_go_unnamed_but_nothing_unsafe_is
     generator = np.random.default_rng(8)
     named, unsafe = 0, 0
     for _ in range(20):
-        evidence, reviewer = desk(generator, 10_000, flip=0.05)
+        evidence, reviewer = services(generator, 10_000, flip=0.05)
         judged = judge_reviewers(evidence, reviewer, TARGETS)
         assert {one.reviewer for one in judged.disagreements} <= {"r3"}
         named += not judged.holds
@@ -60,7 +60,7 @@ def test_with_few_cases_a_careless_reviewer_may_go_unnamed_but_nothing_unsafe_is
 def test_without_a_certificate_people_are_compared_around_the_cuts_hoped_for() -> None:
     """2,000 cases hold too few bad ones for a certificate, so there is no cut to compare people
     at. r3 calls half of all good cases bad, and is named at the cuts hoped for."""
-    evidence, reviewer = desk(np.random.default_rng(9), 2_000)
+    evidence, reviewer = services(np.random.default_rng(9), 2_000)
     theirs = (reviewer == "r3") & ~evidence.bad
     spoilt = replace(evidence, bad=evidence.bad | (theirs & (np.arange(2_000) % 2 == 0)))
     recall = Targets(recall=0.99)
@@ -76,7 +76,7 @@ def test_somebody_who_hides_bad_cases_near_the_boundary_is_named() -> None:
     comparison with the others names r3."""
     generator = np.random.default_rng(3)
     for _ in range(3):
-        evidence, reviewer = desk(generator, 100_000, hide=1.0)
+        evidence, reviewer = services(generator, 100_000, hide=1.0)
         assert certify(evidence, TARGETS).verdict is CertificateVerdict.CERTIFIED
         judged = judge_reviewers(evidence, reviewer, TARGETS)
         assert judged.influence.flipped_by == ()

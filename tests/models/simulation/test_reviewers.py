@@ -15,7 +15,7 @@ EXCHANGE = Exchange(seed=11)
 
 
 @pytest.fixture(scope="module")
-def desk() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, ReviewerPool]:
+def services() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, ReviewerPool]:
     """Thirty days of cases, what the agent said, the first reviews, and the people."""
     cases = EXCHANGE.cases("ato", 0, 30)
     agent = EXCHANGE.agent(cases)
@@ -50,9 +50,9 @@ def test_the_pool_is_two_teams_with_their_own_error_rates() -> None:
     assert people.groupby("case_type")["team"].nunique().eq(2).all()
 
 
-def test_reviews_have_the_columns_of_their_contract(desk) -> None:
+def test_reviews_have_the_columns_of_their_contract(services) -> None:
     """One review a case, in the cases' order, with plain unique ids and UTC stamps."""
-    cases, _, first, _ = desk
+    cases, _, first, _ = services
     assert tuple(first.columns) == REVIEW_COLUMNS
     assert first["case_id"].tolist() == cases["case_id"].tolist()
     assert first["review_id"].is_unique
@@ -61,12 +61,12 @@ def test_reviews_have_the_columns_of_their_contract(desk) -> None:
     assert (first["revision"] == 0).all()
 
 
-def test_people_err_as_often_as_their_rates_say(desk) -> None:
+def test_people_err_as_often_as_their_rates_say(services) -> None:
     """Errors on good and on bad cases against the sum of each reviewer's own error probability.
 
     Tolerance: four standard deviations of a Poisson number of errors, fixed seed.
     """
-    cases, _, first, pool = desk
+    cases, _, first, pool = services
     rates = pool.reviewers.set_index("reviewer_id").loc[first["reviewer_id"]]
     bad, decided = cases["bad"].to_numpy(), (first["verdict"] != "escalate").to_numpy()
     said_bad = (first["verdict"] == "block").to_numpy()
@@ -88,18 +88,18 @@ def test_people_err_as_often_as_their_rates_say(desk) -> None:
     ],
 )
 def test_the_label_follows_from_recommendation_and_verdict(
-    desk, recommendation: str, verdict: str, label: str
+    services, recommendation: str, verdict: str, label: str
 ) -> None:
     """Positive means block."""
-    _, agent, first, _ = desk
+    _, agent, first, _ = services
     rows = (agent["recommendation"] == recommendation) & (first["verdict"] == verdict)
     assert rows.any()
     assert set(first.loc[rows, "label"]) == {label}
 
 
-def test_a_case_the_agent_could_not_score_gets_a_verdict_and_no_label(desk) -> None:
+def test_a_case_the_agent_could_not_score_gets_a_verdict_and_no_label(services) -> None:
     """Without a recommendation nobody is right or wrong, and nothing is contradicted."""
-    cases, agent, first, pool = desk
+    cases, agent, first, pool = services
     unscored = agent.assign(recommendation=None, score=np.nan)
     reviews = reviewed(pool, cases, unscored)
     assert reviews["label"].isna().all()
@@ -111,9 +111,9 @@ def test_a_case_the_agent_could_not_score_gets_a_verdict_and_no_label(desk) -> N
     assert later.empty
 
 
-def test_an_escalation_carries_no_label_and_only_errors_name_a_path(desk) -> None:
+def test_an_escalation_carries_no_label_and_only_errors_name_a_path(services) -> None:
     """A path A, B or C with FP and FN, none otherwise; path A names a feature."""
-    _, _, first, _ = desk
+    _, _, first, _ = services
     assert (first["label"].isna() == (first["verdict"] == "escalate")).all()
     wrong = first["label"].isin(["FP", "FN"])
     assert set(first.loc[wrong, "feedback_path"]) == {"A", "B", "C"}
@@ -124,18 +124,18 @@ def test_an_escalation_carries_no_label_and_only_errors_name_a_path(desk) -> Non
     assert set(first["sop_clause"].dropna()) == set(RECIPES["ato"].sop_clauses)
 
 
-def test_notes_are_one_or_two_sentences_in_the_reviewer_s_language(desk) -> None:
+def test_notes_are_one_or_two_sentences_in_the_reviewer_s_language(services) -> None:
     """Counting the enders of both languages; only Chinese notes have Chinese characters."""
-    _, _, first, _ = desk
+    _, _, first, _ = services
     assert first["annotation"].str.count(r"[.!?](?:\s|$)|[。！？；]").between(1, 2).all()
     chinese = first["annotation"].str.contains(r"[\u4e00-\u9fff]", regex=True)
     assert (chinese == (first["language"] == "zh")).all()
     assert not first["annotation"].str.contains(r"[{}]", regex=True).any()
 
 
-def test_a_review_does_not_depend_on_the_call_it_came_in(desk) -> None:
+def test_a_review_does_not_depend_on_the_call_it_came_in(services) -> None:
     """Chunk by chunk and backwards: identical reviews; another kind draws anew."""
-    cases, agent, first, pool = desk
+    cases, agent, first, pool = services
     chunks = [
         reviewed(pool, cases.iloc[a:b], agent.iloc[a:b])
         for a, b in ((9000, len(cases)), (500, 9000), (0, 500))
@@ -147,10 +147,10 @@ def test_a_review_does_not_depend_on_the_call_it_came_in(desk) -> None:
     assert not first["blind"].any()
 
 
-def test_contradictions_get_a_second_opinion_and_disagreements_a_senior(desk) -> None:
+def test_contradictions_get_a_second_opinion_and_disagreements_a_senior(services) -> None:
     """Seconds are blind, by a colleague, of contradictions alone; seniors settle the split ones."""
-    cases, agent, first, pool = desk
-    later = second_opinions(desk)
+    cases, agent, first, pool = services
+    later = second_opinions(services)
     second, senior = (later[later["kind"] == kind].set_index("case_id") for kind in _LATER)
     opening = first.set_index("case_id")
     advice = pd.Series(agent["recommendation"].array, index=cases["case_id"])
@@ -173,10 +173,10 @@ def test_contradictions_get_a_second_opinion_and_disagreements_a_senior(desk) ->
 _LATER = ("second", "senior")
 
 
-def test_desk_practice_mends_most_errors(desk) -> None:
+def test_desk_practice_mends_most_errors(services) -> None:
     """After second and senior reviews fewer contradictions are wrong than before, by far."""
-    cases, _, first, _ = desk
-    later = second_opinions(desk).drop_duplicates("case_id", keep="last").set_index("case_id")
+    cases, _, first, _ = services
+    later = second_opinions(services).drop_duplicates("case_id", keep="last").set_index("case_id")
     truth = cases.set_index("case_id")["bad"].loc[later.index]
     opening = first.set_index("case_id").loc[later.index, "verdict"]
     wrong_first = ((opening == "block") != truth).sum()
@@ -185,9 +185,9 @@ def test_desk_practice_mends_most_errors(desk) -> None:
     assert wrong_last <= 0.25 * wrong_first
 
 
-def test_who_asks_gets_exactly_those_second_reviews_and_after_he_asked(desk) -> None:
+def test_who_asks_gets_exactly_those_second_reviews_and_after_he_asked(services) -> None:
     """Agreeing ones too; nobody is asked about a case that was not named."""
-    cases, agent, _, pool = desk
+    cases, agent, _, pool = services
     audits = reviewed(pool, cases, agent, kind="audit")
     named, when = np.arange(len(cases)) % 7 == 0, pd.Timestamp("2030-01-01", tz="UTC")
     later = pool.second_review(
@@ -225,9 +225,9 @@ def test_reviewers_name_a_planted_cause_more_often_than_any_other(fault, path: s
         assert marks.loc[turned, "sop_clause"].eq("ATO-07").mean() > 0.7
 
 
-def test_what_cannot_be_reviewed_is_refused_with_a_reason(desk) -> None:
+def test_what_cannot_be_reviewed_is_refused_with_a_reason(services) -> None:
     """Unknown types, values that do not fit the cases, local stamps, and foreign first reviews."""
-    cases, agent, first, pool = desk
+    cases, agent, first, pool = services
     with pytest.raises(ValueError, match="has no case types 'card'"):
         ReviewerPool(1, ["card"])
     with pytest.raises(ValueError, match="recommendation must hold one value a case"):
@@ -251,8 +251,8 @@ def test_what_cannot_be_reviewed_is_refused_with_a_reason(desk) -> None:
         )
 
 
-def second_opinions(desk) -> pd.DataFrame:
-    cases, agent, first, pool = desk
+def second_opinions(services) -> pd.DataFrame:
+    cases, agent, first, pool = services
     return pool.second_review(
         cases, first, recommendation=agent["recommendation"], score=agent["score"]
     )

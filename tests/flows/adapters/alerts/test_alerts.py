@@ -20,7 +20,7 @@ from configs.errors import UserError
 from configs.settings import load_settings
 from flows.adapters.alerts import alerts as module
 from flows.adapters.alerts.alerts import Alerts
-from flows.verbs.desk import Desk
+from flows.verbs.services import Services
 from tests.builders import small_case_type, small_settings
 
 LOOPBACK = ("127.0.0.1",)
@@ -195,8 +195,8 @@ def test_only_a_live_desk_posts(tmp_path: Path) -> None:
         update={"alerts": load_settings(env={"RATCHET_ALERTS__WEBHOOK_URL": url}).alerts}
     )
     kinds = {"small_case": small_case_type()}
-    assert Desk.at(tmp_path / "live", settings, kinds).alerts._webhook_url == url
-    assert Desk.at(tmp_path / "own", settings, kinds, seed=1).alerts._webhook_url is None
+    assert Services.at(tmp_path / "live", settings, kinds).alerts._webhook_url == url
+    assert Services.at(tmp_path / "own", settings, kinds, seed=1).alerts._webhook_url is None
     assert "s3cret" not in repr(settings)
     with pytest.raises(UserError) as refused:
         load_settings(env={"RATCHET_ALERTS__WEBHOOK_URL": "ftp://x/s3cret"})

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from flows.verbs.desk import Desk
+from flows.verbs.services import Services
 from models.boundary.decision.audit import audit_purpose
 from models.hub import Policy
 from tests.flows.commands.conftest import Staffed
@@ -20,7 +20,9 @@ from tests.portable_certificates import KEY, NOW, certificate, changed, signed
 LAST_YEAR = datetime(2025, 3, 1, tzinfo=UTC)
 
 
-def cases(desk: Desk, case_type: str, opened: datetime, live: Policy | None = None) -> pd.DataFrame:
+def cases(
+    services: Services, case_type: str, opened: datetime, live: Policy | None = None
+) -> pd.DataFrame:
     """400 cases a minute apart: two thirds passed by their score, one in ten of them audited, the rest
     escalated and bad in half of the cases. Of those whose truth is known, it is stored."""
     count = 400
@@ -28,7 +30,7 @@ def cases(desk: Desk, case_type: str, opened: datetime, live: Policy | None = No
     ids = pd.Series([f"{case_type}-{opened:%y%m%d}-{number:03d}" for number in range(count)])
     score = draw.random(count)
     passed = score <= (2 / 3 if live is None else float(str(live.boundary.pass_at_or_below)))
-    audited = passed & (desk.case_draw(audit_purpose(case_type), ids) < 0.1)
+    audited = passed & (services.draws.case_draw(audit_purpose(case_type), ids) < 0.1)
     stamps = pd.Series(pd.date_range(opened, periods=count, freq="min")).astype(
         "datetime64[us, UTC]"
     )
@@ -50,13 +52,13 @@ def cases(desk: Desk, case_type: str, opened: datetime, live: Policy | None = No
             "amount_usd": 100.0,
         }
     )
-    stored(desk, "decisions", rows, ["case_id"], opened)
+    stored(services, "decisions", rows, ["case_id"], opened)
     bad = ~passed & (draw.random(count) < 0.5)
-    verified(desk, rows[~passed | audited], bad[~passed | audited])
+    verified(services, rows[~passed | audited], bad[~passed | audited])
     return rows.assign(bad=bad)
 
 
-def verified(desk: Desk, rows: pd.DataFrame, bad: np.ndarray) -> None:
+def verified(services: Services, rows: pd.DataFrame, bad: np.ndarray) -> None:
     facts = pd.DataFrame(
         {
             "case_id": rows["case_id"].astype("str"),
@@ -67,13 +69,19 @@ def verified(desk: Desk, rows: pd.DataFrame, bad: np.ndarray) -> None:
         }
     )
     stored(
-        desk, "outcomes", facts, ["case_id", "observed_at"], rows["opened_at"].max().to_pydatetime()
+        services,
+        "outcomes",
+        facts,
+        ["case_id", "observed_at"],
+        rows["opened_at"].max().to_pydatetime(),
     )
 
 
-def stored(desk: Desk, table: str, rows: pd.DataFrame, key: list[str], at: datetime) -> None:
+def stored(
+    services: Services, table: str, rows: pd.DataFrame, key: list[str], at: datetime
+) -> None:
     nothing = rows.iloc[:0].assign(broken_rules=pd.Series(dtype="str"))
-    desk.store.append(table, rows, nothing, key=key, source="by hand", received_at=at)
+    services.store.append(table, rows, nothing, key=key, source="by hand", received_at=at)
 
 
 PERIOD = ("audit-period", "ato", "--from", "2025-03-01T00:00:00Z", "--to", "2025-04-01T00:00:00Z")
@@ -81,8 +89,8 @@ PERIOD = ("audit-period", "ato", "--from", "2025-03-01T00:00:00Z", "--to", "2025
 
 def test_a_closed_periods_audit_and_its_top_up(manned: LiveHome, tmp_path: Path) -> None:
     """Exit 3 and the next cases, then, once they are reviewed, exit 0; the file holds no decision."""
-    desk = manned.desk()
-    rows = cases(desk, "ato", LAST_YEAR)
+    services = manned.services()
+    rows = cases(services, "ato", LAST_YEAR)
     named = tmp_path / "next.csv"
     said = manned.ask(*PERIOD, "--miss-share", "0.1", "--next", str(named))
     assert said.code == 3, said.err
@@ -91,7 +99,7 @@ def test_a_closed_periods_audit_and_its_top_up(manned: LiveHome, tmp_path: Path)
     next_cases = pd.read_csv(named)
     assert list(next_cases) == ["case_id", "case_type", "opened_at", "priority", "amount_usd"]
     mine = rows[rows["case_id"].isin(next_cases["case_id"])]
-    verified(manned.desk(), mine, mine["bad"].to_numpy())
+    verified(manned.services(), mine, mine["bad"].to_numpy())
     proven = manned.ask(*PERIOD, "--miss-share", "0.1", "--json")
     told = json.loads(proven.out)
     assert (proven.code, told["verdict"], told["misses"]) == (0, "proven", 0)
@@ -140,10 +148,10 @@ def test_a_fallen_band_is_handed_out_most_harm_first(staffed: Staffed, tmp_path:
     """Passed up to .3, rolled back to .1: of the $100 cases between, those that nobody drew."""
     home, name = staffed.home, "ato"
     for boundary in (NARROW, WIDE):
-        policy = proposed(home.desk(), staffed.models[name], name, boundary)
+        policy = proposed(home.services(), staffed.models[name], name, boundary)
         assert home.ask("approve", policy.policy_id, "--yes", by="ana").code == 0
         assert home.ask("promote", policy.policy_id, by="ana").code == 0
-    rows = cases(home.desk(), name, datetime.now(UTC) - timedelta(hours=26), policy)
+    rows = cases(home.services(), name, datetime.now(UTC) - timedelta(hours=26), policy)
     assert home.ask("rollback", name, "--reason", "odd passes", by="ola").code == 0
     band = rows[(rows["action"] == "auto_pass") & (rows["score"] > 0.1) & ~rows["audited"]]
     file = tmp_path / "back.csv"

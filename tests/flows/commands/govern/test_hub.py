@@ -17,8 +17,8 @@ from tests.flows.commands.live_home import NARROW, WIDE, LiveHome, proposed
 def test_the_whole_life_of_a_boundary(staffed: Staffed) -> None:
     """Two policies by two people; the auditor asks for the first one's day; the second one is rolled
     back. Every answer is a sentence or a table."""
-    home, desk = staffed.home, staffed.home.desk()
-    first = proposed(desk, staffed.models["ato"], "ato")
+    home, services = staffed.home, staffed.home.services()
+    first = proposed(services, staffed.models["ato"], "ato")
     short = first.policy_id[:12]
 
     waits = home.ask("proposals")
@@ -49,7 +49,7 @@ def test_the_whole_life_of_a_boundary(staffed: Staffed) -> None:
     then = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     time.sleep(1.05)  # a stamp is asked for by the second
 
-    second = proposed(desk, staffed.models["ato"], "ato", WIDE)
+    second = proposed(services, staffed.models["ato"], "ato", WIDE)
     assert home.ask("approve", "--yes", second.policy_id, "--json", by="ben").code == 0
     told = json.loads(home.ask("promote", second.policy_id, "--json", by="ben").out)
     assert (told["kind"], told["actor"], told["policy_id"]) == ("promoted", "ben", second.policy_id)
@@ -84,15 +84,15 @@ def test_the_whole_life_of_a_boundary(staffed: Staffed) -> None:
 def test_silence_is_no_approval(staffed: Staffed) -> None:
     """Where nobody can be asked back the word --yes is asked for (exit code 2), and nothing is kept."""
     home = staffed.home
-    policy = proposed(home.desk(), staffed.models["reset_2fa"], "reset_2fa")
+    policy = proposed(home.services(), staffed.models["reset_2fa"], "reset_2fa")
     short = policy.policy_id[:12]
-    before = len(home.desk().ledger.history())
+    before = len(home.services().ledger.history())
     unasked = home.ask("approve", short, by="ana")
     assert (unasked.code, "say that you did: the same command with --yes" in unasked.err) == (
         2,
         True,
     )
-    assert len(home.desk().ledger.history()) == before
+    assert len(home.services().ledger.history()) == before
 
     # What approve shows can be read beforehand, by the policy's id or its case type.
     for named in (short, "reset_2fa"):
@@ -111,7 +111,7 @@ def test_who_may_not_approve_is_told_why(staffed: Staffed) -> None:
     """A wrong token and one's own proposal are refused (3); an unknown id is answered with what
     waits (2), and so is a command without a token."""
     home = staffed.home
-    policy = proposed(home.desk(), staffed.models["reset_2fa"], "reset_2fa")
+    policy = proposed(home.services(), staffed.models["reset_2fa"], "reset_2fa")
     short = policy.policy_id[:12]
     for arguments, by, token, code, said in [
         ((short,), "ana", "wrong", 3, "The token given for ana is not theirs"),
@@ -161,7 +161,7 @@ def test_forcing_takes_two_and_is_marked_for_ever(staffed: Staffed) -> None:
     """Without a reason it is a typing error; the first approver changes nothing; the mark stands in
     `status`."""
     home = staffed.home
-    policy = proposed(home.desk(), staffed.models["reset_2fa"], "reset_2fa", WIDE)
+    policy = proposed(home.services(), staffed.models["reset_2fa"], "reset_2fa", WIDE)
     short = policy.policy_id[:12]
     assert home.ask("promote", short, "--force", by="ana").code == 2
     mixed = home.ask("promote", short, "--reason", "an attack", by="ana")
@@ -185,7 +185,7 @@ def test_a_policy_with_a_plan_is_tried_and_the_test_is_judged(
     `status` and `proposals` show it."""
     home = staffed.home
     plan = AbPlan(targets=Targets(precision=0.9, recall=0.9))
-    policy = proposed(home.desk(), staffed.models["kyc_audit"], "kyc_audit", NARROW, plan)
+    policy = proposed(home.services(), staffed.models["kyc_audit"], "kyc_audit", NARROW, plan)
     shown = home.ask("approve", "--yes", policy.policy_id[:12], by="ana").out
     assert "| A/B test | betting, 28 days, 50% treated |" in shown
     started = home.ask("promote", policy.policy_id[:12], by="ana")

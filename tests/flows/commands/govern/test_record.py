@@ -85,8 +85,8 @@ def test_before_the_first_entry_there_was_none(manned: LiveHome) -> None:
 
 def test_status_repeats_the_last_alerts(manned: LiveHome) -> None:
     """A sentence each, newest first, beside the machine's version."""
-    desk = manned.home / "live"
-    (desk / "alerts.jsonl").write_text(
+    services = manned.home / "live"
+    (services / "alerts.jsonl").write_text(
         '{"at": "2026-05-04T02:00:00.123456+00:00", "kind": "k", "sentence": "Look at ato."}\n',
         encoding="ascii",
     )

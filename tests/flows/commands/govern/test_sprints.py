@@ -20,11 +20,11 @@ NAME = "reset_2fa"
 def home(staffed: Staffed) -> LiveHome:
     """A live boundary with a day of cases that it decided."""
     home = staffed.home
-    policy = proposed(home.desk(), staffed.models[NAME], NAME)
+    policy = proposed(home.services(), staffed.models[NAME], NAME)
     for command in ("approve", "promote"):
         said = home.ask(command, policy.policy_id, *["--yes"] * (command == "approve"), by="ana")
         assert said.code == 0, said.err
-    cases(home.desk(), NAME, datetime.now(UTC) - timedelta(hours=26), policy)
+    cases(home.services(), NAME, datetime.now(UTC) - timedelta(hours=26), policy)
     return home
 
 
@@ -39,7 +39,7 @@ def test_a_sprint_is_filed_approved_and_live(home: LiveHome) -> None:
     assert "| audits at least | 50 % |" in home.ask("proposals", policy_id, "--dossier").out
     assert home.ask("approve", policy_id, "--yes", by="ana").code == 0
     assert home.ask("promote", policy_id, by="ana").code == 0
-    live = home.desk().ledger.live_policy(NAME)
+    live = home.services().ledger.live_policy(NAME)
     assert live is not None
     assert live.audit.sprint_rate == 0.5
 
@@ -110,5 +110,5 @@ def test_the_label_budget_as_a_table_as_json_and_as_a_page(home: LiveHome, tmp_p
     told = json.loads(home.ask("label-budget", "--json").out)
     assert {*told} == {"as_of", "recommendation", "sides", "without_a_price", "to"}
     named = {one["case_type"] for one in told["sides"] + told["without_a_price"]}
-    assert named == set(home.desk().case_types)
+    assert named == set(home.services().case_types)
     assert home.ask("label-budget", "--to", "budget.txt").code == 2

@@ -71,7 +71,7 @@ def test_everything_comes_back(made: tuple[House, Path], tmp_path: Path) -> None
     back = restore(file, tmp_path / "new", head=kept)
     assert back.waits == ""
     before, after = (
-        house.desk(),
+        house.services(),
         House(type(house.live)(tmp_path / "new"), house.wide, house.narrow),
     )
     names = {one.relative_to(house.home) for one in house.home.rglob("*") if one.is_file()}
@@ -82,10 +82,10 @@ def test_everything_comes_back(made: tuple[House, Path], tmp_path: Path) -> None
     for name in sorted(names & there):
         if name.suffix not in (".db", ".head", ".seen"):
             assert (back.home / name).read_bytes() == (house.home / name).read_bytes(), name
-    desk = after.desk()
-    assert desk.ledger.history() == before.ledger.history()
-    assert desk.store.read("decisions").equals(before.store.read("decisions"))
-    assert desk.store.digest("decisions") == before.store.digest("decisions")
+    services = after.services()
+    assert services.ledger.history() == before.ledger.history()
+    assert services.store.read("decisions").equals(before.store.read("decisions"))
+    assert services.store.digest("decisions") == before.store.digest("decisions")
     assert (back.home.stat().st_mode & 0o077, file.stat().st_mode & 0o077) == (0, 0)
 
 

@@ -122,7 +122,7 @@ def test_nothing_of_the_case_is_left_and_the_proof_still_stands(upstream: Upstre
 
 def test_the_ledger_says_what_was_done_and_names_nobody(upstream: Upstream) -> None:
     assert erase(upstream).code == 0
-    (entry,) = [one for one in upstream.desk().ledger.history() if one.kind == "person_erased"]
+    (entry,) = [one for one in upstream.services().ledger.history() if one.kind == "person_erased"]
     told = dict(entry.dossier)
     assert told["rows"]["decisions"] == 1
     assert told["quarantined"]["reviews"] >= 1
@@ -170,9 +170,9 @@ def test_killed_anywhere_the_same_command_goes_on(upstream: Upstream, point: str
     said = erase(upstream)
     assert said.code == 0, said.err
     assert stands_in(upstream.home.home / "live") == []
-    kinds = [one.kind.value for one in upstream.desk().ledger.history()]
+    kinds = [one.kind.value for one in upstream.services().ledger.history()]
     assert kinds.count("person_erased") >= 1
-    assert upstream.desk().store.eraser.unfinished() == []
+    assert upstream.services().store.eraser.unfinished() == []
 
 
 def test_bad_input_is_told(upstream: Upstream, tmp_path: Path) -> None:

@@ -17,9 +17,9 @@ from flows.verbs.ab.trials import (
     next_steps,
 )
 from flows.verbs.certify.generation import last_version
-from flows.verbs.desk import Desk
 from flows.verbs.govern.approve import approve, refuse
 from flows.verbs.govern.promote import promote
+from flows.verbs.services import Services
 from models.hub import ConcludeAb, Entry, TakeLook
 from models.hub.record.readers import looks_taken
 from models.hub.rules.people import NIGHT, VALIDATE_AB
@@ -45,73 +45,78 @@ LATER = NOW + DAY
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
+def services(tmp_path: Path) -> Services:
     """NARROW is live, TRIED is on trial."""
     made = hub_desk(tmp_path, ab_plan=A_PLAN)
     made_live(made, policy(NARROW), NOW)
     proposal = filed(made, TRIED)
     approve(made, proposal, ANA, NOW)
-    promote(made, proposal, OLA, NOW)
+    promote(made.ledger, made.registry, made.alerts, proposal, OLA, NOW)
     return made
 
 
-def stopped(desk: Desk, by: str, reason: str = "The horizon of 14 days is over.") -> None:
+def stopped(services: Services, by: str, reason: str = "The horizon of 14 days is over.") -> None:
     command = ConcludeAb(
         case_type=NAME,
         policy_id=TRIED.policy_id,
         verdict="stop",
         actor=VALIDATE_AB,
-        base_version=last_version(desk, NAME),
+        base_version=last_version(services.ledger, NAME),
         evidence_digest="e" * 64,
         dossier={ENDED_BY: by, "reasons": [reason], REFUTED: ["recall"] if by == HARM else []},
     )
-    assert isinstance(desk.ledger.submit(command, LATER), Entry)
+    assert isinstance(services.ledger.submit(command, LATER), Entry)
 
 
-def a_look(desk: Desk, version: str = "1") -> None:
+def a_look(services: Services, version: str = "1") -> None:
     command = TakeLook(
         case_type=NAME,
         actor=NIGHT,
-        base_version=last_version(desk, NAME),
+        base_version=last_version(services.ledger, NAME),
         evidence_digest="e" * 64,
-        look_index=looks_taken(desk.ledger.history(), NAME) + 1,
+        look_index=looks_taken(services.ledger.history(), NAME) + 1,
         delta_spent=0.0,
         effective_sample=100.0,
         dossier={"model_digest": digest_of(version)},
     )
-    assert isinstance(desk.ledger.submit(command, LATER), Entry)
+    assert isinstance(services.ledger.submit(command, LATER), Entry)
 
 
-def test_every_test_has_a_salt_of_its_own(desk: Desk, tmp_path: Path) -> None:
+def test_every_test_has_a_salt_of_its_own(services: Services, tmp_path: Path) -> None:
     """The plan's before the first one; then numbered."""
     before = hub_desk(tmp_path / "other", ab_plan=A_PLAN)
-    assert fresh_plan(before, NAME) == A_PLAN
-    assert fresh_plan(desk, NAME) == replace(A_PLAN, salt="ab-1.2")
-    assert fresh_plan(hub_desk(tmp_path / "none"), NAME) is None
+    assert fresh_plan(before.ledger, before.case_types, NAME) == A_PLAN
+    assert fresh_plan(services.ledger, services.case_types, NAME) == replace(A_PLAN, salt="ab-1.2")
+    none = hub_desk(tmp_path / "none")
+    assert fresh_plan(none.ledger, none.case_types, NAME) is None
 
 
-def test_nothing_is_said_while_a_test_runs(desk: Desk) -> None:
-    assert next_steps(desk) == []
+def test_nothing_is_said_while_a_test_runs(services: Services) -> None:
+    assert next_steps(services.ledger, services.case_types) == []
 
 
-def test_the_end_the_proof_and_the_next_step_are_said(desk: Desk) -> None:
-    stopped(desk, "horizon")
-    told = next_step(desk, NAME)
+def test_the_end_the_proof_and_the_next_step_are_said(services: Services) -> None:
+    stopped(services, "horizon")
+    told = next_step(services.ledger, NAME)
     assert (
         f"the A/B test of {TRIED.policy_id[:12]} ended on {LATER:%Y-%m-%d} without a proof" in told
     )
     assert "(The horizon of 14 days is over)" in told
     assert "took no look, so what its boundary was proven by stands" in told
     assert told.endswith("a night proposes the boundary anew for a test of new cases, as long as its proof stands.")  # fmt: skip
-    again = filed(desk, replace(TRIED, ab_plan=fresh_plan(desk, NAME)), LATER)
-    assert f"`ratchet approve {str(again.policy_id)[:12]}`" in next_step(desk, NAME)
-    assert next_steps(desk) == [next_step(desk, NAME)]
+    again = filed(
+        services,
+        replace(TRIED, ab_plan=fresh_plan(services.ledger, services.case_types, NAME)),
+        LATER,
+    )
+    assert f"`ratchet approve {str(again.policy_id)[:12]}`" in next_step(services.ledger, NAME)
+    assert next_steps(services.ledger, services.case_types) == [next_step(services.ledger, NAME)]
 
 
-def test_a_withdrawn_approval_is_named(desk: Desk) -> None:
-    (proposal,) = [e for e in desk.ledger.history(NAME) if e.policy_id == TRIED.policy_id][:1]
-    refuse(desk, proposal, ANA, "second thoughts", LATER)
-    assert "(ana withdrew its approval)" in next_step(desk, NAME)
+def test_a_withdrawn_approval_is_named(services: Services) -> None:
+    (proposal,) = [e for e in services.ledger.history(NAME) if e.policy_id == TRIED.policy_id][:1]
+    refuse(services.ledger, proposal, ANA, "second thoughts", LATER)
+    assert "(ana withdrew its approval)" in next_step(services.ledger, NAME)
 
 
 @pytest.mark.parametrize(
@@ -127,23 +132,27 @@ def test_a_withdrawn_approval_is_named(desk: Desk) -> None:
     ],
 )
 def test_what_a_test_refuted_waits_for_a_later_look(
-    desk: Desk, boundary: Boundary, version: str, held: bool
+    services: Services, boundary: Boundary, version: str, held: bool
 ) -> None:
     """What passes as much or more, by the same model; a look of that model lets it go on."""
-    stopped(desk, HARM, "The new boundary is proven to break its promise of recall.")
-    assert bool(contradicted(desk, NAME, digest_of(version), boundary)) is held
-    a_look(desk, "2")
-    assert bool(contradicted(desk, NAME, digest_of(version), boundary)) is (held and version != "2")
-    a_look(desk, "1")
-    assert not contradicted(desk, NAME, digest_of(version), boundary)
+    stopped(services, HARM, "The new boundary is proven to break its promise of recall.")
+    assert bool(contradicted(services.ledger, NAME, digest_of(version), boundary)) is held
+    a_look(services, "2")
+    assert bool(contradicted(services.ledger, NAME, digest_of(version), boundary)) is (
+        held and version != "2"
+    )
+    a_look(services, "1")
+    assert not contradicted(services.ledger, NAME, digest_of(version), boundary)
 
 
-def test_a_refuted_boundary_says_what_it_waits_for(desk: Desk) -> None:
-    stopped(desk, HARM, "The new boundary is proven to break its promise of recall.")
-    assert "Next: nothing for now. A boundary is proven on its cohort" in next_step(desk, NAME)
+def test_a_refuted_boundary_says_what_it_waits_for(services: Services) -> None:
+    stopped(services, HARM, "The new boundary is proven to break its promise of recall.")
+    assert "Next: nothing for now. A boundary is proven on its cohort" in next_step(
+        services.ledger, NAME
+    )
 
 
 @pytest.mark.parametrize("by", ["horizon", "split", "promise"])
-def test_a_test_that_refuted_nothing_holds_nothing_up(desk: Desk, by: str) -> None:
-    stopped(desk, by)
-    assert not contradicted(desk, NAME, digest_of("1"), WIDE)
+def test_a_test_that_refuted_nothing_holds_nothing_up(services: Services, by: str) -> None:
+    stopped(services, by)
+    assert not contradicted(services.ledger, NAME, digest_of("1"), WIDE)

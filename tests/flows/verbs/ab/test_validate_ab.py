@@ -14,12 +14,12 @@ from flows.verbs.ab import validate_ab as validate_ab_module
 from flows.verbs.ab.validate_ab import ab_table, validate_ab
 from flows.verbs.certify.generation import last_version
 from flows.verbs.decide.decide import AB_CASES
-from flows.verbs.desk import Desk
 from flows.verbs.evidence.truth import Book, load_book
 from flows.verbs.govern.approve import approve, pending
 from flows.verbs.govern.brakes import halt, resume
 from flows.verbs.govern.promote import promote
 from flows.verbs.govern.standing import standing
+from flows.verbs.services import Services
 from models.boundary import assign_arm
 from models.hub import PEOPLE, Entry, EntryKind, Policy, Revoke, running_ab
 from models.hub.rules.people import VALIDATE_AB
@@ -49,18 +49,21 @@ PER_DAY = 400
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
+def services(tmp_path: Path) -> Services:
     """The wide boundary is on trial against the narrow one since NOW."""
     made = hub_desk(tmp_path)
     made_live(made, CONTROL, NOW - DAY)
     proposal = filed(made, TREATMENT)
     approve(made, proposal, ANA, NOW)
-    assert promote(made, proposal, OLA, NOW).kind is EntryKind.AB_STARTED
+    assert (
+        promote(made.ledger, made.registry, made.alerts, proposal, OLA, NOW).kind
+        is EntryKind.AB_STARTED
+    )
     return made
 
 
 def tried_cases(
-    desk: Desk,
+    services: Services,
     days: int,
     bad_passed: float = 0.0,
     lost: float = 0.0,
@@ -109,13 +112,13 @@ def tried_cases(
     here = ~(treated & (draw.random(count) < lost))
     rows, decisions, own, audited = rows[here], decisions[here], own[here], audited[here]
     control, treatment = control[here], treatment[here]
-    store(desk, "decisions", decisions, ["case_id"], NOW)
+    store(services, "decisions", decisions, ["case_id"], NOW)
     assigned = rows.assign(
         control_action=control, treatment_action=treatment, policy_id=TREATMENT.policy_id
     )
-    store(desk, AB_CASES, assigned, ["case_id"], NOW)
+    store(services, AB_CASES, assigned, ["case_id"], NOW)
     drawn = decisions[(own == "escalate") | audited]
-    verify(desk, drawn, bad[drawn.index])
+    verify(services, drawn, bad[drawn.index])
     return assigned.assign(drawn=(own == "escalate") | audited, bad=bad[here])
 
 
@@ -124,9 +127,9 @@ def actions(score: np.ndarray, by: Policy) -> np.ndarray:
     return np.where(score <= low, "auto_pass", np.where(score >= high, "auto_block", "escalate"))
 
 
-def kinds(desk: Desk) -> list[EntryKind]:
+def kinds(services: Services) -> list[EntryKind]:
     """What the A/B added to the ledger."""
-    history = desk.ledger.history(NAME)
+    history = services.ledger.history(NAME)
     started = max(entry.version for entry in history if entry.kind is EntryKind.AB_STARTED)
     return [entry.kind for entry in history if entry.version > started]
 
@@ -135,13 +138,13 @@ def after(days: float) -> datetime:
     return NOW + days * DAY
 
 
-def test_what_is_proven_is_concluded_and_promoted(desk: Desk) -> None:
+def test_what_is_proven_is_concluded_and_promoted(services: Services) -> None:
     """Ten days of a sound boundary: two ledger entries by the flow, an alert, nothing left to do."""
-    tried_cases(desk, 10)
-    (told,) = validate_ab(desk, after(10))
+    tried_cases(services, 10)
+    (told,) = validate_ab(services, after(10))
     assert told["verdict"] == "promote", told["reasons"]
-    assert kinds(desk) == [EntryKind.AB_CONCLUDED, EntryKind.PROMOTED]
-    concluded, promoted = desk.ledger.history(NAME)[-2:]
+    assert kinds(services) == [EntryKind.AB_CONCLUDED, EntryKind.PROMOTED]
+    concluded, promoted = services.ledger.history(NAME)[-2:]
     assert (concluded.actor, promoted.actor) == (VALIDATE_AB, VALIDATE_AB)
     assert (concluded.dossier["verdict"], len(str(concluded.evidence_digest))) == ("promote", 64)
     assert concluded.dossier["proofs"] == told["proofs"]
@@ -149,58 +152,58 @@ def test_what_is_proven_is_concluded_and_promoted(desk: Desk) -> None:
         "automation", "precision", "precision_margin", "recall",
     }  # fmt: skip
     assert all(one["evidence"] >= one["needed"] for one in told["proofs"])
-    assert desk.ledger.live_policy(NAME) == TREATMENT
-    assert [one["kind"] for one in desk.alerts.recent(5)] == ["ab_concluded"]
-    assert validate_ab(desk, after(11)) == []
+    assert services.ledger.live_policy(NAME) == TREATMENT
+    assert [one["kind"] for one in services.alerts.recent(5)] == ["ab_concluded"]
+    assert validate_ab(services, after(11)) == []
 
 
-def test_a_boundary_that_breaks_its_promise_is_stopped(desk: Desk) -> None:
+def test_a_boundary_that_breaks_its_promise_is_stopped(services: Services) -> None:
     """Six tenths of what it passes are bad: the live policy stays, and the approval is spent."""
-    tried_cases(desk, 10, bad_passed=0.6)
-    (told,) = validate_ab(desk, after(13))
+    tried_cases(services, 10, bad_passed=0.6)
+    (told,) = validate_ab(services, after(13))
     assert told["verdict"] == "stop"
     assert "proven to break its promise of recall" in told["reasons"][0]
-    assert kinds(desk) == [EntryKind.AB_CONCLUDED]
-    assert desk.ledger.live_policy(NAME) == CONTROL
-    assert pending(desk) == []
+    assert kinds(services) == [EntryKind.AB_CONCLUDED]
+    assert services.ledger.live_policy(NAME) == CONTROL
+    assert pending(services) == []
 
 
-def test_what_is_not_proven_goes_on_and_ends_at_the_horizon(desk: Desk) -> None:
+def test_what_is_not_proven_goes_on_and_ends_at_the_horizon(services: Services) -> None:
     """Without a single mature case nothing is proven; at 14 days that is the end."""
-    tried_cases(desk, 1)
-    (told,) = validate_ab(desk, after(1.5))
+    tried_cases(services, 1)
+    (told,) = validate_ab(services, after(1.5))
     assert (told["verdict"], told["cases_judged"]) == ("continue", 0)
-    assert kinds(desk) == []
-    assert running_ab(desk.ledger.history(), NAME) is not None
-    (told,) = validate_ab(desk, after(14))
+    assert kinds(services) == []
+    assert running_ab(services.ledger.history(), NAME) is not None
+    (told,) = validate_ab(services, after(14))
     assert told["verdict"] == "stop"
-    assert kinds(desk) == [EntryKind.AB_CONCLUDED]
-    assert desk.ledger.live_policy(NAME) == CONTROL
+    assert kinds(services) == [EntryKind.AB_CONCLUDED]
+    assert services.ledger.live_policy(NAME) == CONTROL
 
 
-def test_nothing_assigned_is_judged_as_nothing(desk: Desk) -> None:
+def test_nothing_assigned_is_judged_as_nothing(services: Services) -> None:
     """A trial that has just begun: no rows, no arms, no error."""
-    (told,) = validate_ab(desk, after(0.5))
+    (told,) = validate_ab(services, after(0.5))
     assert (told["verdict"], told["arms"]) == ("continue", {"control": 0, "treatment": 0})
 
 
-def test_immature_cases_count_in_the_split_only(desk: Desk) -> None:
+def test_immature_cases_count_in_the_split_only(services: Services) -> None:
     """Of six days at day 6.5, those opened before day 3 have matured on a day that is over."""
-    cases = tried_cases(desk, 6)
-    (told,) = validate_ab(desk, after(6.5))
+    cases = tried_cases(services, 6)
+    (told,) = validate_ab(services, after(6.5))
     assert sum(told["arms"].values()) == len(cases)
     assert told["days_judged"] == 6
     assert told["cases_judged"] == 3 * PER_DAY
     assert told["missing"] == 0
 
 
-def test_the_table_shows_truth_where_a_case_was_drawn_and_is_mature(desk: Desk) -> None:
+def test_the_table_shows_truth_where_a_case_was_drawn_and_is_mature(services: Services) -> None:
     """Against what the cases were made of; a day is counted to the moment a truth was due."""
-    cases = tried_cases(desk, 6)
-    trial = running_ab(desk.ledger.history(), NAME)
+    cases = tried_cases(services, 6)
+    trial = running_ab(services.ledger.history(), NAME)
     assert trial is not None
     as_of = after(6.5)
-    table = ab_table(desk, trial, load_book(desk, as_of, trial.at)).sort_values("opened_at")
+    table = ab_table(services, trial, load_book(services, as_of, trial.at)).sort_values("opened_at")
     mature = (cases["opened_at"] < pd.Timestamp(as_of) - pd.Timedelta(days=MATURITY)).to_numpy()
     drawn = cases["drawn"].to_numpy()
     assert (table["drawn"].to_numpy() == drawn).all()
@@ -211,9 +214,9 @@ def test_the_table_shows_truth_where_a_case_was_drawn_and_is_mature(desk: Desk) 
     assert np.allclose(table["day"].to_numpy(), age.to_numpy() + MATURITY, atol=1e-10)
 
 
-def test_a_case_whose_decision_was_not_admitted_is_left_out(desk: Desk) -> None:
+def test_a_case_whose_decision_was_not_admitted_is_left_out(services: Services) -> None:
     """It was assigned, and nobody knows what was done with it."""
-    tried_cases(desk, 2)
+    tried_cases(services, 2)
     stray = pd.DataFrame(
         {
             "case_id": ["stray"], "case_type": [NAME], "opened_at": [pd.Timestamp(NOW + DAY)],
@@ -223,24 +226,24 @@ def test_a_case_whose_decision_was_not_admitted_is_left_out(desk: Desk) -> None:
         }
     )  # fmt: skip
     stamps = dict.fromkeys(("opened_at", "decided_at"), "datetime64[us, UTC]")
-    store(desk, AB_CASES, stray.astype(stamps), ["case_id"], NOW + DAY)
-    (told,) = validate_ab(desk, after(2))
+    store(services, AB_CASES, stray.astype(stamps), ["case_id"], NOW + DAY)
+    (told,) = validate_ab(services, after(2))
     assert sum(told["arms"].values()) == 2 * PER_DAY
 
 
-def test_a_broken_split_stops_it(desk: Desk) -> None:
+def test_a_broken_split_stops_it(services: Services) -> None:
     """A third of the treated cases got lost, of 2,000."""
-    tried_cases(desk, 5, lost=1 / 3)
-    (told,) = validate_ab(desk, after(5))
+    tried_cases(services, 5, lost=1 / 3)
+    (told,) = validate_ab(services, after(5))
     assert told["verdict"] == "stop"
     assert told["reasons"][0].startswith("The split is broken")
     assert told["split_p_value"] < 0.001
 
 
-def test_a_case_in_another_arm_than_its_id_draws_stops_it(desk: Desk) -> None:
+def test_a_case_in_another_arm_than_its_id_draws_stops_it(services: Services) -> None:
     """One of 4,000, in a test that would be proven otherwise."""
-    tried_cases(desk, 10, astray=1)
-    (told,) = validate_ab(desk, after(10))
+    tried_cases(services, 10, astray=1)
+    (told,) = validate_ab(services, after(10))
     assert told["verdict"] == "stop"
     assert told["reasons"] == [
         "1 cases are stored in another arm than the hash of their id draws. Nothing is proven."
@@ -248,81 +251,81 @@ def test_a_case_in_another_arm_than_its_id_draws_stops_it(desk: Desk) -> None:
 
 
 def test_killed_between_the_conclusion_and_the_promotion_the_next_call_promotes(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The proof stands in the ledger; halted, it waits."""
-    tried_cases(desk, 10)
+    tried_cases(services, 10)
     with monkeypatch.context() as killed:
         killed.setattr("flows.verbs.ab.validate_ab._finish", lambda *_: [])
-        validate_ab(desk, after(10))
-    assert kinds(desk) == [EntryKind.AB_CONCLUDED]
-    assert pending(desk)[0]["waits_for"] == "promotion"
-    halt(desk, NAME, OLA, "a test", after(10))
-    assert validate_ab(desk, after(10)) == []
-    assert kinds(desk)[-1] is EntryKind.HALTED
-    resume(desk, NAME, OLA, "mended", after(10))
-    resume(desk, NAME, ANA, "checked", after(10))
-    assert validate_ab(desk, after(11)) == []
-    assert desk.ledger.live_policy(NAME) == TREATMENT
+        validate_ab(services, after(10))
+    assert kinds(services) == [EntryKind.AB_CONCLUDED]
+    assert pending(services)[0]["waits_for"] == "promotion"
+    halt(services.ledger, services.case_types, NAME, OLA, "a test", after(10))
+    assert validate_ab(services, after(10)) == []
+    assert kinds(services)[-1] is EntryKind.HALTED
+    resume(services.ledger, services.case_types, NAME, OLA, "mended", after(10))
+    resume(services.ledger, services.case_types, NAME, ANA, "checked", after(10))
+    assert validate_ab(services, after(11)) == []
+    assert services.ledger.live_policy(NAME) == TREATMENT
 
 
-def test_a_promotion_that_is_refused_is_told_and_not_raised(desk: Desk) -> None:
+def test_a_promotion_that_is_refused_is_told_and_not_raised(services: Services) -> None:
     """Its model's file is gone since the approval: proven, concluded, and not live."""
-    tried_cases(desk, 10)
-    del desk.registry.digests[NAME, "1"]
-    (told,) = validate_ab(desk, after(10))
+    tried_cases(services, 10)
+    del services.registry.digests[NAME, "1"]
+    (told,) = validate_ab(services, after(10))
     assert told["verdict"] == "promote"
     assert "was not promoted" in told["reasons"][-1]
-    assert desk.ledger.live_policy(NAME) == CONTROL
-    assert {one["kind"] for one in desk.alerts.recent(5)} == {
+    assert services.ledger.live_policy(NAME) == CONTROL
+    assert {one["kind"] for one in services.alerts.recent(5)} == {
         "ab_concluded", "ab_not_promoted", "model_files_refused",
     }  # fmt: skip
-    desk.registry.digests[NAME, "1"] = digest_of("1")
-    validate_ab(desk, after(11))
-    assert desk.ledger.live_policy(NAME) == TREATMENT
+    services.registry.digests[NAME, "1"] = digest_of("1")
+    validate_ab(services, after(11))
+    assert services.ledger.live_policy(NAME) == TREATMENT
 
 
 def test_a_test_that_cannot_be_judged_is_told_and_stops_no_other(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its stored rows hold what is no number; the night of the other tests goes on."""
-    tried_cases(desk, 10)
+    tried_cases(services, 10)
     sound = validate_ab_module.ab_table
 
-    def broken(desk: Desk, trial: Entry, book: Book) -> pd.DataFrame:
-        return sound(desk, trial, book).assign(day="soon")
+    def broken(services: Services, trial: Entry, book: Book) -> pd.DataFrame:
+        return sound(services, trial, book).assign(day="soon")
 
     with monkeypatch.context() as spoilt:
         spoilt.setattr(validate_ab_module, "ab_table", broken)
-        (told,) = validate_ab(desk, after(10))
+        (told,) = validate_ab(services, after(10))
     assert told["verdict"] == "not_judged"
     assert "holds text that is no number" in told["reasons"][0]
-    assert [one["kind"] for one in desk.alerts.recent(5)] == ["ab_not_judged"]
-    assert kinds(desk) == []
-    (told,) = validate_ab(desk, after(10))
+    assert [one["kind"] for one in services.alerts.recent(5)] == ["ab_not_judged"]
+    assert kinds(services) == []
+    (told,) = validate_ab(services, after(10))
     assert told["verdict"] == "promote"
 
 
 def test_a_first_boundary_is_tried_against_full_review(tmp_path: Path) -> None:
     """No policy is live: the control reviews everything, and the trial's design says so."""
-    desk = hub_desk(tmp_path)
+    services = hub_desk(tmp_path)
     first = replace(TREATMENT, boundary=Boundary(0.3, None))
-    proposal = filed(desk, first)
-    approve(desk, proposal, ANA, NOW)
-    started = promote(desk, proposal, OLA, NOW)
+    proposal = filed(services, first)
+    approve(services, proposal, ANA, NOW)
+    started = promote(services.ledger, services.registry, services.alerts, proposal, OLA, NOW)
     assert started.dossier["control"] is None
-    (told,) = validate_ab(desk, after(1))
+    (told,) = validate_ab(services, after(1))
     assert told["verdict"] == "continue"
     tested = {one["claim"] for one in told["proofs"] if one["tested"]}
     assert tested == {"automation", "recall"}
 
 
-def test_who_approved_it_was_revoked_so_it_is_tried_no_more(desk: Desk) -> None:
+def test_who_approved_it_was_revoked_so_it_is_tried_no_more(services: Services) -> None:
     """From that moment every case is decided by what is live, and the next looks find no test."""
-    tried_cases(desk, 10)
-    revoked = Revoke(name=ANA, actor=BEN, base_version=last_version(desk, PEOPLE))
-    assert isinstance(desk.ledger.submit(revoked, after(9)), Entry)
-    assert standing(desk, NAME, after(9) - timedelta(seconds=1)).trial is not None
-    assert standing(desk, NAME).trial is None
-    assert validate_ab(desk, after(10)) == []
-    assert desk.ledger.live_policy(NAME) == CONTROL
+    tried_cases(services, 10)
+    revoked = Revoke(name=ANA, actor=BEN, base_version=last_version(services.ledger, PEOPLE))
+    assert isinstance(services.ledger.submit(revoked, after(9)), Entry)
+    assert standing(services.ledger, NAME, after(9) - timedelta(seconds=1)).trial is not None
+    assert standing(services.ledger, NAME).trial is None
+    assert validate_ab(services, after(10)) == []
+    assert services.ledger.live_policy(NAME) == CONTROL

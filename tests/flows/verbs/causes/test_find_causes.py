@@ -9,10 +9,10 @@ import pytest
 
 from flows.verbs import night
 from flows.verbs.causes.tickets import last_triage
-from flows.verbs.desk import Desk
 from flows.verbs.evidence.truth import load_book
 from flows.verbs.night import find_causes
 from flows.verbs.record.night_results import NightResults
+from flows.verbs.services import Services
 from tests.flows.verbs.hub_desk import DAY, NAME, NOW
 
 
@@ -22,13 +22,13 @@ from tests.flows.verbs.hub_desk import DAY, NAME, NOW
     ids=["every night", "every third night", "once"],
 )
 def test_between_two_triages_a_night_files_nothing(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, every: int, looked: list[int]
+    services: Services, monkeypatch: pytest.MonkeyPatch, every: int, looked: list[int]
 ) -> None:
     """Whatever hour a night is for; the same night again is triaged again."""
     asked: list[int] = []
-    pausing = replace(desk, triage_every=timedelta(days=every))
+    pausing = replace(services, triage_every=timedelta(days=every))
 
-    def found(_: Desk, book: object, case_type: str) -> None:
+    def found(_: Services, book: object, case_type: str) -> None:
         if case_type == NAME:
             asked.append((book.as_of.date() - NOW.date()).days)  # type: ignore[attr-defined]
 
@@ -37,7 +37,7 @@ def test_between_two_triages_a_night_files_nothing(
     for number, hour in enumerate(hours):
         at = NOW + number * DAY + timedelta(hours=hour)
         find_causes(pausing, load_book(pausing, at), NightResults())
-        filed = last_triage(pausing, at)
+        filed = last_triage(pausing.store, at)
         assert filed is not None
         assert filed.date() == (NOW + max(one for one in looked if one <= number) * DAY).date()
     assert asked == looked

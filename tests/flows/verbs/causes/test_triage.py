@@ -10,40 +10,40 @@ import pytest
 from configs.settings import load_settings
 from flows.verbs.causes.tickets import open_tickets, to_announce, to_answer
 from flows.verbs.causes.triage import Triaged
-from flows.verbs.desk import Desk
 from flows.verbs.evidence.truth import load_book
 from flows.verbs.learn.train import retrain
 from flows.verbs.night import find_causes
 from flows.verbs.record.night_results import NightResults
+from flows.verbs.services import Services
 from tests.builders import with_mlflow
 from tests.planted_bias import CASE_TYPE, FACTOR, FEATURE, with_a_model
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 
-def opened(home: Path, *, biased: bool) -> tuple[Desk, datetime]:
+def opened(home: Path, *, biased: bool) -> tuple[Services, datetime]:
     settings = load_settings(env={})
     kinds = {CASE_TYPE: settings.load_case_types()[CASE_TYPE]}
-    desk = Desk.at(with_mlflow(home), settings, kinds, seed=5)
-    return desk, with_a_model(desk, NOW, biased=biased)
+    services = Services.at(with_mlflow(home), settings, kinds, seed=5)
+    return services, with_a_model(services, NOW, biased=biased)
 
 
 @pytest.fixture(scope="module")
-def biased(tmp_path_factory: pytest.TempPathFactory) -> tuple[Desk, datetime, Triaged]:
-    desk, now = opened(tmp_path_factory.mktemp("biased"), biased=True)
-    (causes,) = find_causes(desk, load_book(desk, now), NightResults())
-    return desk, now, causes
+def biased(tmp_path_factory: pytest.TempPathFactory) -> tuple[Services, datetime, Triaged]:
+    services, now = opened(tmp_path_factory.mktemp("biased"), biased=True)
+    (causes,) = find_causes(services, load_book(services, now), NightResults())
+    return services, now, causes
 
 
 @pytest.fixture(scope="module")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> tuple[Desk, datetime, Triaged]:
-    desk, now = opened(tmp_path_factory.mktemp("sound"), biased=False)
-    (causes,) = find_causes(desk, load_book(desk, now), NightResults())
-    return desk, now, causes
+def sound(tmp_path_factory: pytest.TempPathFactory) -> tuple[Services, datetime, Triaged]:
+    services, now = opened(tmp_path_factory.mktemp("sound"), biased=False)
+    (causes,) = find_causes(services, load_book(services, now), NightResults())
+    return services, now, causes
 
 
 def test_a_planted_bias_is_found_and_its_remedy_holds_on_later_cases(
-    biased: tuple[Desk, datetime, Triaged],
+    biased: tuple[Services, datetime, Triaged],
 ) -> None:
     """Twice the weight: about half of it is too much, less what training smoothed away; put right on
     the earlier half, blamed errors fall on the later half."""
@@ -60,35 +60,37 @@ def test_a_planted_bias_is_found_and_its_remedy_holds_on_later_cases(
 
 
 def test_the_finding_asks_for_one_retrain_and_becomes_a_ticket(
-    biased: tuple[Desk, datetime, Triaged],
+    biased: tuple[Services, datetime, Triaged],
 ) -> None:
     """What is announced is what fires; the ticket has the case, the money and the night."""
-    desk, now, causes = biased
-    announced = to_announce(desk, causes.findings, now)
+    services, now, causes = biased
+    announced = to_announce(
+        services.ledger, services.store, services.case_types, causes.findings, now
+    )
     assert FEATURE in {one.subject for one in announced}
-    ticket = next(one for one in open_tickets(desk, now) if one["subject"] == FEATURE)
+    ticket = next(one for one in open_tickets(services, now) if one["subject"] == FEATURE)
     assert ticket["first_seen"] == now.date().isoformat()
     assert ticket["money_usd"] > 0.0
     assert ticket["errors"] > 0
 
 
-def test_the_same_night_again_finds_the_same(biased: tuple[Desk, datetime, Triaged]) -> None:
+def test_the_same_night_again_finds_the_same(biased: tuple[Services, datetime, Triaged]) -> None:
     """Idempotent: the same patterns, still one night on each ticket."""
-    desk, now, causes = biased
-    (again,) = find_causes(desk, load_book(desk, now), NightResults())
+    services, now, causes = biased
+    (again,) = find_causes(services, load_book(services, now), NightResults())
     assert [one.pattern_id for one in again.findings] == [one.pattern_id for one in causes.findings]
-    assert {one["nights"] for one in open_tickets(desk, now)} == {1}
+    assert {one["nights"] for one in open_tickets(services, now)} == {1}
 
 
 def test_the_challenger_that_answers_is_better_and_its_correction_is_visible(
-    biased: tuple[Desk, datetime, Triaged],
+    biased: tuple[Services, datetime, Triaged],
 ) -> None:
     """On rows that neither model saw: log loss lower with an interval that excludes zero, and the
     blamed feature adds less to the score than before."""
-    desk, now, causes = biased
+    services, now, causes = biased
     ticket = next(one for one in causes.findings if one.subject == FEATURE)
-    due = [one["pattern_id"] for one in to_answer(desk, CASE_TYPE, ticket.pattern_id)]
-    challenger = retrain(desk, load_book(desk, now), CASE_TYPE, due, [FEATURE])
+    due = [one["pattern_id"] for one in to_answer(services, CASE_TYPE, ticket.pattern_id)]
+    challenger = retrain(services, load_book(services, now), CASE_TYPE, due, [FEATURE])
     assert challenger.filed, challenger.note
     assert challenger.verdict == "better", challenger.note
     assert challenger.comparison is not None
@@ -96,14 +98,14 @@ def test_the_challenger_that_answers_is_better_and_its_correction_is_visible(
     (correction,) = challenger.corrections
     assert correction["feature"] == FEATURE
     assert correction["slope"] < 0.9
-    answered = next(one for one in open_tickets(desk, now) if one["subject"] == FEATURE)
+    answered = next(one for one in open_tickets(services, now) if one["subject"] == FEATURE)
     assert answered["status"] == "answered"
 
 
 def test_a_sound_model_is_not_blamed_and_a_retrain_without_cause_makes_no_difference(
-    sound: tuple[Desk, datetime, Triaged],
+    sound: tuple[Services, datetime, Triaged],
 ) -> None:
-    desk, now, causes = sound
+    services, now, causes = sound
     assert causes.diagnosis.cause.value == "none", causes.summary()
-    challenger = retrain(desk, load_book(desk, now), CASE_TYPE)
+    challenger = retrain(services, load_book(services, now), CASE_TYPE)
     assert challenger.verdict == "no_difference", challenger.note

@@ -14,8 +14,8 @@ from flows.verbs.certify import drift_watch
 from flows.verbs.certify.drift_watch import watch_drift
 from flows.verbs.certify.drift_windows import WholeWindows
 from flows.verbs.certify.generation import current_generation
-from flows.verbs.desk import Desk
 from flows.verbs.evidence.truth import Book, load_book
+from flows.verbs.services import Services
 from models.drift import CohortWindows
 from models.hub.record.entries import Entry, EntryKind
 from models.vocabulary import Boundary, Targets
@@ -34,17 +34,20 @@ def simulated(**moves: list[float]) -> CohortWindows:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
+def services(tmp_path: Path) -> Services:
     return hub_desk(tmp_path)
 
 
 @pytest.fixture
-def book(desk: Desk) -> Book:
-    return load_book(desk, NOW)
+def book(services: Services) -> Book:
+    return load_book(services, NOW)
 
 
 def given(
-    monkeypatch: pytest.MonkeyPatch, desk: Desk, cases: CohortWindows, begins: datetime = BEGINS
+    monkeypatch: pytest.MonkeyPatch,
+    services: Services,
+    cases: CohortWindows,
+    begins: datetime = BEGINS,
 ) -> None:
     """The whole windows are these cases', the first of which begins then; nothing is told."""
     rows = pd.DataFrame(
@@ -57,23 +60,23 @@ def given(
             "window": cases.window,
         }
     )
-    windows = WholeWindows(desk, rows, pd.Timestamp(begins), cases.windows, begins, HOPED)
+    windows = WholeWindows(services, rows, pd.Timestamp(begins), cases.windows, begins, HOPED)
     monkeypatch.setattr(drift_watch, "whole_windows", lambda *_: windows)
     monkeypatch.setattr(drift_watch, "told_tonight", lambda *_: [])
 
 
-def restarted(desk: Desk, book: Book) -> Entry:
-    entry = watch_drift(desk, book, NAME).entry
+def restarted(services: Services, book: Book) -> Entry:
+    entry = watch_drift(services, book, NAME).entry
     assert entry is not None
     assert entry.kind is EntryKind.EVIDENCE_RESTARTED
     return entry
 
 
 def test_the_entry_says_what_became_worse_from_when_on(
-    monkeypatch: pytest.MonkeyPatch, desk: Desk, book: Book
+    monkeypatch: pytest.MonkeyPatch, services: Services, book: Book
 ) -> None:
-    given(monkeypatch, desk, simulated(towards=MOVES))
-    told = restarted(desk, book).dossier
+    given(monkeypatch, services, simulated(towards=MOVES))
+    told = restarted(services, book).dossier
     since = datetime.fromisoformat(told["evidence_since"])
     assert abs(since - (BEGINS + 6 * WEEK)) <= WEEK
     assert told["reason_code"] == "recall"
@@ -81,7 +84,7 @@ def test_the_entry_says_what_became_worse_from_when_on(
         f"Evidence starts again at {since:%Y-%m-%d}, as what is certified became worse. Bad cases "
         "moved towards the pass side: "
     )
-    generation = current_generation(desk, NAME)
+    generation = current_generation(services.ledger, services.case_types, NAME)
     assert generation is not None
     assert generation.cohort_from == since
     assert generation.comparisons == told["comparisons"] >= 6
@@ -93,11 +96,11 @@ def test_the_entry_says_what_became_worse_from_when_on(
     ids=["nothing moves", "bad cases move away"],
 )
 def test_what_is_no_worse_leaves_no_entry(
-    monkeypatch: pytest.MonkeyPatch, desk: Desk, book: Book, moves: dict[str, list[float]]
+    monkeypatch: pytest.MonkeyPatch, services: Services, book: Book, moves: dict[str, list[float]]
 ) -> None:
-    given(monkeypatch, desk, simulated(**moves))
-    assert watch_drift(desk, book, NAME).entry is None
-    assert watch_drift(desk, book, NAME).entry is None
+    given(monkeypatch, services, simulated(**moves))
+    assert watch_drift(services, book, NAME).entry is None
+    assert watch_drift(services, book, NAME).entry is None
 
 
 @pytest.mark.parametrize(
@@ -112,34 +115,34 @@ def test_what_is_no_worse_leaves_no_entry(
 def test_twice_as_many_bad_cases_end_evidence_for_false_omission_alone(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, targets: Targets, ends: bool
 ) -> None:
-    desk = hub_desk(tmp_path, targets=targets)
-    given(monkeypatch, desk, simulated(base_rate=[0.1] * 6 + [0.25] * 6))
-    assert (watch_drift(desk, load_book(desk, NOW), NAME).entry is not None) is ends
+    services = hub_desk(tmp_path, targets=targets)
+    given(monkeypatch, services, simulated(base_rate=[0.1] * 6 + [0.25] * 6))
+    assert (watch_drift(services, load_book(services, NOW), NAME).entry is not None) is ends
 
 
 def test_comparisons_of_earlier_sequences_have_been_paid_for(
-    monkeypatch: pytest.MonkeyPatch, desk: Desk, book: Book
+    monkeypatch: pytest.MonkeyPatch, services: Services, book: Book
 ) -> None:
     """A small move that a first sequence finds; one that comes after 100,000 comparisons does not."""
-    given(monkeypatch, desk, simulated(towards=[0.0] * 6 + [0.35] * 6))
-    generation = current_generation(desk, NAME)
+    given(monkeypatch, services, simulated(towards=[0.0] * 6 + [0.35] * 6))
+    generation = current_generation(services.ledger, services.case_types, NAME)
     assert generation is not None
     late = replace(generation, comparisons=100_000)
     monkeypatch.setattr(drift_watch, "current_generation", lambda *_: late)
-    assert watch_drift(desk, book, NAME).entry is None
+    assert watch_drift(services, book, NAME).entry is None
     monkeypatch.setattr(drift_watch, "current_generation", lambda *_: replace(late, comparisons=0))
     drift_watch._QUIET.clear()
-    restarted(desk, book)
+    restarted(services, book)
 
 
 def test_evidence_on_its_last_day_stays_and_a_day_later_its_newer_half_goes_on(
-    monkeypatch: pytest.MonkeyPatch, desk: Desk, book: Book
+    monkeypatch: pytest.MonkeyPatch, services: Services, book: Book
 ) -> None:
-    assert desk.evidence_age == timedelta(days=365)
-    given(monkeypatch, desk, simulated(), NOW - desk.evidence_age)
-    assert watch_drift(desk, book, NAME).entry is None
-    given(monkeypatch, desk, simulated(), NOW - desk.evidence_age - DAY)
-    told = restarted(desk, book).dossier
+    assert services.evidence_age == timedelta(days=365)
+    given(monkeypatch, services, simulated(), NOW - services.evidence_age)
+    assert watch_drift(services, book, NAME).entry is None
+    given(monkeypatch, services, simulated(), NOW - services.evidence_age - DAY)
+    told = restarted(services, book).dossier
     assert datetime.fromisoformat(told["evidence_since"]) == NOW - timedelta(days=182.5)
     assert told["reason_code"] == "age"
     assert "its oldest case was opened on 2025-05-03, more than 365 days ago" in told["why"]
@@ -147,9 +150,9 @@ def test_evidence_on_its_last_day_stays_and_a_day_later_its_newer_half_goes_on(
 
 
 def test_a_case_type_without_a_model_or_a_case_is_not_watched(
-    monkeypatch: pytest.MonkeyPatch, desk: Desk, book: Book
+    monkeypatch: pytest.MonkeyPatch, services: Services, book: Book
 ) -> None:
     monkeypatch.setattr(drift_watch, "whole_windows", lambda *_: None)
-    assert watch_drift(desk, book, NAME) == drift_watch.Drift()
+    assert watch_drift(services, book, NAME) == drift_watch.Drift()
     monkeypatch.setattr(drift_watch, "current_generation", lambda *_: None)
-    assert watch_drift(desk, book, NAME) == drift_watch.Drift()
+    assert watch_drift(services, book, NAME) == drift_watch.Drift()

@@ -16,10 +16,10 @@ from flows.verbs.certify.drift_told import Change, changes_in
 from flows.verbs.certify.drift_watch import Drift, watch_drift
 from flows.verbs.certify.drift_windows import whole_windows
 from flows.verbs.certify.generation import current_generation, last_version
-from flows.verbs.desk import Desk
 from flows.verbs.evidence.truth import load_book
 from flows.verbs.night import protect, run_night
 from flows.verbs.record.night_results import moved
+from flows.verbs.services import Services
 from flows.verbs.walk.walk import Walk
 from models.hub import RestartEvidence
 from models.hub.record.entries import Entry, EntryKind
@@ -43,7 +43,7 @@ def walked_with(
     kinds = {"small_case": small_case_type(audit_rate=0.3)}
     upstream = RevealedHistory(history, kinds, warm_up_days=15, step_days=1)
     walk = Walk(
-        Desk.at(with_mlflow(home), _settings(**night), kinds, seed=3), upstream, retrain_days=60
+        Services.at(with_mlflow(home), _settings(**night), kinds, seed=3), upstream, retrain_days=60
     )
     walk.warm_up()
     for step in range(upstream.steps):
@@ -59,7 +59,7 @@ def _settings(**night: float) -> Settings:
 
 
 def restarts(walk: Walk) -> list[Entry]:
-    entries = walk.desk.ledger.history("small_case")
+    entries = walk.services.ledger.history("small_case")
     return [entry for entry in entries if entry.kind is EntryKind.EVIDENCE_RESTARTED]
 
 
@@ -85,12 +85,12 @@ def test_evidence_starts_again_where_bad_cases_moved_towards_the_pass_side(tmp_p
 
     (first,) = restarts(walk)
     since = pd.Timestamp(first.dossier["evidence_since"])
-    assert abs(since - moved_on(history)) <= walk.desk.drift_window
+    assert abs(since - moved_on(history)) <= walk.services.drift_window
     assert first.dossier["reason_code"] == "recall"
     assert "Bad cases moved towards the pass side: " in first.dossier["why"]
     (drift,) = walk.nights[-1]["drift"]
     assert drift["why"] == first.dossier["why"]
-    generation = current_generation(walk.desk, "small_case")
+    generation = current_generation(walk.services.ledger, walk.services.case_types, "small_case")
     assert generation is not None
     assert generation.cohort_from == since.to_pydatetime()
     assert generation.sequence == 1
@@ -108,38 +108,42 @@ def test_a_feature_that_moved_is_told_once_and_ends_nothing(tmp_path: Path) -> N
     (sentence,) = [one for one in told(walk) if "'channel'" in one]
     assert sentence.startswith("small_case: among good cases, since ")
     day = pd.Timestamp(sentence.partition("since ")[2][:10], tz="UTC")
-    assert abs(day - moved_on(history)) <= walk.desk.drift_window
+    assert abs(day - moved_on(history)) <= walk.services.drift_window
 
     # The same night run again tells the same, and a later one does not.
     night = next(one for one in walk.nights if sentence in moved(one["results"]))
     again = told_again(walk, pd.Timestamp(night["as_of"]))
     assert sentence in again
     assert sentence not in told_again(walk, pd.Timestamp(night["as_of"]) + timedelta(days=1))
-    assert any("'channel'" in change.sentence for change in changes(walk, walk.desk))
-    assert not any("'channel'" in change.sentence for change in changes(walk, turning(walk.desk)))
+    assert any("'channel'" in change.sentence for change in changes(walk, walk.services))
+    assert not any(
+        "'channel'" in change.sentence for change in changes(walk, turning(walk.services))
+    )
 
 
 def told_again(walk: Walk, as_of: pd.Timestamp) -> tuple[str, ...]:
-    book = load_book(walk.desk, as_of.to_pydatetime())
-    return watch_drift(walk.desk, book, "small_case").told
+    book = load_book(walk.services, as_of.to_pydatetime())
+    return watch_drift(walk.services, book, "small_case").told
 
 
-def changes(walk: Walk, desk: Desk) -> list[Change]:
+def changes(walk: Walk, services: Services) -> list[Change]:
     """All that moved by the last night, told before or not."""
-    book = load_book(desk, datetime.fromisoformat(walk.nights[-1]["as_of"]))
-    generation = current_generation(desk, "small_case")
+    book = load_book(services, datetime.fromisoformat(walk.nights[-1]["as_of"]))
+    generation = current_generation(services.ledger, services.case_types, "small_case")
     assert generation is not None
-    windows = whole_windows(desk, book, "small_case", generation)
+    windows = whole_windows(services, book, "small_case", generation)
     assert windows is not None
-    return changes_in(desk, book, "small_case", windows)
+    return changes_in(
+        services.store, services.case_types, services.drift_window, book, "small_case", windows
+    )
 
 
-def turning(desk: Desk) -> Desk:
+def turning(services: Services) -> Services:
     """The same desk, told that `channel` follows the calendar."""
-    kind = desk.case_types["small_case"]
+    kind = services.case_types["small_case"]
     signal, channel = kind.features
     turns = replace(channel, turns_with_calendar=True)
-    return replace(desk, case_types={"small_case": replace(kind, features=(signal, turns))})
+    return replace(services, case_types={"small_case": replace(kind, features=(signal, turns))})
 
 
 @pytest.mark.slow
@@ -171,24 +175,24 @@ def test_the_nights_dossier_says_what_the_guard_found_before_anything_was_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its entry is some seconds older than the moment that the night is as of."""
-    desk = hub_desk(tmp_path)
+    services = hub_desk(tmp_path)
     since = NOW - 10 * DAY
     restart = RestartEvidence(
         case_type=NAME,
         actor=NIGHT,
-        base_version=last_version(desk, NAME),
+        base_version=last_version(services.ledger, NAME),
         evidence_since=since,
         dossier={"why": "Evidence starts again, and pools 215 of 2,100 cases."},
     )
-    entry = desk.ledger.submit(restart, NOW)
+    entry = services.ledger.submit(restart, NOW)
     found = {NAME: Drift(entry, ())}
     monkeypatch.setattr(
         "flows.verbs.night.watch_drift", lambda _, __, name: found.pop(name, Drift(None, ()))
     )
     monkeypatch.setattr("flows.verbs.night.judge_case_types", lambda *_: [])
     monkeypatch.setattr("flows.verbs.night.find_causes", lambda *_: [])
-    protected = protect(desk, NOW)
-    night = run_night(desk, [], NOW + pd.Timedelta(seconds=5), protected=protected)
+    protected = protect(services, NOW)
+    night = run_night(services, [], NOW + pd.Timedelta(seconds=5), protected=protected)
     assert [(one["case_type"], one["why"]) for one in night["drift"]] == [
         (NAME, "Evidence starts again, and pools 215 of 2,100 cases.")
     ]

@@ -18,11 +18,11 @@ from flows.verbs.certify.expiry import (
     warn_before_expiry,
 )
 from flows.verbs.certify.generation import current_generation
-from flows.verbs.desk import Desk
 from flows.verbs.evidence.truth import load_book
 from flows.verbs.govern.propose import act_on, waiting
 from flows.verbs.night import change, run_night
 from flows.verbs.record.night_results import NightResults, not_done, verdict
+from flows.verbs.services import Services
 from models.hub import EntryKind
 from models.reviewers.gates import GATES
 from models.vocabulary import Boundary, Certificate, CertificateVerdict, Targets
@@ -45,23 +45,25 @@ PROVEN = {"recall": 0.93, "precision": 0.8}
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
+def services(tmp_path: Path) -> Services:
     """The live policy was proven for 30 days; recall .9 and precision .7 are promised."""
     made = hub_desk(tmp_path, certificate_days=DAYS)
     made_live(made, LIVE)
     return made
 
 
-def judged(desk: Desk, at: datetime, verdict: CertificateVerdict = HOLD, **changed) -> Judged:
+def judged(
+    services: Services, at: datetime, verdict: CertificateVerdict = HOLD, **changed
+) -> Judged:
     """What a look at fresh evidence said."""
     limits = changed.pop("limits", PROVEN)
     boundary = changed.pop("boundary", WIDE)
-    empty = certify_case_type(desk, load_book(desk, at), NAME).certificate
+    empty = certify_case_type(services, load_book(services, at), NAME).certificate
     certificate = replace(empty, verdict=verdict, boundary=boundary, limits=limits, automation_rate=0.6)  # fmt: skip
     fields = {
         "case_type": NAME,
         "certificate": certificate,
-        "generation": current_generation(desk, NAME),
+        "generation": current_generation(services.ledger, services.case_types, NAME),
         "evidence_digest": "e" * 64,
         "evidence_until": at,
         "rows": 9,
@@ -73,29 +75,33 @@ def judged(desk: Desk, at: datetime, verdict: CertificateVerdict = HOLD, **chang
     return Judged(**{**fields, **changed})
 
 
-def test_what_has_expired_is_reviewed_and_people_are_told_once(desk: Desk) -> None:
+def test_what_has_expired_is_reviewed_and_people_are_told_once(services: Services) -> None:
     """Not a moment before; the policy differs by its boundary alone."""
-    assert expire_policy(desk, NAME, UNTIL - DAY) == []
-    (entry,) = expire_policy(desk, NAME, UNTIL)
+    assert expire_policy(services.ledger, services.alerts, NAME, UNTIL - DAY) == []
+    (entry,) = expire_policy(services.ledger, services.alerts, NAME, UNTIL)
     assert entry.kind is EntryKind.NARROWED
-    assert desk.ledger.live_policy(NAME) == replace(LIVE, boundary=Boundary.everything_reviewed())
-    (alert,) = desk.alerts.recent(5)
+    assert services.ledger.live_policy(NAME) == replace(
+        LIVE, boundary=Boundary.everything_reviewed()
+    )
+    (alert,) = services.alerts.recent(5)
     assert alert["kind"] == "certificate_expired"
     assert "everything is reviewed" in alert["sentence"]
-    assert expire_policy(desk, NAME, UNTIL + DAY) == []
+    assert expire_policy(services.ledger, services.alerts, NAME, UNTIL + DAY) == []
 
 
-def test_the_nights_dossier_tells_what_expired(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_nights_dossier_tells_what_expired(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("flows.verbs.night.judge_case_types", lambda *_: [])
     monkeypatch.setattr("flows.verbs.night.find_causes", lambda *_: [])
-    night = run_night(desk, [], UNTIL)
+    night = run_night(services, [], UNTIL)
     assert [one["kind"] for one in night["entries"]] == ["narrowed"]
 
 
 def test_without_an_expiry_nothing_expires(tmp_path: Path) -> None:
-    desk = hub_desk(tmp_path)
-    made_live(desk, policy(WIDE))
-    assert expire_policy(desk, NAME, NOW + 10_000 * DAY) == []
+    services = hub_desk(tmp_path)
+    made_live(services, policy(WIDE))
+    assert expire_policy(services.ledger, services.alerts, NAME, NOW + 10_000 * DAY) == []
 
 
 @pytest.mark.parametrize(
@@ -115,83 +121,91 @@ def test_without_an_expiry_nothing_expires(tmp_path: Path) -> None:
     ],
 )
 def test_renewed_is_what_a_fresh_look_proves_again_late_in_its_life(
-    desk: Desk, days: float, changed: dict, renewed: bool
+    services: Services, days: float, changed: dict, renewed: bool
 ) -> None:
     """The same policy, with an expiry 30 days after its evidence."""
     at = NOW + days * DAY
-    found = renewal(desk, judged(desk, at, **changed), at)
+    found = renewal(services.ledger, services.case_types, judged(services, at, **changed), at)
     assert found == (replace(LIVE, valid_until=at + DAYS * DAY) if renewed else None)
 
 
-def test_a_broken_gate_on_reviewers_holds_a_renewal(desk: Desk) -> None:
+def test_a_broken_gate_on_reviewers_holds_a_renewal(services: Services) -> None:
     """What may not be proposed may not be renewed."""
     at = NOW + 25 * DAY
-    found = judged(desk, at)
+    found = judged(services, at)
     broken = replace(found.certificate, reasons=(f"{GATES[0]} the proof of ...",))
-    assert renewal(desk, replace(found, certificate=broken), at) is None
+    assert (
+        renewal(services.ledger, services.case_types, replace(found, certificate=broken), at)
+        is None
+    )
 
 
-def test_people_are_warned_14_and_3_days_ahead_once_each(desk: Desk) -> None:
+def test_people_are_warned_14_and_3_days_ahead_once_each(services: Services) -> None:
     """Every night asks; a renewed policy is warned of anew."""
     for days in (10, 15.9, 16.1, 17, 20, 26.9, 27.1, 28, 29.5, 31):
-        warn_before_expiry(desk, NAME, NOW + days * DAY)
-    told = [one for one in desk.alerts.recent(20) if one["kind"] == ENDS_SOON]
+        warn_before_expiry(services.ledger, services.alerts, NAME, NOW + days * DAY)
+    told = [one for one in services.alerts.recent(20) if one["kind"] == ENDS_SOON]
     assert [one["within_days"] for one in told] == [3, 14]
     assert "in 13.9 days; from then on every case is reviewed" in told[1]["sentence"]
     assert "No renewal is proven so far" in told[1]["sentence"]
 
 
-def test_a_warning_names_the_renewal_that_waits(desk: Desk) -> None:
+def test_a_warning_names_the_renewal_that_waits(services: Services) -> None:
     at = NOW + 25 * DAY
-    entry = act_on(desk, judged(desk, at), at)
+    entry = act_on(services, judged(services, at), at)
     assert entry is not None
     assert entry.dossier["renews"] == LIVE.policy_id
-    warn_before_expiry(desk, NAME, at)
-    (alert,) = desk.alerts.recent(1)
+    warn_before_expiry(services.ledger, services.alerts, NAME, at)
+    (alert,) = services.alerts.recent(1)
     assert f"ratchet approve {str(entry.policy_id)[:12]}" in alert["sentence"]
 
 
-def test_a_renewal_is_proposed_and_never_made_live_by_itself(desk: Desk) -> None:
+def test_a_renewal_is_proposed_and_never_made_live_by_itself(services: Services) -> None:
     """And only by a look that spent its share of delta."""
     at = NOW + 25 * DAY
-    assert act_on(desk, judged(desk, at, may_propose=False), at) is None
-    entry = act_on(desk, judged(desk, at), at)
+    assert act_on(services, judged(services, at, may_propose=False), at) is None
+    entry = act_on(services, judged(services, at), at)
     assert entry is not None
     assert entry.kind is EntryKind.PROPOSED
-    assert desk.ledger.live_policy(NAME) == LIVE
+    assert services.ledger.live_policy(NAME) == LIVE
 
 
-def test_a_proof_of_every_night_does_not_file_a_proposal_every_night(desk: Desk) -> None:
+def test_a_proof_of_every_night_does_not_file_a_proposal_every_night(services: Services) -> None:
     """One waits until it is in the last third of its own life; then another one is filed."""
     nights = [NOW + day * DAY for day in (21, 22, 23, 41, 42)]
-    filed = [act_on(desk, judged(desk, at, evidence_digest=f"{at:%d%m}" * 16), at) for at in nights]
+    filed = [
+        act_on(services, judged(services, at, evidence_digest=f"{at:%d%m}" * 16), at)
+        for at in nights
+    ]
     assert [entry is not None for entry in filed] == [True, False, False, True, False]
-    assert len(waiting(desk, NAME)) == 2
+    assert len(waiting(services.ledger, NAME)) == 2
 
 
 def test_a_proof_that_has_ended_is_not_proposed_and_the_night_says_so(
-    desk: Desk, monkeypatch
+    services: Services, monkeypatch
 ) -> None:
     """Certified on evidence of a year ago: the night is not green, and says what to set."""
     at = NOW + 21 * DAY
     ended = policy(Boundary(0.4, 0.6), valid_until=at - 185 * DAY)
     monkeypatch.setattr("flows.verbs.govern.propose.policy_for", lambda *_: ended)
     results = NightResults()
-    proven = judged(desk, at, CERTIFIED, boundary=ended.boundary)
-    assert change(desk, [proven], at, results) == []
-    assert waiting(desk, NAME) == ()
+    proven = judged(services, at, CERTIFIED, boundary=ended.boundary)
+    assert change(services, [proven], at, results) == []
+    assert waiting(services.ledger, NAME) == ()
     told = results.plain()
     assert verdict(told).startswith(f"Failed: {NAME}.")
     assert "must be longer than `maturity_days`" in not_done(told)[0]
 
 
-def test_another_boundary_is_proposed_beside_the_one_that_waits(desk: Desk, monkeypatch) -> None:
+def test_another_boundary_is_proposed_beside_the_one_that_waits(
+    services: Services, monkeypatch
+) -> None:
     """What is wider is news."""
     advised = policy(Boundary(0.4, 0.6))
     monkeypatch.setattr("flows.verbs.govern.propose.policy_for", lambda *_: advised)
     at = NOW + 21 * DAY
-    act_on(desk, judged(desk, at), at)
-    wider = act_on(desk, judged(desk, at, CERTIFIED, boundary=advised.boundary), at)
+    act_on(services, judged(services, at), at)
+    wider = act_on(services, judged(services, at, CERTIFIED, boundary=advised.boundary), at)
     assert wider is not None
     assert wider.policy_id == advised.policy_id
 

@@ -12,19 +12,25 @@ from scipy.special import logit
 from flows.adapters.evidence.case_numbers import CASE_NUMBER
 from flows.verbs.decide.contributions import TABLE, keep_contributions, kept_contributions
 from flows.verbs.decide.decide import decide_cases
-from flows.verbs.desk import Desk
+from flows.verbs.services import Services
 from tests.builders import small_settings
 from tests.flows.verbs.advised_desk import CASE_TYPE, Advised
 
 
 @pytest.fixture
-def empty(advised: Advised, tmp_path) -> Desk:
+def empty(advised: Advised, tmp_path) -> Services:
     """The same case type's desk with nothing kept."""
-    return Desk.at(tmp_path, small_settings(), advised.desk.case_types, seed=3)
+    return Services.at(tmp_path, small_settings(), advised.services.case_types, seed=3)
 
 
 def kept(advised: Advised, **asked) -> pd.DataFrame:
-    return kept_contributions(advised.desk, CASE_TYPE, advised.model.digest, **asked)
+    return kept_contributions(
+        advised.services.store,
+        advised.services.case_types,
+        CASE_TYPE,
+        advised.model.digest,
+        **asked,
+    )
 
 
 def test_what_is_kept_adds_up_to_the_log_odds_of_the_decisions_score(advised: Advised) -> None:
@@ -46,14 +52,16 @@ def test_cases_before_the_first_model_have_none(advised: Advised) -> None:
 
 def test_deciding_the_same_cases_again_keeps_nothing_twice(advised: Advised) -> None:
     """Not in other batches either."""
-    before = advised.desk.store.read(TABLE)
-    decide_cases(advised.desk, CASE_TYPE, advised.cases, advised.now + timedelta(hours=1))
-    decide_cases(advised.desk, CASE_TYPE, advised.cases[100:230], advised.now + timedelta(hours=2))
-    pd.testing.assert_frame_equal(advised.desk.store.read(TABLE), before)
+    before = advised.services.store.read(TABLE)
+    decide_cases(advised.services, CASE_TYPE, advised.cases, advised.now + timedelta(hours=1))
+    decide_cases(
+        advised.services, CASE_TYPE, advised.cases[100:230], advised.now + timedelta(hours=2)
+    )
+    pd.testing.assert_frame_equal(advised.services.store.read(TABLE), before)
 
 
 def test_only_escalated_and_audited_cases_that_were_scored_are_kept(
-    advised: Advised, empty: Desk
+    advised: Advised, empty: Services
 ) -> None:
     """Of four cases: escalated, audited, neither, and escalated because nobody could score it."""
     cases = advised.cases.head(4).copy()
@@ -65,8 +73,8 @@ def test_only_escalated_and_audited_cases_that_were_scored_are_kept(
         }
     )
     reason = advised.model.score(cases)[1]
-    keep_contributions(empty, CASE_TYPE, advised.model, cases, decided, reason, advised.now)
-    rows = kept_contributions(empty, CASE_TYPE, advised.model.digest)
+    keep_contributions(empty.store, CASE_TYPE, advised.model, cases, decided, reason, advised.now)
+    rows = kept_contributions(empty.store, empty.case_types, CASE_TYPE, advised.model.digest)
     assert rows["case_id"].tolist() == cases["case_id"].tolist()[:2]
     pd.testing.assert_frame_equal(rows, kept(advised).head(2))
 
@@ -79,25 +87,27 @@ def test_what_is_asked_for_is_what_comes(advised: Advised) -> None:
     assert kept(advised, as_of=advised.now - timedelta(days=1)).empty
     one = advised.cases["case_id"].iloc[7]
     assert kept(advised, case_ids=[one])["case_id"].tolist() == [one]
-    assert kept_contributions(advised.desk, CASE_TYPE, "f" * 64).empty
+    assert kept_contributions(
+        advised.services.store, advised.services.case_types, CASE_TYPE, "f" * 64
+    ).empty
 
 
 def test_numbered_rows_join_with_their_decisions(advised: Advised) -> None:
     """By number as by id."""
     numbered = kept(advised, numbered=True)
-    decisions = advised.desk.store.read("decisions", columns=["case_id"], numbered=True)
+    decisions = advised.services.store.read("decisions", columns=["case_id"], numbered=True)
     by_number = decisions.set_index(CASE_NUMBER)["case_id"]
     assert by_number.loc[numbered[CASE_NUMBER]].tolist() == numbered["case_id"].tolist()
 
 
 def test_a_desk_that_has_kept_nothing_says_so_in_the_same_columns(
-    advised: Advised, empty: Desk
+    advised: Advised, empty: Services
 ) -> None:
     """No table yet, and no case to keep, are no errors."""
     none = advised.cases.head(0)
     decided = advised.decided.head(0)
     reason = np.empty(0, dtype="U24")
-    keep_contributions(empty, CASE_TYPE, advised.model, none, decided, reason, advised.now)
-    rows = kept_contributions(empty, CASE_TYPE, advised.model.digest)
+    keep_contributions(empty.store, CASE_TYPE, advised.model, none, decided, reason, advised.now)
+    rows = kept_contributions(empty.store, empty.case_types, CASE_TYPE, advised.model.digest)
     assert len(rows) == 0
     assert list(rows) == list(kept(advised))

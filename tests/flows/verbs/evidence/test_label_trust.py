@@ -21,11 +21,11 @@ CASES = small_history(days=30, per_day=400)
 
 
 def kinds_of(walk: Walk) -> list[EntryKind]:
-    return [entry.kind for entry in walk.desk.ledger.history("small_case")]
+    return [entry.kind for entry in walk.services.ledger.history("small_case")]
 
 
 def entries_of(walk: Walk, kind: EntryKind) -> list[Entry]:
-    return [entry for entry in walk.desk.ledger.history("small_case") if entry.kind is kind]
+    return [entry for entry in walk.services.ledger.history("small_case") if entry.kind is kind]
 
 
 def noise(share: float) -> np.ndarray:
@@ -65,7 +65,7 @@ def test_a_careless_reviewer_holds_the_boundary_and_is_named(tmp_path: Path) -> 
     careless &= np.random.default_rng(4).random(len(CASES)) < 0.6
     walk = walked_on(reviewed_walk(tmp_path, CASES, careless))
     for promoted in entries_of(walk, EntryKind.PROMOTED):
-        policy = walk.desk.ledger.policy(str(promoted.policy_id))
+        policy = walk.services.ledger.policy(str(promoted.policy_id))
         assert policy.boundary.pass_at_or_below is None
     said = [reason for reason in reasons(walk) if "no_reviewer_labels_unlike_the_others" in reason]
     assert said

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from flows.verbs.certify.guardrail import guard_live_policy
-from flows.verbs.desk import Desk
 from flows.verbs.evidence.truth import load_book
+from flows.verbs.services import Services
 from models.hub import EntryKind
 from models.vocabulary import CertificateVerdict
 from tests.flows.verbs.hub_desk import (
@@ -26,17 +26,17 @@ LATER = NOW + 10 * DAY
 
 
 @pytest.fixture
-def passing(desk: Desk) -> pd.DataFrame:
+def passing(services: Services) -> pd.DataFrame:
     """A sound live boundary, and its cases: half of the passed were audited, and none found bad."""
-    made_live(desk, policy(WIDE), NOW)
-    return decided_cases(desk, policy(WIDE), NOW, 3_000, bad_passed=0.0)
+    made_live(services, policy(WIDE), NOW)
+    return decided_cases(services, policy(WIDE), NOW, 3_000, bad_passed=0.0)
 
 
 def undrawn(cases: pd.DataFrame) -> pd.DataFrame:
     return cases[(cases["action"] == "auto_pass") & ~cases["audited"]]
 
 
-def charged_back(desk: Desk, cases: pd.DataFrame, bad: bool = True) -> None:
+def charged_back(services: Services, cases: pd.DataFrame, bad: bool = True) -> None:
     """Outcomes that came by themselves."""
     facts = pd.DataFrame(
         {
@@ -47,15 +47,15 @@ def charged_back(desk: Desk, cases: pd.DataFrame, bad: bool = True) -> None:
             "source": "chargeback",
         }
     )
-    store(desk, "outcomes", facts, ["case_id", "observed_at"], NOW + 6 * DAY)
+    store(services, "outcomes", facts, ["case_id", "observed_at"], NOW + 6 * DAY)
 
 
-def test_they_are_told_apart_from_labels(desk: Desk, passing: pd.DataFrame) -> None:
+def test_they_are_told_apart_from_labels(services: Services, passing: pd.DataFrame) -> None:
     """Bad ones have surfaced and are no label; good ones, on cases not drawn, are nothing at all."""
     hidden = undrawn(passing)
-    charged_back(desk, hidden.iloc[:40])
-    charged_back(desk, hidden.iloc[40:60], bad=False)
-    rows = load_book(desk, LATER).mature(desk, NAME).set_index("case_id")
+    charged_back(services, hidden.iloc[:40])
+    charged_back(services, hidden.iloc[40:60], bad=False)
+    rows = load_book(services, LATER).mature(services, NAME).set_index("case_id")
     assert set(rows.index[rows["surfaced"]]) == set(hidden["case_id"].iloc[:40])
     assert rows.loc[hidden["case_id"], "bad"].isna().all()
     labelled = rows["bad"].notna()
@@ -64,20 +64,20 @@ def test_they_are_told_apart_from_labels(desk: Desk, passing: pd.DataFrame) -> N
 
 
 def test_many_of_them_refute_the_live_boundary_and_it_narrows(
-    desk: Desk, passing: pd.DataFrame
+    services: Services, passing: pd.DataFrame
 ) -> None:
     """Some 1,400 bad cases were caught, so a recall of .9 allows 1,400 / 9 = 156 misses; 300 came."""
-    charged_back(desk, undrawn(passing).iloc[:300])
-    (tripped,) = guard_live_policy(desk, load_book(desk, LATER), NAME)
+    charged_back(services, undrawn(passing).iloc[:300])
+    (tripped,) = guard_live_policy(services, load_book(services, LATER), NAME)
     assert tripped.alarm.certificate.verdict is CertificateVerdict.INCUMBENT_UNCERTIFIED
     assert [entry.kind for entry in tripped.entries] == [
         EntryKind.GUARDRAIL_TRIPPED, EntryKind.NARROWED,
     ]  # fmt: skip
-    live = desk.ledger.live_policy(NAME).boundary
+    live = services.ledger.live_policy(NAME).boundary
     assert live.pass_at_or_below is None or live.pass_at_or_below < WIDE.pass_at_or_below
     assert live.block_at_or_above == WIDE.block_at_or_above
 
 
-def test_a_few_of_them_leave_it_alone(desk: Desk, passing: pd.DataFrame) -> None:
-    charged_back(desk, undrawn(passing).iloc[:20])
-    assert guard_live_policy(desk, load_book(desk, LATER), NAME) == []
+def test_a_few_of_them_leave_it_alone(services: Services, passing: pd.DataFrame) -> None:
+    charged_back(services, undrawn(passing).iloc[:20])
+    assert guard_live_policy(services, load_book(services, LATER), NAME) == []

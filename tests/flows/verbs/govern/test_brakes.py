@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from configs.errors import GateRefused, UserError
+from flows.adapters.ledger.ledger import Ledger
 from flows.verbs.certify.generation import last_version
-from flows.verbs.desk import Desk
 from flows.verbs.govern.approve import approve
 from flows.verbs.govern.brakes import halt, resume
 from flows.verbs.govern.promote import force, promote
+from flows.verbs.services import Services
 from models.hub import EntryKind, is_halted, running_ab
 from tests.flows.verbs.hub_desk import (
     A_PLAN,
@@ -27,32 +28,41 @@ from tests.flows.verbs.hub_desk import (
 )
 
 
-def halted(desk: Desk, case_type: str = NAME) -> bool:
-    return is_halted(desk.ledger.history(), case_type)
+def halted(services: Services, case_type: str = NAME) -> bool:
+    return is_halted(services.ledger.history(), case_type)
 
 
-def test_one_person_halts_and_two_resume(desk: Desk) -> None:
+def test_one_person_halts_and_two_resume(services: Services) -> None:
     """Whoever asked cannot agree with themselves; both names stand in the last entry."""
-    assert halt(desk, NAME, OLA, "odd blocks", NOW).kind is EntryKind.HALTED
-    assert (halted(desk), halted(desk, OTHER)) == (True, False)
-    assert resume(desk, NAME, OLA, "mended", NOW).kind is EntryKind.RESUME_REQUESTED
-    assert halted(desk)
+    assert (
+        halt(services.ledger, services.case_types, NAME, OLA, "odd blocks", NOW).kind
+        is EntryKind.HALTED
+    )
+    assert (halted(services), halted(services, OTHER)) == (True, False)
+    assert (
+        resume(services.ledger, services.case_types, NAME, OLA, "mended", NOW).kind
+        is EntryKind.RESUME_REQUESTED
+    )
+    assert halted(services)
     with pytest.raises(GateRefused, match="a second person must agree"):
-        resume(desk, NAME, OLA, "mended", NOW)
-    entry = resume(desk, NAME, ANA, "checked", NOW)
+        resume(services.ledger, services.case_types, NAME, OLA, "mended", NOW)
+    entry = resume(services.ledger, services.case_types, NAME, ANA, "checked", NOW)
     assert (entry.kind, entry.actor) == (EntryKind.RESUMED, ANA)
     assert entry.dossier["requested_by"] == OLA
-    assert not halted(desk)
+    assert not halted(services)
 
 
-def test_a_wish_from_an_earlier_halt_does_not_count(desk: Desk) -> None:
+def test_a_wish_from_an_earlier_halt_does_not_count(services: Services) -> None:
     """Halted anew, it takes two again."""
-    halt(desk, NAME, OLA, "first", NOW)
-    resume(desk, NAME, OLA, "mended", NOW)
-    resume(desk, NAME, ANA, "checked", NOW)
-    halt(desk, NAME, OLA, "second", NOW)
-    assert resume(desk, NAME, BEN, "mended", NOW).kind is EntryKind.RESUME_REQUESTED
-    assert halted(desk)
+    halt(services.ledger, services.case_types, NAME, OLA, "first", NOW)
+    resume(services.ledger, services.case_types, NAME, OLA, "mended", NOW)
+    resume(services.ledger, services.case_types, NAME, ANA, "checked", NOW)
+    halt(services.ledger, services.case_types, NAME, OLA, "second", NOW)
+    assert (
+        resume(services.ledger, services.case_types, NAME, BEN, "mended", NOW).kind
+        is EntryKind.RESUME_REQUESTED
+    )
+    assert halted(services)
 
 
 @pytest.mark.parametrize(
@@ -63,64 +73,74 @@ def test_a_wish_from_an_earlier_halt_does_not_count(desk: Desk) -> None:
         (halt, "nobody", "x", "is not enrolled"),
     ],
 )
-def test_what_cannot_be_is_refused(desk: Desk, act, actor: str, reason: str, said: str) -> None:
+def test_what_cannot_be_is_refused(
+    services: Services, act, actor: str, reason: str, said: str
+) -> None:
     """No role, nothing to end, nobody known."""
     with pytest.raises(GateRefused, match=said):
-        act(desk, NAME, actor, reason, NOW)
+        act(services.ledger, services.case_types, NAME, actor, reason, NOW)
 
 
 @pytest.mark.parametrize("act", [halt, resume])
-def test_a_brake_needs_a_reason(desk: Desk, act) -> None:
+def test_a_brake_needs_a_reason(services: Services, act) -> None:
     """An empty one is the person's input, not a gate's word; the ledger is not asked."""
     with pytest.raises(UserError, match="needs a reason; say why"):
-        act(desk, NAME, OLA, " ", NOW)
-    assert not halted(desk)
+        act(services.ledger, services.case_types, NAME, OLA, " ", NOW)
+    assert not halted(services)
 
 
-def test_a_second_halt_says_who_was_first_and_why(desk: Desk) -> None:
-    halt(desk, NAME, OLA, "odd blocks", NOW)
+def test_a_second_halt_says_who_was_first_and_why(services: Services) -> None:
+    halt(services.ledger, services.case_types, NAME, OLA, "odd blocks", NOW)
     with pytest.raises(GateRefused, match=r"halted already, since .* by ola: odd blocks"):
-        halt(desk, NAME, ANA, "me too", NOW)
+        halt(services.ledger, services.case_types, NAME, ANA, "me too", NOW)
 
 
 @pytest.mark.parametrize("act", [halt, resume])
-def test_an_unknown_case_type_is_answered_with_the_known_ones(desk: Desk, act) -> None:
+def test_an_unknown_case_type_is_answered_with_the_known_ones(services: Services, act) -> None:
     with pytest.raises(UserError, match="no case type 'smal'; the case types are small_case"):
-        act(desk, "smal", OLA, "x", NOW)
+        act(services.ledger, services.case_types, "smal", OLA, "x", NOW)
 
 
-def test_a_halt_ends_an_ab_test_and_holds_up_every_change(desk: Desk) -> None:
+def test_a_halt_ends_an_ab_test_and_holds_up_every_change(services: Services) -> None:
     """The approval stays: resumed, the test starts from its first case again."""
-    made_live(desk, policy())
-    proposal = filed(desk, policy(WIDE, ab_plan=A_PLAN))
-    approve(desk, proposal, ANA, NOW)
-    promote(desk, proposal, ANA, NOW)
-    halt(desk, NAME, OLA, "odd blocks", NOW)
-    assert running_ab(desk.ledger.history(), NAME) is None
+    made_live(services, policy())
+    proposal = filed(services, policy(WIDE, ab_plan=A_PLAN))
+    approve(services, proposal, ANA, NOW)
+    promote(services.ledger, services.registry, services.alerts, proposal, ANA, NOW)
+    halt(services.ledger, services.case_types, NAME, OLA, "odd blocks", NOW)
+    assert running_ab(services.ledger.history(), NAME) is None
     for change in (
-        lambda: promote(desk, proposal, ANA, NOW),
-        lambda: force(desk, policy(WIDE), ANA, "now", NOW),
+        lambda: promote(services.ledger, services.registry, services.alerts, proposal, ANA, NOW),
+        lambda: force(
+            services.ledger, services.registry, services.alerts, policy(WIDE), ANA, "now", NOW
+        ),
     ):
         with pytest.raises(GateRefused, match="two people must resume it first"):
             change()
-    resume(desk, NAME, OLA, "mended", NOW)
-    resume(desk, NAME, ANA, "checked", NOW)
-    assert promote(desk, proposal, ANA, NOW).kind is EntryKind.AB_STARTED
+    resume(services.ledger, services.case_types, NAME, OLA, "mended", NOW)
+    resume(services.ledger, services.case_types, NAME, ANA, "checked", NOW)
+    assert (
+        promote(services.ledger, services.registry, services.alerts, proposal, ANA, NOW).kind
+        is EntryKind.AB_STARTED
+    )
 
 
 def test_a_halt_does_not_lose_to_what_comes_in_between(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The base was read before a promotion: the halt is asked again on what stands now."""
-    stale = last_version(desk, NAME)
-    made_live(desk, policy(WIDE))
+    stale = last_version(services.ledger, NAME)
+    made_live(services, policy(WIDE))
     bases = iter([stale, stale])
 
-    def read_early(desk: Desk, case_type: str) -> int:
-        return next(bases, None) or last_version(desk, case_type)
+    def read_early(ledger: Ledger, case_type: str) -> int:
+        return next(bases, None) or last_version(ledger, case_type)
 
     monkeypatch.setattr("flows.verbs.govern.brakes.last_version", read_early)
-    assert halt(desk, NAME, OLA, "odd blocks", NOW).kind is EntryKind.HALTED
-    assert [kept.rule for kept in desk.ledger.refusals(NAME)] == ["stale_base", "stale_base"]
+    assert (
+        halt(services.ledger, services.case_types, NAME, OLA, "odd blocks", NOW).kind
+        is EntryKind.HALTED
+    )
+    assert [kept.rule for kept in services.ledger.refusals(NAME)] == ["stale_base", "stale_base"]
     with pytest.raises(GateRefused, match="halted already"):
-        halt(desk, NAME, OLA, "again", NOW)
+        halt(services.ledger, services.case_types, NAME, OLA, "again", NOW)

@@ -15,8 +15,8 @@ from flows.adapters.files.kill_points import VARIABLE
 from flows.adapters.ledger import tokens
 from flows.cli import cli, main
 from flows.commands.govern.people import people
-from flows.verbs.desk import Desk
 from flows.verbs.govern.people import enrol, identify, listed, revoke, who_asks
+from flows.verbs.services import Services
 from models.hub import EntryKind, Role
 from tests.builders import small_settings
 
@@ -32,107 +32,125 @@ def _cheap(monkeypatch):
 
 
 def opened(home):
-    return Desk.at(home, small_settings(), {})
+    return Services.at(home, small_settings(), {})
 
 
 @pytest.fixture
-def desk(tmp_path):
+def services(tmp_path):
     return opened(tmp_path)
 
 
 @pytest.fixture
-def ana(desk):
+def ana(services):
     """The first approver, identified."""
-    return identify(desk, "ana", enrol(desk, "ana", APPROVER, None, NOW))
+    return identify(
+        services.ledger,
+        services.tokens,
+        "ana",
+        enrol(services.ledger, services.tokens, "ana", APPROVER, None, NOW),
+    )
 
 
-def hashes(desk):
-    with sqlite3.connect(desk.home / "ledger.db") as connection:
+def hashes(services):
+    with sqlite3.connect(services.home / "ledger.db") as connection:
         return connection.execute("SELECT name FROM actor_tokens ORDER BY name").fetchall()
 
 
-def test_the_first_person_needs_nobodys_consent_and_the_entry_says_so(desk):
+def test_the_first_person_needs_nobodys_consent_and_the_entry_says_so(services):
     """Everybody after them is enrolled by an approver."""
-    ana = identify(desk, "ana", enrol(desk, " ana ", APPROVER, None, NOW))
-    token = enrol(desk, "ben", {Role.OPERATOR, Role.AUDITOR}, ana, NOW)
-    first, second = desk.ledger.history()
+    ana = identify(
+        services.ledger,
+        services.tokens,
+        "ana",
+        enrol(services.ledger, services.tokens, " ana ", APPROVER, None, NOW),
+    )
+    token = enrol(services.ledger, services.tokens, "ben", {Role.OPERATOR, Role.AUDITOR}, ana, NOW)
+    first, second = services.ledger.history()
     assert (first.kind, first.actor, first.dossier["first"]) == (EntryKind.ENROLLED, "ana", True)
     assert (second.actor, second.dossier["first"]) == ("ana", False)
-    assert identify(desk, "BEN ", token).roles == {Role.OPERATOR, Role.AUDITOR}
-    assert listed(desk) == [
+    assert identify(services.ledger, services.tokens, "BEN ", token).roles == {
+        Role.OPERATOR,
+        Role.AUDITOR,
+    }
+    assert listed(services.ledger) == [
         {"name": "ana", "roles": "approver", "since": NOW.isoformat(), "enrolled_by": "ana"},
         {"name": "ben", "roles": "auditor, operator", "since": NOW.isoformat(), "enrolled_by": "ana"},
     ]  # fmt: skip
 
 
-def test_the_first_person_must_be_an_approver(desk):
+def test_the_first_person_must_be_an_approver(services):
     """Or nobody could ever be enrolled; the refusal is kept, the hash is not."""
     with pytest.raises(GateRefused, match="first person must be an approver"):
-        enrol(desk, "ana", OPERATOR, None, NOW)
-    assert [kept.rule for kept in desk.ledger.refusals()] == ["first_person_approves"]
-    assert hashes(desk) == []
+        enrol(services.ledger, services.tokens, "ana", OPERATOR, None, NOW)
+    assert [kept.rule for kept in services.ledger.refusals()] == ["first_person_approves"]
+    assert hashes(services) == []
 
 
-def test_only_an_approver_enrols_and_revokes(desk, ana):
+def test_only_an_approver_enrols_and_revokes(services, ana):
     """An operator may not, and nobody may do it in no name."""
-    ben = identify(desk, "ben", enrol(desk, "ben", OPERATOR, ana, NOW))
+    ben = identify(
+        services.ledger,
+        services.tokens,
+        "ben",
+        enrol(services.ledger, services.tokens, "ben", OPERATOR, ana, NOW),
+    )
     with pytest.raises(GateRefused, match="takes the role approver"):
-        enrol(desk, "cai", OPERATOR, ben, NOW)
+        enrol(services.ledger, services.tokens, "cai", OPERATOR, ben, NOW)
     with pytest.raises(GateRefused, match="an approver enrols everybody"):
-        enrol(desk, "cai", APPROVER, None, NOW)
+        enrol(services.ledger, services.tokens, "cai", APPROVER, None, NOW)
     with pytest.raises(GateRefused, match="takes the role approver"):
-        revoke(desk, "ana", ben, NOW)
-    assert [row["name"] for row in listed(desk)] == ["ana", "ben"]
-    assert hashes(desk) == [("ana",), ("ben",)]
+        revoke(services.ledger, services.tokens, "ana", ben, NOW)
+    assert [row["name"] for row in listed(services.ledger)] == ["ana", "ben"]
+    assert hashes(services) == [("ana",), ("ben",)]
 
 
 @pytest.mark.parametrize("name", ["nightly_calibration", "Guardrail", "backtest", "ANA"])
-def test_a_flows_name_and_a_taken_one_cannot_be_enrolled(desk, ana, name):
+def test_a_flows_name_and_a_taken_one_cannot_be_enrolled(services, ana, name):
     """Whatever their case; the owner's own token still opens theirs."""
-    token = enrol(desk, "dee", APPROVER, ana, NOW)
+    token = enrol(services.ledger, services.tokens, "dee", APPROVER, ana, NOW)
     with pytest.raises(GateRefused, match="choose another"):
-        enrol(desk, name, APPROVER, ana, NOW)
-    assert identify(desk, "dee", token).name == "dee"
-    assert hashes(desk) == [("ana",), ("dee",)]
+        enrol(services.ledger, services.tokens, name, APPROVER, ana, NOW)
+    assert identify(services.ledger, services.tokens, "dee", token).name == "dee"
+    assert hashes(services) == [("ana",), ("dee",)]
 
 
 @pytest.mark.parametrize("name", ["", "  ", "a\nb", "a\u202eb", "a\x1b[2J", "a" * 101])
-def test_a_name_that_cannot_be_shown_is_refused(desk, name):
+def test_a_name_that_cannot_be_shown_is_refused(services, name):
     """It stands in tables, pages and logs."""
     with pytest.raises(UserError, match="no name for a person"):
-        enrol(desk, name, APPROVER, None, NOW)
+        enrol(services.ledger, services.tokens, name, APPROVER, None, NOW)
 
 
-def test_who_is_revoked_acts_no_longer_and_comes_back_with_a_new_token(desk, ana):
+def test_who_is_revoked_acts_no_longer_and_comes_back_with_a_new_token(services, ana):
     """The old token opens nothing, before and after."""
-    old = enrol(desk, "ben", OPERATOR, ana, NOW)
-    revoke(desk, "Ben", ana, NOW)
-    assert hashes(desk) == [("ana",)]
+    old = enrol(services.ledger, services.tokens, "ben", OPERATOR, ana, NOW)
+    revoke(services.ledger, services.tokens, "Ben", ana, NOW)
+    assert hashes(services) == [("ana",)]
     with pytest.raises(GateRefused, match="is not theirs"):
-        identify(desk, "ben", old)
-    new = enrol(desk, "ben", AUDITOR, ana, NOW)
-    assert identify(desk, "ben", new).roles == AUDITOR
+        identify(services.ledger, services.tokens, "ben", old)
+    new = enrol(services.ledger, services.tokens, "ben", AUDITOR, ana, NOW)
+    assert identify(services.ledger, services.tokens, "ben", new).roles == AUDITOR
     with pytest.raises(GateRefused, match="is not theirs"):
-        identify(desk, "ben", old)
+        identify(services.ledger, services.tokens, "ben", old)
     with pytest.raises(GateRefused, match="last approver"):
-        revoke(desk, "ana", ana, NOW)
+        revoke(services.ledger, services.tokens, "ana", ana, NOW)
 
 
-def test_a_swapped_hash_makes_nobody_an_approver(desk, ana):
+def test_a_swapped_hash_makes_nobody_an_approver(services, ana):
     """Somebody who writes to the database puts their own hash under the approver's name."""
-    token = enrol(desk, "eve", OPERATOR, ana, NOW)
-    with sqlite3.connect(desk.home / "ledger.db") as connection:
+    token = enrol(services.ledger, services.tokens, "eve", OPERATOR, ana, NOW)
+    with sqlite3.connect(services.home / "ledger.db") as connection:
         connection.execute("DELETE FROM actor_tokens WHERE name='ana'")
         connection.execute("UPDATE actor_tokens SET name='ana' WHERE name='eve'")
     with pytest.raises(GateRefused, match="not the one the ledger names"):
-        identify(desk, "ana", token)
+        identify(services.ledger, services.tokens, "ana", token)
 
 
-def test_who_asks_is_said_by_the_environment_or_at_the_terminal(desk):
+def test_who_asks_is_said_by_the_environment_or_at_the_terminal(services):
     """RATCHET_TOKEN is the token of RATCHET_ACTOR; another name has to be asked."""
-    mine = enrol(desk, "ana", APPROVER, None, NOW)
-    ana = identify(desk, "ana", mine)
-    bens = enrol(desk, "ben", OPERATOR, ana, NOW)
+    mine = enrol(services.ledger, services.tokens, "ana", APPROVER, None, NOW)
+    ana = identify(services.ledger, services.tokens, "ana", mine)
+    bens = enrol(services.ledger, services.tokens, "ben", OPERATOR, ana, NOW)
     env = {"RATCHET_ACTOR": "ana", "RATCHET_TOKEN": mine}
     asked = []
 
@@ -140,11 +158,13 @@ def test_who_asks_is_said_by_the_environment_or_at_the_terminal(desk):
         asked.append(name)
         return bens
 
-    assert who_asks(desk, env=env).name == "ana"
-    assert who_asks(desk, "Ana", ask, env).name == "ana"
-    assert who_asks(desk, "ana", env={"RATCHET_TOKEN": mine}).name == "ana"
+    assert who_asks(services.ledger, services.tokens, env=env).name == "ana"
+    assert who_asks(services.ledger, services.tokens, "Ana", ask, env).name == "ana"
+    assert (
+        who_asks(services.ledger, services.tokens, "ana", env={"RATCHET_TOKEN": mine}).name == "ana"
+    )
     assert asked == []
-    assert who_asks(desk, "ben", ask, env).name == "ben"
+    assert who_asks(services.ledger, services.tokens, "ben", ask, env).name == "ben"
     assert asked == ["ben"]
     for name, given, said in [
         (None, {}, "nobody says who asks"),
@@ -153,29 +173,44 @@ def test_who_asks_is_said_by_the_environment_or_at_the_terminal(desk):
         ("ben", env, "asks without a token"),
     ]:
         with pytest.raises(UserError, match=said):
-            who_asks(desk, name, env=given)
+            who_asks(services.ledger, services.tokens, name, env=given)
     with pytest.raises(GateRefused, match="given for ana is not theirs"):
-        who_asks(desk, env={**env, "RATCHET_TOKEN": bens})
+        who_asks(services.ledger, services.tokens, env={**env, "RATCHET_TOKEN": bens})
 
 
-def test_before_anybody_is_enrolled_nobody_asks(desk):
+def test_before_anybody_is_enrolled_nobody_asks(services):
     """The sentence says how to begin."""
     with pytest.raises(GateRefused, match="ratchet people add NAME --role approver"):
-        who_asks(desk, "ana", env={"RATCHET_TOKEN": "x"})
+        who_asks(services.ledger, services.tokens, "ana", env={"RATCHET_TOKEN": "x"})
 
 
-def test_killed_before_the_entry_the_first_person_can_still_begin(desk):
+def test_killed_before_the_entry_the_first_person_can_still_begin(services):
     """The hash that was left behind opens nothing."""
     child = os.fork()
     if child == 0:
         try:
             os.environ[VARIABLE] = "people.before_entry"
-            enrol(opened(desk.home), "ana", APPROVER, None, NOW)
+            enrol(
+                opened(services.home).ledger,
+                opened(services.home).tokens,
+                "ana",
+                APPROVER,
+                None,
+                NOW,
+            )
         finally:
             os._exit(0)
     assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
-    assert (listed(desk), hashes(desk)) == ([], [("ana",)])
-    assert identify(desk, "ana", enrol(desk, "ana", APPROVER, None, NOW)).name == "ana"
+    assert (listed(services.ledger), hashes(services)) == ([], [("ana",)])
+    assert (
+        identify(
+            services.ledger,
+            services.tokens,
+            "ana",
+            enrol(services.ledger, services.tokens, "ana", APPROVER, None, NOW),
+        ).name
+        == "ana"
+    )
 
 
 def test_of_two_first_people_one_comes_in(tmp_path):
@@ -188,7 +223,9 @@ def test_of_two_first_people_one_comes_in(tmp_path):
         def race(who, desks=desks, barrier=barrier, told=told, names=names):
             barrier.wait()
             try:
-                told[who] = enrol(desks[who], names[who], APPROVER, None, NOW)
+                told[who] = enrol(
+                    desks[who].ledger, desks[who].tokens, names[who], APPROVER, None, NOW
+                )
             except GateRefused:
                 told[who] = None
 
@@ -196,7 +233,7 @@ def test_of_two_first_people_one_comes_in(tmp_path):
         [thread.start() for thread in threads]
         [thread.join(60) for thread in threads]
         ((winner, token),) = [one for one in zip(names, told, strict=True) if one[1] is not None]
-        assert identify(desks[0], winner, token).name == winner
+        assert identify(desks[0].ledger, desks[0].tokens, winner, token).name == winner
         assert hashes(desks[0]) == [(winner,)]
         assert desks[0].ledger.verify().ok
 
@@ -278,8 +315,8 @@ def test_the_command_offers_every_role_there_is():
 
 
 @pytest.mark.parametrize("typed", ["Ana  Bo", "\uff21na Bo", "Jose\u0301"])
-def test_a_token_opens_a_name_however_it_was_typed(desk, typed):
+def test_a_token_opens_a_name_however_it_was_typed(services, typed):
     """Two blanks, full-width letters, an accent of its own: stored as the ledger writes it."""
-    token = enrol(desk, typed, APPROVER, None, NOW)
-    person = identify(desk, typed, token)
-    assert hashes(desk) == [(person.name,)]
+    token = enrol(services.ledger, services.tokens, typed, APPROVER, None, NOW)
+    person = identify(services.ledger, services.tokens, typed, token)
+    assert hashes(services) == [(person.name,)]

@@ -14,9 +14,9 @@ import pytest
 from configs.errors import UserError
 from flows.adapters.tables.reading_notes import Note
 from flows.verbs import live
-from flows.verbs.desk import Desk
 from flows.verbs.intake.admit_file import admit_file
 from flows.verbs.intake.there_by_then import there_by_then
+from flows.verbs.services import Services
 from models.risk import RiskModel
 from tests.builders import small_case_type, small_settings
 from tests.flows.commands.live_home import invented_model
@@ -82,9 +82,9 @@ class Walked:
             lines = [f"name: {table}", f"kind: {table}", f"path: {table}.parquet"]
             lines += [f"watermark: {MARKS[table]}"] * marked
             (folder / f"{table}.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
-        desk = Desk.at(folder / "home", small_settings(), {NAME: small_case_type()})
-        self.desk = replace(desk, registry=_OneModel())
-        with_model(self.desk, "agent-1", NOW - 9 * DAY)  # whose scores the decisions bear
+        services = Services.at(folder / "home", small_settings(), {NAME: small_case_type()})
+        self.services = replace(services, registry=_OneModel())
+        with_model(self.services, "agent-1", NOW - 9 * DAY)  # whose scores the decisions bear
 
     def write(self, tables: dict[str, pd.DataFrame], until: datetime | None = None) -> None:
         for table, rows in tables.items():
@@ -96,15 +96,15 @@ class Walked:
         for table in TABLES:
             name = f"RATCHET_SOURCES__{table.upper()}"
             self.monkeypatch.setenv(name, str(self.folder / f"{table}.yaml"))
-        return live.live_night(self.desk, as_of)
+        return live.live_night(self.services, as_of)
 
     def decisions(self) -> list[dict[str, Any]]:
         """The ledger of the case type, but for its place in the chain."""
-        entries = [entry.fields() for entry in self.desk.ledger.history(NAME)]
+        entries = [entry.fields() for entry in self.services.ledger.history(NAME)]
         return [{**one, "seq": 0, "dossier": dict(one["dossier"])} for one in entries]
 
     def digests(self, as_of: datetime) -> dict[str, str]:
-        return {table: self.desk.store.digest(table, as_of) for table in TABLES}
+        return {table: self.services.store.digest(table, as_of) for table in TABLES}
 
 
 def feed() -> dict[str, pd.DataFrame]:
@@ -156,7 +156,7 @@ def test_five_nights_over_all_rows_equal_five_over_growing_files(
     (judged,) = one["certificates"]
     assert judged["labelled"] > 100
     assert judged["evidence_digest"]
-    stamps = whole.desk.store.read("decisions", columns=["received_at"])["received_at"]
+    stamps = whole.services.store.read("decisions", columns=["received_at"])["received_at"]
     assert sorted(set(stamps)) == [pd.Timestamp(one) for one in NIGHTS]
 
 
@@ -181,7 +181,7 @@ def test_a_night_behind_a_later_one_adds_nothing_and_says_so(
 def test_a_file_is_admitted_as_of_a_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Day by day by hand: each adds its own, stamped with its moment; none behind a later one."""
     home = Walked(tmp_path / "home", monkeypatch, False)
-    monkeypatch.setattr("flows.verbs.intake.admit_file.open_desk", lambda: home.desk)
+    monkeypatch.setattr("flows.verbs.intake.admit_file.open_desk", lambda: home.services)
     rows = feed()["decisions"]
     home.write({"decisions": rows})
     file, notes = home.folder / "decisions.parquet", list[Note]()
@@ -193,6 +193,6 @@ def test_a_file_is_admitted_as_of_a_moment(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(UserError, match="are stored already"):
         admit_file(file, "decisions", None, False, notes.append, NIGHTS[0])
     empty = Walked(tmp_path / "empty", monkeypatch, False)
-    monkeypatch.setattr("flows.verbs.intake.admit_file.open_desk", lambda: empty.desk)
+    monkeypatch.setattr("flows.verbs.intake.admit_file.open_desk", lambda: empty.services)
     with pytest.raises(UserError, match=r"no row of decisions\.parquet was there by 2025"):
         admit_file(file, "decisions", None, False, notes.append, NOW - 400 * DAY)

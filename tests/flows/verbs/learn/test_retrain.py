@@ -21,7 +21,6 @@ from flows.verbs import live
 from flows.verbs.causes.tickets import file_findings
 from flows.verbs.certify.generation import current_generation, last_version
 from flows.verbs.decide.decide import decide_cases
-from flows.verbs.desk import Desk
 from flows.verbs.evidence.cohort_rows import cohort_for
 from flows.verbs.evidence.truth import load_book
 from flows.verbs.govern.promote import approve_and_promote
@@ -31,6 +30,7 @@ from flows.verbs.learn.lineage import reproduced
 from flows.verbs.learn.train import retrain, retrain_all
 from flows.verbs.learn.training_rows import training_rows
 from flows.verbs.record.headlines import HEADLINES
+from flows.verbs.services import Services
 from flows.verbs.walk.walk import Walk
 from models.hub import Propose
 from models.hub.record.entries import EntryKind
@@ -45,7 +45,7 @@ FIRST_DAYS = 20
 """What the first model learned from; of what came since, the half that is not set aside is new."""
 NAME = "small_case"
 FOUND = a_finding("signal", case_type=NAME)
-Changed: TypeAlias = tuple[Desk, datetime, Challenger, Challenger]
+Changed: TypeAlias = tuple[Services, datetime, Challenger, Challenger]
 
 
 def kind_of(features: int = 2) -> CaseType:
@@ -64,67 +64,71 @@ def changing_history() -> pd.DataFrame:
     return cases.assign(bad=np.random.default_rng(6).random(len(cases)) < chance)
 
 
-def opened(home: Path, cases: pd.DataFrame, days: int = FIRST_DAYS) -> tuple[Desk, datetime]:
+def opened(home: Path, cases: pd.DataFrame, days: int = FIRST_DAYS) -> tuple[Services, datetime]:
     """A desk that holds a fully reviewed past of so many days and no model, and the moment it is
     known at; a first model learns from all of it."""
     settings = small_settings()
     training = settings.training.model_copy(update={"hold_back_share": 0.0})
     settings = settings.model_copy(update={"training": training})
-    desk = Desk.at(with_mlflow(home), settings, {NAME: kind_of()}, seed=3)
-    return desk, arrived(desk, cases, days)
+    services = Services.at(with_mlflow(home), settings, {NAME: kind_of()}, seed=3)
+    return services, arrived(services, cases, days)
 
 
-def arrived(desk: Desk, cases: pd.DataFrame, days: int = DAYS - 1) -> datetime:
+def arrived(services: Services, cases: pd.DataFrame, days: int = DAYS - 1) -> datetime:
     """Store what came up to a day and is not stored yet, all of it reviewed; the moment after it."""
-    upstream = RevealedHistory(cases, desk.case_types, days, step_days=1)
+    upstream = RevealedHistory(cases, services.case_types, days, step_days=1)
     now = upstream.start
     for rows in upstream.warm_up():
-        new = rows[~known(desk, "decisions", rows)].reset_index(drop=True)
-        decided = decide_cases(desk, NAME, new, now)
-        stored(desk, "decisions", decided, ["case_id"], now)
-        upstream.note(decide_cases(desk, NAME, rows, now))
+        new = rows[~known(services, "decisions", rows)].reset_index(drop=True)
+        decided = decide_cases(services, NAME, new, now)
+        stored(services, "decisions", decided, ["case_id"], now)
+        upstream.note(decide_cases(services, NAME, rows, now))
     outcomes = upstream.deliveries(now)["outcomes"]
-    outcomes = outcomes[~known(desk, "outcomes", outcomes)].reset_index(drop=True)
-    stored(desk, "outcomes", outcomes, ["case_id", "observed_at"], now)
+    outcomes = outcomes[~known(services, "outcomes", outcomes)].reset_index(drop=True)
+    stored(services, "outcomes", outcomes, ["case_id", "observed_at"], now)
     return now
 
 
-def known(desk: Desk, table: str, rows: pd.DataFrame) -> np.ndarray:
-    if not desk.store.counts(table)[0]:
+def known(services: Services, table: str, rows: pd.DataFrame) -> np.ndarray:
+    if not services.store.counts(table)[0]:
         return np.zeros(len(rows), dtype=np.bool_)
-    return rows["case_id"].isin(desk.store.read(table, columns=["case_id"])["case_id"]).to_numpy()
+    return (
+        rows["case_id"].isin(services.store.read(table, columns=["case_id"])["case_id"]).to_numpy()
+    )
 
 
 def opened_and_grown(
     home: Path, cases: pd.DataFrame, days: int = FIRST_DAYS
-) -> tuple[Desk, datetime, Challenger]:
+) -> tuple[Services, datetime, Challenger]:
     """A desk with a first model, and what came since; and that model."""
-    desk, then = opened(home, cases, days)
-    first = again(desk, then)
-    return desk, arrived(desk, cases), first
+    services, then = opened(home, cases, days)
+    first = again(services, then)
+    return services, arrived(services, cases), first
 
 
-def stored(desk: Desk, table: str, rows: pd.DataFrame, key: list[str], now: datetime) -> None:
+def stored(
+    services: Services, table: str, rows: pd.DataFrame, key: list[str], now: datetime
+) -> None:
     """Without admission, whose rules are tested elsewhere."""
     nothing = rows.iloc[:0].assign(broken_rules=pd.Series(dtype="str"))
-    desk.store.append(table, rows, nothing, key=key, source="past", received_at=now)
+    services.store.append(table, rows, nothing, key=key, source="past", received_at=now)
 
 
-def again(desk: Desk, now: datetime, **asked: Any) -> Challenger:
-    return retrain(desk, load_book(desk, now), NAME, **asked)
+def again(services: Services, now: datetime, **asked: Any) -> Challenger:
+    return retrain(services, load_book(services, now), NAME, **asked)
 
 
 @pytest.fixture(scope="module")
 def changed(tmp_path_factory: pytest.TempPathFactory) -> Changed:
     """A first model of the first half, and the retrain that answers the change."""
-    desk, now, first = opened_and_grown(tmp_path_factory.mktemp("changed"), changing_history())
-    file_findings(desk, [FOUND], now)
-    second = again(desk, now, answers=[FOUND.pattern_id], features=["channel", "signal"])
-    return desk, now, first, second
+    services, now, first = opened_and_grown(tmp_path_factory.mktemp("changed"), changing_history())
+    file_findings(services.store, [FOUND], now)
+    second = again(services, now, answers=[FOUND.pattern_id], features=["channel", "signal"])
+    return services, now, first, second
 
 
-def dossiers(desk: Desk) -> list[dict[str, Any]]:
-    entries = desk.ledger.history(NAME)
+def dossiers(services: Services) -> list[dict[str, Any]]:
+    entries = services.ledger.history(NAME)
     return [dict(e.dossier) for e in entries if e.kind is EntryKind.GENERATION_STARTED]
 
 
@@ -158,13 +162,13 @@ def test_the_compared_rows_are_the_newest_and_lie_before_any_certificate(
     changed: Changed,
 ) -> None:
     """A fifth of the rows new to the first model; learning ends before them, evidence begins after."""
-    desk, _, _, second = changed
-    before, after = dossiers(desk)
+    services, _, _, second = changed
+    before, after = dossiers(services)
     new = second.rows + second.comparison["cases"]  # a warm start learns from what is new
     assert second.comparison["cases"] == pytest.approx(0.2 * new, abs=2)
     assert before["learned_before"] == before["trained_before"]
     assert after["learned_before"] < after["trained_before"]
-    generation = current_generation(desk, NAME)
+    generation = current_generation(services.ledger, services.case_types, NAME)
     assert generation.trained_before.isoformat() == after["trained_before"]
     assert generation.learned_before.isoformat() == after["learned_before"]
     assert generation.evidence_since >= generation.trained_before
@@ -173,17 +177,17 @@ def test_the_compared_rows_are_the_newest_and_lie_before_any_certificate(
 def test_what_is_set_aside_teaches_no_model_and_certifies_the_next(changed: Changed) -> None:
     """Of what came since the first model half is in the reserve, by a keyed draw: the second model
     saw none of it, and its cohort begins with it."""
-    desk, now, first, second = changed
-    book = load_book(desk, now)
-    rows = training_rows(desk, book, NAME)
+    services, now, first, second = changed
+    book = load_book(services, now)
+    rows = training_rows(services, book, NAME)
     seen = set(rows.learning["case_id"]) | set(rows.compared["case_id"])
     assert len(seen) == first.rows + second.rows + second.comparison["cases"]
-    generation = current_generation(desk, NAME)
-    cohort = cohort_for(desk, book, NAME, generation)
+    generation = current_generation(services.ledger, services.case_types, NAME)
+    cohort = cohort_for(services, book, NAME, generation)
     assert not seen & set(cohort["case_id"])
     before = cohort[cohort["opened_at"] < generation.trained_before]
     opened = book.known(NAME)["opened_at"]
-    first_cut = datetime.fromisoformat(dossiers(desk)[0]["trained_before"])
+    first_cut = datetime.fromisoformat(dossiers(services)[0]["trained_before"])
     between = (opened >= first_cut) & (opened < generation.trained_before)
     # A fair coin a case: five standard deviations of 5,000 tosses are .035.
     assert len(before) / between.sum() == pytest.approx(0.5, abs=0.035)
@@ -195,8 +199,8 @@ def test_rows_once_compared_on_are_never_compared_on_again(
 ) -> None:
     """They spoke for the present model. The next retrain may learn from them, so they count as new
     to it, but no row is left to compare on."""
-    desk, now, _, second = changed
-    rows = training_rows(desk, load_book(desk, now), NAME)
+    services, now, _, second = changed
+    rows = training_rows(services, load_book(services, now), NAME)
     assert rows.compared.empty
     assert "leaves 0 labelled cases to compare on" in rows.not_compared
     assert len(rows.learning) - rows.new_from == second.comparison["cases"]
@@ -204,8 +208,8 @@ def test_rows_once_compared_on_are_never_compared_on_again(
 
 def test_the_truth_of_the_compared_rows_reaches_no_model(changed: Changed, tmp_path: Path) -> None:
     """Flipping a third of it changes the comparison, and not one byte of either candidate."""
-    desk, now, _, second = changed
-    rows = training_rows(desk, load_book(desk, now), NAME)
+    services, now, _, second = changed
+    rows = training_rows(services, load_book(services, now), NAME)
     compared = rows.learning["case_id"].iloc[rows.new_from :]
     history = changing_history()
     flips = history["case_id"].isin(compared.iloc[::3])
@@ -221,24 +225,24 @@ def test_any_version_is_fitted_again_from_its_lineage_bit_for_bit(
     changed: Changed,
 ) -> None:
     """Read from the ledger alone, after other models came; and a store that changed is noticed."""
-    desk = changed[0]
-    for told, challenger in zip(dossiers(desk), changed[2:], strict=True):
-        assert reproduced(desk, NAME, told["lineage"]).digest == challenger.digest
-    lineage = dossiers(desk)[1]["lineage"]
+    services = changed[0]
+    for told, challenger in zip(dossiers(services), changed[2:], strict=True):
+        assert reproduced(services, NAME, told["lineage"]).digest == challenger.digest
+    lineage = dossiers(services)[1]["lineage"]
     assert lineage["answers"] == [FOUND.pattern_id]
     assert lineage["code"].startswith(("git ", "ratchet"))
     assert set(lineage["data"]) == {"decisions", "reviews", "outcomes"}
     wrong = {**lineage, "rows": {**lineage["rows"], "learned": "0" * 64}}
     with pytest.raises(GateRefused, match="no longer gives the rows"):
-        reproduced(desk, NAME, wrong)
+        reproduced(services, NAME, wrong)
 
 
 def test_mlflow_shows_a_parent_with_a_child_for_each_candidate_and_the_present_model(
     changed: Changed,
 ) -> None:
     """Ten headlines in every run, a verdict with the gate's word, lineage, report and comparison."""
-    desk, _, _, second = changed
-    client = mlflow.MlflowClient(tracking_uri=desk.registry.tracking_uri)
+    services, _, _, second = changed
+    client = mlflow.MlflowClient(tracking_uri=services.registry.tracking_uri)
     experiment = client.get_experiment_by_name("retrain")
     runs = client.search_runs([experiment.experiment_id])
     parent = next(run for run in runs if run.data.tags.get("digest") == second.digest)
@@ -257,7 +261,7 @@ def test_mlflow_shows_a_parent_with_a_child_for_each_candidate_and_the_present_m
     lineage = json.loads(
         Path(client.download_artifacts(parent.info.run_id, "lineage.json")).read_text()
     )
-    assert lineage == dossiers(desk)[1]["lineage"]
+    assert lineage == dossiers(services)[1]["lineage"]
 
 
 def test_a_significantly_worse_challenger_is_registered_and_not_filed(
@@ -265,46 +269,46 @@ def test_a_significantly_worse_challenger_is_registered_and_not_filed(
 ) -> None:
     """It may not look at `signal` any more, so no warm start is possible and the fresh fit is worse:
     a version in the registry, no entry in the ledger, no shadow score."""
-    desk, now, _ = opened_and_grown(tmp_path, small_history(DAYS, PER_DAY))
-    blind = replace(desk, case_types={NAME: kind_of(features=1)})
-    head, scored = desk.ledger.head(), desk.store.counts("shadow_scores")
+    services, now, _ = opened_and_grown(tmp_path, small_history(DAYS, PER_DAY))
+    blind = replace(services, case_types={NAME: kind_of(features=1)})
+    head, scored = services.ledger.head(), services.store.counts("shadow_scores")
     told = again(blind, now)
     assert (told.filed, told.verdict, told.version) == (False, "worse", "2")
     assert not told.gate["passed"]
     assert "Registered, but not filed: the gate said no" in told.note
     assert told.candidates[1]["why_not"] == "the features are not those of the present model"
-    assert desk.ledger.head() == head
-    assert desk.store.counts("shadow_scores") == scored
-    assert current_generation(desk, NAME).version == "1"
+    assert services.ledger.head() == head
+    assert services.store.counts("shadow_scores") == scored
+    assert current_generation(services.ledger, services.case_types, NAME).version == "1"
 
 
 def test_a_retrain_without_cause_is_no_difference_and_filed(tmp_path: Path) -> None:
     """Nothing changed in the world (simulated), so nothing is proven, and a newer model may serve. (A
     quarter of what it learns from is new; twice as many rows would be a cause.)"""
-    desk, now, _ = opened_and_grown(tmp_path, small_history(DAYS, PER_DAY), 40)
-    told = again(desk, now)
+    services, now, _ = opened_and_grown(tmp_path, small_history(DAYS, PER_DAY), 40)
+    told = again(services, now)
     assert (told.filed, told.verdict) == (True, "no_difference")
 
 
 def test_too_few_new_rows_are_learned_from_and_not_compared_on(tmp_path: Path) -> None:
     """A week is new: some 100 rows to compare on are too few, so all teach."""
-    desk, now, _ = opened_and_grown(tmp_path, small_history(DAYS, PER_DAY), 52)
-    known = len(training_rows(desk, load_book(desk, now), NAME).learning)
-    told = again(desk, now)
+    services, now, _ = opened_and_grown(tmp_path, small_history(DAYS, PER_DAY), 52)
+    known = len(training_rows(services, load_book(services, now), NAME).learning)
+    told = again(services, now)
     assert told.filed
     assert "Not compared: the present model leaves" in told.note
     fresh = next(one for one in told.candidates if one["name"] == FRESH)
     assert fresh["rows"] == known
-    lineage = dossiers(desk)[1]
+    lineage = dossiers(services)[1]
     assert lineage["learned_before"] == lineage["trained_before"]
 
 
 def test_a_champion_whose_file_is_damaged_does_not_stop_a_retrain(tmp_path: Path) -> None:
     """A new model is just what helps then; it is not compared, and says why."""
-    desk, now, _ = opened_and_grown(tmp_path, small_history(DAYS, PER_DAY))
-    for file in (*tmp_path.rglob("model.ubj"), *desk.registry.copies.folder.iterdir()):
+    services, now, _ = opened_and_grown(tmp_path, small_history(DAYS, PER_DAY))
+    for file in (*tmp_path.rglob("model.ubj"), *services.registry.copies.folder.iterdir()):
         file.write_bytes(b"not a model")
-    reopened = replace(desk, registry=type(desk.registry).in_home(tmp_path))
+    reopened = replace(services, registry=type(services.registry).in_home(tmp_path))
     told = again(reopened, now)
     assert told.filed
     assert "the present model cannot be used" in told.note
@@ -314,61 +318,63 @@ def test_what_is_not_configured_is_refused_by_name(
     changed: Changed,
 ) -> None:
     """A case type, a feature and a ticket, with what there is instead."""
-    desk, now = changed[:2]
-    book = load_book(desk, now)
+    services, now = changed[:2]
+    book = load_book(services, now)
     with pytest.raises(UserError, match="no case type 'nothing'; the case types are small_case"):
-        retrain(desk, book, "nothing")
+        retrain(services, book, "nothing")
     with pytest.raises(UserError, match="small_case has no feature colour; it has signal, channel"):
-        retrain(desk, book, NAME, features=["colour"])
+        retrain(services, book, NAME, features=["colour"])
     with pytest.raises(UserError, match="has no ticket 'nope'; `ratchet tickets --json` lists"):
-        retrain(desk, book, NAME, answers=["nope"])
+        retrain(services, book, NAME, answers=["nope"])
 
 
 def test_a_retrain_moves_no_live_decision(tmp_path: Path) -> None:
     """A live boundary decides the same cases the same way before and after; the new generation
     only adds shadow scores."""
     cases = small_history(DAYS, PER_DAY)
-    desk, now, _ = opened_and_grown(tmp_path, cases)
-    promoted(desk, now, Boundary(0.02, 0.9))
-    live = desk.ledger.live_policy(NAME)
+    services, now, _ = opened_and_grown(tmp_path, cases)
+    promoted(services, now, Boundary(0.02, 0.9))
+    live = services.ledger.live_policy(NAME)
     new = cases.tail(600).drop(columns=["bad"])
-    before = decide_cases(desk, NAME, new, now)
+    before = decide_cases(services, NAME, new, now)
     assert set(before["action"]) == {"auto_pass", "auto_block", "escalate"}
-    scored = desk.store.counts("shadow_scores")[0]
+    scored = services.store.counts("shadow_scores")[0]
 
-    (told,) = retrain_all(desk, load_book(desk, now), [NAME])
+    (told,) = retrain_all(services, load_book(services, now), [NAME])
 
     assert told.filed
     assert told.comparison["boundaries"]["live"] == {
         "pass_at_or_below": 0.02,
         "block_at_or_above": 0.9,
     }
-    assert desk.ledger.live_policy(NAME) == live
-    after = decide_cases(desk, NAME, new, now + timedelta(days=1))
+    assert services.ledger.live_policy(NAME) == live
+    after = decide_cases(services, NAME, new, now + timedelta(days=1))
     pd.testing.assert_frame_equal(after, before)
-    assert desk.store.counts("shadow_scores")[0] > scored
+    assert services.store.counts("shadow_scores")[0] > scored
 
 
-def promoted(desk: Desk, now: datetime, boundary: Boundary) -> None:
+def promoted(services: Services, now: datetime, boundary: Boundary) -> None:
     """Make a boundary of the newest model the live one, by a proposal and a second person."""
-    generation = current_generation(desk, NAME)
-    policy = advised_policy(desk, generation, boundary)
-    desk.ledger.submit(
+    generation = current_generation(services.ledger, services.case_types, NAME)
+    policy = advised_policy(services.registry, services.case_types, generation, boundary)
+    services.ledger.submit(
         Propose(
             case_type=NAME, policy=policy, actor="somebody",
-            base_version=last_version(desk, NAME), evidence_digest="0" * 64,
+            base_version=last_version(services.ledger, NAME), evidence_digest="0" * 64,
             evidence_since=generation.cohort_since, evidence_until=now,
         ),
         now,
     )  # fmt: skip
-    approve_and_promote(desk, NAME, policy.policy_id, "somebody else", now)
+    approve_and_promote(services, NAME, policy.policy_id, "somebody else", now)
 
 
 def test_a_walk_does_not_try_a_refused_challenger_again_the_next_night(tmp_path: Path) -> None:
     """The gate left no generation behind, so the walk itself remembers when it last tried."""
-    desk, now, _ = opened_and_grown(tmp_path, small_history(DAYS, PER_DAY))
-    walk = Walk(desk, RevealedHistory(small_history(DAYS, PER_DAY), desk.case_types, 20, 1), 14)
-    promoted(desk, now, Boundary(0.02, 0.9))
+    services, now, _ = opened_and_grown(tmp_path, small_history(DAYS, PER_DAY))
+    walk = Walk(
+        services, RevealedHistory(small_history(DAYS, PER_DAY), services.case_types, 20, 1), 14
+    )
+    promoted(services, now, Boundary(0.02, 0.9))
     later = now + timedelta(days=14)
     assert walk._retrain_is_due(NAME, later)
     walk._tried[NAME] = later

@@ -11,10 +11,10 @@ import pytest
 from configs.errors import UserError
 from flows.verbs.certify.generation import champion_generation
 from flows.verbs.certify.given import evidence_digest
-from flows.verbs.desk import Desk
 from flows.verbs.evidence.cohort_rows import cohort_for
 from flows.verbs.evidence.truth import evidence_for, load_book
 from flows.verbs.more_labels.audit_period import PeriodTold, audit_period
+from flows.verbs.services import Services
 from tests.flows.verbs.hub_desk import (
     DAY,
     NAME,
@@ -31,38 +31,38 @@ LATER = NOW + 10 * DAY
 UNTIL = NOW + 3 * DAY
 
 
-def lived(desk: Desk, bad_passed: float) -> pd.DataFrame:
+def lived(services: Services, bad_passed: float) -> pd.DataFrame:
     """3,000 cases: some 900 passed, half of them audited, and some 1,000 bad ones caught."""
-    made_live(desk, policy(WIDE), NOW)
-    return decided_cases(desk, policy(WIDE), NOW, 3_000, bad_passed=bad_passed)
+    made_live(services, policy(WIDE), NOW)
+    return decided_cases(services, policy(WIDE), NOW, 3_000, bad_passed=bad_passed)
 
 
-def asked(desk: Desk, until: datetime = UNTIL, **more: float) -> PeriodTold:
-    return audit_period(desk, NAME, NOW, until, LATER, **more)
+def asked(services: Services, until: datetime = UNTIL, **more: float) -> PeriodTold:
+    return audit_period(services, NAME, NOW, until, LATER, **more)
 
 
-def reviewed(desk: Desk, cases: pd.DataFrame, told: PeriodTold) -> None:
+def reviewed(services: Services, cases: pd.DataFrame, told: PeriodTold) -> None:
     """Everything that was named gets its truth."""
     mine = cases[cases["case_id"].isin(told.next_cases["case_id"])]
     assert len(mine) == len(told.next_cases) > 0
-    verify(desk, mine, mine["bad"].to_numpy())
+    verify(services, mine, mine["bad"].to_numpy())
 
 
 @pytest.mark.parametrize(
     ("share", "said"), [(0.00004, "0.004%"), (0.01, "1%"), (0.0125, "1.25%"), (0.99999, "99.999%")]
 )
-def test_a_promise_is_said_as_it_was_given(desk: Desk, share: float, said: str) -> None:
+def test_a_promise_is_said_as_it_was_given(services: Services, share: float, said: str) -> None:
     """Rounded to two digits the first one would be "at most 0.00%", which nobody promised."""
-    lived(desk, bad_passed=0.0)
-    told = asked(desk, miss_share=share)
+    lived(services, bad_passed=0.0)
+    told = asked(services, miss_share=share)
     assert f"at most {said} of the bad cases" in told.sentences()[0]
     assert "(90%)" in told.sentences()[0] or "(95%)" in told.sentences()[0]
 
 
-def test_an_audit_and_its_top_ups_prove_a_kept_promise(desk: Desk) -> None:
+def test_an_audit_and_its_top_ups_prove_a_kept_promise(services: Services) -> None:
     """Each time what is named is reviewed; what the ordinary audits saw is not named again."""
-    cases = lived(desk, bad_passed=0.0)
-    told, nights = asked(desk), 0
+    cases = lived(services, bad_passed=0.0)
+    told, nights = asked(services), 0
     passed = cases[cases["action"] == "auto_pass"]
     assert told.audit.cases == len(passed)
     assert told.audit.verdict.value == "not_yet"
@@ -70,8 +70,8 @@ def test_an_audit_and_its_top_ups_prove_a_kept_promise(desk: Desk) -> None:
     while told.audit.verdict.value == "not_yet":
         assert not set(told.next_cases["case_id"]) & seen
         before = told.audit.reviewed
-        reviewed(desk, cases, told)
-        told, nights = asked(desk), nights + 1
+        reviewed(services, cases, told)
+        told, nights = asked(services), nights + 1
         assert told.audit.reviewed > before
         assert nights < 9
     assert told.audit.verdict.value == "proven"
@@ -83,13 +83,13 @@ def test_an_audit_and_its_top_ups_prove_a_kept_promise(desk: Desk) -> None:
     )
 
 
-def test_a_broken_promise_is_refuted(desk: Desk) -> None:
+def test_a_broken_promise_is_refuted(services: Services) -> None:
     """A tenth of what was passed is bad: some 90 misses beside 1,000 caught ones."""
-    cases = lived(desk, bad_passed=0.1)
-    told = asked(desk, rate=0.5)
+    cases = lived(services, bad_passed=0.1)
+    told = asked(services, rate=0.5)
     if told.audit.verdict.value == "not_yet":
-        reviewed(desk, cases, told)
-        told = asked(desk, rate=0.5)
+        reviewed(services, cases, told)
+        told = asked(services, rate=0.5)
     assert told.audit.verdict.value == "refuted"
     passed = cases["action"] == "auto_pass"
     known = cases["bad"] & ~passed & ((cases["action"] == "escalate") | cases["audited"])
@@ -97,28 +97,28 @@ def test_a_broken_promise_is_refuted(desk: Desk) -> None:
     assert told.period.caught == int(known.sum())
     assert told.period.caught_at_most == int(known.sum() + open_.sum())
     assert "Refuted" in told.sentences()[0]
-    assert asked(desk, miss_share=0.5, rate=1.0).audit.verdict.value == "proven"
+    assert asked(services, miss_share=0.5, rate=1.0).audit.verdict.value == "proven"
 
 
-def test_caught_cases_that_nobody_confirmed_do_not_all_count(desk: Desk) -> None:
+def test_caught_cases_that_nobody_confirmed_do_not_all_count(services: Services) -> None:
     """Reviewers' word alone, and no second review drawn among them by then: nothing is known of how many
     are false, so none counts, one miss breaks the promise, and the answer says why."""
-    cases = lived(desk, bad_passed=0.0)
+    cases = lived(services, bad_passed=0.0)
     escalated = cases[(cases["action"] == "escalate") & cases["bad"]]
     rows = escalated.assign(opened_at=escalated["opened_at"]).drop(columns="bad")
     late = rows.assign(case_id="word-" + rows["case_id"].astype("str"))
-    store(desk, "decisions", late, ["case_id"], NOW + DAY)
-    before = asked(desk).period.caught
-    store(desk, "reviews", words(late), ["review_id", "revision"], NOW + 2 * DAY)
-    told = asked(desk)
+    store(services, "decisions", late, ["case_id"], NOW + DAY)
+    before = asked(services).period.caught
+    store(services, "reviews", words(late), ["review_id", "revision"], NOW + 2 * DAY)
+    told = asked(services)
     assert (told.period.caught, told.left_out) == (before, len(late))
     assert f"(of {len(late)} more nobody has confirmed the word" in told.sentences()[1]
 
 
-def test_the_prefix_is_as_long_as_the_rate_says(desk: Desk) -> None:
+def test_the_prefix_is_as_long_as_the_rate_says(services: Services) -> None:
     """A quarter of the passed cases, less those whose truth is there; a longer one begins with it."""
-    lived(desk, bad_passed=0.0)
-    quarter, half = asked(desk, rate=0.25), asked(desk, rate=0.5)
+    lived(services, bad_passed=0.0)
+    quarter, half = asked(services, rate=0.25), asked(services, rate=0.5)
     assert quarter.planned == int(np.ceil(0.25 * quarter.audit.cases))
     assert set(quarter.next_cases["case_id"]) < set(half.next_cases["case_id"])
     assert list(quarter.next_cases) == [
@@ -131,41 +131,47 @@ def test_the_prefix_is_as_long_as_the_rate_says(desk: Desk) -> None:
     assert quarter.next_cases["opened_at"].is_monotonic_increasing
 
 
-def test_the_order_is_not_that_of_the_ordinary_audit(desk: Desk) -> None:
+def test_the_order_is_not_that_of_the_ordinary_audit(services: Services) -> None:
     """Half of the passed cases were audited, by the draw that makes the cohort. What those audits showed
     decided which cases were passed later, so they must not all stand first; half of a prefix is theirs."""
-    made_live(desk, policy(WIDE), NOW)
-    decided_cases(desk, policy(WIDE), NOW, 3_000, bad_passed=0.0, keyed=True)
-    told = asked(desk, rate=0.4)
+    made_live(services, policy(WIDE), NOW)
+    decided_cases(services, policy(WIDE), NOW, 3_000, bad_passed=0.0, keyed=True)
+    told = asked(services, rate=0.4)
     # 368 cases, each unlabelled with probability .5: three standard deviations are 29.
     assert abs(len(told.next_cases) - 0.5 * told.planned) < 3 * np.sqrt(0.25 * told.planned)
 
 
-def test_that_no_chargeback_came_is_no_word_on_a_case(desk: Desk) -> None:
+def test_that_no_chargeback_came_is_no_word_on_a_case(services: Services) -> None:
     """Good outcomes of another source on what is named leave it to be reviewed."""
-    lived(desk, bad_passed=0.0)
-    told = asked(desk, rate=0.5)
+    lived(services, bad_passed=0.0)
+    told = asked(services, rate=0.5)
     facts = told.next_cases[["case_id", "case_type"]].assign(
         observed_at=told.next_cases["opened_at"] + pd.Timedelta(days=5),
         bad=False,
         source="chargeback",
     )
-    store(desk, "outcomes", facts, ["case_id", "observed_at"], NOW + 6 * DAY)
-    again = asked(desk, rate=0.5)
+    store(services, "outcomes", facts, ["case_id", "observed_at"], NOW + 6 * DAY)
+    again = asked(services, rate=0.5)
     assert again.next_cases.equals(told.next_cases)
 
 
-def test_its_reviews_enter_no_cohort_and_no_weighted_estimate(desk: Desk) -> None:
+def test_its_reviews_enter_no_cohort_and_no_weighted_estimate(services: Services) -> None:
     """All of the order is reviewed, and a tenth of it is bad: evidence and cohort have the digests they
     had, but for what has surfaced, which may refute."""
-    cases = lived(desk, bad_passed=0.1)
-    champion = champion_generation(desk, NAME)
+    cases = lived(services, bad_passed=0.1)
+    champion = champion_generation(services.ledger, services.case_types, NAME)
     assert champion is not None
-    before = load_book(desk, LATER)
-    frames = evidence_for(desk, before, NAME, champion), cohort_for(desk, before, NAME, champion)
-    reviewed(desk, cases, asked(desk, rate=1.0))
-    after = load_book(desk, LATER)
-    again = evidence_for(desk, after, NAME, champion), cohort_for(desk, after, NAME, champion)
+    before = load_book(services, LATER)
+    frames = (
+        evidence_for(services, before, NAME, champion),
+        cohort_for(services, before, NAME, champion),
+    )
+    reviewed(services, cases, asked(services, rate=1.0))
+    after = load_book(services, LATER)
+    again = (
+        evidence_for(services, after, NAME, champion),
+        cohort_for(services, after, NAME, champion),
+    )
     for old, new in zip(frames, again, strict=True):
         kept, now = old.drop(columns="surfaced"), new.drop(columns="surfaced")
         undrawn = ~new["drawn"].to_numpy(dtype=bool)
@@ -206,10 +212,10 @@ def words(cases: pd.DataFrame) -> pd.DataFrame:
     ],
 )
 def test_a_period_that_cannot_be_meant_is_refused(
-    desk: Desk, since: datetime, until: datetime, said: str
+    services: Services, since: datetime, until: datetime, said: str
 ) -> None:
-    lived(desk, bad_passed=0.0)
+    lived(services, bad_passed=0.0)
     with pytest.raises(UserError, match=said):
-        audit_period(desk, NAME, since, until, LATER)
+        audit_period(services, NAME, since, until, LATER)
     with pytest.raises(UserError, match="there is no case type"):
-        audit_period(desk, "nothing", since, until, LATER)
+        audit_period(services, "nothing", since, until, LATER)

@@ -13,10 +13,10 @@ from configs.errors import UserError
 from flows.adapters.ledger.ledger import Ledger
 from flows.verbs.certify.generation import current_generation, newest_of_ours
 from flows.verbs.decide.decide_once import decide_once
-from flows.verbs.desk import Desk
 from flows.verbs.govern.promote import approve_and_promote
 from flows.verbs.govern.propose import waiting
 from flows.verbs.onboarding.import_history import IMPORTED, import_history
+from flows.verbs.services import Services
 from flows.verbs.whatif.whatif import replay_move
 from tests.builders import START, small_case_type, small_history, small_settings, with_mlflow
 
@@ -26,11 +26,11 @@ NAME = "small_case"
 NOW = START + pd.Timedelta(days=60)
 
 
-def a_desk(home: Path, scorer: str = "internal") -> Desk:
+def a_desk(home: Path, scorer: str = "internal") -> Services:
     kinds = {NAME: replace(small_case_type(), scorer=scorer)}
-    desk = Desk.at(with_mlflow(home / "live"), small_settings(), kinds)
-    url = f"sqlite:///{desk.home / 'ledger.db'}"
-    return replace(desk, ledger=Ledger(url, desk.home / "ledger.head", enrolled_only=False))
+    services = Services.at(with_mlflow(home / "live"), small_settings(), kinds)
+    url = f"sqlite:///{services.home / 'ledger.db'}"
+    return replace(services, ledger=Ledger(url, services.home / "ledger.head", enrolled_only=False))
 
 
 def a_source(folder: Path, rows: pd.DataFrame, **said: object) -> Path:
@@ -44,10 +44,10 @@ def a_source(folder: Path, rows: pd.DataFrame, **said: object) -> Path:
 
 
 def test_a_past_brings_a_proposal_the_first_night(tmp_path: Path) -> None:
-    desk, past = a_desk(tmp_path), small_history(days=45)
+    services, past = a_desk(tmp_path), small_history(days=45)
     broken = past.assign(opened_at=past["opened_at"].where(past.index != 7))
     source = a_source(tmp_path, broken)
-    told = import_history(desk, source, NOW)
+    told = import_history(services, source, NOW)
     assert (told.rows, len(told.rejected)) == (5400, 1)
     assert "stamps_are_present" in told.report
     (one,) = told.past
@@ -55,60 +55,63 @@ def test_a_past_brings_a_proposal_the_first_night(tmp_path: Path) -> None:
     # The newest 70 % of the rows certify, and the model learned from none of them.
     held = (past["opened_at"] >= one.held_back_from).mean()
     assert held == pytest.approx(0.7, abs=0.01)
-    assert current_generation(desk, NAME).evidence_since == one.held_back_from
-    (proposal,) = waiting(desk, NAME)
+    assert (
+        current_generation(services.ledger, services.case_types, NAME).evidence_since
+        == one.held_back_from
+    )
+    (proposal,) = waiting(services.ledger, NAME)
     assert proposal.dossier["verdict"] == "certified"
-    stored = desk.store.read("decisions", columns=["policy_id", "propensity", "action"])
+    stored = services.store.read("decisions", columns=["policy_id", "propensity", "action"])
     assert set(stored["policy_id"]) == {IMPORTED}
     assert set(stored["propensity"]) == {1.0}
 
-    again = import_history(desk, source, NOW)
+    again = import_history(services, source, NOW)
     assert not again.changed
     assert again.past[0].stored_before == 5399
-    assert len(waiting(desk, NAME)) == 1
-    assert desk.store.counts("decisions")[1] == 5399
+    assert len(waiting(services.ledger, NAME)) == 1
+    assert services.store.counts("decisions")[1] == 5399
 
     # A move is replayed on the cases that the model scored in shadow, before and after it decides.
     mature = past[(past["opened_at"] >= one.held_back_from) & (past["opened_at"] >= NOW - pd.Timedelta(days=60 + 7))]  # fmt: skip
-    before = replay_move(desk, NAME, 0.1, 0.9, NOW, days=60)
-    approve_and_promote(desk, NAME, None, "ana", NOW)
-    after = replay_move(desk, NAME, 0.1, 0.9, NOW, days=60)
+    before = replay_move(services, NAME, 0.1, 0.9, NOW, days=60)
+    approve_and_promote(services, NAME, None, "ana", NOW)
+    after = replay_move(services, NAME, 0.1, 0.9, NOW, days=60)
     assert before["cases"] == after["cases"] == len(mature)
     assert before["automation_rate"]["current"] == 0.0
     assert after["automation_rate"]["current"] > 0.1
     assert before["automation_rate"]["moved"] == after["automation_rate"]["moved"] > 0.1
     new = past.head(200).drop(columns="bad")
     new = new.assign(case_id="n" + new["case_id"], opened_at=new["opened_at"] + pd.Timedelta(days=60))  # fmt: skip
-    decided = decide_once(desk, NAME, new, NOW + pd.Timedelta(days=2), source="a file")
+    decided = decide_once(services, NAME, new, NOW + pd.Timedelta(days=2), source="a file")
     assert decided.counts()["actions"].get("auto_pass", 0) > 0
 
 
 def test_young_truths_wait_and_a_grown_past_brings_what_is_new(tmp_path: Path) -> None:
-    desk, past = a_desk(tmp_path), small_history(days=30)
+    services, past = a_desk(tmp_path), small_history(days=30)
     now = START + pd.Timedelta(days=20)
-    first = import_history(desk, a_source(tmp_path, past[past["opened_at"] < now]), now)
+    first = import_history(services, a_source(tmp_path, past[past["opened_at"] < now]), now)
     assert first.past[0].young == 3 * 120
     assert first.past[0].labels == 17 * 120
-    model = newest_of_ours(desk, NAME).digest
+    model = newest_of_ours(services.ledger, NAME).digest
     later = START + pd.Timedelta(days=33, seconds=1)
-    second = import_history(desk, a_source(tmp_path, past), later)
+    second = import_history(services, a_source(tmp_path, past), later)
     assert (second.past[0].cases, second.past[0].labels) == (13 * 120, 13 * 120)
-    assert newest_of_ours(desk, NAME).digest == model
+    assert newest_of_ours(services.ledger, NAME).digest == model
     assert second.models == ()
 
 
 def test_a_past_scored_by_another_agent_needs_its_scores_and_no_model(tmp_path: Path) -> None:
-    desk, past = a_desk(tmp_path, "external"), small_history(days=30)
+    services, past = a_desk(tmp_path, "external"), small_history(days=30)
     with pytest.raises(UserError, match="map `score` and `model_version`"):
-        import_history(desk, a_source(tmp_path, past), NOW)
-    assert desk.store.counts("decisions")[0] == 0
+        import_history(services, a_source(tmp_path, past), NOW)
+    assert services.store.counts("decisions")[0] == 0
     score = 1.0 / (1.0 + 2.718281828 ** (3.2 - 3.0 * past["signal"]))
     source = a_source(tmp_path, past.assign(score=score, model_version="v7"))
-    told = import_history(desk, source, NOW)
+    told = import_history(services, source, NOW)
     assert told.models == ()
-    assert current_generation(desk, NAME).version == "v7"
-    assert len(waiting(desk, NAME)) == 1
-    assert not import_history(desk, source, NOW).changed
+    assert current_generation(services.ledger, services.case_types, NAME).version == "v7"
+    assert len(waiting(services.ledger, NAME)) == 1
+    assert not import_history(services, source, NOW).changed
 
 
 @pytest.mark.parametrize(
@@ -119,19 +122,19 @@ def test_a_past_scored_by_another_agent_needs_its_scores_and_no_model(tmp_path: 
     ],
 )  # fmt: skip
 def test_what_is_no_past_of_ours_is_refused(tmp_path: Path, said: dict, why: str) -> None:
-    desk = a_desk(tmp_path)
+    services = a_desk(tmp_path)
     with pytest.raises(UserError, match=why):
-        import_history(desk, a_source(tmp_path, small_history(days=3), **said), NOW)
-    assert desk.store.counts("decisions")[0] == 0
+        import_history(services, a_source(tmp_path, small_history(days=3), **said), NOW)
+    assert services.store.counts("decisions")[0] == 0
 
 
 def test_too_small_a_past_names_what_is_missing(tmp_path: Path) -> None:
     """It is stored; no model can be fitted yet, and a grown past is imported again."""
-    desk = a_desk(tmp_path)
-    told = import_history(desk, a_source(tmp_path, small_history(days=1)), NOW)
+    services = a_desk(tmp_path)
+    told = import_history(services, a_source(tmp_path, small_history(days=1)), NOW)
     assert told.changed
     assert not told.models[0].filed
     assert "No model was fitted" in told.models[0].note
-    grown = import_history(desk, a_source(tmp_path, small_history(days=30)), NOW)
+    grown = import_history(services, a_source(tmp_path, small_history(days=30)), NOW)
     assert grown.models[0].filed
     assert grown.past[0].stored_before == 120

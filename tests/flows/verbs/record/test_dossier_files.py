@@ -15,9 +15,12 @@ def a_home(home: Path) -> Any:
 
 
 def test_a_second_run_of_a_night_leaves_the_file_that_the_first_one_named(tmp_path: Path) -> None:
-    desk = a_home(tmp_path)
-    first = keep(desk, "2026-11-30", b"import")
-    second, third = keep(desk, "2026-11-30", b"night"), keep(desk, "2026-11-30", b"night again")
+    services = a_home(tmp_path)
+    first = keep(services.home, services.shared, "2026-11-30", b"import")
+    second, third = (
+        keep(services.home, services.shared, "2026-11-30", b"night"),
+        keep(services.home, services.shared, "2026-11-30", b"night again"),
+    )
     assert first.name == "2026-11-30.json"
     assert len({first, second, third}) == 3
     assert first.read_bytes() == b"import"
@@ -26,19 +29,21 @@ def test_a_second_run_of_a_night_leaves_the_file_that_the_first_one_named(tmp_pa
 
 def test_the_latest_run_of_each_night_counts(tmp_path: Path) -> None:
     """The night before is another night, not an earlier run of the same one."""
-    desk = a_home(tmp_path)
+    services = a_home(tmp_path)
     for night, content in [
         ("2026-11-29", b"before"), ("2026-11-30", b"import"), ("2026-11-30", b"night"),
         ("2026-11-30", b"again"),
     ]:  # fmt: skip
-        keep(desk, night, content)
-    assert newest(desk, 2) == [b"again", b"before"]
-    assert newest(desk, 1) == [b"again"]
+        keep(services.home, services.shared, night, content)
+    assert newest(services.home, services.shared, 2) == [b"again", b"before"]
+    assert newest(services.home, services.shared, 1) == [b"again"]
 
 
 def test_what_says_the_same_is_kept_once(tmp_path: Path) -> None:
-    desk = a_home(tmp_path)
-    assert keep(desk, "2026-11-30", b"same") == keep(desk, "2026-11-30", b"same")
+    services = a_home(tmp_path)
+    assert keep(services.home, services.shared, "2026-11-30", b"same") == keep(
+        services.home, services.shared, "2026-11-30", b"same"
+    )
     assert len(list((tmp_path / "dossiers").iterdir())) == 1
 
 

@@ -10,19 +10,23 @@ import pytest
 
 from configs.errors import GateRefused, UserError
 from flows.reports.words.explanation import explanation, largest_first
-from flows.verbs.desk import Desk
 from flows.verbs.record.explain import explain
+from flows.verbs.services import Services
 from tests.builders import small_settings
 from tests.flows.command_line import Ratchet
 from tests.flows.verbs.advised_desk import Advised
 
 
-def without_what_was_kept(advised: Advised, home: Path) -> Desk:
+def without_what_was_kept(advised: Advised, home: Path) -> Services:
     """The same desk, as if no contribution had ever been kept."""
     shutil.copytree(advised.home, home, dirs_exist_ok=True)
-    desk = Desk.at(home / "live", small_settings(), advised.desk.case_types, seed=3)
-    return Desk(
-        **{**vars(desk), "store": _Forgetful(desk.store), "registry": advised.desk.registry}
+    services = Services.at(home / "live", small_settings(), advised.services.case_types, seed=3)
+    return Services(
+        **{
+            **vars(services),
+            "store": _Forgetful(services.store),
+            "registry": advised.services.registry,
+        }
     )
 
 
@@ -63,7 +67,7 @@ def test_the_command_tells_the_decision_and_the_kept_contributions(
 def test_a_person_reads_the_same_in_a_few_sentences(advised: Advised) -> None:
     """Who decided, whether it was drawn, where the contributions are from, and a table of them."""
     row = advised.decided.iloc[5]
-    told = explain(advised.desk, row["case_id"])
+    told = explain(advised.services, row["case_id"])
     text = explanation(told)
     opened, decided = (f"{row[name]:%Y-%m-%dT%H:%M:%SZ}" for name in ("opened_at", "decided_at"))
     assert text.startswith(f"{row['case_id']} (ato), opened {opened}, decided {decided}: escalate")
@@ -91,7 +95,7 @@ def test_what_was_not_kept_is_computed_by_the_model_that_decided(
 ) -> None:
     """The same numbers, to float32, and the answer says where they are from."""
     case_id = advised.decided["case_id"].iloc[5]
-    kept = explain(advised.desk, case_id)["contributions"]
+    kept = explain(advised.services, case_id)["contributions"]
     computed = explain(without_what_was_kept(advised, tmp_path), case_id)["contributions"]
     assert (kept["source"], computed["source"]) == ("kept", "computed")
     assert computed["margin"] == pytest.approx(kept["margin"], abs=1e-6)
@@ -105,19 +109,21 @@ def test_a_model_whose_bytes_were_changed_explains_nothing(
     advised: Advised, tmp_path: Path
 ) -> None:
     """The digest in the policy is what counts."""
-    desk = without_what_was_kept(advised, tmp_path)
-    changed = Desk.at(tmp_path / "live", small_settings(), desk.case_types, seed=3).registry
+    services = without_what_was_kept(advised, tmp_path)
+    changed = Services.at(tmp_path / "live", small_settings(), services.case_types, seed=3).registry
     changed.copies.path(advised.model.digest).write_bytes(advised.model.ubj + b" ")
     changed._stored_bytes = lambda *_: advised.model.ubj + b" "
     with pytest.raises(GateRefused, match="was not loaded"):
-        explain(Desk(**{**vars(desk), "registry": changed}), advised.decided["case_id"].iloc[5])
+        explain(
+            Services(**{**vars(services), "registry": changed}), advised.decided["case_id"].iloc[5]
+        )
 
 
 def test_a_case_from_before_the_first_model_has_a_decision_and_no_contributions(
     advised: Advised,
 ) -> None:
     """What is missing is said in a sentence, not left out."""
-    told = explain(advised.desk, advised.past["case_id"].iloc[0])
+    told = explain(advised.services, advised.past["case_id"].iloc[0])
     assert (told["action"], told["score"], told["model_version"]) == ("escalate", None, "none")
     assert told["contributions"]["source"] == "none"
     assert "No contributions: no model of this registry scored the case." in explanation(told)
@@ -127,4 +133,4 @@ def test_a_case_from_before_the_first_model_has_a_decision_and_no_contributions(
 def test_an_unknown_case_is_the_users_error(advised: Advised) -> None:
     """Ids are compared to the letter."""
     with pytest.raises(UserError, match="Ids are compared to the letter"):
-        explain(advised.desk, advised.decided["case_id"].iloc[0].upper())
+        explain(advised.services, advised.decided["case_id"].iloc[0].upper())

@@ -36,9 +36,9 @@ def test_the_night_after_a_promotion_is_no_collapse(
 ) -> None:
     """Nothing counts for the next proof yet: the boundary is in force, and that is said first."""
     monkeypatch.setattr("flows.verbs.night.find_causes", lambda *_: [])
-    desk = hub_desk(tmp_path)
-    made_live(desk, policy(WIDE))
-    night = run_night(desk, [], NOW + DAY)
+    services = hub_desk(tmp_path)
+    made_live(services, policy(WIDE))
+    night = run_night(services, [], NOW + DAY)
     (one,) = night["live"]
     assert (one["case_type"], one["guard"]) == (NAME, "no mature case yet")
     assert (one["decided"], one["automatic"], one["proven_automation"]) == (0, 0, 0.5)
@@ -56,23 +56,25 @@ def test_the_night_after_a_promotion_is_no_collapse(
 def test_what_it_decided_is_counted_and_the_guard_named(tmp_path: Path) -> None:
     """Of 200 cases those beyond a cut, and no case of another policy; the next proof goes on from the
     draws of both."""
-    desk = hub_desk(tmp_path)
+    services = hub_desk(tmp_path)
     model = SimpleNamespace(reference_scores=np.linspace(0.0, 1.0, 1_000))
-    desk.registry.load = lambda *_, **__: model  # type: ignore[method-assign, assignment, return-value]
+    services.registry.load = lambda *_, **__: model  # type: ignore[method-assign, assignment, return-value]
     live = policy(WIDE)
-    made_live(desk, live)
-    rows = decided_cases(desk, live, NOW + DAY, 200, bad_passed=0.0, keyed=True)
+    made_live(services, live)
+    rows = decided_cases(services, live, NOW + DAY, 200, bad_passed=0.0, keyed=True)
     before = policy(Boundary(0.05, None))
-    decided_cases(desk, before, NOW + 2 * DAY, 50, bad_passed=0.0, seed=2)
+    decided_cases(services, before, NOW + 2 * DAY, 50, bad_passed=0.0, seed=2)
     at = NOW + 30 * DAY
-    book = load_book(desk, at)
+    book = load_book(services, at)
     results = NightResults()
     results.case_type(NAME).guard = "holds"
-    judged = certify_case_type(desk, book, NAME)
-    (one,) = live_boundaries(desk, book, [judged], results)
+    judged = certify_case_type(services, book, NAME)
+    (one,) = live_boundaries(services.ledger, services.case_types, book, [judged], results)
     automatic = int((rows["action"] != "escalate").sum())
     assert (one["decided"], one["automatic"]) == (200, automatic)
-    drawn = int((desk.case_draw(audit_purpose(NAME), rows["case_id"]) < live.audit.rate).sum())
+    drawn = int(
+        (services.draws.case_draw(audit_purpose(NAME), rows["case_id"]) < live.audit.rate).sum()
+    )
     assert drawn <= one["evidence_cases"] == judged.rows <= drawn + 50
     (said,) = live_lines([one])
     assert "holds: the guard has nothing against it" in said
@@ -80,9 +82,14 @@ def test_what_it_decided_is_counted_and_the_guard_named(tmp_path: Path) -> None:
 
 
 def test_where_nothing_is_automated_there_is_nothing_to_say(tmp_path: Path) -> None:
-    desk = hub_desk(tmp_path)
-    made_live(desk, policy(Boundary.everything_reviewed()))
-    assert live_boundaries(desk, load_book(desk, NOW), [], NightResults()) == []
+    services = hub_desk(tmp_path)
+    made_live(services, policy(Boundary.everything_reviewed()))
+    assert (
+        live_boundaries(
+            services.ledger, services.case_types, load_book(services, NOW), [], NightResults()
+        )
+        == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -104,15 +111,18 @@ def test_a_certificates_automation_of_few_cases_names_their_number(rows: int, sa
 def test_what_cannot_be_told_of_one_case_type_is_said_and_the_others_stand(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk = hub_desk(tmp_path)
-    made_live(desk, policy(WIDE))
+    services = hub_desk(tmp_path)
+    made_live(services, policy(WIDE))
     results = NightResults()
 
     def broken(*_: object) -> None:
         raise GateRefused("the policy is not as it was written")
 
     monkeypatch.setattr("flows.verbs.record.live_boundaries.provenance", broken)
-    assert live_boundaries(desk, load_book(desk, NOW), [], results) == []
+    assert (
+        live_boundaries(services.ledger, services.case_types, load_book(services, NOW), [], results)
+        == []
+    )
     (why,) = results.case_type(NAME).failed
     assert "what its live boundary decided: the policy is not as it was written" in why
     assert results.case_type(OTHER).failed == []

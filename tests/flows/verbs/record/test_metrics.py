@@ -25,7 +25,7 @@ def house(tmp_path: Path) -> House:
 
 
 def figures(house: House, now: datetime) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
-    text = exposition(lambda: samples(house.desk(), now)).decode("utf-8")
+    text = exposition(lambda: samples(house.services(), now)).decode("utf-8")
     return {
         (one.name, tuple(sorted(one.labels.items()))): one.value
         for family in text_string_to_metric_families(text)
@@ -37,7 +37,9 @@ def night(house: House, at: datetime, state: str) -> None:
     batch = {"table": "reviews", "admitted": 9, "already_stored": 4, "quarantined": 2}
     one = {"state": state, "why": [], "guard": "holds"}
     results = {"tables": {}, "case_types": {NAME: one}}
-    file_dossier(house.desk(), {"as_of": at.isoformat(), "results": results, "batches": [batch]})
+    file_dossier(
+        house.services(), {"as_of": at.isoformat(), "results": results, "batches": [batch]}
+    )
 
 
 def test_a_home_in_figures(house: House) -> None:
@@ -76,7 +78,7 @@ def test_a_home_that_cannot_be_read_is_down() -> None:
 
 
 def test_they_are_served_on_this_machine_only(house: House) -> None:
-    server, thread = serve(lambda: samples(house.desk(), datetime.now(UTC)), 0)
+    server, thread = serve(lambda: samples(house.services(), datetime.now(UTC)), 0)
     try:
         assert server.server_address[0] == HOST == "127.0.0.1"
         url = f"http://{HOST}:{server.server_port}/metrics"

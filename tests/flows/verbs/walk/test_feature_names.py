@@ -88,6 +88,6 @@ def test_features_called_as_our_columns_decide_as_others_do(plain: Walk, tmp_pat
     reckoning = reckon(odd.walk, 0.0, staffed=False)
     assert reckoning.summary["labels_used"] > 600
     assert all(one.version is not None for _, one in odd.walk.fits)
-    kept = odd.walk.desk.store.read("decisions").columns
+    kept = odd.walk.services.store.read("decisions").columns
     assert {column_of(name) for name in theirs} <= set(kept)
     assert {"feature(score)", "feature(feature(score))"} <= set(kept)

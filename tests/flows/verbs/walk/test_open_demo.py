@@ -50,7 +50,7 @@ def test_all_five_case_types_may_take_part_and_one_alone_has_no_one_elses_story(
     tmp_path: Path,
 ) -> None:
     """What is planned for a case type that is left out does not happen."""
-    assert tuple(opened(tmp_path / "all", 3, case_types=EVERY).walk.desk.case_types) == EVERY
+    assert tuple(opened(tmp_path / "all", 3, case_types=EVERY).walk.services.case_types) == EVERY
     calm = opened(tmp_path / "one", DEMO.nights, case_types=("kyc_audit",))
     assert calm.walk.planted == ()
     assert calm.walk.people.draws == ()

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from flows.verbs.desk import Desk
+from flows.verbs.services import Services
 from flows.verbs.walk.walk import Walk
 from models.hub.record.entries import EntryKind
 from models.simulation import RevealedHistory
@@ -26,7 +26,7 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Walk:
     upstream = RevealedHistory(small_history(days=30, per_day=360), kinds, 15, step_days=1)
     home = tmp_path_factory.mktemp("home")
     walk = Walk(
-        Desk.at(with_mlflow(home), walk_settings(14), kinds, seed=3), upstream, retrain_days=14
+        Services.at(with_mlflow(home), walk_settings(14), kinds, seed=3), upstream, retrain_days=14
     )
     walk.warm_up()
     for step in range(walk.upstream.steps):
@@ -39,7 +39,7 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Walk:
 def test_the_promoted_policy_audits_as_planned_and_its_dossier_says_so(walk: Walk) -> None:
     """The plan's rates stand in the policy and in every decision's propensity; the configured rate
     of 10 % is only where there was no plan."""
-    ledger = walk.desk.ledger
+    ledger = walk.services.ledger
     promoted = [e for e in ledger.history("small_case") if e.kind is EntryKind.PROMOTED]
     assert promoted
     policy = ledger.policy(str(promoted[-1].policy_id))
@@ -58,7 +58,7 @@ def test_the_promoted_policy_audits_as_planned_and_its_dossier_says_so(walk: Wal
 
 def test_the_dossier_names_the_widest_proven_boundary_beside_the_cheapest(walk: Walk) -> None:
     """What was proposed is the cheapest, and it is never wider than what was proven."""
-    entries = walk.desk.ledger.history("small_case")
+    entries = walk.services.ledger.history("small_case")
     dossier = [e for e in entries if e.kind is EntryKind.PROPOSED][-1].dossier
     widest, cheapest = dossier["choices"]["widest"], dossier["choices"]["cheapest"]
     assert cheapest["pass_at_or_below"] == dossier["pass_at_or_below"]

@@ -27,7 +27,7 @@ def told(walk: Walk) -> Reckoning:
 
 def test_the_first_promotion_is_the_first_certificate_and_says_what_is_proven(walk: Walk) -> None:
     """On the night of its ledger entry, with the cuts, the automation and the limits."""
-    entries = walk.desk.ledger.history("small_case")
+    entries = walk.services.ledger.history("small_case")
     first = next(one for one in entries if one.kind is EntryKind.PROMOTED)
     (told,) = [one for one in story_of(walk) if one.kind == "certificate"]
     assert told.date == first.at.date().isoformat()
@@ -40,7 +40,7 @@ def test_the_first_promotion_is_the_first_certificate_and_says_what_is_proven(wa
 
 def test_every_promotion_and_every_later_model_is_an_event_in_order(walk: Walk) -> None:
     """As many as the ledger has, no night before the one before it."""
-    entries = walk.desk.ledger.history("small_case")
+    entries = walk.services.ledger.history("small_case")
     counted = [one.kind for one in entries]
     story = story_of(walk)
     promoted = [one for one in story if one.kind in ("certificate", "notch", "wider", "recovered")]
@@ -106,7 +106,7 @@ def life(missed: list[int], bad: int = 50) -> pd.DataFrame:
 
 def broken_on(missed: list[int], broken: str) -> dict[tuple[int, str], str]:
     kinds = {"x": SimpleNamespace(targets=Targets(recall=0.99))}
-    walk = SimpleNamespace(desk=SimpleNamespace(case_types=kinds))
+    walk = SimpleNamespace(services=SimpleNamespace(case_types=kinds))
     boundaries = [{"case_type": "x", "policy_id": "p", "broken": broken}]
     return _broken_on(walk, life(missed), boundaries)  # type: ignore[arg-type]
 

@@ -31,7 +31,7 @@ def told(walk: Walk) -> dict[str, object]:
     """All that two walks must agree on, as plain values."""
     decided = pd.concat(walk.decisions, ignore_index=True)
     return {
-        "head": walk.desk.ledger.head()[1],
+        "head": walk.services.ledger.head()[1],
         "actions": decided["action"].value_counts().to_dict(),
         "scores": decided["score"].sum(),
         "observed": len(observed_list(walk)),

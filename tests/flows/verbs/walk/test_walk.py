@@ -48,7 +48,7 @@ def test_the_truth_of_cases_the_loop_was_not_shown_changes_nothing(
     pd.testing.assert_frame_equal(decisions_of(again), decisions_of(walk))
     pd.testing.assert_frame_equal(observed_list(again), observed_list(walk))
     # The head of the hash chain covers every boundary, model digest, look and evidence digest.
-    assert again.desk.ledger.head() == walk.desk.ledger.head()
+    assert again.services.ledger.head() == walk.services.ledger.head()
 
 
 def test_the_truth_of_cases_the_loop_was_shown_does_matter(
@@ -63,28 +63,28 @@ def test_the_truth_of_cases_the_loop_was_shown_does_matter(
     again.warm_up()
     for step in range(again.upstream.steps):
         again.night_and_day(step)
-        theirs = [entry.own_hash for entry in again.desk.ledger.history()]
-        if theirs != [entry.own_hash for entry in walk.desk.ledger.history()[: len(theirs)]]:
+        theirs = [entry.own_hash for entry in again.services.ledger.history()]
+        if theirs != [entry.own_hash for entry in walk.services.ledger.history()[: len(theirs)]]:
             return
     raise AssertionError("the ledgers never parted, so no label was ever used")
 
 
 def test_a_boundary_is_promoted_and_its_policy_decides_from_then_on(walk: Walk) -> None:
     """After a promotion every decision names the promoted policy."""
-    entries = walk.desk.ledger.history("small_case")
+    entries = walk.services.ledger.history("small_case")
     promoted = [entry for entry in entries if entry.kind is EntryKind.PROMOTED]
     assert promoted
     last = [step for step in walk.steps if step["policy_id"]][-1]
-    assert last["policy_id"] == walk.desk.ledger.live_policy("small_case").policy_id
+    assert last["policy_id"] == walk.services.ledger.live_policy("small_case").policy_id
     assert last["auto_passed"] > 0
-    assert walk.desk.ledger.verify().ok
+    assert walk.services.ledger.verify().ok
 
 
 def test_every_case_is_decided_once_and_admitted(walk: Walk, history: pd.DataFrame) -> None:
     """Rows in = admitted + quarantined, and no case is lost on the way."""
-    rows_in, admitted, quarantined = walk.desk.store.counts("decisions")
+    rows_in, admitted, quarantined = walk.services.store.counts("decisions")
     assert rows_in == admitted + quarantined == len(history)
-    stored = walk.desk.store.read("decisions", columns=["case_id"])["case_id"]
+    stored = walk.services.store.read("decisions", columns=["case_id"])["case_id"]
     assert sorted(stored) == sorted(history["case_id"])
 
 
@@ -149,11 +149,11 @@ def test_a_jump_in_the_observed_base_rate_is_held_and_said(tmp_path: Path) -> No
     held = [night for night in walk.nights if night["verdict"].startswith("Held: outcomes")]
     assert len(held) >= 2
     assert held[0]["holds"][0]["rule"] == "base_rate_near_trailing"
-    stored = walk.desk.store.read("outcomes", columns=["case_id"])["case_id"]
+    stored = walk.services.store.read("outcomes", columns=["case_id"])["case_id"]
     assert stored.isin(history.loc[jumped, "case_id"]).any()
-    book = load_book(walk.desk, walk.upstream.start + walk.upstream.steps * walk.upstream.step)
-    (name,) = walk.desk.case_types
-    mature = book.mature(walk.desk, name)
+    book = load_book(walk.services, walk.upstream.start + walk.upstream.steps * walk.upstream.step)
+    (name,) = walk.services.case_types
+    mature = book.mature(walk.services, name)
     labelled = mature.loc[mature["bad"].notna().to_numpy(), "case_id"]
     assert not labelled.isin(history.loc[jumped, "case_id"]).any()
 

@@ -45,7 +45,7 @@ def morning_after(step: int) -> datetime:
 
 
 def best(walk: Walk, step: int) -> dict:
-    return replay_move(walk.desk, "small_case", None, None, morning_after(step), best=True)
+    return replay_move(walk.services, "small_case", None, None, morning_after(step), best=True)
 
 
 def last_morning(walk: Walk) -> datetime:
@@ -56,9 +56,13 @@ def last_morning(walk: Walk) -> datetime:
 
 def test_the_best_move_is_what_tonights_looks_prove(walk: Walk) -> None:
     """Same cohort, same incumbent, the table that the night would use."""
-    desk, moment = walk.desk, last_morning(walk)
-    told = replay_move(desk, "small_case", None, None, moment, best=True)
-    given = given_for(desk, load_book(desk, moment), current_generation(desk, "small_case"))
+    services, moment = walk.services, last_morning(walk)
+    told = replay_move(services, "small_case", None, None, moment, best=True)
+    given = given_for(
+        services,
+        load_book(services, moment),
+        current_generation(services.ledger, services.case_types, "small_case"),
+    )
     certificate = given.certificate(sequence_of(given)[0])
     assert told["certificate"]["delta"] == certificate.delta
     assert told["certificate"]["verdict"] == certificate.verdict.value == "certified"
@@ -70,9 +74,9 @@ def test_the_best_move_is_what_tonights_looks_prove(walk: Walk) -> None:
 
 def test_a_peek_spends_no_look_and_proposes_nothing(walk: Walk) -> None:
     """The ledger has the same entries before and after, and the report says so."""
-    before = walk.desk.ledger.history()
-    told = replay_move(walk.desk, "small_case", None, None, last_morning(walk), best=True)
-    assert walk.desk.ledger.history() == before
+    before = walk.services.ledger.history()
+    told = replay_move(walk.services, "small_case", None, None, last_morning(walk), best=True)
+    assert walk.services.ledger.history() == before
     assert (told["certificate"]["spends_a_look"], told["certificate"]["proposes"]) == (False, False)
 
 
@@ -91,7 +95,7 @@ def test_without_a_certified_move_the_price_is_told_and_nothing_is_replayed(walk
 
 def test_a_given_move_is_replayed_with_its_limits_beside_it(walk: Walk) -> None:
     """The block side that was asked for, its limit, the curve it lies on, and the queue by hour."""
-    told = replay_move(walk.desk, "small_case", None, 0.9, last_morning(walk))
+    told = replay_move(walk.services, "small_case", None, 0.9, last_morning(walk))
     after = told["replay"]["after"]
     assert after["auto_blocked"] > 0
     assert told["queue"]["moved"]["reviewed"] == after["cases"] - after["auto_blocked"]
@@ -110,11 +114,11 @@ def test_a_given_move_is_replayed_with_its_limits_beside_it(walk: Walk) -> None:
 def test_before_the_first_label_there_is_nothing_to_peek_at(walk: Walk) -> None:
     """As known on the day the model was made: no evidence, a clear refusal."""
     moment = START + timedelta(days=WARM_UP)
-    generation = current_generation(walk.desk, "small_case")
-    book = load_book(walk.desk, moment)
-    assert peek(walk.desk, book, "small_case", generation) is None
+    generation = current_generation(walk.services.ledger, walk.services.case_types, "small_case")
+    book = load_book(walk.services, moment)
+    assert peek(walk.services, book, "small_case", generation) is None
     with pytest.raises(UserError, match="no mature, labelled case"):
-        replay_move(walk.desk, "small_case", None, None, moment, best=True)
+        replay_move(walk.services, "small_case", None, None, moment, best=True)
 
 
 @pytest.mark.parametrize(
@@ -135,4 +139,4 @@ def test_what_cannot_be_asked_is_refused(
 ) -> None:
     """An unknown type, the best move and a given one at once, a boundary that crosses itself."""
     with pytest.raises(UserError, match=said):
-        replay_move(walk.desk, case_type, low, high, last_morning(walk), best=asked_best)
+        replay_move(walk.services, case_type, low, high, last_morning(walk), best=asked_best)

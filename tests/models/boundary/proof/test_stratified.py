@@ -42,7 +42,7 @@ from tests.models.boundary.worlds import (
 REPETITIONS, CASES, DELTA = 100, 20_000, 0.1
 
 
-def desk(
+def services(
     passed: list[bool | None],
     escalated: list[bool | None],
     blocked: list[bool | None] | None = None,
@@ -77,7 +77,7 @@ def bad_cases_by_hand(escalated: int, blocked: int, weight: float, spend: float)
 
 def test_at_todays_cut_the_p_value_is_one_poisson_probability() -> None:
     """Two misses of weight 10 among 300 and 10 x 40 bad cases elsewhere: no split, no gamma."""
-    evidence = desk([True] * 2 + [None] * 500, [True] * 300, [True] * 40 + [None] * 360)
+    evidence = services([True] * 2 + [None] * 500, [True] * 300, [True] * 40 + [None] * 360)
     allowed = 0.1 * bad_cases_by_hand(300, 40, 10.0, 0.1 * 0.05)
     by_hand = 0.1 * 0.05 + stats.poisson.cdf(2, allowed / 10)
     assert recall_p_value(evidence, 0.9, 0.05, TODAY, 0.1) == pytest.approx(by_hand)
@@ -85,7 +85,7 @@ def test_at_todays_cut_the_p_value_is_one_poisson_probability() -> None:
 
 def test_beyond_todays_cut_the_audited_misses_are_bounded_and_the_rest_are_counted() -> None:
     """60 escalated bad cases of 300 come in at weight 1, after two of weight 10."""
-    evidence = desk([True] * 2 + [None] * 500, [True] * 300, [True] * 40 + [None] * 360)
+    evidence = services([True] * 2 + [None] * 500, [True] * 300, [True] * 40 + [None] * 360)
     cut = float(np.linspace(0.2, 0.8, 300)[59])
     gamma = 0.15 * 0.05
     allowed = 0.4 * bad_cases_by_hand(300, 40, 10.0, 0.1 * 0.05)
@@ -101,7 +101,7 @@ def test_an_audit_that_found_no_bad_case_is_not_a_full_review() -> None:
     Nothing seen there in 45 % of runs (.98 ** 40). Strata of the labelled rows' weights would leave
     weight 1 alone and prove a recall of .95; the designed weight 50 proves nothing.
     """
-    evidence = desk([None] * 2_040, [True] * 210, rate=0.02)
+    evidence = services([None] * 2_040, [True] * 210, rate=0.02)
     assert not evidence.labelled[evidence.score == 0.1].any()
     assert widest_pass_by_recall(evidence, 0.95, 0.05, TODAY).cut is None
     allowed = 0.05 * stats.gamma.ppf(0.005, 210)
@@ -111,8 +111,8 @@ def test_an_audit_that_found_no_bad_case_is_not_a_full_review() -> None:
 
 def test_one_audited_case_without_a_bad_label_keeps_its_stratum() -> None:
     """The weight of cases never drawn counts as much as the weight of cases drawn."""
-    none_drawn = desk([None] * 500, [True] * 400)
-    all_good = desk([False] * 50 + [None] * 450, [True] * 400)
+    none_drawn = services([None] * 500, [True] * 400)
+    all_good = services([False] * 50 + [None] * 450, [True] * 400)
     for cut in (0.1, 0.3):
         p_values = {recall_p_value(case, 0.9, 0.05, TODAY, cut) for case in (none_drawn, all_good)}
         assert len(p_values) == 1
@@ -120,16 +120,16 @@ def test_one_audited_case_without_a_bad_label_keeps_its_stratum() -> None:
 
 def test_drawn_and_missing_is_a_miss_below_the_cut_and_nothing_above() -> None:
     """Each missing label among the passed weighs as much as a bad one; none adds to the bad cases."""
-    missed = desk([True] * 3 + [None] * 500, [True] * 400)
-    missing = desk([None] * 503, [True] * 400, missing=3)
+    missed = services([True] * 3 + [None] * 500, [True] * 400)
+    missing = services([None] * 503, [True] * 400, missing=3)
     assert recall_p_value(missing, 0.9, 0.05, TODAY, 0.1) == pytest.approx(
         recall_p_value(missed, 0.9, 0.05, TODAY, 0.1)
     )
     assert pass_p_value(missing, 0.1, 0.05, TODAY, 0.1) == pytest.approx(
         pass_p_value(missed, 0.1, 0.05, TODAY, 0.1)
     )
-    silent = desk([None] * 500, [True] * 400 + [None] * 50)
-    absent = desk([None] * 500, [True] * 400 + [False] * 50)
+    silent = services([None] * 500, [True] * 400 + [None] * 50)
+    absent = services([None] * 500, [True] * 400 + [False] * 50)
     assert recall_p_value(silent, 0.9, 0.05, TODAY, 0.1) == recall_p_value(
         absent, 0.9, 0.05, TODAY, 0.1
     )
@@ -150,7 +150,7 @@ def test_a_case_no_policy_may_decide_is_caught_whatever_its_score() -> None:
 
 def test_the_pass_cut_stays_below_audited_blocks_and_not_below_reviewed_ones() -> None:
     """Where the blocks were audited their misses are not all seen; where reviewed, they are."""
-    audited = desk([False] * 50 + [None] * 450, [False] * 50, [True] * 600)
+    audited = services([False] * 50 + [None] * 450, [False] * 50, [True] * 600)
     assert widest_pass_by_recall(audited, 0.9, 0.05, TODAY).cut == np.nextafter(0.9, -np.inf)
     scores = [0.1] * 500 + [0.9] * 40 + [0.95] * 600
     rates = [0.1] * 500 + [1.0] * 640
@@ -174,7 +174,7 @@ def test_a_fully_reviewed_desk_is_judged_by_the_exact_test() -> None:
 
 def test_blocks_never_drawn_prove_nothing_and_refute_nothing() -> None:
     """No draw among 400 blocked cases: m_A = 0."""
-    evidence = desk([None] * 50, [True] * 300, [None] * 400)
+    evidence = services([None] * 50, [True] * 300, [None] * 400)
     assert block_p_value(evidence, 0.9, 0.05, TODAY, 0.9) == 1.0
     assert block_refuted(evidence, 0.9, TODAY, 0.9) == 1.0
     starts = [np.array([0.9, 0.8])]
@@ -196,7 +196,7 @@ def test_a_block_cut_weighs_the_audit_by_cases_over_draws() -> None:
 def test_a_lower_block_cut_adds_reviewed_cases_at_weight_one() -> None:
     """Four good among 100 newly blocked beside the audit's one good case of weight 10."""
     escalated = [False] * 4 + [True] * 96
-    evidence = desk([None] * 20, escalated, [False] + [True] * 39 + [None] * 360)
+    evidence = services([None] * 20, escalated, [False] + [True] * 39 + [None] * 360)
     gamma = 0.15 * 0.05
     limit = 10 * stats.gamma.ppf(1 - gamma, 1 + 1)
     by_hand = gamma + worst_case_probability(10 + 4, [10.0, 1.0], 0.1 * 500, [limit])
@@ -205,7 +205,7 @@ def test_a_lower_block_cut_adds_reviewed_cases_at_weight_one() -> None:
 
 def test_false_omission_allows_its_share_of_the_cases_passed() -> None:
     """1 bad of weight 10 among 1,000 passed, at most 5 % allowed: P(Poisson(5) <= 1)."""
-    evidence = desk([True] + [False] * 99 + [None] * 900, [True] * 50)
+    evidence = services([True] + [False] * 99 + [None] * 900, [True] * 50)
     assert pass_p_value(evidence, 0.05, 0.05, TODAY, 0.1) == pytest.approx(
         stats.poisson.cdf(1, 0.05 * 1_000 / 10)
     )
@@ -213,14 +213,14 @@ def test_false_omission_allows_its_share_of_the_cases_passed() -> None:
 
 def test_a_cut_that_passes_nobody_proves_no_false_omission() -> None:
     """A share of nothing is not estimable."""
-    evidence = desk([False] * 50, [True] * 50)
+    evidence = services([False] * 50, [True] * 50)
     assert pass_p_value(evidence, 0.05, 0.05, TODAY, 0.01) == 1.0
     assert false_omission_upper_limit(evidence, 0.05, TODAY, 0.01) is None
 
 
 def test_the_limits_shown_are_where_the_p_value_meets_delta() -> None:
     """A little stricter than the limit fails, the limit itself holds."""
-    evidence = desk([True] + [False] * 99 + [None] * 900, [True] * 400, [True] * 99 + [False])
+    evidence = services([True] + [False] * 99 + [None] * 900, [True] * 400, [True] * 99 + [False])
     recall = recall_lower_limit(evidence, 0.05, TODAY, 0.1)
     omission = false_omission_upper_limit(evidence, 0.05, TODAY, 0.1)
     precision = precision_lower_limit(evidence, 0.05, TODAY, 0.9)
@@ -233,17 +233,17 @@ def test_the_limits_shown_are_where_the_p_value_meets_delta() -> None:
     assert pass_p_value(evidence, omission * 0.999, 0.05, TODAY, 0.1) > 0.05
     assert block_p_value(evidence, precision, 0.05, TODAY, 0.9) <= 0.05
     assert block_p_value(evidence, precision + 3e-4, 0.05, TODAY, 0.9) > 0.05
-    assert recall_lower_limit(desk([None] * 9, []), 0.05, TODAY, 0.1) is None
+    assert recall_lower_limit(services([None] * 9, []), 0.05, TODAY, 0.1) is None
 
 
 def test_a_sum_refutes_recall_by_the_bad_cases_caught() -> None:
     """12 misses of weight 10 against 300 caught: `M <= K / 9`, K at most its upper limit."""
-    evidence = desk([True] * 12 + [None] * 500, [True] * 300)
+    evidence = services([True] * 12 + [None] * 500, [True] * 300)
     spend = 0.1 * 0.05
     caught = stats.gamma.ppf(1 - spend, 301)
     by_hand = spend + stats.poisson.sf(11, caught / 9 / 10)
     assert recall_refuted(evidence, 0.9, 0.05, TODAY, 0.1) == pytest.approx(by_hand)
-    missing = desk([None] * 512, [True] * 300, missing=12)
+    missing = services([None] * 512, [True] * 300, missing=12)
     assert recall_refuted(missing, 0.9, 0.05, TODAY, 0.1) == 1.0
 
 

@@ -5,12 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-
-import numpy as np
-import numpy.typing as npt
-import pandas as pd
 
 from configs.settings import Settings, Training
 from flows.adapters.alerts.alert_mail import Mailbox
@@ -25,21 +21,21 @@ from flows.adapters.ledger.ledger import Ledger
 from flows.adapters.ledger.tokens import Tokens
 from flows.adapters.mlflow.model_registry import ModelRegistry
 from flows.adapters.sql.database import sqlite_url
-from models.boundary.decision.audit import audit_key, audit_purpose, keyed_uniform
+from flows.verbs.evidence.case_draws import CaseDraws
 from models.drift.levels import HoldPlan
 from models.risk import TrainingPlan
 from models.triage.plan import TriagePlan
 from models.vocabulary import CaseType
 from models.vocabulary.case_type import FourEyes
 
-__all__ = ["AUDIT_KEY_FILE", "AUDIT_KEY_VARIABLE", "Desk"]
+__all__ = ["AUDIT_KEY_FILE", "AUDIT_KEY_VARIABLE", "Services"]
 
 
 @dataclass(frozen=True)
-class Desk:
+class Services:
     """One home's adapters and case types; verbs get it passed in and hold no state of their own.
 
-    `seed` fixes the audit draws and the fits of a demo or backtest; a live desk draws audits with
+    `seed` fixes the audit draws and the fits of a demo or backtest; a live home draws audits with
     a secret of its own and fits with seed 0.
     """
 
@@ -78,10 +74,10 @@ class Desk:
         case_types: Mapping[str, CaseType],
         *,
         seed: int | None = None,
-    ) -> Desk:
+    ) -> Services:
         """Open (and on first use create) everything below `home`.
 
-        A `seed` makes a desk of its own for a demo or backtest: it ignores the live database and
+        A `seed` makes services of its own for a demo or backtest: it ignores the live database and
         registry, alerts nobody outside its home, and its audit draws derive from the seed (DESIGN 6).
         """
         keep_private(home)
@@ -131,73 +127,27 @@ class Desk:
             shared=shared,
         )
 
+    @property
+    def draws(self) -> CaseDraws:
+        """What draws cases for audits, second reviews, cohorts and any other purpose."""
+        return CaseDraws(self.secrets, self.store)
+
+    @property
     def training_plan(self) -> TrainingPlan:
+        """How a retrain fits: the configured hyperparameters and the seed."""
         fields = {"rounds", "max_depth", "learning_rate", "min_child_weight", "row_share"}
         fields |= {"column_share", "early_stopping_rounds", "later_share"}
         return TrainingPlan(seed=self.seed, **self.training.model_dump(include=fields))
+
+    def with_training(self, **changed: float) -> Services:
+        """The same with other settings of a retrain."""
+        return replace(self, training=self.training.model_copy(update=changed))
 
     def approvers_needed(self, case_type: str) -> int:
         """How many people must agree to a proposal besides who makes it, as it is set today."""
         kind = self.case_types.get(case_type)
         said = (kind.four_eyes if kind is not None else None) or self.four_eyes
         return 2 if said == "two_people" else 1
-
-    @property
-    def audit_secret(self) -> str:
-        """The secret in force (GateRefused where it is not at hand)."""
-        return self.secrets.in_force()
-
-    def audit_key(self, case_type: str, decided_at: datetime | None = None) -> str:
-        """What draws the audits of the cases decided at a moment; None: now.
-
-        Raises:
-            GateRefused: the secret of that time is not at hand.
-        """
-        return audit_key(self.secrets.in_force(decided_at), audit_purpose(case_type))
-
-    def second_review_draw(self, case_type: str, case_ids: pd.Series) -> npt.NDArray[np.float64]:
-        """A number in [0, 1) a case: below `second_review_share` a second person reviews it. The
-        key is another than the audits': all audited cases drew small numbers there.
-
-        A case is drawn by the secret that was in force when it was decided; where that one is lost
-        for good, it is 1: nobody knows whether it was drawn, and it counts as not.
-
-        Raises:
-            GateRefused: the secret in force is not at hand.
-        """
-        self.secrets.record(datetime.now(UTC))
-        found = self.case_draw(f"second review|{case_type}", case_ids)
-        return np.where(np.isnan(found), 1.0, found)
-
-    def case_draw(self, purpose: str, case_ids: pd.Series) -> npt.NDArray[np.float64]:
-        """A number in [0, 1) a case under the key of one purpose, shape (cases,): the same on every
-        night, whatever was decided. Each case by the secret that was in force when it was decided;
-        NaN where that one is lost for good.
-
-        Raises:
-            GateRefused: the secret in force is not at hand.
-        """
-        epochs = self.secrets.epochs()
-        if len(epochs) < 2 or case_ids.empty:
-            return keyed_uniform(case_ids, audit_key(self.secrets.in_force(), purpose))
-        starts = np.array([np.datetime64(one.since.replace(tzinfo=None)) for one in epochs])
-        of = np.searchsorted(starts[1:], self._decided_at(case_ids), side="right")
-        drawn = np.full(len(case_ids), np.nan)
-        for place in np.unique(of):
-            mine, epoch = of == place, epochs[place]
-            if epoch == epochs[-1] or not self.secrets.is_lost(epoch):
-                key = audit_key(self.secrets.in_force(epoch.since), purpose)
-                drawn[mine] = keyed_uniform(case_ids[mine], key)
-        return drawn
-
-    def _decided_at(self, case_ids: pd.Series) -> npt.NDArray[np.datetime64]:
-        """When each case was decided first (UTC, without zone); shape (cases,)."""
-        names = ["case_id", "decided_at"]
-        ids = case_ids.astype("str").tolist()
-        rows = self.store.read("decisions", columns=names, filters={"case_id": ids})
-        first = rows.groupby("case_id", sort=False)["decided_at"].min()
-        stamps = pd.to_datetime(first.reindex(ids), utc=True).dt.tz_localize(None)
-        return stamps.to_numpy(dtype="datetime64[us]")
 
 
 def _live_alerts(home: Path, settings: Settings, shared: SharedStore | None) -> Alerts:
