@@ -6,7 +6,6 @@ import time
 from pathlib import Path
 
 from prefect import flow
-from prefect.utilities.annotations import quote
 
 from configs.settings import load_settings
 from flows.orchestration import tasks
@@ -40,12 +39,12 @@ def backtest(
     opened = tasks.open_backtest(
         settings, Path(source), Path(home) if home else new_home(Path(source).stem)
     )
-    tasks.warm_up(quote(opened.walk))
+    tasks.warm_up(opened.walk)
     for step in tracked(range(opened.walk.upstream.steps), "nights"):
-        tasks.night_and_day(quote(opened.walk), step)
-    tasks.last_night(quote(opened.walk))
+        tasks.night_and_day(opened.walk, step)
+    tasks.last_night(opened.walk)
     written = {"json_file": json_file, "report": report, "observed": observed}
     paths = {name: Path(path) if path else None for name, path in written.items()}
-    concluded: Concluded = tasks.conclude(quote(opened), time.monotonic() - began, **paths)
+    concluded: Concluded = tasks.conclude(opened, time.monotonic() - began, **paths)
     publish("backtest", concluded.verdict, concluded.table)
     return concluded

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from prefect import flow
-from prefect.utilities.annotations import quote
 
 from flows.adapters.tables.reading_notes import Note
 from flows.orchestration import tasks
@@ -29,7 +28,7 @@ def decide_cases(profile: str | None = None) -> dict[str, Any]:
     """
     services = tasks.open_services(profile)
     notes: list[Note] = []
-    decided: dict[str, Any] = tasks.decide_new_cases(quote(services), None, profile, notes.append)
+    decided: dict[str, Any] = tasks.decide_new_cases(services, None, profile, notes.append)
     # A look that was tried again tells its notes again.
     verdict = " ".join([decided_verdict(decided), *map(str, dict.fromkeys(notes))])
     tell(verdict)

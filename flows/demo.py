@@ -6,7 +6,6 @@ import time
 from pathlib import Path
 
 from prefect import flow
-from prefect.utilities.annotations import quote
 
 from configs.settings import load_settings
 from flows.orchestration import tasks
@@ -33,10 +32,10 @@ def demo(
     opened = tasks.open_demo(
         settings, nights or settings.demo.nights, Path(home) if home else new_home("demo")
     )
-    tasks.warm_up(quote(opened.walk))
+    tasks.warm_up(opened.walk)
     for step in tracked(range(opened.walk.upstream.steps), "simulated nights"):
-        tasks.night_and_day(quote(opened.walk), step)
-    tasks.last_night(quote(opened.walk))
-    concluded: Concluded = tasks.conclude(quote(opened), time.monotonic() - began)
+        tasks.night_and_day(opened.walk, step)
+    tasks.last_night(opened.walk)
+    concluded: Concluded = tasks.conclude(opened, time.monotonic() - began)
     publish("demo", concluded.verdict, concluded.table)
     return concluded

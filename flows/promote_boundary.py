@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from prefect import flow
-from prefect.utilities.annotations import quote
 from pydantic import Field
 
 from configs.errors import GateRefused
@@ -38,16 +37,22 @@ def promote_boundary(
         profile: the settings' profile; empty: RATCHET_PROFILE or `local`.
     """
     services = tasks.open_services(profile)
-    proposal, approved = tasks.find_proposal(quote(services), policy_id, case_type)
+    proposal, approved = tasks.find_proposal(
+        services.ledger, services.case_types, policy_id, case_type
+    )
     if not approved:
         dossier = proposal_dossier(proposal, who_approves(services, proposal))
         publish_text(f"approve-{case_type}", dossier)
         tag_as_waiting(str(proposal.policy_id))
         # An approval since the first look found no run to tell.
-        _, approved = tasks.find_proposal(quote(services), str(proposal.policy_id), case_type)
+        _, approved = tasks.find_proposal(
+            services.ledger, services.case_types, str(proposal.policy_id), case_type
+        )
     if not approved and wait_to_go_on(dossier, wait_hours) == LEAVE_IT:
         raise GateRefused(f"{case_type}: it was left as it is; nothing was promoted.")
-    entry = tasks.promote_approved(quote(services), quote(proposal), datetime.now(UTC))
+    entry = tasks.promote_approved(
+        services.ledger, services.registry, services.alerts, proposal, datetime.now(UTC)
+    )
     told = {
         "case_type": case_type,
         "policy_id": entry.policy_id,

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from prefect import flow
-from prefect.utilities.annotations import quote
 
 from flows.orchestration import tasks
 from flows.orchestration.artifacts import publish
@@ -24,8 +23,8 @@ def reconcile(profile: str | None = None) -> dict[str, Any]:
         profile: the settings' profile; empty: RATCHET_PROFILE or `local`.
     """
     services = tasks.open_services(profile)
-    told: dict[str, Any] = tasks.reconcile_with_ledger(quote(services), datetime.now(UTC))
-    told["closed_runs"] = tasks.close_dead_runs(quote(services), datetime.now(UTC))
+    told: dict[str, Any] = tasks.reconcile_with_ledger(services, datetime.now(UTC))
+    told["closed_runs"] = tasks.close_dead_runs(services.alerts, services.home, datetime.now(UTC))
     tell(verdict_of(told), told["closed_runs"], ok=not told["alarms"])
     publish("reconcile", verdict_of(told), [*told["models"], *told["aliases"]])
     return told

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from prefect import flow
-from prefect.utilities.annotations import quote
 
 from flows.orchestration import tasks
 from flows.orchestration.artifacts import publish, publish_retrain
@@ -41,17 +40,17 @@ def retrain(
     """
     moment = night_of(as_of)
     services = tasks.open_services(profile)
-    due = tasks.to_answer(quote(services), case_type, pattern_id) if pattern_id else []
+    due = tasks.to_answer(services, case_type, pattern_id) if pattern_id else []
     if pattern_id and not due:
         note = f"{case_type}: {pattern_id} is answered by a challenger already; nothing was fitted."
         told: dict[str, Any] = {"case_type": case_type, "pattern_id": pattern_id, "version": None}
         publish(f"retrain-{case_type}", note, [told])
         return {**told, "note": note}
-    book = tasks.establish_truth(quote(services), moment)
+    book = tasks.establish_truth(services, moment)
     told_of = due_patterns(
         services.case_types, case_type, due, answers or (), [*(features or ()), feature]
     )
-    challenger = tasks.retrain(quote(services), quote(book), case_type, *told_of)
+    challenger = tasks.retrain(services, book, case_type, *told_of)
     publish_retrain(challenger)
     whole: dict[str, Any] = challenger.plain()
     return whole

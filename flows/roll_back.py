@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from prefect import flow
-from prefect.utilities.annotations import quote
 
 from flows.orchestration import tasks
 from flows.orchestration.artifacts import publish
@@ -25,7 +24,7 @@ def roll_back(case_type: str, reason: str, profile: str | None = None) -> dict[s
         profile: the settings' profile; empty: RATCHET_PROFILE or `local`.
     """
     services = tasks.open_services(profile)
-    entry = tasks.roll_back(quote(services), case_type, ROLL_BACK, reason, datetime.now(UTC))
+    entry = tasks.roll_back(services, case_type, ROLL_BACK, reason, datetime.now(UTC))
     told = {"case_type": case_type, "policy_id": entry.policy_id, "version": entry.version}
     publish(f"rollback-{case_type}", f"{case_type}: rolled back: {reason}", [told])
     return told

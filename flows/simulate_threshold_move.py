@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from prefect import flow
-from prefect.utilities.annotations import quote
 from pydantic import Field
 
 from flows.orchestration import tasks
@@ -43,7 +42,7 @@ def simulate_threshold_move(
     moment = night_of(as_of)
     services = tasks.open_services(profile)
     told: dict[str, Any] = tasks.replay_move(
-        quote(services), case_type, pass_at_or_below, block_at_or_above, moment, days, best
+        services, case_type, pass_at_or_below, block_at_or_above, moment, days, best
     )
     publish(f"whatif-{case_type}", move_verdict(told), move_table(told))
     return told

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from prefect import flow
-from prefect.utilities.annotations import quote
 
 from configs.errors import GateRefused
 from flows.orchestration import tasks
@@ -29,7 +28,7 @@ def validate_ab(as_of: datetime | None = None, profile: str | None = None) -> li
         profile: the settings' profile; empty: RATCHET_PROFILE or `local`.
     """
     services = tasks.open_services(profile)
-    told: list[dict[str, Any]] = tasks.validate_ab(quote(services), night_of(as_of))
+    told: list[dict[str, Any]] = tasks.validate_ab(services, night_of(as_of))
     for one in told:
         verdict = " ".join(ab_sentences([one]))
         tell(verdict, ok=one["verdict"] != NOT_JUDGED)

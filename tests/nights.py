@@ -5,20 +5,21 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-_LISTS = (
-    "holds", "batches", "certificates", "entries", "drift", "second_reviews", "waiting", "marks",
-    "triage", "tickets", "reviews", "shadow", "agents", "live",
+from flows.verbs.record.night_dossier import NightDossier
+from flows.verbs.record.night_results import NightResults
+
+_EMPTY = (
+    "holds", "live", "batches", "alarms", "judged", "entries", "restarts", "second_reviews", "waiting",
+    "next_steps", "marks", "causes", "tickets", "agents", "shadows", "reviews",
 )  # fmt: skip
-_COUNTS = ("rows_admitted", "rows_new", "rows_quarantined", "rows_waiting")
+
+
+def quiet_dossier(at: datetime, results: NightResults | None = None, **fields: Any) -> NightDossier:
+    """A night in which nothing came and nothing was wrong, but for the fields given."""
+    empty: dict[str, Any] = {name: [] for name in _EMPTY}
+    return NightDossier(as_of=at, results=results or NightResults(), **{**empty, **fields})
 
 
 def quiet_night(at: datetime, **told: Any) -> dict[str, Any]:
-    """A night in which nothing came and nothing was wrong, but for what is told."""
-    return {
-        "as_of": at.isoformat(),
-        "verdict": "Everything was done; nothing is held.",
-        "results": {"tables": {}, "case_types": {}},
-        **dict.fromkeys(_COUNTS, 0),
-        **{name: [] for name in _LISTS},
-        **told,
-    }
+    """The same as plain values, but for what is told."""
+    return {**quiet_dossier(at).plain(), **told}

@@ -71,7 +71,6 @@ def import_history(
     from flows.verbs import live
     from flows.verbs.intake.hand_out import hand_out
     from flows.verbs.onboarding.import_history import import_history as take_in
-    from flows.verbs.record.night_results import all_done
 
     read = load_source(source)
     refuse_outputs([source, *([Path(read.path)] if read.path else [])], {"--rejects": rejects})
@@ -80,7 +79,7 @@ def import_history(
     told = take_in(
         services, source, moment, hold_back=hold_back, at_commit=as_of is None, step=_step
     )
-    path = None if told.night is None else live.close_night(services, dict(told.night))
+    path = None if told.night is None else live.close_night(services, told.night)
     if rejects is not None:
         hand_out(told.rejected, rejects)
     if as_json:
@@ -90,7 +89,7 @@ def import_history(
     if path is not None:
         click.echo(f"The night's dossier is the file {path}", err=as_json)
     fitted = all(one.filed for one in told.models)
-    if not fitted or (told.night is not None and not all_done(told.night["results"])):
+    if not fitted or (told.night is not None and not told.night.all_done):
         raise SystemExit(EXIT_GATE)
 
 
@@ -102,7 +101,6 @@ def _step(what: str) -> None:
 def _say_import(told: Imported, case_types: Mapping[str, CaseType]) -> None:
     """What came in, what learned, what certified, and what to do next."""
     from flows.verbs.onboarding.import_advice import what_to_do_now
-    from flows.verbs.record.night_results import not_done
 
     for note in told.told:
         say_note(note)
@@ -138,17 +136,18 @@ def _say_import(told: Imported, case_types: Mapping[str, CaseType]) -> None:
             )
     for model in told.models:
         click.echo(model.note)
-    click.echo(told.night["verdict"])
-    for sentence in not_done(dict(told.night["results"])):
+    night = told.night.plain()
+    click.echo(told.night.verdict)
+    for sentence in told.night.not_done:
         click.echo(f"  {sentence}")
     mine = [one.case_type for one in told.past]
-    certificates = [one for one in told.night["certificates"] if one["case_type"] in mine]
-    restarted = {one["case_type"]: one["why"] for one in told.night["drift"]}
+    certificates = [one for one in night["certificates"] if one["case_type"] in mine]
+    restarted = {one["case_type"]: one["why"] for one in night["drift"]}
     for name in mine:
         if name in restarted:
             click.echo(f"{name}: {restarted[name]}")
     table([certificate_row(one) for one in certificates])
-    waiting = [one for one in told.night["waiting"] if one["case_type"] in mine]
+    waiting = [one for one in night["waiting"] if one["case_type"] in mine]
     for proposal in waiting:
         name = proposal["policy_id"][:12]
         click.echo(

@@ -79,21 +79,21 @@ def night(as_of: datetime | None, as_json: bool) -> None:
     from flows.reports.words.night_told import agent_line, cause_line, shadow_line
     from flows.verbs import live
     from flows.verbs.house.one_night import one_night
-    from flows.verbs.record.night_results import all_done, moved, not_done
+    from flows.verbs.record.night_results import moved
 
     live.night_of(as_of)  # a moment that is none is refused before anything is opened
     with one_night():
         services = live.open_services()
-        dossier = live.live_night(services, as_of)
-        path = live.close_night(services, dossier)
-    done = all_done(dossier["results"])
+        night = live.live_night(services, as_of)
+        path = live.close_night(services, night)
+    dossier, done = night.plain(), night.all_done
     if as_json:
         click.echo(json.dumps(dossier, indent=1, default=str))
         if not done:
             raise SystemExit(EXIT_GATE)
         return
     click.echo(dossier["verdict"])
-    for sentence in not_done(dossier["results"]):
+    for sentence in night.not_done:
         click.echo(f"  {sentence}")
     for hold in dossier["holds"]:
         click.echo(f"  End it by: ratchet release {hold['hold_id']} --reason R, or discard.")

@@ -7,7 +7,6 @@ import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,10 +22,11 @@ from flows.adapters.tables.reading_notes import Reading
 from flows.adapters.tables.sources import asks_since, read_delivery
 from flows.verbs.intake.deliveries import TABLES, Delivery, not_stored, whole_reading
 from flows.verbs.intake.there_by_then import there_by_then, why_out_of_order
-from flows.verbs.night import protect, run_night
+from flows.verbs.night import Run, plainly, protect, run_night
 from flows.verbs.ports import AdmissionServices, HouseServices, NightServices
 from flows.verbs.record import dossier_files
-from flows.verbs.record.night_results import State, all_done, not_done, why_failed
+from flows.verbs.record.night_dossier import NightDossier
+from flows.verbs.record.night_results import State, why_failed
 from flows.verbs.services import Services
 
 
@@ -118,13 +118,18 @@ def _what_names(table: str, profile: str) -> str:
 
 
 def live_night(
-    services: NightServices, as_of: datetime | None = None, profile: str | None = None
-) -> dict[str, Any]:
+    services: NightServices,
+    as_of: datetime | None = None,
+    profile: str | None = None,
+    *,
+    run: Run = plainly,
+) -> NightDossier:
     """One night on the configured sources. What is live is guarded first, on what is stored.
 
     Args:
         as_of: the moment a night of the past is walked for, which sees what was there by then; None:
             now, and what comes in is stamped when it is committed.
+        run: what calls each verb (`run_night`).
 
     Raises:
         UserError: no source is configured.
@@ -133,9 +138,11 @@ def live_night(
     """
     moment, walked = night_of(as_of), as_of is not None
     try:
-        protected = protect(services, moment)
-        deliveries = load_deliveries(services, moment, profile, walked=walked)
-        return run_night(services, deliveries, moment, protected=protected, at_commit=not walked)
+        protected = run(protect, services, moment)
+        deliveries = run(load_deliveries, services, moment, profile, walked=walked)
+        return run_night(
+            services, deliveries, moment, protected=protected, at_commit=not walked, run=run
+        )
     except (GateRefused, ServiceUnreachable) as error:
         services.alerts.send("night_failed", None, f"The night could not be run: {error}", moment)
         services.alerts.deliver_waiting()
@@ -143,16 +150,15 @@ def live_night(
         raise
 
 
-def close_night(services: HouseServices, dossier: dict[str, Any]) -> Path:
+def close_night(services: HouseServices, dossier: NightDossier) -> Path:
     """File the night's dossier, and tell people of everything that is held or failed."""
-    at = datetime.fromisoformat(dossier["as_of"])
-    groups = dossier["results"]
-    for group in ("case_types", "tables"):
-        for name, one in groups[group].items():
-            if one["state"] != State.DONE.value:
-                case_type = name if group == "case_types" else None
-                sentence = " ".join(one["why"])
-                services.alerts.send(f"night_{one['state']}", case_type, sentence, at, subject=name)
+    at, results = dossier.as_of, dossier.results
+    for group, of_case_types in ((results.case_types, True), (results.tables, False)):
+        for name, result in group.items():
+            if result.state is not State.DONE:
+                kind, sentence = f"night_{result.state.value}", " ".join(result.why)
+                case_type = name if of_case_types else None
+                services.alerts.send(kind, case_type, sentence, at, subject=name)
     path = file_dossier(services, dossier)
     if unfinished := len(services.store.eraser.unfinished()):
         sentence = (
@@ -161,30 +167,21 @@ def close_night(services: HouseServices, dossier: dict[str, Any]) -> Path:
         )
         services.alerts.send("erasure_unfinished", None, sentence, at)
     services.alerts.deliver_waiting()
-    services.alerts.beat(_ended(dossier), at)
+    services.alerts.beat(results.worst.value, at)
     return path
 
 
-def _ended(dossier: dict[str, Any]) -> str:
-    """The worst state of anything in the night: done, held or failed."""
-    groups = dossier["results"]
-    states = {one["state"] for group in ("case_types", "tables") for one in groups[group].values()}
-    if all_done(groups):
-        return State.DONE.value
-    return State.FAILED.value if State.FAILED.value in states else State.HELD.value
-
-
-def refuse_unless_done(dossier: dict[str, Any]) -> None:
+def refuse_unless_done(dossier: NightDossier) -> None:
     """Raise (GateRefused) where the night held something or failed, so that its run turns red."""
-    if not all_done(dossier["results"]):
-        raise GateRefused(" ".join([dossier["verdict"], *not_done(dossier["results"])]))
+    if not dossier.all_done:
+        raise GateRefused(" ".join([dossier.verdict, *dossier.not_done]))
 
 
-def file_dossier(services: HouseServices, dossier: dict[str, Any]) -> Path:
+def file_dossier(services: HouseServices, dossier: NightDossier) -> Path:
     """Write the night's dossier below the home, and to a team's store; the latest run of a night
     counts."""
-    night = datetime.fromisoformat(dossier["as_of"]).date().isoformat()
-    text = json.dumps(masked_leaves(dossier), indent=1, default=str)
+    night = dossier.as_of.date().isoformat()
+    text = json.dumps(masked_leaves(dossier.plain()), indent=1, default=str)
     return dossier_files.keep(services.home, services.shared, night, text.encode("utf-8"))
 
 

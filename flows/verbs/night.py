@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import ParamSpec, Protocol, TypeVar
+
+import pandas as pd
 
 from flows.verbs.ab.trials import next_steps
 from flows.verbs.causes.tickets import file_findings, last_triage, open_tickets
@@ -35,8 +37,13 @@ from flows.verbs.intake.population_watch import (
 )
 from flows.verbs.ports import EvidenceServices, NightServices, ScoringServices
 from flows.verbs.record.live_boundaries import live_boundaries
-from flows.verbs.record.night_results import NightResults, verdict
+from flows.verbs.record.night_dossier import NightDossier, Row
+from flows.verbs.record.night_results import NightResults
 from models.hub.record.entries import Entry
+
+P = ParamSpec("P")
+T = TypeVar("T")
+N = TypeVar("N", bound=NightServices)
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,17 @@ class Guarded:
         )
 
 
+class Run(Protocol):
+    """Calls a verb: as it is, or as a task of Prefect."""
+
+    def __call__(self, verb: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
+
+
+def plainly(verb: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a verb as it is."""
+    return verb(*args, **kwargs)
+
+
 def meet_models(
     services: ScoringServices, as_of: datetime, results: NightResults, *, at_commit: bool = False
 ) -> tuple[list[InShadow], datetime]:
@@ -72,15 +90,8 @@ def meet_models(
 def protect(services: NightServices, as_of: datetime) -> Guarded:
     """Guard what is live on what is stored, before anything is asked of a source: a source that is
     down, hangs or delivers rubbish protects no boundary from being refuted (FAULTS 39)."""
-    return guard(
-        services,
-        load_book(
-            services,
-            as_of,
-            earliest_evidence(services.ledger, services.case_types, services.hold_plan, as_of),
-        ),
-        NightResults(),
-    )
+    services = services.on_snapshot()
+    return guard(services, load_evidence(services, as_of), NightResults())
 
 
 def guard(services: NightServices, book: Book, results: NightResults) -> Guarded:
@@ -183,124 +194,93 @@ def find_causes(services: NightServices, book: Book, results: NightResults) -> l
 
 
 def run_night(
-    services: NightServices,
+    services: N,
     deliveries: Sequence[Delivery],
     as_of: datetime,
     *,
-    before_judging: Callable[[], bool] | None = None,
+    before_judging: Callable[[N], bool] | None = None,
     protected: Guarded | None = None,
     at_commit: bool = False,
-) -> dict[str, Any]:
-    """One whole night in plain calls; the flow runs the same verbs as tasks.
+    run: Run = plainly,
+) -> NightDossier:
+    """One whole night: the one list of its verbs, run as they are or as Prefect tasks.
+
+    Everything is judged on the ledger as it stands when the night begins, and what is asked for names
+    the versions of that moment: an entry that comes in between makes it stale, and is never overlooked.
 
     Args:
         protected: what the guard did before anything was read (`protect`).
         at_commit: as in `admit_batch`; the night is then as of the moment after it.
         before_judging: called once everything is admitted and what must wait is on hold (a walk
             retrains there); true: something was retrained.
+        run: what calls each verb.
     """
-    results = NightResults()
-    batches = admit_deliveries(services, deliveries, as_of, results, at_commit=at_commit)
+    services, results = services.on_snapshot(), NightResults()
+    batches = run(admit_deliveries, services, deliveries, as_of, results, at_commit=at_commit)
     as_of = read_as_of(batches, as_of)
-    shadows, as_of = meet_models(services, as_of, results, at_commit=at_commit)
-    book = load_book(
-        services,
-        as_of,
-        earliest_evidence(services.ledger, services.case_types, services.hold_plan, as_of),
-    )
-    holds = watch(services, book, deliveries, results)
-    if before_judging is not None and before_judging():
-        book = load_book(
-            services,
-            as_of,
-            earliest_evidence(services.ledger, services.case_types, services.hold_plan, as_of),
-        )
-    guarded = guard(services, book, results).after(protected)
+    shadows, as_of = run(meet_models, services, as_of, results, at_commit=at_commit)
+    book = run(load_evidence, services, as_of)
+    holds = run(watch, services, book, deliveries, results)
+    if before_judging is not None and before_judging(services):
+        book = run(load_evidence, services, as_of)
+    guarded = run(guard, services, book, results).after(protected)
     say_tripped(guarded, results)
-    agents = watch_agents(services, as_of, results)
-    judged = judge_case_types(services, book, results)
-    changes = change(services, judged, as_of, results)
-    causes = find_causes(services, book, results)
-    changes = [*holds, *changes]
-    return dossier(
-        services, book, batches, guarded, judged, changes, causes, results, shadows, agents
-    )
+    agents = run(watch_agents, services, as_of, results)
+    judged = run(judge_case_types, services, book, results)
+    changes = run(change, services, judged, as_of, results)
+    causes = run(find_causes, services, book, results)
+    return run(
+        assemble, services, book, results, batches=batches, guarded=guarded, judged=judged,
+        entries=[*guarded.entries, *holds, *changes], causes=causes, shadows=shadows, agents=agents,
+    )  # fmt: skip
 
 
-def dossier(
+def load_evidence(services: EvidenceServices, as_of: datetime) -> Book:
+    """What had been received by a moment, from the first case on that may speak for a model under test."""
+    since = earliest_evidence(services.ledger, services.case_types, services.hold_plan, as_of)
+    return load_book(services, as_of, since)
+
+
+def assemble(
     services: EvidenceServices,
     book: Book,
+    results: NightResults,
+    *,
     batches: Sequence[AdmittedBatch],
     guarded: Guarded,
     judged: Sequence[Judged],
-    changes: Sequence[Entry],
+    entries: Sequence[Entry],
     causes: Sequence[Triaged],
-    results: NightResults,
-    shadows: Sequence[InShadow] = (),
-    agents: Sequence[Watched] = (),
-) -> dict[str, Any]:
-    """The night's result as plain values: what was done, held and failed, what is live, counts, certificates,
-    findings, proposals, what follows a stopped A/B test, what our models scored in shadow, and whether other agents act by the
-    boundaries that are live."""
-    live = live_boundaries(services.ledger, services.case_types, book, judged, results)
-    told = results.plain()
-    return {
-        "as_of": book.as_of.isoformat(),
-        "verdict": verdict(told),
-        "results": told,
-        "holds": [
-            {
-                "hold_id": hold.hold_id,
-                "case_type": hold.case_type,
-                "table": hold.table,
-                "rule": hold.rule,
-                "since": hold.since.isoformat(),
-                "until": None if hold.until is None else hold.until.isoformat(),
-                "state": hold.state.value,
-                "reason": hold.reason,
-            }
-            for case_type in services.case_types
-            for hold in holds_that_wait(services.ledger, case_type)
-        ],
-        "live": live,
-        "rows_admitted": sum(batch.admitted for batch in batches),
-        "rows_new": sum(batch.admitted - batch.already_stored for batch in batches),
-        # Of a delivery that failed nothing is kept, so nothing of it is in quarantine either.
-        "rows_quarantined": sum(batch.quarantined for batch in batches if not batch.failed),
-        "rows_waiting": sum(batch.waiting for batch in batches),
-        "batches": [batch.counts() for batch in batches],
-        "certificates": [
-            *(one.summary() for one in guarded.alarms),
-            *(one.summary() for one in judged),
-        ],
-        "entries": [
-            {"case_type": e.case_type, "kind": e.kind.value, "policy_id": e.policy_id}
-            for e in (*guarded.entries, *changes)
-        ],
-        "drift": [
-            {
-                "case_type": e.case_type,
-                "since": e.dossier["evidence_since"],
-                "why": e.dossier["why"],
-            }
-            # Also what the guard found before anything was read, some seconds earlier.
-            for e in guarded.restarts
-        ],
-        "second_reviews": second_reviews(services, book).to_dict("records"),
-        "waiting": [
-            {"case_type": e.case_type, "policy_id": e.policy_id, "proposer": e.actor}
-            for case_type in services.case_types
-            for e in waiting(services.ledger, case_type)
-        ],
-        # What became of an A/B test that proved nothing, and who can do what about it.
-        "next": next_steps(services.ledger, services.case_types),
-        "marks": review_marks(services.case_types, book),
-        "triage": [one.summary() for one in causes],
-        "tickets": open_tickets(services, book.as_of),
-        "agents": [one.plain() for one in agents],
-        "shadow": [one.plain() for one in shadows],
-        "reviews": review_desk(services.case_types, book),
-    }
+    shadows: Sequence[InShadow],
+    agents: Sequence[Watched],
+) -> NightDossier:
+    """The night's result, with what is live and what waits by now."""
+    ledger, case_types = services.ledger, services.case_types
+    live = live_boundaries(ledger, case_types, book, judged, results)
+    return NightDossier(
+        as_of=book.as_of,
+        results=results,
+        holds=[hold for name in case_types for hold in holds_that_wait(ledger, name)],
+        live=live,
+        batches=batches,
+        alarms=guarded.alarms,
+        judged=judged,
+        entries=entries,
+        restarts=guarded.restarts,
+        second_reviews=_rows(second_reviews(services, book)),
+        waiting=[entry for name in case_types for entry in waiting(ledger, name)],
+        next_steps=next_steps(ledger, case_types),
+        marks=review_marks(case_types, book),
+        causes=causes,
+        tickets=open_tickets(services, book.as_of),
+        agents=agents,
+        shadows=shadows,
+        reviews=review_desk(case_types, book),
+    )
+
+
+def _rows(frame: pd.DataFrame) -> list[Row]:
+    return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
 
 
 def _drifted(

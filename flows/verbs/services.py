@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from configs.settings import Settings, Training
 from flows.adapters.alerts.alert_mail import Mailbox
@@ -18,6 +19,7 @@ from flows.adapters.ledger.audit_secrets import FILE as AUDIT_KEY_FILE
 from flows.adapters.ledger.audit_secrets import VARIABLE as AUDIT_KEY_VARIABLE
 from flows.adapters.ledger.audit_secrets import AuditSecrets
 from flows.adapters.ledger.ledger import Ledger
+from flows.adapters.ledger.snapshot import LedgerSnapshot
 from flows.adapters.ledger.tokens import Tokens
 from flows.adapters.mlflow.model_registry import ModelRegistry
 from flows.adapters.sql.database import sqlite_url
@@ -142,6 +144,11 @@ class Services:
     def with_training(self, **changed: float) -> Services:
         """The same with other settings of a retrain."""
         return replace(self, training=self.training.model_copy(update=changed))
+
+    def on_snapshot(self) -> Services:
+        """The same on the ledger as it stands now, for whatever is judged as of one moment."""
+        snapshot: Any = LedgerSnapshot(self.ledger)  # asked through the port `Ledger` alone
+        return replace(self, ledger=snapshot)
 
     def approvers_needed(self, case_type: str) -> int:
         """How many people must agree to a proposal besides who makes it, as it is set today."""

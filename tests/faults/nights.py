@@ -9,6 +9,7 @@ import pandas as pd
 
 from flows.verbs.intake.deliveries import Delivery
 from flows.verbs.night import run_night
+from flows.verbs.record.night_dossier import NightDossier
 from flows.verbs.services import Services
 from models.hub import Hold, holds_of
 from tests.flows.verbs.hub_desk import NAME
@@ -18,7 +19,12 @@ STAMPS = {"decisions": "decided_at", "reviews": "resolved_at", "outcomes": "obse
 
 
 def night(services: Services, at: datetime, **tables: pd.DataFrame | str) -> dict[str, Any]:
-    """One night on these tables; text is why a source could not be read."""
+    """One night on these tables, as plain values; text is why a source could not be read."""
+    return dossier(services, at, **tables).plain()
+
+
+def dossier(services: Services, at: datetime, **tables: pd.DataFrame | str) -> NightDossier:
+    """The same as it is made."""
     delivered = [
         Delivery(table, pd.DataFrame(), f"desk {table}", STAMPS[table], unread=rows)
         if isinstance(rows, str)

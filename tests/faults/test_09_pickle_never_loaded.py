@@ -76,7 +76,7 @@ def test_a_flow_reads_and_writes_no_stored_result(tmp_path: Path) -> None:
     them: none of ours is written or read."""
     store, evidence = tmp_path / "results", tmp_path / "it_ran"
     store.mkdir()
-    for name in ("reconcile", "open the desk", "0" * 32):
+    for name in ("reconcile", "open the services", "0" * 32):
         (store / name).write_bytes(canary(evidence))
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "RATCHET_"))}
     done = subprocess.run(

@@ -13,7 +13,7 @@ import pytest
 from configs.errors import GateRefused
 from flows.verbs.live import close_night, refuse_unless_done
 from flows.verbs.record.dossier_files import last_dossier
-from tests.faults.nights import night, quiet_nights, stored
+from tests.faults.nights import dossier, night, quiet_nights, stored
 from tests.flows.commands.live_home import LiveHome
 from tests.flows.verbs.hub_desk import DAY, NOW, hub_desk
 from tests.live_sources import write_live_sources
@@ -43,9 +43,9 @@ def test_the_command_says_it_first_and_ends_with_3(
 def test_the_flows_run_fails_once_all_else_is_done(tmp_path: Path) -> None:
     """What `nightly_calibration` raises at its end, after the dossier is filed and people are told."""
     services = hub_desk(tmp_path)
-    told = night(services, NOW, reviews="the database does not answer.")
+    told = dossier(services, NOW, reviews="the database does not answer.")
     close_night(services, told)
-    assert last_dossier(services.home, services.shared) == told
+    assert last_dossier(services.home, services.shared) == told.plain()
     (alert,) = services.alerts.recent(5)
     assert (alert["kind"], alert["subject"]) == ("night_failed", "reviews")
     assert "the database does not answer" in alert["sentence"]
@@ -94,7 +94,7 @@ def test_a_few_refused_rows_are_told_by_their_rule_alone(tmp_path: Path) -> None
 def test_a_night_that_is_done_raises_nothing(tmp_path: Path) -> None:
     """And tells nobody."""
     services = hub_desk(tmp_path)
-    told = night(services, NOW)
+    told = dossier(services, NOW)
     close_night(services, told)
     refuse_unless_done(told)
     assert services.alerts.recent(5) == []

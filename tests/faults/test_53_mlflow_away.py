@@ -216,7 +216,7 @@ def test_a_night_a_rollback_and_an_export_go_on(hub: Hub, fault: str, tmp_path: 
         services = hub.started_anew().services
         exported = export_serving(services, NAME, tmp_path / "served", NOW)
         assert exported.model_version == CHAMPION
-        night = run_night(services, [], NOW)
+        night = run_night(services, [], NOW).plain()
         assert night["rows_admitted"] == 0
         two_roll_back(services, "a test")
         live = services.ledger.live_policy(NAME)

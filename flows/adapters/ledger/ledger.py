@@ -287,7 +287,15 @@ class Ledger:
         told = self._told()  # before the entries, see _compare_head
         with reading(self._engine) as connection:
             entries = self._whole_entries(connection, told)
-        return _selected(entries, case_type, as_of)
+        return selected(entries, case_type, as_of)
+
+    def refresh(self, case_type: str) -> None:
+        """Every read is of what stands now already (a snapshot's is not)."""
+
+    @property
+    def written(self) -> Ledger:
+        """The ledger that is written to; of a snapshot, the one that it was taken of."""
+        return self
 
     def as_it_stands(self) -> tuple[Entry, ...]:
         """The whole chain, whatever the head file says: for whoever accepts a restored ledger, and
@@ -386,7 +394,7 @@ class Ledger:
         """
         told = self._told()  # before the entries, see _compare_head
         with reading(self._engine) as connection:
-            history = _selected(self._whole_entries(connection, told), case_type, as_of)
+            history = selected(self._whole_entries(connection, told), case_type, as_of)
             policy_id = live_policy_id(history, case_type)
             return None if policy_id is None else _policy(connection, policy_id)
 
@@ -620,7 +628,7 @@ def _refusals_after(number: int) -> Select[Any]:
     return select(_REFUSALS).where(_REFUSALS.c.id > number).order_by(_REFUSALS.c.id)
 
 
-def _selected(
+def selected(
     entries: Sequence[Entry], case_type: str | None, as_of: datetime | None
 ) -> tuple[Entry, ...]:
     """Always a beginning of each case type's history, even where two machines' clocks disagree."""

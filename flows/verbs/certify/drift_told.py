@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 
 from flows.adapters.evidence.case_numbers import CASE_NUMBER
-from flows.adapters.ledger.ledger import Ledger
 from flows.verbs.certify.drift_windows import WholeWindows
 from flows.verbs.evidence.truth import Book
 from flows.verbs.ports import EvidenceServices, EvidenceStore
@@ -57,7 +56,7 @@ def told_tonight(
     the same ones."""
     known = _told_before(services.store, book, case_type)
     asked = (case_type, windows.begins, windows.number)
-    quiet = _QUIET.setdefault(services.ledger, set())
+    quiet = _QUIET.setdefault(services.ledger.written, set())
     if asked not in quiet:
         found = changes_in(
             services.store, services.case_types, services.drift_window, book, case_type, windows
@@ -211,4 +210,4 @@ def _night(book: Book) -> str:
 
 
 # Whole windows stay what they are, so what they say need not be worked out again.
-_QUIET: WeakKeyDictionary[Ledger, set[tuple[object, ...]]] = WeakKeyDictionary()
+_QUIET: WeakKeyDictionary[object, set[tuple[object, ...]]] = WeakKeyDictionary()

@@ -69,7 +69,7 @@ def _moved(
     hoped = windows.hoped
     low, high = hoped.pass_at_or_below, hoped.block_at_or_above
     asked = (case_type, generation.digest, generation.cohort_from, windows.number, low, high)
-    quiet = _QUIET.setdefault(ledger, set())
+    quiet = _QUIET.setdefault(ledger.written, set())
     if asked in quiet:
         return None
     cases = windows.cases
@@ -129,4 +129,4 @@ def _restart(
 
 
 # Whole windows stay what they are, so a comparison that found nothing need not be made again.
-_QUIET: WeakKeyDictionary[Ledger, set[tuple[object, ...]]] = WeakKeyDictionary()
+_QUIET: WeakKeyDictionary[object, set[tuple[object, ...]]] = WeakKeyDictionary()

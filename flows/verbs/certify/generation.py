@@ -294,7 +294,7 @@ def _last(starts: Sequence[Entry], digest: str | None = None) -> Entry | None:
 
 
 _Kept = tuple[tuple[int, str], dict[str, Generation | None]]
-_KEPT: WeakKeyDictionary[Ledger, _Kept] = WeakKeyDictionary()
+_KEPT: WeakKeyDictionary[object, _Kept] = WeakKeyDictionary()
 
 
 def last_version(ledger: Ledger, case_type: str) -> int:

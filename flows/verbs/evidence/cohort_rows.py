@@ -237,14 +237,14 @@ def learning_propensity(
 
 
 # By home and purpose, a case's draw by its number: it never changes, and a walk asks every night.
-_DRAWN: WeakKeyDictionary[Ledger, dict[str, FloatArray]] = WeakKeyDictionary()
+_DRAWN: WeakKeyDictionary[object, dict[str, FloatArray]] = WeakKeyDictionary()
 _UNASKED = -1.0
 
 
 def case_draws(ledger: Ledger, draws: CaseDraws, purpose: str, rows: pd.DataFrame) -> FloatArray:
     """`CaseDraws.case_draw` of the rows' cases (`case_id`, `case_number`), each drawn once a process."""
     numbers = rows[CASE_NUMBER].to_numpy(dtype=np.int64)
-    kept = _DRAWN.setdefault(ledger, {})
+    kept = _DRAWN.setdefault(ledger.written, {})
     known = kept.get(purpose, np.empty(0))
     if len(numbers) and len(known) <= numbers.max():
         more = np.full(int(numbers.max()) + 1 - len(known), _UNASKED)

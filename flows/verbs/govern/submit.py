@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from configs.errors import GateRefused
 from flows.verbs.ports import Ledger
-from models.hub import Command, Entry, Refusal
+from models.hub import Command, Entry
 from models.hub.record.refusal import Rule
 
 T = TypeVar("T")
@@ -26,10 +26,13 @@ def submitted(ledger: Ledger, command: Command, at: datetime) -> Entry:
             `StaleBase` where the ledger has moved on since the command was made.
         ServiceUnreachable: the ledger's database does not answer; nothing was changed.
     """
-    said = ledger.submit(command, at)
-    if isinstance(said, Refusal):
-        raise (StaleBase if said.rule is Rule.STALE_BASE else GateRefused)(said.reason)
-    return said
+    answer = ledger.submit(command, at)
+    if isinstance(answer, Entry):
+        return answer
+    if answer.rule is Rule.STALE_BASE:
+        ledger.refresh(command.case_type)  # whoever looks again sees what stands now
+        raise StaleBase(answer.reason)
+    raise GateRefused(answer.reason)
 
 
 def looking_again(act: Callable[[], T], attempts: int = 3) -> T:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from configs.errors import GateRefused, UserError
-from flows.verbs.ports import Ledger
+from flows.adapters.ledger.ledger import Ledger
 from models.hub import Entry, Refusal
 
 

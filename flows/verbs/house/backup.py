@@ -13,15 +13,17 @@ from typing import Any, BinaryIO
 from sqlalchemy.engine import URL
 
 from configs.errors import ServiceUnreachable, UserError
+from flows.adapters.evidence.evidence_store import EvidenceStore
 from flows.adapters.evidence.parquet_parts import Kind
 from flows.adapters.files.backup_file import HOME, ROWS, BackupWriter
 from flows.adapters.files.files import write_atomically
 from flows.adapters.files.kill_points import kill_point
+from flows.adapters.ledger.ledger import Ledger
 from flows.adapters.sql.database import sqlite_url
 from flows.adapters.sql.migrate import NEWEST
 from flows.adapters.sql.table_rows import EVIDENCE_TABLES, LEDGER_TABLES, exported
 from flows.verbs.house import team_files
-from flows.verbs.ports import EvidenceStore, HouseServices, Ledger, SharedStore
+from flows.verbs.ports import HouseServices, SharedStore
 from flows.verbs.services import AUDIT_KEY_FILE
 
 _ATTEMPTS = 5

@@ -15,11 +15,12 @@ import httpx
 import psutil
 
 from configs.settings import Settings
+from flows.adapters.ledger.ledger import Ledger
 from flows.adapters.servers.processes import started_by
 from flows.adapters.servers.up_file import Up, running_up
 from flows.adapters.sql.database import reading
 from flows.adapters.sql.migrate import NEWEST, step_of
-from flows.verbs.ports import Ledger, SharedStore
+from flows.verbs.ports import SharedStore
 from flows.verbs.record.dossier_files import filed_dossiers, last_dossier
 from flows.verbs.record.night_results import State
 from models.hub import holds_of

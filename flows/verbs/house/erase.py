@@ -17,14 +17,16 @@ from sqlalchemy.engine import URL
 from configs.errors import GateRefused, UserError
 from flows.adapters.alerts.alerts import FOLDER as ALERTS
 from flows.adapters.evidence.evidence_erasure import Erasure, tokens_of
+from flows.adapters.evidence.evidence_store import EvidenceStore
 from flows.adapters.files.files import write_atomically
 from flows.adapters.files.kill_points import kill_point
 from flows.adapters.files.shared_store import SharedStore
+from flows.adapters.ledger.ledger import Ledger
 from flows.adapters.sql.table_rows import LEDGER_TABLES, exported
 from flows.verbs.govern.submit import looking_again, submitted
 from flows.verbs.house.backup import ledger_address
 from flows.verbs.house.team_files import MLFLOW
-from flows.verbs.ports import EvidenceStore, HouseServices, Ledger
+from flows.verbs.ports import HouseServices
 from flows.verbs.record.dossier_files import FOLDER as DOSSIERS
 from models.hub import LEDGER, Entry, RecordErasure, may_act, version_of
 

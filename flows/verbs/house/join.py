@@ -11,22 +11,19 @@ from typing import Any
 
 from configs.errors import GateRefused, ServiceUnreachable, UserError
 from configs.settings import Settings, load_settings
+from flows.adapters.evidence.evidence_store import EvidenceStore
 from flows.adapters.files.shared_store import SharedFile, SharedStore, team_store
-from flows.adapters.ledger.audit_secrets import WAYS
+from flows.adapters.ledger.audit_secrets import WAYS, AuditSecrets
 from flows.adapters.ledger.ledger import Ledger
 from flows.adapters.ledger.ledger_head import read_head, write_head, write_seen
+from flows.adapters.ledger.tokens import Tokens
 from flows.adapters.sql.database import hidden, open_database, reading
 from flows.adapters.sql.database_clock import now_at
 from flows.adapters.sql.night_lease import NightLease
 from flows.verbs import live
 from flows.verbs.govern.people import NAME, listed, who_asks
 from flows.verbs.learn.model_files import why_it_does_not_load
-from flows.verbs.ports import (
-    AuditSecrets,
-    EvidenceStore,
-    HouseServices,
-    Tokens,
-)
+from flows.verbs.ports import HouseServices
 from flows.verbs.record import dossier_files
 from flows.verbs.services import Services
 from models.hub import Policy, previous_policy_id

@@ -23,7 +23,7 @@ from flows.adapters.files.files import write_atomically
 from flows.adapters.files.shared_store import SharedStore
 from flows.adapters.mlflow.mlflow_store import move_records_to
 from flows.adapters.mlflow.model_copies import ModelCopies
-from flows.verbs.ports import ModelRegistry
+from flows.adapters.mlflow.model_registry import ModelRegistry
 from flows.verbs.record.dossier_files import FOLDER as DOSSIERS
 from flows.verbs.record.dossier_files import before_all_runs
 

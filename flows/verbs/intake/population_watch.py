@@ -211,7 +211,7 @@ def _look_at_reviewers(
     later = (labels["received_at"] > pd.Timestamp(after)).to_numpy(dtype=np.bool_)
     everybody = _reviews(labels[later])
     newest = _of(case_type, everybody)
-    fair = _WITHIN_THE_CAP.setdefault(ledger, set())
+    fair = _WITHIN_THE_CAP.setdefault(ledger.written, set())
     for received_at, rows in newest.groupby("received_at", sort=True):
         delivery = (case_type, received_at, len(rows), reviewer_share_cap)
         if delivery in fair:
@@ -231,7 +231,7 @@ def _look_at_reviewers(
 
 # A delivery gets no further rows, and loses those that are revised (their number tells), so that one
 # within the cap need not be counted again.
-_WITHIN_THE_CAP: WeakKeyDictionary[Ledger, set[tuple[object, ...]]] = WeakKeyDictionary()
+_WITHIN_THE_CAP: WeakKeyDictionary[object, set[tuple[object, ...]]] = WeakKeyDictionary()
 
 
 def _reviews(labels: pd.DataFrame) -> pd.DataFrame:

@@ -29,6 +29,7 @@ from flows.verbs.learn.train import retrain
 from flows.verbs.night import run_night
 from flows.verbs.onboarding.past_truths import PastTruths, past_truths
 from flows.verbs.ports import AdmissionServices, EvidenceStore, Ledger, TrainingServices
+from flows.verbs.record.night_dossier import NightDossier
 from flows.verbs.record.night_results import NightResults, not_done
 from flows.verbs.walk.told import told_of_history
 from models.truth import matured_before
@@ -93,7 +94,7 @@ class Imported:
     told: tuple[str, ...]
     past: tuple[PastOf, ...]
     models: tuple[Challenger, ...]
-    night: Mapping[str, Any] | None
+    night: NightDossier | None
 
     @property
     def changed(self) -> bool:
@@ -110,7 +111,7 @@ class Imported:
             "changed": self.changed,
             "past": [one.plain() for one in self.past],
             "models": [one.plain() for one in self.models],
-            "night": None if self.night is None else dict(self.night),
+            "night": None if self.night is None else self.night.plain(),
         }
 
 
@@ -176,13 +177,7 @@ def import_history(
     told = replace(told, told=(*notes, *told_of_history(admission, kinds, kinds, start)))
     step("running a night: certificates and proposals")
     night = run_night(services, [], moment, at_commit=at_commit)
-    counted = {
-        "rows_admitted": sum(one.admitted for one in batches),
-        "rows_new": sum(one.admitted - one.already_stored for one in batches),
-        "rows_quarantined": sum(one.quarantined for one in batches),
-    }
-    night |= {name: night[name] + count for name, count in counted.items()}
-    night |= {"batches": [*(one.counts() for one in batches), *night["batches"]]}
+    night = replace(night, batches=[*batches, *night.batches])
     return replace(told, past=past, models=models, night=night)
 
 

@@ -41,8 +41,13 @@ class Result:
     def state(self) -> State:
         return State.FAILED if self.failed else State.HELD if self.held else State.DONE
 
+    @property
+    def why(self) -> list[str]:
+        """What was not done, the failed first."""
+        return [*self.failed, *self.held]
+
     def plain(self) -> dict[str, Any]:
-        told: dict[str, Any] = {"state": self.state.value, "why": [*self.failed, *self.held]}
+        told: dict[str, Any] = {"state": self.state.value, "why": self.why}
         return told if self.guard is None else {**told, "guard": self.guard}
 
 
@@ -58,6 +63,12 @@ class NightResults:
 
     def case_type(self, name: str) -> Result:
         return self.case_types.setdefault(name, Result())
+
+    @property
+    def worst(self) -> State:
+        """The worst state of anything in the night."""
+        states = {result.state for result in (*self.tables.values(), *self.case_types.values())}
+        return next((s for s in (State.FAILED, State.HELD) if s in states), State.DONE)
 
     def attempt(self, case_type: str, what: str, act: Callable[[], T]) -> T | None:
         """Do one thing for one case type; where it fails, keep why and go on with the others."""

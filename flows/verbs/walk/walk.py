@@ -20,6 +20,7 @@ from flows.verbs.intake.population_watch import holds_that_wait
 from flows.verbs.learn.challenger import Challenger
 from flows.verbs.learn.train import retrain_all
 from flows.verbs.night import run_night
+from flows.verbs.ports import TrainingServices
 from flows.verbs.record.night_results import State, not_done
 from flows.verbs.services import Services
 from flows.verbs.walk.stand_ins import StandIns
@@ -125,8 +126,11 @@ class Walk:
             Delivery(table, rows, f"walk {table}") for table, rows in delivered.items() if len(rows)
         ]
         night = run_night(
-            self.services, batches, as_of, before_judging=lambda: self._retrain_when_due(as_of)
-        )
+            self.services,
+            batches,
+            as_of,
+            before_judging=lambda on: self._retrain_when_due(on, as_of),
+        ).plain()
         self.nights.append(night)
         tables = night["results"]["tables"]
         failed = {name for name, told in tables.items() if told["state"] == State.FAILED.value}
@@ -168,14 +172,14 @@ class Walk:
         night["labels_seen"] = len(new)
         return {str(name): int(count) for name, count in new["case_type"].value_counts().items()}
 
-    def _retrain_when_due(self, as_of: datetime) -> bool:
+    def _retrain_when_due(self, services: TrainingServices, as_of: datetime) -> bool:
         """Whether anything was due; the book must be read again then."""
-        asked = self.people.retrains(self.services, as_of) if self.people is not None else []
+        asked = self.people.retrains(services, as_of) if self.people is not None else []
         self.fits += [(as_of, one) for one in asked]
         self._tried |= {one.case_type: as_of for one in asked}
-        due = [name for name in self.services.case_types if self._retrain_is_due(name, as_of)]
+        due = [name for name in services.case_types if self._retrain_is_due(name, as_of)]
         if due:
-            fits = retrain_all(self.services, load_book(self.services, as_of), due)
+            fits = retrain_all(services, load_book(services, as_of), due)
             self.fits += [(as_of, one) for one in fits]
             self._tried |= dict.fromkeys(due, as_of)
         return bool(due or asked)

@@ -7,19 +7,24 @@ from datetime import UTC, datetime
 import pytest
 
 from flows.verbs import live
+from flows.verbs.record.night_results import NightResults
+from models.hub.record.entries import Entry, EntryKind
+from models.hub.rules.holds import Hold, HoldState
 from tests.flows.commands.live_home import LiveHome
-from tests.nights import quiet_night
+from tests.nights import quiet_dossier
 
 
 def test_a_night_names_what_it_wrote_into_the_ledger(
     bare: LiveHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A boundary that went back by itself stands on the screen, not in the dossier alone."""
+    at = datetime(2026, 5, 4, tzinfo=UTC)
+    kinds = (EntryKind.GUARDRAIL_TRIPPED, "a"), (EntryKind.ROLLED_BACK, "b")
     entries = [
-        {"case_type": "ato", "kind": "guardrail_tripped", "policy_id": "a" * 64},
-        {"case_type": "ato", "kind": "rolled_back", "policy_id": "b" * 64},
+        Entry(number, "ato", number, kind, "night", at, of * 64, number - 1, None, {}, "0", "0")
+        for number, (kind, of) in enumerate(kinds, start=1)
     ]
-    told = quiet_night(datetime(2026, 5, 4, tzinfo=UTC), entries=entries)
+    told = quiet_dossier(at, entries=entries)
     monkeypatch.setattr(live, "live_night", lambda *_: told)
     said = bare.ask("night")
     assert said.code == 0, said.err
@@ -33,14 +38,13 @@ def test_a_night_says_first_what_is_held_or_failed_and_ends_with_3(
     bare: LiveHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first lines, before any count; `status` repeats them; alerts are kept."""
-    results = {
-        "tables": {"reviews": {"state": "failed", "why": ["reviews: the database is down."]}},
-        "case_types": {"ato": {"state": "held", "why": ["ato: on hold (H7)."], "guard": "holds"}},
-    }
-    hold = {"hold_id": "H7", "case_type": "ato"}
-    verdict = "Failed: reviews. Held: ato. Done: nothing."
     at = datetime.now(UTC)
-    told = quiet_night(at, results=results, verdict=verdict, holds=[hold])
+    results = NightResults()
+    results.table("reviews").failed.append("reviews: the database is down.")
+    results.case_type("ato").held.append("ato: on hold (H7).")
+    hold = Hold("H7", "ato", "reviews", "base_rate", "it moved", at, None, HoldState.OPEN, at)
+    verdict = "Failed: reviews. Held: ato. Done: nothing."
+    told = quiet_dossier(at, results, holds=[hold])
     monkeypatch.setattr(live, "live_night", lambda *_: told)
     said = bare.ask("night")
     assert said.code == 3

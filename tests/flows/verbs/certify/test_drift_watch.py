@@ -192,7 +192,7 @@ def test_the_nights_dossier_says_what_the_guard_found_before_anything_was_read(
     monkeypatch.setattr("flows.verbs.night.judge_case_types", lambda *_: [])
     monkeypatch.setattr("flows.verbs.night.find_causes", lambda *_: [])
     protected = protect(services, NOW)
-    night = run_night(services, [], NOW + pd.Timedelta(seconds=5), protected=protected)
+    night = run_night(services, [], NOW + pd.Timedelta(seconds=5), protected=protected).plain()
     assert [(one["case_type"], one["why"]) for one in night["drift"]] == [
         (NAME, "Evidence starts again, and pools 215 of 2,100 cases.")
     ]

@@ -94,7 +94,7 @@ def test_the_nights_dossier_tells_what_expired(
 ) -> None:
     monkeypatch.setattr("flows.verbs.night.judge_case_types", lambda *_: [])
     monkeypatch.setattr("flows.verbs.night.find_causes", lambda *_: [])
-    night = run_night(services, [], UNTIL)
+    night = run_night(services, [], UNTIL).plain()
     assert [one["kind"] for one in night["entries"]] == ["narrowed"]
 
 

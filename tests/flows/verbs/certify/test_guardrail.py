@@ -189,7 +189,7 @@ def test_the_nights_dossier_tells_the_alarm_and_its_answer(
     decided_cases(services, policy(WIDE), NOW, 3_000, bad_passed=0.6)
     monkeypatch.setattr("flows.verbs.night.judge_case_types", lambda *_: [])
     monkeypatch.setattr("flows.verbs.night.find_causes", lambda *_: [])
-    night = run_night(services, [], LATER)
+    night = run_night(services, [], LATER).plain()
     assert [(one["kind"], one["policy_id"]) for one in night["entries"]] == [
         ("guardrail_tripped", wide.policy_id),
         ("rolled_back", policy(NARROW).policy_id),

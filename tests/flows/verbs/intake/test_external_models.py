@@ -105,7 +105,7 @@ def night(services: Services, day: int, *frames: pd.DataFrame) -> dict:
         deliveries.append(
             Delivery("outcomes", told[["case_id", "case_type", "observed_at", "bad", "source"]], "truth")
         )  # fmt: skip
-    return run_night(services, deliveries, at)
+    return run_night(services, deliveries, at).plain()
 
 
 def test_the_first_night_starts_a_generation_and_proposes(

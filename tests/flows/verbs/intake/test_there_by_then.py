@@ -96,7 +96,7 @@ class Walked:
         for table in TABLES:
             name = f"RATCHET_SOURCES__{table.upper()}"
             self.monkeypatch.setenv(name, str(self.folder / f"{table}.yaml"))
-        return live.live_night(self.services, as_of)
+        return live.live_night(self.services, as_of).plain()
 
     def decisions(self) -> list[dict[str, Any]]:
         """The ledger of the case type, but for its place in the chain."""

@@ -38,7 +38,7 @@ def test_the_night_after_a_promotion_is_no_collapse(
     monkeypatch.setattr("flows.verbs.night.find_causes", lambda *_: [])
     services = hub_desk(tmp_path)
     made_live(services, policy(WIDE))
-    night = run_night(services, [], NOW + DAY)
+    night = run_night(services, [], NOW + DAY).plain()
     (one,) = night["live"]
     assert (one["case_type"], one["guard"]) == (NAME, "no mature case yet")
     assert (one["decided"], one["automatic"], one["proven_automation"]) == (0, 0, 0.5)
