@@ -8,11 +8,10 @@ from pathlib import Path
 from prefect import flow
 
 from configs.settings import load_settings
-from flows.orchestration import tasks
 from flows.orchestration.artifacts import publish
-from flows.reports.progress import tracked
-from flows.verbs.walk.file import Concluded
-from flows.verbs.walk.open_walk import new_home
+from flows.orchestration.tasks import run
+from flows.verbs.walk.file import Concluded, walk_through
+from flows.verbs.walk.open_walk import new_home, open_backtest
 
 
 @flow(name="backtest", persist_result=False, validate_parameters=False)
@@ -36,15 +35,11 @@ def backtest(
     """
     began = time.monotonic()
     settings = load_settings(profile)
-    opened = tasks.open_backtest(
-        settings, Path(source), Path(home) if home else new_home(Path(source).stem)
+    opened = run(
+        open_backtest, settings, Path(source), Path(home) if home else new_home(Path(source).stem)
     )
-    tasks.warm_up(opened.walk)
-    for step in tracked(range(opened.walk.upstream.steps), "nights"):
-        tasks.night_and_day(opened.walk, step)
-    tasks.last_night(opened.walk)
     written = {"json_file": json_file, "report": report, "observed": observed}
     paths = {name: Path(path) if path else None for name, path in written.items()}
-    concluded: Concluded = tasks.conclude(opened, time.monotonic() - began, **paths)
+    concluded = walk_through(opened, began, "nights", run=run, **paths)
     publish("backtest", concluded.verdict, concluded.table)
     return concluded

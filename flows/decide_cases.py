@@ -7,12 +7,14 @@ from typing import Any
 from prefect import flow
 
 from flows.adapters.tables.reading_notes import Note
-from flows.orchestration import tasks
 from flows.orchestration.artifacts import publish
 from flows.orchestration.run_log import tell
 from flows.orchestration.run_names import timed
+from flows.orchestration.tasks import run
 from flows.reports.words.decided import decided_table, decided_verdict
 from flows.verbs.decide.authority import refuse_without_authority
+from flows.verbs.decide.decide_source import decide_new_cases
+from flows.verbs.live import open_services
 
 
 @flow(name="decide_cases", flow_run_name=timed("decide"), persist_result=False)
@@ -26,9 +28,9 @@ def decide_cases(profile: str | None = None) -> dict[str, Any]:
     Args:
         profile: the settings' profile; empty: RATCHET_PROFILE or `local`.
     """
-    services = tasks.open_services(profile)
+    services = run(open_services, profile)
     notes: list[Note] = []
-    decided: dict[str, Any] = tasks.decide_new_cases(services, None, profile, notes.append)
+    decided: dict[str, Any] = run(decide_new_cases, services, None, profile, notes.append)
     # A look that was tried again tells its notes again.
     verdict = " ".join([decided_verdict(decided), *map(str, dict.fromkeys(notes))])
     tell(verdict)

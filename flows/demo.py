@@ -8,11 +8,10 @@ from pathlib import Path
 from prefect import flow
 
 from configs.settings import load_settings
-from flows.orchestration import tasks
 from flows.orchestration.artifacts import publish
-from flows.reports.progress import tracked
-from flows.verbs.walk.file import Concluded
-from flows.verbs.walk.open_walk import new_home
+from flows.orchestration.tasks import run
+from flows.verbs.walk.file import Concluded, walk_through
+from flows.verbs.walk.open_walk import new_home, open_demo
 
 
 @flow(name="demo", persist_result=False)
@@ -29,13 +28,12 @@ def demo(
     """
     began = time.monotonic()
     settings = load_settings(profile)
-    opened = tasks.open_demo(
-        settings, nights or settings.demo.nights, Path(home) if home else new_home("demo")
+    opened = run(
+        open_demo,
+        settings,
+        nights or settings.demo.nights,
+        Path(home) if home else new_home("demo"),
     )
-    tasks.warm_up(opened.walk)
-    for step in tracked(range(opened.walk.upstream.steps), "simulated nights"):
-        tasks.night_and_day(opened.walk, step)
-    tasks.last_night(opened.walk)
-    concluded: Concluded = tasks.conclude(opened, time.monotonic() - began)
+    concluded = walk_through(opened, began, "simulated nights", run=run)
     publish("demo", concluded.verdict, concluded.table)
     return concluded

@@ -7,12 +7,19 @@ from typing import Any
 
 from prefect import flow
 
-from flows.orchestration import tasks
 from flows.orchestration.artifacts import night_lines, publish_night
+from flows.orchestration.events import announce
 from flows.orchestration.run_log import tell
 from flows.orchestration.run_names import dated
+from flows.orchestration.tasks import run
 from flows.verbs.house.one_night import one_at_a_time
-from flows.verbs.live import live_night, night_of, refuse_unless_done
+from flows.verbs.live import (
+    close_night,
+    live_night,
+    night_of,
+    open_services,
+    refuse_unless_done,
+)
 
 
 @flow(name="nightly_calibration", flow_run_name=dated("night"), persist_result=False)
@@ -30,12 +37,12 @@ def nightly_calibration(
         profile: the settings' profile; empty: RATCHET_PROFILE or `local`.
     """
     moment = None if as_of is None else night_of(as_of)
-    services = tasks.open_services(profile)
-    dossier = live_night(services, moment, profile, run=tasks.run)
+    services = run(open_services, profile)
+    dossier = live_night(services, moment, profile, run=run)
     night = dossier.plain()
     tell(dossier.verdict, night_lines(night), ok=dossier.all_done)
-    tasks.close_night(services, dossier)
+    run(close_night, services, dossier)
     publish_night(night)
-    tasks.announce(services, dossier.findings, dossier.as_of)
+    run(announce, services, dossier.findings, dossier.as_of)
     refuse_unless_done(dossier)
     return night

@@ -7,11 +7,14 @@ from typing import Any
 
 from prefect import flow
 
-from flows.orchestration import tasks
 from flows.orchestration.artifacts import publish
 from flows.orchestration.run_log import tell
 from flows.orchestration.run_names import timed
+from flows.orchestration.tasks import run
+from flows.verbs.house.reconcile import reconcile as reconcile_with_ledger
 from flows.verbs.house.reconcile import verdict_of
+from flows.verbs.house.servers import close_dead_runs_here
+from flows.verbs.live import open_services
 
 
 @flow(name="reconcile", flow_run_name=timed("reconcile"), persist_result=False)
@@ -22,9 +25,11 @@ def reconcile(profile: str | None = None) -> dict[str, Any]:
     Args:
         profile: the settings' profile; empty: RATCHET_PROFILE or `local`.
     """
-    services = tasks.open_services(profile)
-    told: dict[str, Any] = tasks.reconcile_with_ledger(services, datetime.now(UTC))
-    told["closed_runs"] = tasks.close_dead_runs(services.alerts, services.home, datetime.now(UTC))
+    services = run(open_services, profile)
+    told: dict[str, Any] = run(reconcile_with_ledger, services, datetime.now(UTC))
+    told["closed_runs"] = run(
+        close_dead_runs_here, services.alerts, services.home, datetime.now(UTC)
+    )
     tell(verdict_of(told), told["closed_runs"], ok=not told["alarms"])
     publish("reconcile", verdict_of(told), [*told["models"], *told["aliases"]])
     return told

@@ -7,11 +7,13 @@ from typing import Any
 
 from prefect import flow
 
-from flows.orchestration import tasks
 from flows.orchestration.artifacts import publish, publish_retrain
 from flows.orchestration.run_names import of_case_type
-from flows.verbs.causes.tickets import due_patterns
-from flows.verbs.live import night_of
+from flows.orchestration.tasks import run
+from flows.verbs.causes.tickets import due_patterns, to_answer
+from flows.verbs.evidence.truth import load_book
+from flows.verbs.learn.train import retrain as train
+from flows.verbs.live import night_of, open_services
 
 
 @flow(name="retrain", flow_run_name=of_case_type("retrain"), persist_result=False)
@@ -39,18 +41,18 @@ def retrain(
         profile: the settings' profile; empty: RATCHET_PROFILE or `local`.
     """
     moment = night_of(as_of)
-    services = tasks.open_services(profile)
-    due = tasks.to_answer(services, case_type, pattern_id) if pattern_id else []
+    services = run(open_services, profile)
+    due = run(to_answer, services, case_type, pattern_id) if pattern_id else []
     if pattern_id and not due:
         note = f"{case_type}: {pattern_id} is answered by a challenger already; nothing was fitted."
         told: dict[str, Any] = {"case_type": case_type, "pattern_id": pattern_id, "version": None}
         publish(f"retrain-{case_type}", note, [told])
         return {**told, "note": note}
-    book = tasks.establish_truth(services, moment)
+    book = run(load_book, services, moment)
     told_of = due_patterns(
         services.case_types, case_type, due, answers or (), [*(features or ()), feature]
     )
-    challenger = tasks.retrain(services, book, case_type, *told_of)
+    challenger = run(train, services, book, case_type, *told_of)
     publish_retrain(challenger)
     whole: dict[str, Any] = challenger.plain()
     return whole

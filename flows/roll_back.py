@@ -7,9 +7,11 @@ from typing import Any
 
 from prefect import flow
 
-from flows.orchestration import tasks
 from flows.orchestration.artifacts import publish
 from flows.orchestration.run_names import of_case_type
+from flows.orchestration.tasks import run
+from flows.verbs.govern.promote import roll_back as roll_back_to
+from flows.verbs.live import open_services
 from models.hub.rules.people import ROLL_BACK
 
 
@@ -23,8 +25,8 @@ def roll_back(case_type: str, reason: str, profile: str | None = None) -> dict[s
         reason: who asks and why, in a sentence.
         profile: the settings' profile; empty: RATCHET_PROFILE or `local`.
     """
-    services = tasks.open_services(profile)
-    entry = tasks.roll_back(services, case_type, ROLL_BACK, reason, datetime.now(UTC))
+    services = run(open_services, profile)
+    entry = run(roll_back_to, services, case_type, ROLL_BACK, reason, datetime.now(UTC))
     told = {"case_type": case_type, "policy_id": entry.policy_id, "version": entry.version}
     publish(f"rollback-{case_type}", f"{case_type}: rolled back: {reason}", [told])
     return told

@@ -8,11 +8,12 @@ from typing import Annotated, Any
 from prefect import flow
 from pydantic import Field
 
-from flows.orchestration import tasks
 from flows.orchestration.artifacts import publish
 from flows.orchestration.run_names import of_case_type
+from flows.orchestration.tasks import run
 from flows.reports.words.move import move_table, move_verdict
-from flows.verbs.live import night_of
+from flows.verbs.live import night_of, open_services
+from flows.verbs.whatif.whatif import replay_move
 
 Score = Annotated[float, Field(ge=0, le=1)]
 
@@ -40,9 +41,9 @@ def simulate_threshold_move(
         profile: the settings' profile; empty: RATCHET_PROFILE or `local`.
     """
     moment = night_of(as_of)
-    services = tasks.open_services(profile)
-    told: dict[str, Any] = tasks.replay_move(
-        services, case_type, pass_at_or_below, block_at_or_above, moment, days, best
+    services = run(open_services, profile)
+    told: dict[str, Any] = run(
+        replay_move, services, case_type, pass_at_or_below, block_at_or_above, moment, days, best
     )
     publish(f"whatif-{case_type}", move_verdict(told), move_table(told))
     return told

@@ -8,13 +8,14 @@ from typing import Any
 from prefect import flow
 
 from configs.errors import GateRefused
-from flows.orchestration import tasks
 from flows.orchestration.artifacts import publish
 from flows.orchestration.run_log import tell
 from flows.orchestration.run_names import timed
+from flows.orchestration.tasks import run
 from flows.reports.words.ab_proofs import ab_rows, ab_sentences
 from flows.verbs.ab.validate_ab import NOT_JUDGED
-from flows.verbs.live import night_of
+from flows.verbs.ab.validate_ab import validate_ab as judge_tests
+from flows.verbs.live import night_of, open_services
 
 
 @flow(name="validate_ab", flow_run_name=timed("A/B tests"), persist_result=False)
@@ -27,8 +28,8 @@ def validate_ab(as_of: datetime | None = None, profile: str | None = None) -> li
         as_of: the moment the look is for (with a time zone); empty: now.
         profile: the settings' profile; empty: RATCHET_PROFILE or `local`.
     """
-    services = tasks.open_services(profile)
-    told: list[dict[str, Any]] = tasks.validate_ab(services, night_of(as_of))
+    services = run(open_services, profile)
+    told: list[dict[str, Any]] = run(judge_tests, services, night_of(as_of))
     for one in told:
         verdict = " ".join(ab_sentences([one]))
         tell(verdict, ok=one["verdict"] != NOT_JUDGED)

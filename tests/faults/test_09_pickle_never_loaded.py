@@ -114,7 +114,7 @@ def test_no_flow_or_task_keeps_results() -> None:
     assert len(told) >= 7
     keep_nothing = {name for name, call in told.items() if _says(call, "persist_result", "False")}
     assert keep_nothing == set(told)
-    source = ast.parse((ROOT / "flows" / "tasks.py").read_text(encoding="utf-8"))
+    source = ast.parse((ROOT / "flows" / "orchestration" / "tasks.py").read_text(encoding="utf-8"))
     calls = [n for n in ast.walk(source) if isinstance(n, ast.Call)]
     (made,) = [call for call in calls if getattr(call.func, "id", "") == "task"]
     assert _says(made, "persist_result", "False")

@@ -11,7 +11,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.testing.utilities import prefect_test_harness
 
 from configs.errors import GateRefused, ServiceUnreachable, UserError
-from flows.orchestration import approvals, tasks
+from flows.orchestration import approvals
 from flows.promote_boundary import promote_boundary
 from flows.reconcile import reconcile
 from flows.roll_back import roll_back
@@ -42,7 +42,7 @@ def test_with_no_test_running_there_is_nothing_to_judge() -> None:
 def test_a_test_that_could_not_be_judged_turns_the_run_red(monkeypatch: pytest.MonkeyPatch) -> None:
     """With the reason; whatever else ran was judged and published before."""
     told = {"case_type": "ato", "verdict": "not_judged", "reasons": ["No number."], "proofs": []}
-    monkeypatch.setattr(tasks, "validate_ab", lambda *_: [told])
+    monkeypatch.setattr("flows.validate_ab.run", lambda *_: [told])
     with pytest.raises(GateRefused, match=r"^No number\.$"):
         validate_ab()
 

@@ -73,9 +73,9 @@ class Bench:
         self.settings = small_settings()
         self.services = Services.at(folder / "home" / "live", self.settings, builders.CASE_TYPES)
         # Opening the desk takes longer than most inputs do; what is opened has no state of its own.
-        self._stack.enter_context(patch.object(live, "open_desk", lambda *_: self.services))
+        self._stack.enter_context(patch.object(live, "open_services", lambda *_: self.services))
         self._stack.enter_context(
-            patch.object(admit_file_verb, "open_desk", lambda *_: self.services)
+            patch.object(admit_file_verb, "open_services", lambda *_: self.services)
         )
         for name in strategies.CONTRACTS:
             rows = strategies.long_history() if name == "history" else strategies.batch(name)

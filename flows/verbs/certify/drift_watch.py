@@ -16,6 +16,7 @@ from flows.verbs.certify.drift_told import told_tonight
 from flows.verbs.certify.drift_windows import WholeWindows, whole_windows
 from flows.verbs.certify.generation import COMPARISONS, Generation, current_generation, last_version
 from flows.verbs.evidence.truth import Book
+from flows.verbs.govern.submit import answered
 from flows.verbs.ports import EvidenceServices, Ledger
 from models.drift import certified_laws, first_change
 from models.hub import Refusal, RestartEvidence
@@ -111,7 +112,8 @@ def _aged(
 def _restart(
     ledger: Ledger, book: Book, generation: Generation, begins: datetime, dossier: dict[str, Any]
 ) -> Entry:
-    said = ledger.submit(
+    said = answered(
+        ledger,
         RestartEvidence(
             case_type=generation.case_type,
             actor=NIGHT,

@@ -15,6 +15,7 @@ from flows.verbs.certify.generation import SEQUENCE, last_version
 from flows.verbs.certify.given import Given
 from flows.verbs.evidence.cohort_rows import what_is_waited_for
 from flows.verbs.evidence.label_trust import held, past_the_gates
+from flows.verbs.govern.submit import answered
 from models.boundary import CertificationSequence, certify
 from models.boundary.price.notch_price import NOTCH
 from models.hub import Refusal, TakeLook, looks_taken
@@ -73,7 +74,8 @@ def _record(given: Given, sequence: CertificationSequence) -> None:
     if kept is not None and _state(plain) == _state(kept):
         return
     first = kept is None
-    said = given.services.ledger.submit(
+    said = answered(
+        given.services.ledger,
         TakeLook(
             case_type=given.case_type,
             actor=NIGHT,

@@ -14,7 +14,7 @@ from flows.verbs.certify.certify import Judged, policy_for
 from flows.verbs.certify.expiry import renewal
 from flows.verbs.certify.generation import last_version
 from flows.verbs.govern.beside_the_proof import beside_the_proof
-from flows.verbs.govern.submit import looking_again, submitted
+from flows.verbs.govern.submit import answered, looking_again, submitted
 from flows.verbs.ports import EvidenceServices, Ledger, NightServices
 from models.hub import (
     Entry,
@@ -108,7 +108,7 @@ def _propose(
             **_trial(services, judged, policy),
         },
     )
-    said = services.ledger.submit(command, at)
+    said = answered(services.ledger, command, at)
     if not isinstance(said, Refusal):
         return said
     if said.rule is Rule.CERTIFICATE_LASTS:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from configs.errors import GateRefused
 from flows.verbs.ports import Ledger
-from models.hub import Command, Entry
+from models.hub import Command, Entry, Refusal
 from models.hub.record.refusal import Rule
 
 T = TypeVar("T")
@@ -26,13 +26,25 @@ def submitted(ledger: Ledger, command: Command, at: datetime) -> Entry:
             `StaleBase` where the ledger has moved on since the command was made.
         ServiceUnreachable: the ledger's database does not answer; nothing was changed.
     """
+    answer = answered(ledger, command, at)
+    if isinstance(answer, Refusal):
+        raise GateRefused(answer.reason)
+    return answer
+
+
+def answered(ledger: Ledger, command: Command, at: datetime) -> Entry | Refusal:
+    """The entry that a command became, or why it did not.
+
+    Raises:
+        StaleBase: the ledger has moved on since the command was made. A snapshot is read again for
+            the case type, so that whoever judges again judges on what stands now.
+        ServiceUnreachable: the ledger's database does not answer; nothing was changed.
+    """
     answer = ledger.submit(command, at)
-    if isinstance(answer, Entry):
-        return answer
-    if answer.rule is Rule.STALE_BASE:
-        ledger.refresh(command.case_type)  # whoever looks again sees what stands now
+    if isinstance(answer, Refusal) and answer.rule is Rule.STALE_BASE:
+        ledger.refresh(command.case_type)
         raise StaleBase(answer.reason)
-    raise GateRefused(answer.reason)
+    return answer
 
 
 def looking_again(act: Callable[[], T], attempts: int = 3) -> T:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from configs.errors import GateRefused
 from flows.verbs.certify.generation import CARRIES_OVER, last_version, scored_elsewhere
-from flows.verbs.govern.submit import looking_again
+from flows.verbs.govern.submit import answered, looking_again
 from flows.verbs.ports import EvidenceStore, Ledger
 from flows.verbs.record.night_results import NightResults
 from models.boundary.decision.decide import automatable
@@ -91,7 +91,8 @@ def _start(
     begins = rows["opened_at"].min().to_pydatetime()
     free = rows["score"].to_numpy(dtype=np.float64)[automatable(rows)]
     ranks = np.linspace(0.0, 1.0, REFERENCE_RANKS)
-    said = ledger.submit(
+    said = answered(
+        ledger,
         StartGeneration(
             case_type=case_type,
             model_digest=external_digest(case_type, version),

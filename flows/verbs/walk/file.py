@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,8 @@ from configs.errors import ServiceUnreachable
 from flows.adapters.files.files import write_atomically
 from flows.adapters.files.private_home import modes_for
 from flows.reports.pages.walk_page import compared, nights_sentences, walk_page
+from flows.reports.progress import tracked
+from flows.verbs.night import Run, plainly
 from flows.verbs.record.headlines import HEADLINES
 from flows.verbs.walk.open_walk import OpenedWalk
 from flows.verbs.walk.reckon import Reckoning, desk_table, observed_list, reckon
@@ -191,6 +194,25 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+def walk_through(
+    opened: OpenedWalk, began: float, nights: str, *, run: Run = plainly, **paths: Path | None
+) -> Concluded:
+    """Walk what was opened to its end and file it: a demo and a backtest are the same walk.
+
+    Args:
+        began: `time.monotonic()` when the command began.
+        nights: what the progress bar counts.
+        run: what calls each verb, a night a task.
+        paths: where to write the result too (`file_walk`).
+    """
+    walk = opened.walk
+    run(Walk.warm_up, walk)
+    for step in tracked(range(walk.upstream.steps), nights):
+        run(Walk.night_and_day, walk, step)
+    run(Walk.last_night, walk)
+    return run(conclude, opened, time.monotonic() - began, **paths)
 
 
 def conclude(opened: OpenedWalk, seconds: float, **paths: Path | None) -> Concluded:

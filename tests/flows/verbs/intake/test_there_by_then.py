@@ -181,7 +181,7 @@ def test_a_night_behind_a_later_one_adds_nothing_and_says_so(
 def test_a_file_is_admitted_as_of_a_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Day by day by hand: each adds its own, stamped with its moment; none behind a later one."""
     home = Walked(tmp_path / "home", monkeypatch, False)
-    monkeypatch.setattr("flows.verbs.intake.admit_file.open_desk", lambda: home.services)
+    monkeypatch.setattr("flows.verbs.intake.admit_file.open_services", lambda: home.services)
     rows = feed()["decisions"]
     home.write({"decisions": rows})
     file, notes = home.folder / "decisions.parquet", list[Note]()
@@ -193,6 +193,6 @@ def test_a_file_is_admitted_as_of_a_moment(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(UserError, match="are stored already"):
         admit_file(file, "decisions", None, False, notes.append, NIGHTS[0])
     empty = Walked(tmp_path / "empty", monkeypatch, False)
-    monkeypatch.setattr("flows.verbs.intake.admit_file.open_desk", lambda: empty.services)
+    monkeypatch.setattr("flows.verbs.intake.admit_file.open_services", lambda: empty.services)
     with pytest.raises(UserError, match=r"no row of decisions\.parquet was there by 2025"):
         admit_file(file, "decisions", None, False, notes.append, NOW - 400 * DAY)
