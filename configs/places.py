@@ -11,15 +11,20 @@ from configs.errors import UserError
 PROJECT = Path(__file__).resolve().parent.parent
 
 
+def _beside() -> Path:
+    """The clone; where an installed wheel runs, the working folder (its packages are nobody's home)."""
+    return PROJECT if (PROJECT / "pyproject.toml").is_file() else Path.cwd()
+
+
 def ratchet_home(env: Mapping[str, str] = os.environ) -> Path:
     """`RATCHET_HOME`, by default `.ratchet/` in the clone: all state lives below it."""
-    return Path(env.get("RATCHET_HOME") or PROJECT / ".ratchet").expanduser().resolve()
+    return Path(env.get("RATCHET_HOME") or _beside() / ".ratchet").expanduser().resolve()
 
 
 def ratchet_data(env: Mapping[str, str] = os.environ) -> Path:
     """`RATCHET_DATA`, by default `../shared/data` beside the clone: real data for backtests."""
     return (
-        Path(env.get("RATCHET_DATA") or PROJECT.parent / "shared" / "data").expanduser().resolve()
+        Path(env.get("RATCHET_DATA") or _beside().parent / "shared" / "data").expanduser().resolve()
     )
 
 

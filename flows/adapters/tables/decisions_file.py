@@ -16,7 +16,7 @@ from configs.errors import ServiceUnreachable, UserError
 from data_contracts.decisions import SCHEMA
 from flows.adapters.files.files import sync_folder
 from flows.adapters.files.private_home import modes_for
-from flows.reports.words.safe_cells import write_csv
+from flows.adapters.tables.safe_cells import write_csv
 
 COLUMNS = tuple(name for name in SCHEMA.names if name != "reasoning")
 _SCHEMA = pa.schema([pa.field(name, SCHEMA.field(name).type) for name in COLUMNS])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flows.reports.pages.page import Section, page
 from flows.reports.words.stamps import to_the_second
-from flows.verbs.more_labels.label_budget import LabelBudget
 from models.boundary.price import price_words
 from models.label_cost.label_budget import Offer
+
+if TYPE_CHECKING:
+    from flows.verbs.more_labels.label_budget import LabelBudget
 
 
 def budget_row(offer: Offer) -> dict[str, Any]:

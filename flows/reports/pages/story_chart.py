@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from flows.reports.pages.plots import FAINT, INK, PALETTE, WIDTH_INCHES, as_svg, percent
-from flows.verbs.walk.story import WORDS, Event
+from flows.reports.words.story_events import WORDS, Event
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -17,7 +17,6 @@ from flows.reports.pages.plots import (
 )
 from flows.reports.pages.story_chart import story_chart
 from flows.reports.words.tickets import tickets_sentence, tickets_table
-from flows.verbs.record.night_results import not_done
 from models.vocabulary import Boundary, Targets
 
 if TYPE_CHECKING:
@@ -38,6 +37,7 @@ def walk_page(
     simulated: bool,
     targets: Mapping[str, Targets],
     last_night: Mapping[str, Any],
+    not_done: Sequence[str],
     desk_table: list[dict[str, Any]] | None = None,
 ) -> str:
     """One self-contained page: the verdict, who would have done what, the boundaries, the nights."""
@@ -109,7 +109,7 @@ def walk_page(
             ),
             table=tickets_table(open_tickets) or None,
         ),
-        Section("The last night", table=_last_night(last_night)),
+        Section("The last night", table=_last_night(last_night, not_done)),
     ]
     return page(title, sections)
 
@@ -307,7 +307,7 @@ def _reliabilities(reckoning: Reckoning) -> list[Section]:
     return sections
 
 
-def _last_night(night: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _last_night(night: Mapping[str, Any], not_done: Sequence[str]) -> list[dict[str, Any]]:
     return [
         {
             "case_type": c["case_type"],
@@ -317,4 +317,4 @@ def _last_night(night: Mapping[str, Any]) -> list[dict[str, Any]]:
             "bad": c["bad"],
         }
         for c in night["certificates"]
-    ] or [{"verdict": "failed", "why": " ".join(not_done(night["results"]))}]
+    ] or [{"verdict": "failed", "why": " ".join(not_done)}]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from flows.verbs.onboarding.check_sources import Checked
+if TYPE_CHECKING:
+    from flows.verbs.onboarding.check_sources import Checked
 
 
 def checked_lines(found: Sequence[Checked]) -> Iterator[str]:

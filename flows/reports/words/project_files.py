@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from data_contracts import CONTRACTS
 from data_contracts.meanings import MEANINGS, PURPOSES, presence, type_words
-from flows.verbs.onboarding.since_advice import since_advice
-from flows.verbs.onboarding.table_columns import Column, words_of
+from flows.adapters.tables.column_names import words_of
+from flows.reports.words.since_advice import since_advice
+
+if TYPE_CHECKING:
+    from flows.verbs.onboarding.table_columns import Column
 
 WATERMARKS: Mapping[str, str] = {
     "decisions": "decided_at",

@@ -6,9 +6,10 @@ import shlex
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flows.verbs.onboarding.init_project import Project
+if TYPE_CHECKING:
+    from flows.verbs.onboarding.init_project import Project
 
 
 def told_of(project: Project) -> Iterator[str]:

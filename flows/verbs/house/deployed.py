@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from configs.errors import UserError
 from configs.places import PROJECT
 from configs.settings import Settings
 
@@ -22,8 +23,17 @@ def deployments(settings: Settings, project: Path = PROJECT) -> tuple[dict[str, 
 
     Returns:
         The document, and a sentence for each schedule that is off.
+
+    Raises:
+        UserError: this is no clone, so there are no flow files that a worker could be given.
     """
-    document = yaml.safe_load((project / "prefect.yaml").read_text(encoding="utf-8"))
+    file = project / "prefect.yaml"
+    if not file.is_file():
+        raise UserError(
+            f"The deployments stand in prefect.yaml, and {project} has none: Ratchet was installed as a "
+            "package. `ratchet up` takes a clone; every other command runs from anywhere."
+        )
+    document = yaml.safe_load(file.read_text(encoding="utf-8"))
     off = []
     for one in document["deployments"]:
         needs = _NEEDS.get(one["entrypoint"])

@@ -8,7 +8,7 @@ import pandas as pd
 
 from configs.errors import UserError
 from flows.adapters.files.private_home import modes_for
-from flows.reports.words.safe_cells import neutralised, write_csv
+from flows.adapters.tables.safe_cells import neutralised, write_csv
 
 SUFFIXES = (".csv", ".parquet")
 

@@ -23,12 +23,12 @@ from configs.sources import SourceSettings, load_source
 from data_contracts import CONTRACTS, Admission, AdmissionContext, admit
 from data_contracts.admission import BROKEN_RULES
 from flows.adapters.tables.sources import asks_since, read_delivery
+from flows.reports.words.since_advice import since_advice
 from flows.verbs.intake.admit import DECISION_COLUMNS, KEYS, UNKNOWN_CASE, context_of
 from flows.verbs.intake.delivered_decisions import contract_for
 from flows.verbs.intake.deliveries import not_stored, waits_for
 from flows.verbs.live import source_of
 from flows.verbs.onboarding.past_truths import PastTruths, past_truths
-from flows.verbs.onboarding.since_advice import since_advice
 from flows.verbs.ports import AdmissionServices
 from flows.verbs.services import Services
 from flows.verbs.walk.open_walk import _with_text_as_categories

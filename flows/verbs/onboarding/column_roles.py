@@ -13,7 +13,8 @@ import pandas as pd
 
 from configs.errors import UserError
 from data_contracts import CONTRACTS
-from flows.verbs.onboarding.table_columns import flags_of, is_stamp, numbers_of, words_of
+from flows.adapters.tables.column_names import words_of
+from flows.verbs.onboarding.table_columns import flags_of, is_stamp, numbers_of
 
 OPTIONS: Mapping[str, str] = {
     "case_id": "--id",

@@ -16,8 +16,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from configs.errors import UserError
+from flows.adapters.tables.column_names import words_of
 from flows.verbs.onboarding.init_asked import Asked
-from flows.verbs.onboarding.table_columns import flags_of, words_of
+from flows.verbs.onboarding.table_columns import flags_of
 
 BAD, GOOD, NOT_KNOWN = "bad", "good", "not known"
 EMPTY = "(empty)"

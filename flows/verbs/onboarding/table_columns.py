@@ -22,6 +22,7 @@ from data_contracts.words import (
     read_flags,
     read_numbers,
 )
+from flows.adapters.tables.column_names import words_of
 from models.vocabulary.case_type import FeatureKind
 from models.vocabulary.names import is_reserved, why_unprintable
 
@@ -70,12 +71,6 @@ class Column:
     is_code: bool = False
     leak: float | None = None
     note: str = ""
-
-
-def words_of(name: str) -> list[str]:
-    """A column's name in small words: `TxAmount`, `tx-amount` and `TX_AMOUNT` are tx, amount."""
-    split = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
-    return [word for word in re.split(r"[^a-z0-9]+", split.casefold()) if word]
 
 
 def look_at(name: str, values: pd.Series, bad: npt.NDArray[np.float64] | None = None) -> Column:

@@ -20,6 +20,7 @@ from flows.reports.pages.walk_page import compared, nights_sentences, walk_page
 from flows.reports.progress import tracked
 from flows.verbs.night import Run, plainly
 from flows.verbs.record.headlines import HEADLINES
+from flows.verbs.record.night_results import not_done
 from flows.verbs.walk.open_walk import OpenedWalk
 from flows.verbs.walk.reckon import Reckoning, desk_table, observed_list, reckon
 from flows.verbs.walk.told import told_of_walk
@@ -73,7 +74,7 @@ def file_walk(
     html = walk_page(
         title, reckoning, facts=facts, simulated=simulated, desk_table=review_desk,
         targets={name: kind.targets for name, kind in walk.services.case_types.items()},
-        last_night=walk.nights[-1],
+        last_night=walk.nights[-1], not_done=not_done(walk.nights[-1]["results"]),
     )  # fmt: skip
     _write(filed.report, html)
     for path, frame in (

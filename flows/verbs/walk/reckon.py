@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from flows.reports.words.story_events import Event
 from flows.verbs.record.night_results import State, moved, not_done, states
-from flows.verbs.walk.story import Event, story_of
+from flows.verbs.walk.story import story_of
 from flows.verbs.walk.walk import Walk
 from flows.verbs.whatif.queue_replay import desk_figures
 from models.boundary.decision.decide import automatable

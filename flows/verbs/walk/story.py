@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from flows.reports.words.story_events import Event
 from flows.verbs.learn.challenger import NOT_COMPARED, Challenger
 from models.hub import Entry
 from models.hub.policies.renewal import RENEWS
@@ -15,54 +16,10 @@ from models.hub.record.entries import CHANGES_THE_LIVE_POLICY, SPRINT, EntryKind
 if TYPE_CHECKING:
     from flows.verbs.walk.walk import Walk
 
-WORDS: Mapping[str, str] = {
-    "planted": "planted",
-    "certificate": "first certificate",
-    "notch": "notch",
-    "sprint_notch": "notch by the sprint",
-    "wider": "wider by the retrain",
-    "recovered": "recovered",
-    "ticket": "ticket",
-    "retrain": "retrain",
-    "sprint": "sprint from the store",
-    "refused": "sprint refused",
-    "tripped": "guard trips",
-    "rolled_back": "rollback",
-    "narrowed": "narrowed",
-    "look_back": "look-back",
-    "evidence": "evidence starts again",
-}
 """The kinds of events, each with the short word that a chart has room for."""
 
 NOTCHES = ("notch", "sprint_notch", "wider", "recovered")
 """Promotions after the first certificate: the boundary is wider than the one it replaces."""
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One thing that happened on one night of a walk.
-
-    Attributes:
-        step: the night, from 0. date: its day.
-        kind: a key of `WORDS`. what: a sentence.
-        days: how long a planted episode lasts; 0 for all else.
-    """
-
-    step: int
-    date: str
-    case_type: str
-    kind: str
-    what: str
-    days: int = 0
-
-    def plain(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
-
-    @property
-    def line(self) -> str:
-        """As a line of the story."""
-        return f"night {self.step:>3}  {self.case_type:<20}  {self.what}"
 
 
 @dataclass(frozen=True, slots=True)

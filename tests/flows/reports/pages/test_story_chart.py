@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from flows.reports.pages.story_chart import _labels, described, story_chart
-from flows.verbs.walk.story import WORDS, Event
+from flows.reports.words.story_events import WORDS, Event
 
 NIGHTS = 30
 REFERENCES = {

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from flows.verbs.onboarding.table_columns import look_at, words_of
+from flows.adapters.tables.column_names import words_of
+from flows.verbs.onboarding.table_columns import look_at
 
 ROWS = 200
 DRAW = np.random.default_rng(3)

@@ -7,8 +7,9 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
+from flows.reports.words.story_events import WORDS, Event
 from flows.verbs.walk.reckon import Reckoning, _broken_on, reckon
-from flows.verbs.walk.story import WORDS, Event, Planted, _kind, story_of
+from flows.verbs.walk.story import Planted, _kind, story_of
 from flows.verbs.walk.walk import Walk
 from models.hub.record.entries import EntryKind
 from models.vocabulary import Targets

@@ -10,7 +10,7 @@ import pytest
 
 from configs.sources import SourceSettings
 from flows.adapters.tables.sources import read_source
-from flows.verbs.onboarding.since_advice import since_advice
+from flows.reports.words.since_advice import since_advice
 
 DUCKDB = "duckdb:///:memory:"
 
