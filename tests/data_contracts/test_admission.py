@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_contracts import CONTRACTS, Trailing, admission, admit, reject_report
+from data_contracts.admission import engine
 from data_contracts.contract import BatchRule, RowRule
 from tests.data_contracts.builders import (
     BUILDERS,
@@ -202,15 +203,15 @@ def test_two_roads_that_disagree_fail_the_batch():
 
 def test_an_expectation_that_raises_inside_fails_the_batch(monkeypatch):
     """Great Expectations hides exceptions inside `success: False`; here the column is not there."""
-    original = admission._expectation
+    original = engine._expectation
 
-    def on_a_missing_column(rule, rows):
-        expectation = original(rule, rows)
+    def on_a_missing_column(rule):
+        expectation = original(rule)
         if rule.name == "known_team":
             expectation.column = "nowhere"
         return expectation
 
-    monkeypatch.setattr(admission, "_expectation", on_a_missing_column)
+    monkeypatch.setattr(engine, "_expectation", on_a_missing_column)
     result = admit(reviews(), REVIEWS, context())
     assert_nothing_admitted(result, "known_team", 4)
     assert "raised inside" in result.failed[0]
@@ -222,7 +223,7 @@ def test_great_expectations_itself_raising_fails_the_batch(monkeypatch):
     def broken():
         raise OSError(SECRET)
 
-    monkeypatch.setattr(admission, "_batch_definition", broken)
+    monkeypatch.setattr(engine, "_batch_definition", broken)
     result = admit(reviews(), REVIEWS, context())
     assert_nothing_admitted(result, "great_expectations", 4)
     assert "OSError" in result.failed[0]
@@ -231,8 +232,8 @@ def test_great_expectations_itself_raising_fails_the_batch(monkeypatch):
 
 def test_an_expectation_that_gives_no_answer_fails_the_batch(monkeypatch):
     """One missing result is not one passed rule."""
-    original = admission._run_suite
-    monkeypatch.setattr(admission, "_run_suite", lambda judged, rules: original(judged, rules)[1:])
+    original = engine._run_suite
+    monkeypatch.setattr(engine, "_run_suite", lambda judged, rules: original(judged, rules)[1:])
     assert_nothing_admitted(admit(reviews(), REVIEWS, context()), "great_expectations", 4)
 
 

@@ -12,7 +12,8 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from data_contracts import CONTRACTS, admission
+from data_contracts import CONTRACTS
+from data_contracts.admission import engine
 from data_contracts.contract import RowRule
 from tests.faults.upstream import Upstream
 
@@ -21,36 +22,36 @@ ONLY_REVIEWS = "known_team"
 
 
 def _on_a_missing_column(patched: pytest.MonkeyPatch) -> None:
-    original = admission._expectation
+    original = engine._expectation
 
-    def elsewhere(check, rows):
-        expectation = original(check, rows)
-        if check.name == ONLY_REVIEWS:
+    def elsewhere(rule):
+        expectation = original(rule)
+        if rule.name == ONLY_REVIEWS:
             expectation.column = "nowhere"
         return expectation
 
-    patched.setattr(admission, "_expectation", elsewhere)
+    patched.setattr(engine, "_expectation", elsewhere)
 
 
 def _an_answer_left_out(patched: pytest.MonkeyPatch) -> None:
-    original = admission._run_suite
+    original = engine._run_suite
 
     def fewer(judged, checks):
         results = original(judged, checks)
         return results[1:] if ONLY_REVIEWS in [check.name for check in checks] else results
 
-    patched.setattr(admission, "_run_suite", fewer)
+    patched.setattr(engine, "_run_suite", fewer)
 
 
 def _no_engine(patched: pytest.MonkeyPatch) -> None:
-    original = admission._run_suite
+    original = engine._run_suite
 
     def broken(judged, checks):
         if ONLY_REVIEWS in [check.name for check in checks]:
             raise MemoryError("0123456789")
         return original(judged, checks)
 
-    patched.setattr(admission, "_run_suite", broken)
+    patched.setattr(engine, "_run_suite", broken)
 
 
 def _our_rule(patched: pytest.MonkeyPatch) -> None:
