@@ -29,7 +29,7 @@ from configs.settings import load_settings
 from flows.verbs.decide.decide_file import decide_file
 from flows.verbs.services import Services
 from models.boundary.decision.audit import audit_key
-from models.boundary.decision.decide import Rule, decide
+from models.boundary.decision.decide import DecisionRule, decide
 from models.hub import AuditPlan, Policy
 from models.risk import RiskModel, TrainingPlan, train
 from models.simulation import Exchange
@@ -137,8 +137,8 @@ def _kind() -> CaseType:
     return load_settings(env={}).load_case_types()[CASE_TYPE]
 
 
-def _rule(kind: CaseType) -> Rule:
-    return Rule(
+def _rule(kind: CaseType) -> DecisionRule:
+    return DecisionRule(
         boundary=_boundary(), audit_rate=0.1, key=audit_key("simulated", CASE_TYPE),
         costs=kind.costs, senior_patterns=kind.senior_patterns,
     )  # fmt: skip

@@ -80,7 +80,7 @@ def walk(
     since then that may count for a proof are counted, too."""
     from configs.settings import load_settings
     from flows.verbs.certify.generation import current_generation
-    from flows.verbs.evidence.truth import evidence_for, load_book
+    from flows.verbs.evidence.truth import evidence_for, load_snapshot
     from flows.verbs.walk.open_walk import open_backtest
 
     kept = {name: value for name, value in os.environ.items() if not name.startswith("RATCHET_")}
@@ -112,7 +112,7 @@ def walk(
         }
         generation = current_generation(services.ledger, services.case_types, case_type)
         if counted_since is not None and generation is not None:
-            frame = evidence_for(services, load_book(services, as_of), case_type, generation)
+            frame = evidence_for(services, load_snapshot(services, as_of), case_type, generation)
             new = (frame["opened_at"] >= pd.Timestamp(counted_since)) & frame["bad"].notna()
             line["new_labels_that_count"] = int(new.sum())
             line["learned_before"] = generation.learned_before.isoformat()

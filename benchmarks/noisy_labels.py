@@ -7,7 +7,7 @@ given, `SECOND_TAKES` days after they were asked for, about a `SECOND_SHARE` of 
 by design, and about every contradiction: a bad first word at or below the cut hoped for that nobody has
 confirmed (METHODS 1.6). Until then such a case waits. The cut hoped for is the live one or the one that
 the labels of the night suggest, whichever is wider. The table of a night is that of the loop
-(`flows.verbs.evidence.cohort_rows`, `flows.verbs.certify.given`): null where the truth waits, `credence` and
+(`flows.verbs.evidence.cohort_rows`, `flows.verbs.certify.inputs`): null where the truth waits, `credence` and
 `credence_uniform` for the bad labels that nobody confirmed. All words about the held-back cases are in
 before the first night, second ones included.
 """

@@ -53,6 +53,6 @@ def promote_boundary(
     entry = run(promote_approved, ledger, registry, alerts, proposal, datetime.now(UTC))
     kind = entry.kind.value
     told: dict[str, Any] = {"case_type": case_type, "policy_id": entry.policy_id, "kind": kind}
-    told["version"] = entry.version
+    told |= {"version": entry.version}
     publish(f"promote-{case_type}", f"{case_type}: {kind.replace('_', ' ')}.", [told])
     return told

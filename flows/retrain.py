@@ -11,7 +11,7 @@ from flows.orchestration.artifacts import publish, publish_retrain
 from flows.orchestration.run_names import of_case_type
 from flows.orchestration.tasks import run
 from flows.verbs.causes.tickets import due_patterns, to_answer
-from flows.verbs.evidence.truth import load_book
+from flows.verbs.evidence.truth import load_snapshot
 from flows.verbs.learn.train import retrain as train
 from flows.verbs.live import night_of, open_services
 
@@ -48,11 +48,11 @@ def retrain(
         told: dict[str, Any] = {"case_type": case_type, "pattern_id": pattern_id, "version": None}
         publish(f"retrain-{case_type}", note, [told])
         return {**told, "note": note}
-    book = run(load_book, services, moment)
+    snapshot = run(load_snapshot, services, moment)
     told_of = due_patterns(
         services.case_types, case_type, due, answers or (), [*(features or ()), feature]
     )
-    challenger = run(train, services, book, case_type, *told_of)
+    challenger = run(train, services, snapshot, case_type, *told_of)
     publish_retrain(challenger)
     whole: dict[str, Any] = challenger.plain()
     return whole

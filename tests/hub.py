@@ -24,6 +24,7 @@ from models.hub import (
     Propose,
     RecordAuditSecret,
     Refusal,
+    RefusalRule,
     Refuse,
     RequestForce,
     RequestRollBack,
@@ -31,12 +32,11 @@ from models.hub import (
     Revoke,
     RollBack,
     RotateAuditSecret,
-    Rule,
     StartAb,
     StartGeneration,
     TripGuardrail,
-    decide,
     dossier_digest,
+    handle_command,
     live_policy_id,
     may_act,
     previous_policy_id,
@@ -95,7 +95,7 @@ class Hub:
             if isinstance(brought := getattr(command, name, None), Policy):
                 self._policies[brought.policy_id] = brought
         refused = may_act(self._history, command) if self.enrolled_only else None
-        said = refused or decide(self._history, command, self.now)
+        said = refused or handle_command(self._history, command, self.now)
         if isinstance(said, Entry):
             self._history.append(said)
         return said
@@ -228,7 +228,7 @@ def entered(answer: Entry | Refusal) -> Entry:
     return answer
 
 
-def rule(answer: Entry | Refusal) -> Rule:
+def rule(answer: Entry | Refusal) -> RefusalRule:
     """The rule that refused."""
     assert isinstance(answer, Refusal), answer
     assert answer.reason

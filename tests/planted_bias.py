@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from flows.verbs.decide.decide import decide_cases
-from flows.verbs.evidence.truth import load_book
+from flows.verbs.evidence.truth import load_snapshot
 from flows.verbs.learn.train import retrain
 from flows.verbs.services import Services
 from models.simulation import Exchange
@@ -43,7 +43,7 @@ def with_a_model(services: Services, now: datetime, *, biased: bool, seed: int =
     draws = np.random.default_rng(seed).random(len(past))
     _lived(services, past, (draws < blamed) if biased else past["bad"].to_numpy(), start)
     trained_at = start + timedelta(days=PAST_DAYS) + maturity
-    retrain(services, load_book(services, trained_at), CASE_TYPE)
+    retrain(services, load_snapshot(services, trained_at), CASE_TYPE)
     live = exchange.cases(CASE_TYPE, PAST_DAYS, LIVE_DAYS)
     _lived(services, live, live["bad"].to_numpy(), trained_at)
     return midnight

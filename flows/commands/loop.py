@@ -163,7 +163,7 @@ def retrain(
     """
     from flows.reports.pages.move_page import report_kind
     from flows.verbs import live
-    from flows.verbs.evidence.truth import load_book
+    from flows.verbs.evidence.truth import load_snapshot
     from flows.verbs.learn.challenger import challenger_table, correction_table
     from flows.verbs.learn.train import retrain as fit
 
@@ -173,7 +173,7 @@ def retrain(
         )
     moment = live.night_of(as_of)
     services = live.open_services()
-    told = fit(services, load_book(services, moment), case_type, answers, features)
+    told = fit(services, load_snapshot(services, moment), case_type, answers, features)
     if as_json:
         click.echo(json.dumps(told.plain(), indent=1))
     else:

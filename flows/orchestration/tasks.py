@@ -19,7 +19,7 @@ from flows.verbs.ab.validate_ab import validate_ab
 from flows.verbs.causes.tickets import to_answer
 from flows.verbs.decide.agent_watch import watch_agents
 from flows.verbs.decide.decide_source import decide_new_cases
-from flows.verbs.evidence.truth import load_book
+from flows.verbs.evidence.truth import load_snapshot
 from flows.verbs.govern.approve import find_proposal
 from flows.verbs.govern.promote import promote_approved, roll_back
 from flows.verbs.house.reconcile import reconcile
@@ -66,7 +66,7 @@ _TASKS: dict[Callable[..., Any], Callable[..., Any]] = {
         (live.close_night, "file the dossier and tell people", 0),
         (announce, "announce", 0),
         (decide_new_cases, "decide new cases", 1),
-        (load_book, "establish truth", 1),
+        (load_snapshot, "establish truth", 1),
         (to_answer, "what to answer", 0),
         (retrain, "retrain", 0),
         (replay_move, "replay the move", 0),

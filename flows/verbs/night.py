@@ -25,7 +25,7 @@ from flows.verbs.decide.shadow import InShadow, read_after, score_delivered
 from flows.verbs.evidence.review_desk import review_desk
 from flows.verbs.evidence.review_marks import review_marks
 from flows.verbs.evidence.second_reviews import second_reviews
-from flows.verbs.evidence.truth import Book, load_book
+from flows.verbs.evidence.truth import EvidenceSnapshot, load_snapshot
 from flows.verbs.govern.propose import act_on, waiting
 from flows.verbs.intake.admit import AdmittedBatch
 from flows.verbs.intake.deliveries import Delivery, admit_deliveries, read_as_of
@@ -94,7 +94,7 @@ def protect(services: NightServices, as_of: datetime) -> Guarded:
     return guard(services, load_evidence(services, as_of), NightResults())
 
 
-def guard(services: NightServices, book: Book, results: NightResults) -> Guarded:
+def guard(services: NightServices, snapshot: EvidenceSnapshot, results: NightResults) -> Guarded:
     """What protects the live policies, before anything is widened, one case type at a time: evidence
     starts again where what is certified became worse, an expired certificate narrows, a refuted
     boundary is rolled back, and so is one whose audits bring no labels."""
@@ -102,18 +102,18 @@ def guard(services: NightServices, book: Book, results: NightResults) -> Guarded
     entries: list[Entry] = []
     restarts: list[Entry] = []
     for name in services.case_types:
-        restarts += _drifted(services, book, name, results)
-        expired = partial(expire_policy, services.ledger, services.alerts, name, book.as_of)
+        restarts += _drifted(services, snapshot, name, results)
+        expired = partial(expire_policy, services.ledger, services.alerts, name, snapshot.as_of)
         entries += results.attempt(name, "the expiry", expired) or []
-        ahead = partial(warn_before_expiry, services.ledger, services.alerts, name, book.as_of)
+        ahead = partial(warn_before_expiry, services.ledger, services.alerts, name, snapshot.as_of)
         results.attempt(name, "the warning before the expiry", ahead)
         tripped = results.attempt(
-            name, "the guard", partial(guard_live_policy, services, book, name)
+            name, "the guard", partial(guard_live_policy, services, snapshot, name)
         )
         alarms += [one.alarm for one in tripped or ()]
         entries += [entry for one in tripped or () for entry in one.entries]
-        entries += _unheard(services, book, name, results)
-        _say_guarded(services, book, name, results, tripped is None, bool(tripped))
+        entries += _unheard(services, snapshot, name, results)
+        _say_guarded(services, snapshot, name, results, tripped is None, bool(tripped))
     return Guarded(tuple(alarms), tuple(entries), tuple(restarts))
 
 
@@ -124,12 +124,15 @@ def say_tripped(guarded: Guarded, results: NightResults) -> None:
 
 
 def watch(
-    services: EvidenceServices, book: Book, deliveries: Sequence[Delivery], results: NightResults
+    services: EvidenceServices,
+    snapshot: EvidenceSnapshot,
+    deliveries: Sequence[Delivery],
+    results: NightResults,
 ) -> list[Entry]:
     """Put on hold what does not look like its past, end the holds that have lasted, and say which
     wait."""
     source = next((one.source for one in deliveries if one.table == "decisions"), None)
-    levels = levels_of(services, book, source)
+    levels = levels_of(services, snapshot, source)
     entries: list[Entry] = []
     for name in services.case_types:
         look = partial(
@@ -137,7 +140,7 @@ def watch(
             services.ledger,
             services.hold_plan,
             services.reviewer_share_cap,
-            book,
+            snapshot,
             name,
             levels,
         )
@@ -152,14 +155,16 @@ def watch(
     return entries
 
 
-def judge_case_types(services: EvidenceServices, book: Book, results: NightResults) -> list[Judged]:
+def judge_case_types(
+    services: EvidenceServices, snapshot: EvidenceSnapshot, results: NightResults
+) -> list[Judged]:
     """One certificate for every case type, and after it one for its live boundary, where the first is
     about something else and the live certificate ends some day (FAULTS 63)."""
     found: list[Judged | None] = []
     for name in services.case_types:
-        newest = partial(certify_case_type, services, book, name)
+        newest = partial(certify_case_type, services, snapshot, name)
         found.append(results.attempt(name, "the certificate", newest))
-        live = partial(certify_champion, services, book, name)
+        live = partial(certify_champion, services, snapshot, name)
         found.append(results.attempt(name, "the certificate of the live boundary", live))
     return [one for one in found if one is not None]
 
@@ -175,20 +180,22 @@ def change(
     return [one for one in found if one is not None]
 
 
-def find_causes(services: NightServices, book: Book, results: NightResults) -> list[Triaged]:
+def find_causes(
+    services: NightServices, snapshot: EvidenceSnapshot, results: NightResults
+) -> list[Triaged]:
     """Why each case type's model erred, filed as findings; nothing while triage is not due."""
-    last = last_triage(services.store, book.as_of)
-    days = None if last is None else book.as_of.date() - last.date()
+    last = last_triage(services.store, snapshot.as_of)
+    days = None if last is None else snapshot.as_of.date() - last.date()
     # The same night again is triaged again: rows may have come since.
     if days is not None and timedelta(0) < days < services.triage_every:
         return []
     found = [
-        results.attempt(name, "triage", partial(triage_case_type, services, book, name))
+        results.attempt(name, "triage", partial(triage_case_type, services, snapshot, name))
         for name in services.case_types
     ]
     causes = [one for one in found if one is not None]
     file_findings(
-        services.store, [finding for one in causes for finding in one.findings], book.as_of
+        services.store, [finding for one in causes for finding in one.findings], snapshot.as_of
     )
     return causes
 
@@ -219,31 +226,31 @@ def run_night(
     batches = run(admit_deliveries, services, deliveries, as_of, results, at_commit=at_commit)
     as_of = read_as_of(batches, as_of)
     shadows, as_of = run(meet_models, services, as_of, results, at_commit=at_commit)
-    book = run(load_evidence, services, as_of)
-    holds = run(watch, services, book, deliveries, results)
+    snapshot = run(load_evidence, services, as_of)
+    holds = run(watch, services, snapshot, deliveries, results)
     if before_judging is not None and before_judging(services):
-        book = run(load_evidence, services, as_of)
-    guarded = run(guard, services, book, results).after(protected)
+        snapshot = run(load_evidence, services, as_of)
+    guarded = run(guard, services, snapshot, results).after(protected)
     say_tripped(guarded, results)
     agents = run(watch_agents, services, as_of, results)
-    judged = run(judge_case_types, services, book, results)
+    judged = run(judge_case_types, services, snapshot, results)
     changes = run(change, services, judged, as_of, results)
-    causes = run(find_causes, services, book, results)
+    causes = run(find_causes, services, snapshot, results)
     return run(
-        assemble, services, book, results, batches=batches, guarded=guarded, judged=judged,
+        assemble, services, snapshot, results, batches=batches, guarded=guarded, judged=judged,
         entries=[*guarded.entries, *holds, *changes], causes=causes, shadows=shadows, agents=agents,
     )  # fmt: skip
 
 
-def load_evidence(services: EvidenceServices, as_of: datetime) -> Book:
+def load_evidence(services: EvidenceServices, as_of: datetime) -> EvidenceSnapshot:
     """What had been received by a moment, from the first case on that may speak for a model under test."""
     since = earliest_evidence(services.ledger, services.case_types, services.hold_plan, as_of)
-    return load_book(services, as_of, since)
+    return load_snapshot(services, as_of, since)
 
 
 def assemble(
     services: EvidenceServices,
-    book: Book,
+    snapshot: EvidenceSnapshot,
     results: NightResults,
     *,
     batches: Sequence[AdmittedBatch],
@@ -256,9 +263,9 @@ def assemble(
 ) -> NightDossier:
     """The night's result, with what is live and what waits by now."""
     ledger, case_types = services.ledger, services.case_types
-    live = live_boundaries(ledger, case_types, book, judged, results)
+    live = live_boundaries(ledger, case_types, snapshot, judged, results)
     return NightDossier(
-        as_of=book.as_of,
+        as_of=snapshot.as_of,
         results=results,
         holds=[hold for name in case_types for hold in holds_that_wait(ledger, name)],
         live=live,
@@ -267,15 +274,15 @@ def assemble(
         judged=judged,
         entries=entries,
         restarts=guarded.restarts,
-        second_reviews=_rows(second_reviews(services, book)),
+        second_reviews=_rows(second_reviews(services, snapshot)),
         waiting=[entry for name in case_types for entry in waiting(ledger, name)],
         next_steps=next_steps(ledger, case_types),
-        marks=review_marks(case_types, book),
+        marks=review_marks(case_types, snapshot),
         causes=causes,
-        tickets=open_tickets(services, book.as_of),
+        tickets=open_tickets(services, snapshot.as_of),
         agents=agents,
         shadows=shadows,
-        reviews=review_desk(case_types, book),
+        reviews=review_desk(case_types, snapshot),
     )
 
 
@@ -284,9 +291,11 @@ def _rows(frame: pd.DataFrame) -> list[Row]:
 
 
 def _drifted(
-    services: EvidenceServices, book: Book, name: str, results: NightResults
+    services: EvidenceServices, snapshot: EvidenceSnapshot, name: str, results: NightResults
 ) -> list[Entry]:
-    drift = results.attempt(name, "the watch for drift", partial(watch_drift, services, book, name))
+    drift = results.attempt(
+        name, "the watch for drift", partial(watch_drift, services, snapshot, name)
+    )
     if drift is None:
         return []
     results.case_type(name).told.extend(drift.told)
@@ -294,10 +303,10 @@ def _drifted(
 
 
 def _unheard(
-    services: EvidenceServices, book: Book, name: str, results: NightResults
+    services: EvidenceServices, snapshot: EvidenceSnapshot, name: str, results: NightResults
 ) -> list[Entry]:
     silence = results.attempt(
-        name, "the watch on its audits", lambda: hear_audits(services, book, name)
+        name, "the watch on its audits", lambda: hear_audits(services, snapshot, name)
     )
     if silence is None:
         return []
@@ -307,7 +316,7 @@ def _unheard(
 
 def _say_guarded(
     services: EvidenceServices,
-    book: Book,
+    snapshot: EvidenceSnapshot,
     name: str,
     results: NightResults,
     broke: bool,
@@ -317,7 +326,7 @@ def _say_guarded(
     if broke:
         told.guard = "not judged"
         return
-    why = results.attempt(name, "the guard", lambda: why_not_guarded(services, book, name))
+    why = results.attempt(name, "the guard", lambda: why_not_guarded(services, snapshot, name))
     if why is None or tripped:
         told.guard = "tripped" if tripped else "holds"
         return

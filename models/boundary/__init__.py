@@ -3,9 +3,9 @@
 from models.boundary.ab.ab_rows import AbRows
 from models.boundary.ab.ab_test import AbDesign, AbJudgement, AbProof, judge_ab
 from models.boundary.ab.ab_verdict import AbVerdict
-from models.boundary.ab.sequential_comparison import Comparison, SequentialComparison
+from models.boundary.ab.sequential_comparison import SequentialComparison, SequentialVerdict
 from models.boundary.decision.arms import Arm, assign_arm, sample_ratio_p_value
-from models.boundary.decision.decide import Rule, decide
+from models.boundary.decision.decide import DecisionRule, decide
 from models.boundary.live.guard import guard
 from models.boundary.price.notch_price import NotchPrice
 from models.boundary.proof.certificate import certify, effective_sample
@@ -32,12 +32,12 @@ __all__ = [
     "Arm",
     "CertificationSequence",
     "Cohort",
-    "Comparison",
+    "DecisionRule",
     "Evidence",
     "LookTable",
     "NotchPrice",
-    "Rule",
     "SequentialComparison",
+    "SequentialVerdict",
     "assign_arm",
     "certify",
     "decide",

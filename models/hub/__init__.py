@@ -67,13 +67,13 @@ from models.hub.record.readers import (
     running_ab,
     version_of,
 )
-from models.hub.record.refusal import Refusal, Rule
+from models.hub.record.refusal import Refusal, RefusalRule
 from models.hub.record.restored import accepted_restores
 from models.hub.rules.audit_secret import SecretEpoch, epoch_at, secret_epochs
 from models.hub.rules.extensions import Extension, extension_request_of, extensions_of
 from models.hub.rules.holds import Hold, HoldState, holds_of
 from models.hub.rules.people import Person, Role, enrolled, may_act
-from models.hub.rules.transitions import decide
+from models.hub.rules.transitions import handle_command
 
 __all__ = [
     "AUDIT_SECRET",
@@ -107,6 +107,7 @@ __all__ = [
     "RecordAuditSecret",
     "RecordErasure",
     "Refusal",
+    "RefusalRule",
     "Refuse",
     "ReleaseHold",
     "RequestExtension",
@@ -118,7 +119,6 @@ __all__ = [
     "Role",
     "RollBack",
     "RotateAuditSecret",
-    "Rule",
     "SecretEpoch",
     "StartAb",
     "StartGeneration",
@@ -128,7 +128,6 @@ __all__ = [
     "approval_of",
     "approvers_needed",
     "approvers_of",
-    "decide",
     "decides_nothing",
     "dossier_digest",
     "enrolled",
@@ -138,6 +137,7 @@ __all__ = [
     "first_approval_of",
     "force_request_of",
     "halt_of",
+    "handle_command",
     "hash_of",
     "holds_of",
     "is_halted",

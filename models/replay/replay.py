@@ -22,7 +22,7 @@ _ALPHA = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class ReplayEstimate:
     """A total estimated from labels, or None throughout where no label supports it.
 
     Attributes:
@@ -55,9 +55,9 @@ class Outcome:
     auto_passed: int
     auto_blocked: int
     escalated: int
-    missed_bad: Estimate
-    false_blocks: Estimate
-    expected_loss_usd: Estimate
+    missed_bad: ReplayEstimate
+    false_blocks: ReplayEstimate
+    expected_loss_usd: ReplayEstimate
 
     @property
     def automation_rate(self) -> float | None:
@@ -73,7 +73,7 @@ class MovedBand:
 
     cases: int
     labels: int
-    bad: Estimate
+    bad: ReplayEstimate
     unsupported_cases: int
 
 
@@ -299,19 +299,19 @@ def _estimate(
     blind: bool,
     cost: FloatArray | None = None,
     fixed: float = 0.0,
-) -> Estimate:
+) -> ReplayEstimate:
     """Total of `contribution` over `rows` (plus `fixed`), with its interval, unless blind."""
     labels = int((rows & log.labelled).sum())
     if blind:
-        return Estimate(None, None, None, labels)
+        return ReplayEstimate(None, None, None, labels)
     if not rows.any():
-        return Estimate(fixed, fixed, fixed, 0)
+        return ReplayEstimate(fixed, fixed, fixed, 0)
     # The largest *designed* weight: the largest seen among labels would shrink the upper limit.
     unit = np.ones_like(log.propensity) if cost is None else cost
     largest = float((unit[rows] / log.propensity[rows]).max())
     parts = contribution[rows]
     total, low, high = _weighted_poisson_limits(parts, largest)
-    return Estimate(fixed + total, fixed + low, fixed + high, labels)
+    return ReplayEstimate(fixed + total, fixed + low, fixed + high, labels)
 
 
 def _weighted_poisson_limits(parts: FloatArray, largest: float) -> tuple[float, float, float]:

@@ -8,7 +8,7 @@ from models.boundary.proof.certificate import certify
 from models.boundary.proof.evidence import BoolArray, Evidence
 from models.reviewers.decisive_labels import ReviewerArray, names, over_cap
 from models.reviewers.disagreement import Disagreement, disagreeing_reviewers
-from models.reviewers.influence import Decide, Influence, leave_one_reviewer_out
+from models.reviewers.influence import Decide, ReviewerInfluence, leave_one_reviewer_out
 from models.vocabulary import Boundary, Targets
 
 CARRIES = "no_reviewer_carries_a_certificate"
@@ -51,7 +51,7 @@ class ReviewerJudgement:
     """
 
     gates: tuple[BrokenGate, ...]
-    influence: Influence
+    influence: ReviewerInfluence
     disagreements: tuple[Disagreement, ...]
 
     @property

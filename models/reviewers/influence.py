@@ -19,7 +19,7 @@ Decide = Callable[[Evidence, Targets, Boundary | None], Certificate]
 
 
 @dataclass(frozen=True, eq=False)
-class Influence:
+class ReviewerInfluence:
     """What becomes of a certificate when one person's labels are left out.
 
     Attributes:
@@ -49,7 +49,7 @@ def leave_one_reviewer_out(
     decide: Decide = certify,
     *,
     cap: float = 0.25,
-) -> Influence:
+) -> ReviewerInfluence:
     """Make the certificate again without each person who has a decisive label.
 
     A person's cases are taken out whole, see `without_reviewer`. A side that the certificate
@@ -70,7 +70,7 @@ def leave_one_reviewer_out(
     certificate = decide(evidence, targets, incumbent)
     shares = decisive_shares(evidence, people, targets, certificate.boundary)
     if certificate.verdict is not CertificateVerdict.CERTIFIED:
-        return Influence(certificate, shares, (), certificate.boundary)
+        return ReviewerInfluence(certificate, shares, (), certificate.boundary)
     today = incumbent or Boundary.everything_reviewed()
     flipped: list[tuple[str, float]] = []
     found = [certificate.boundary]
@@ -86,7 +86,7 @@ def leave_one_reviewer_out(
             if _loses_a_side(certificate.boundary, as_many, today):
                 continue
         flipped.append((str(name), float(share)))
-    return Influence(certificate, shares, tuple(flipped), _narrowest(found))
+    return ReviewerInfluence(certificate, shares, tuple(flipped), _narrowest(found))
 
 
 def without_reviewer(

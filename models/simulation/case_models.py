@@ -6,7 +6,7 @@ problem are those of a working exchange, not of a toy.
 
 from __future__ import annotations
 
-from models.simulation.recipe import CaseRecipe, Condition, Curve, FeatureRecipe, Interaction
+from models.simulation.recipe import CaseRecipe, CellCondition, Curve, FeatureRecipe, Interaction
 
 KYC_AUDIT = CaseRecipe(
     name="kyc_audit",
@@ -154,8 +154,8 @@ KYC_AUDIT = CaseRecipe(
     ),
     interactions=(
         Interaction(
-            Condition("device_account_degree", at_least=4.0),
-            Condition("face_match_score", at_most=0.75),
+            CellCondition("device_account_degree", at_least=4.0),
+            CellCondition("face_match_score", at_most=0.75),
             gain=1.56,
         ),
     ),
@@ -322,13 +322,13 @@ ATO = CaseRecipe(
     ),
     interactions=(
         Interaction(
-            Condition("new_device", at_least=0.5),
-            Condition("hours_since_credential_change", at_most=48.0),
+            CellCondition("new_device", at_least=0.5),
+            CellCondition("hours_since_credential_change", at_most=48.0),
             gain=1.57,
         ),
         Interaction(
-            Condition("travel_speed_kmh", at_least=600.0),
-            Condition("failed_2fa_count", at_least=2.0),
+            CellCondition("travel_speed_kmh", at_least=600.0),
+            CellCondition("failed_2fa_count", at_least=2.0),
             gain=0.9,
         ),
     ),
@@ -490,8 +490,8 @@ RESET_2FA = CaseRecipe(
     ),
     interactions=(
         Interaction(
-            Condition("days_since_sim_change", at_most=10.0),
-            Condition("new_device", at_least=0.5),
+            CellCondition("days_since_sim_change", at_most=10.0),
+            CellCondition("new_device", at_least=0.5),
             gain=1.68,
         ),
     ),
@@ -664,8 +664,8 @@ POA_REVIEW = CaseRecipe(
     ),
     interactions=(
         Interaction(
-            Condition("duplicate_hash_count", at_least=1.0),
-            Condition("address_ip_distance_km", at_least=300.0),
+            CellCondition("duplicate_hash_count", at_least=1.0),
+            CellCondition("address_ip_distance_km", at_least=300.0),
             gain=1.34,
         ),
     ),
@@ -831,13 +831,13 @@ WITHDRAWAL_ANOMALY = CaseRecipe(
     ),
     interactions=(
         Interaction(
-            Condition("new_address", at_least=0.5),
-            Condition("amount_z_score", at_least=2.0),
+            CellCondition("new_address", at_least=0.5),
+            CellCondition("amount_z_score", at_least=2.0),
             gain=1.27,
         ),
         Interaction(
-            Condition("hours_since_2fa_bind", at_most=24.0),
-            Condition("mule_degree", at_least=2.0),
+            CellCondition("hours_since_2fa_bind", at_most=24.0),
+            CellCondition("mule_degree", at_least=2.0),
             gain=0.85,
         ),
     ),

@@ -111,7 +111,7 @@ class FeatureRecipe:
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class CellCondition:
     """A feature at or above (`at_least`) or at or below (`at_most`) a value; false when missing."""
 
     feature: str
@@ -132,8 +132,8 @@ class Condition:
 class Interaction:
     """Two conditions that add `gain` logits together; each feature is charged half of it."""
 
-    left: Condition
-    right: Condition
+    left: CellCondition
+    right: CellCondition
     gain: float
 
 

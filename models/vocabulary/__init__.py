@@ -13,7 +13,7 @@ from models.vocabulary.boundary import Boundary
 from models.vocabulary.case_type import AuditBudget, CaseType, Costs, Feature, Shift, Staffing
 from models.vocabulary.certificate import Certificate, CertificateVerdict, DaysNeeded
 from models.vocabulary.finding import EVERYWHERE, Counterfactual, Finding
-from models.vocabulary.pattern import Condition, Pattern
+from models.vocabulary.pattern import Pattern, PatternCondition
 from models.vocabulary.targets import Targets
 
 __all__ = [
@@ -26,7 +26,6 @@ __all__ = [
     "CaseType",
     "Certificate",
     "CertificateVerdict",
-    "Condition",
     "Costs",
     "Counterfactual",
     "DaysNeeded",
@@ -34,6 +33,7 @@ __all__ = [
     "FeedbackPath",
     "Finding",
     "Pattern",
+    "PatternCondition",
     "Recommendation",
     "ReviewLabel",
     "ReviewVerdict",

@@ -12,7 +12,7 @@ Value = float | str | bool
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class PatternCondition:
     """One column compared with one value: `at_least` and `at_most` a number, or `is` exactly it.
 
     A missing value meets every condition: it may be any value.
@@ -50,7 +50,7 @@ class Pattern:
     """
 
     name: str
-    conditions: tuple[Condition, ...]
+    conditions: tuple[PatternCondition, ...]
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
@@ -81,7 +81,7 @@ class Pattern:
             ValueError: a key is unknown or missing, or a value cannot be used.
         """
         try:
-            conditions = tuple(Condition(**one) for one in document["conditions"])
+            conditions = tuple(PatternCondition(**one) for one in document["conditions"])
             return cls(**{**document, "conditions": conditions})
         except (TypeError, KeyError) as wrong:
             raise ValueError(f"policy senior pattern: {wrong}") from None

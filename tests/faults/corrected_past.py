@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from flows.verbs.decide.decide import decide_cases
-from flows.verbs.evidence.truth import load_book
+from flows.verbs.evidence.truth import load_snapshot
 from flows.verbs.intake.admit import AdmittedBatch, admit_batch
 from flows.verbs.learn.challenger import Challenger
 from flows.verbs.learn.train import retrain
@@ -44,7 +44,7 @@ def delivered(services: Services, table: str, rows: pd.DataFrame, at: datetime) 
 
 def fitted(services: Services, at: datetime = NOW) -> tuple[Challenger, dict[str, Any]]:
     """A retrain as of a moment, and the lineage it left in the ledger."""
-    told = retrain(services, load_book(services, at), NAME)
+    told = retrain(services, load_snapshot(services, at), NAME)
     assert told.filed, told.note
     entries = services.ledger.history(NAME)
     last = [one for one in entries if one.kind is EntryKind.GENERATION_STARTED][-1]

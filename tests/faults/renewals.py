@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from flows.verbs.certify.generation import CARRIES_OVER
-from flows.verbs.evidence.truth import load_book
+from flows.verbs.evidence.truth import load_snapshot
 from flows.verbs.night import change, guard, judge_case_types
 from flows.verbs.record.night_results import NightResults
 from flows.verbs.services import Services
@@ -55,9 +55,9 @@ def cases_since(certified: Certified, count: int = 2_000) -> pd.DataFrame:
 def night(services: Services, at: datetime) -> tuple[list[Entry], NightResults]:
     """What a night files, without sources and causes: guarded, judged, proposed."""
     results = NightResults()
-    book = load_book(services, at)
-    guarded = guard(services, book, results)
-    judged = judge_case_types(services, book, results)
+    snapshot = load_snapshot(services, at)
+    guarded = guard(services, snapshot, results)
+    judged = judge_case_types(services, snapshot, results)
     return [*guarded.entries, *change(services, judged, at, results)], results
 
 

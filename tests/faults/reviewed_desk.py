@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from flows.verbs.certify.certify import Judged, certify_case_type
-from flows.verbs.evidence.truth import load_book
+from flows.verbs.evidence.truth import load_snapshot
 from flows.verbs.govern.propose import act_on
 from flows.verbs.services import Services
 from models.hub import EntryKind
@@ -65,7 +65,7 @@ class Reviewed:
         return cls(services, cases, bad, person)
 
     def judged(self) -> Judged:
-        return certify_case_type(self.services, load_book(self.services, LATER), NAME)
+        return certify_case_type(self.services, load_snapshot(self.services, LATER), NAME)
 
     def widened(self) -> list[str]:
         """What the night files after its certificate: empty while nothing would widen."""

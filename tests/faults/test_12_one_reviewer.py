@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from flows.verbs.certify.certify import Judged
-from flows.verbs.evidence.truth import evidence_for, load_book
+from flows.verbs.evidence.truth import evidence_for, load_snapshot
 from models.boundary import Evidence
 from models.reviewers.decisive_labels import decisive_shares
 from models.vocabulary import CertificateVerdict
@@ -26,7 +26,7 @@ CAP = 0.25
 def largest_share(services: Reviewed, judged: Judged) -> float:
     """Of the decisive labels behind the certificate, the largest that one person gave."""
     frame = evidence_for(
-        services.services, load_book(services.services, LATER), NAME, judged.generation
+        services.services, load_snapshot(services.services, LATER), NAME, judged.generation
     )
     people = frame["reviewer"].to_numpy(dtype=object)
     targets, boundary = services.services.case_types[NAME].targets, judged.certificate.boundary

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from data_contracts import CONTRACTS
-from flows.verbs.evidence.truth import load_book
+from flows.verbs.evidence.truth import load_snapshot
 from tests.faults.nights import night
 from tests.faults.upstream import TABLES, Upstream
 from tests.flows.verbs.hub_desk import DAY, NAME, NOW, hub_desk
@@ -83,7 +83,7 @@ def test_reviews_of_one_class_are_stored_and_prove_nothing(tmp_path: Path, bad: 
     assert told["verdict"].startswith("Held: reviews, small_case.")
     word = "bad" if bad else "good"
     assert f"All 300 labels are {word}" in told["holds"][0]["reason"]
-    mature = load_book(services, NOW + 10 * DAY).mature(services, NAME)
+    mature = load_snapshot(services, NOW + 10 * DAY).mature(services, NAME)
     assert len(mature) == 300
     assert not mature["bad"].notna().any()
 

@@ -13,8 +13,8 @@ import pytest
 
 from flows.verbs.certify.certify import certify_case_type, policy_for
 from flows.verbs.certify.generation import current_generation, last_version
-from flows.verbs.certify.given import evidence_digest, given_for
-from flows.verbs.evidence.truth import load_book
+from flows.verbs.certify.inputs import certification_inputs, evidence_digest
+from flows.verbs.evidence.truth import load_snapshot
 from flows.verbs.govern.promote import approve_and_promote
 from models.hub import Entry, EntryKind, Propose
 from models.vocabulary import Boundary
@@ -43,7 +43,9 @@ def at_night(walk, number):
 def cohort_at(walk, as_of):
     """What certifies, read as of that night."""
     generation = current_generation(walk.services.ledger, walk.services.case_types, NAME)
-    return given_for(walk.services, load_book(walk.services, as_of), generation).frame
+    return certification_inputs(
+        walk.services, load_snapshot(walk.services, as_of), generation
+    ).frame
 
 
 def started(walk):
@@ -53,7 +55,7 @@ def started(walk):
 
 def ask(walk, since, until, at, boundary=NARROW):
     """A proposal of the newest model on evidence from `since` to `until`."""
-    judged = certify_case_type(walk.services, load_book(walk.services, at), NAME)
+    judged = certify_case_type(walk.services, load_snapshot(walk.services, at), NAME)
     command = Propose(
         case_type=NAME,
         policy=replace(
@@ -80,7 +82,7 @@ def test_a_nights_cohort_begins_where_the_model_stopped_learning(walk):
     assert frame["opened_at"].min() >= trained_before
     known = frame[frame["bad"].notna()]
     assert known["opened_at"].max() < as_of - timedelta(days=3)  # the case type's maturity
-    older = load_book(walk.services, as_of).decisions
+    older = load_snapshot(walk.services, as_of).decisions
     learned = set(older["case_id"][older["opened_at"] < trained_before])
     assert len(learned) >= started(walk).dossier["rows"]
     assert not learned & set(frame["case_id"])

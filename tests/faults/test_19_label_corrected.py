@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from configs.errors import GateRefused
-from flows.verbs.evidence.truth import load_book
+from flows.verbs.evidence.truth import load_snapshot
 from flows.verbs.learn.lineage import reproduced
 from flows.verbs.learn.training_rows import training_rows
 from tests.faults.corrected_past import NAME, NOW, corrected, delivered, fitted, opened
@@ -25,7 +25,7 @@ LATER = NOW + timedelta(days=1)
 
 def truth(services, at):
     """By case, whether it counts as bad as of a moment."""
-    rows = load_book(services, at).mature(services, NAME)
+    rows = load_snapshot(services, at).mature(services, NAME)
     return rows.set_index("case_id")["bad"]
 
 
@@ -56,7 +56,7 @@ def test_the_old_run_is_fitted_again_bit_for_bit_and_a_new_one_sees_the_correcti
     assert set(now.index[now != before]) == changed
     assert len(services.store.read("reviews")) == len(said) + 40 + 20  # no word is overwritten
 
-    assert training_rows(services, load_book(services, NOW), NAME).present is not None
+    assert training_rows(services, load_snapshot(services, NOW), NAME).present is not None
     assert reproduced(services, NAME, lineage).digest == first.digest
     _, since = fitted(services, LATER + timedelta(hours=2))
     assert since["rows"] != lineage["rows"]
@@ -76,7 +76,7 @@ def test_a_correction_that_was_stored_as_if_it_had_been_there_is_noticed(
         source="by hand", received_at=NOW - timedelta(days=1),
     )  # fmt: skip
     if (
-        load_book(services, NOW)
+        load_snapshot(services, NOW)
         .reviews["verdict"]
         .value_counts()
         .equals(said["verdict"].value_counts())

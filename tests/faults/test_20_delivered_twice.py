@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
-from flows.verbs.evidence.truth import load_book
+from flows.verbs.evidence.truth import load_snapshot
 from tests.faults.upstream import TABLES, Upstream
 
 OPPOSITE = {"pass": "block", "block": "pass", "TN": "FN", "TP": "FP", "FN": "TN", "FP": "TP"}
@@ -34,10 +34,10 @@ def contradicted(review: pd.DataFrame) -> pd.DataFrame:
 
 def truth(upstream: Upstream, case_id: str) -> list[bool]:
     """What the night takes for the truth of a case."""
-    book = load_book(upstream.services(), datetime.now(UTC))
-    decided = book.decisions
+    snapshot = load_snapshot(upstream.services(), datetime.now(UTC))
+    decided = snapshot.decisions
     number = decided.loc[decided["case_id"] == case_id, "case_number"]
-    return book.truth.loc[book.truth["case_number"].isin(number), "bad"].tolist()
+    return snapshot.truth.loc[snapshot.truth["case_number"].isin(number), "bad"].tolist()
 
 
 def test_the_same_tables_again_change_nothing(upstream_on_either: Upstream) -> None:

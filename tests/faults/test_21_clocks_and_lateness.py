@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 import pytest
 
-from flows.verbs.evidence.truth import load_book
+from flows.verbs.evidence.truth import load_snapshot
 from tests.faults.upstream import Upstream
 
 DAY = timedelta(days=1)
@@ -67,11 +67,11 @@ def test_what_was_late_is_seen_by_no_earlier_look(upstream: Upstream) -> None:
     upstream.write("decisions", rows.iloc[::2])
     upstream.admit("decisions")
     between = datetime.now(UTC)
-    then = set(load_book(upstream.services(), between).decisions["case_id"])
+    then = set(load_snapshot(upstream.services(), between).decisions["case_id"])
     upstream.write("decisions", rows)
     upstream.admit("decisions")
-    assert set(load_book(upstream.services(), between).decisions["case_id"]) == then
-    assert len(load_book(upstream.services(), datetime.now(UTC)).decisions) == len(rows)
+    assert set(load_snapshot(upstream.services(), between).decisions["case_id"]) == then
+    assert len(load_snapshot(upstream.services(), datetime.now(UTC)).decisions) == len(rows)
 
 
 @pytest.mark.parametrize("zone", ["Asia/Shanghai", "America/Los_Angeles", "UTC"])

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from flows.verbs.certify.generation import current_generation
-from flows.verbs.certify.given import evidence_digest
+from flows.verbs.certify.inputs import evidence_digest
 from flows.verbs.decide.decide import decide_cases
-from flows.verbs.evidence.truth import evidence_for, load_book
+from flows.verbs.evidence.truth import evidence_for, load_snapshot
 from flows.verbs.learn.lineage import changed_inputs
 from flows.verbs.services import Services
 from tests.builders import small_case_type, small_history
@@ -36,8 +36,8 @@ def run(
     services = change(services)
     told, lineage = fitted(services)
     generation = current_generation(services.ledger, services.case_types, NAME)
-    book = load_book(services, NOW)
-    frame = evidence_for(services, book, NAME, generation)
+    snapshot = load_snapshot(services, NOW)
+    frame = evidence_for(services, snapshot, NAME, generation)
     later = small_history(days=2, per_day=50, seed=9).drop(columns="bad")
     scores = services.registry.load(NAME, told.version, told.digest).score(later)[0]
     digests = {

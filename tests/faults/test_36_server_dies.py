@@ -26,7 +26,7 @@ from configs.errors import ServiceUnreachable
 from flows.adapters.mlflow.model_registry import ModelRegistry
 from flows.adapters.sql.database import open_database, writing
 from flows.verbs.certify.generation import current_generation
-from flows.verbs.evidence.truth import load_book
+from flows.verbs.evidence.truth import load_snapshot
 from flows.verbs.learn.train import retrain
 from tests.faults.test_58_retrain_asked_twice import NAME, generations, taught
 from tests.faults.upped import RATCHET, environment, upped, wait_for
@@ -83,11 +83,11 @@ def test_a_retrain_whose_registry_dies_leaves_no_challenger(
     with monkeypatch.context() as dying:
         dying.setattr(ModelRegistry, "_create_version", die)
         with pytest.raises(ServiceUnreachable, match="MLflow does not answer"):
-            retrain(behind, load_book(behind, upstream.start), NAME)
+            retrain(behind, load_snapshot(behind, upstream.start), NAME)
     assert generations(services) == 0
     assert current_generation(services.ledger, services.case_types, NAME) is None
     again = dataclasses.replace(services, registry=own)
-    told = retrain(again, load_book(again, upstream.start), NAME)
+    told = retrain(again, load_snapshot(again, upstream.start), NAME)
     assert told.filed
     generation = current_generation(again.ledger, again.case_types, NAME)
     assert generation is not None

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from configs.errors import GateRefused, UserError
-from flows.verbs.evidence.truth import load_book, on_hold
+from flows.verbs.evidence.truth import load_snapshot, on_hold
 from flows.verbs.intake.holds import discard_hold, release_hold
 from flows.verbs.services import Services
 from models.hub import HoldState
@@ -59,18 +59,19 @@ def test_a_fall_that_stays_is_held_and_ends_by_itself_within_the_stated_days(
     (hold,) = holds(services)
     assert hold.state is HoldState.RELEASED
     assert hold.reason == "5.00% of 200 labels are bad, 78.00% of the 6,000 before."
-    book = load_book(services, NOW + (days + 2) * DAY)
+    snapshot = load_snapshot(services, NOW + (days + 2) * DAY)
     assert (
-        len(on_hold(services.ledger, services.draws, services.reviewer_share_cap, book, NAME)) == 0
+        len(on_hold(services.ledger, services.draws, services.reviewer_share_cap, snapshot, NAME))
+        == 0
     )
 
 
 def test_labels_on_hold_prove_nothing_and_refute(steady: Services) -> None:
     """They are missing from what widens, and there in what refutes."""
     nights_at(steady, 1, 1, 0.6)
-    book = load_book(steady, NOW + 10 * DAY)
-    held = book.mature(steady, NAME)
-    whole = book.mature(steady, NAME, refuting=True)
+    snapshot = load_snapshot(steady, NOW + 10 * DAY)
+    held = snapshot.mature(steady, NAME)
+    whole = snapshot.mature(steady, NAME, refuting=True)
     assert int(whole["bad"].notna().sum()) - int(held["bad"].notna().sum()) == 200
     waits = held["bad"].isna() & whole["bad"].notna()
     assert set(held.loc[waits.to_numpy(), "opened_at"].dt.date) == {NOW.date()}
@@ -83,8 +84,10 @@ def test_a_wave_that_passes_waits_for_a_persons_word(steady: Services) -> None:
     nights_at(steady, 5, steady.hold_plan.lasts.days + 2, 0.1)
     (hold,) = holds(steady)
     assert hold.state is HoldState.BOUNDED
-    book, at = load_book(steady, NOW + 60 * DAY), NOW + 20 * DAY
-    assert len(on_hold(steady.ledger, steady.draws, steady.reviewer_share_cap, book, NAME)) == 800
+    snapshot, at = load_snapshot(steady, NOW + 60 * DAY), NOW + 20 * DAY
+    assert (
+        len(on_hold(steady.ledger, steady.draws, steady.reviewer_share_cap, snapshot, NAME)) == 800
+    )
 
     with pytest.raises(GateRefused, match="No reason is given"):
         release_hold(steady.ledger, steady.case_types, hold.hold_id, ANA, " ", at)
@@ -95,7 +98,7 @@ def test_a_wave_that_passes_waits_for_a_persons_word(steady: Services) -> None:
     with pytest.raises(UserError, match=f"On hold are: {hold.hold_id}"):
         release_hold(steady.ledger, steady.case_types, "H999", ANA, "The wave was real.", at)
     release_hold(steady.ledger, steady.case_types, hold.hold_id, ANA, "The wave was real.", at)
-    assert len(on_hold(steady.ledger, steady.draws, steady.reviewer_share_cap, book, NAME)) == 0
+    assert len(on_hold(steady.ledger, steady.draws, steady.reviewer_share_cap, snapshot, NAME)) == 0
     first = 5 + steady.hold_plan.lasts.days + 2
     assert nights_at(steady, first, 1, 0.1) == ["done"]
 
@@ -104,13 +107,20 @@ def test_discarded_labels_refute_until_a_second_person_agrees(steady: Services) 
     """One person alone would silence the guard."""
     nights_at(steady, 1, 1, 0.9)
     (hold,) = holds(steady)
-    at, book = NOW + 2 * DAY, load_book(steady, NOW + 10 * DAY)
+    at, snapshot = NOW + 2 * DAY, load_snapshot(steady, NOW + 10 * DAY)
     discard_hold(steady.ledger, steady.case_types, hold.hold_id, ANA, "Labels were swapped.", at)
-    assert len(on_hold(steady.ledger, steady.draws, steady.reviewer_share_cap, book, NAME)) == 200
+    assert (
+        len(on_hold(steady.ledger, steady.draws, steady.reviewer_share_cap, snapshot, NAME)) == 200
+    )
     assert (
         len(
             on_hold(
-                steady.ledger, steady.draws, steady.reviewer_share_cap, book, NAME, refuting=True
+                steady.ledger,
+                steady.draws,
+                steady.reviewer_share_cap,
+                snapshot,
+                NAME,
+                refuting=True,
             )
         )
         == 0
@@ -123,7 +133,12 @@ def test_discarded_labels_refute_until_a_second_person_agrees(steady: Services) 
     assert (
         len(
             on_hold(
-                steady.ledger, steady.draws, steady.reviewer_share_cap, book, NAME, refuting=True
+                steady.ledger,
+                steady.draws,
+                steady.reviewer_share_cap,
+                snapshot,
+                NAME,
+                refuting=True,
             )
         )
         == 200
@@ -166,7 +181,7 @@ def test_a_type_of_few_labels_gets_its_hold_ended_too(tmp_path: Path) -> None:
                 services.ledger,
                 services.draws,
                 services.reviewer_share_cap,
-                load_book(services, NOW + 14 * 30 * DAY),
+                load_snapshot(services, NOW + 14 * 30 * DAY),
                 NAME,
             )
         )

@@ -16,7 +16,7 @@ import pytest
 
 from flows.verbs.certify.generation import current_generation
 from flows.verbs.decide.decide import decide_cases
-from flows.verbs.evidence.truth import load_book
+from flows.verbs.evidence.truth import load_snapshot
 from flows.verbs.intake.admit import admit_batch
 from flows.verbs.learn.train import retrain
 from flows.verbs.services import Services
@@ -54,10 +54,10 @@ def generations(services: Services) -> int:
 def test_the_same_retrain_again_makes_no_second_challenger(tmp_path: Path) -> None:
     """Also a day later, while nothing came in; what was held back from the first is not learned."""
     services, upstream = taught(tmp_path / "home")
-    first = retrain(services, load_book(services, upstream.start), NAME)
+    first = retrain(services, load_snapshot(services, upstream.start), NAME)
     under_test = current_generation(services.ledger, services.case_types, NAME)
     for _ in range(2):
-        again = retrain(services, load_book(services, upstream.start), NAME)
+        again = retrain(services, load_snapshot(services, upstream.start), NAME)
         assert (again.filed, again.version) == (False, None)
         assert again.note.startswith("Nothing came in since the retrain of ")
         assert f"version {first.version} stays under test" in again.note
@@ -70,7 +70,7 @@ def test_a_killed_retrain_is_asked_again_and_has_every_score(tmp_path: Path, poi
     """Without them the cases that were decided before would be missing from its proof for ever: the
     ledger, once told, refuses the same retrain."""
     services, upstream = taught(tmp_path / "home")
-    ask = partial(retrain, services, load_book(services, upstream.start), NAME)
+    ask = partial(retrain, services, load_snapshot(services, upstream.start), NAME)
     assert killed_at(point, ask) == signal.SIGKILL
     assert generations(services) == 0
     again = ask()
@@ -91,14 +91,14 @@ def test_a_killed_retrain_is_asked_again_and_has_every_score(tmp_path: Path, poi
 def test_new_rows_or_another_way_of_fitting_are_another_retrain(tmp_path: Path) -> None:
     """Four days later there is something to learn; and so there is with fewer rounds."""
     services, upstream = taught(tmp_path / "home")
-    retrain(services, load_book(services, upstream.start), NAME)
+    retrain(services, load_snapshot(services, upstream.start), NAME)
     fewer = replace(services, training=services.training.model_copy(update={"rounds": 20}))
-    other = retrain(fewer, load_book(fewer, upstream.start), NAME)
+    other = retrain(fewer, load_snapshot(fewer, upstream.start), NAME)
     assert other.version is not None
     for step in range(upstream.steps):
         (cases,) = upstream.arrivals(step)
         at = upstream.start + step * upstream.step
         known(services, upstream, decide_cases(services, NAME, cases, at), step + 1)
     later = upstream.start + upstream.steps * upstream.step + timedelta(days=1)
-    new = retrain(services, load_book(services, later), NAME)
+    new = retrain(services, load_snapshot(services, later), NAME)
     assert new.version is not None

@@ -14,7 +14,7 @@ import pytest
 
 from flows.verbs.certify.expiry import ENDS_SOON, expire_policy
 from flows.verbs.decide.live_automation import automation_now
-from flows.verbs.evidence.truth import load_book
+from flows.verbs.evidence.truth import load_snapshot
 from flows.verbs.govern.approve import approve
 from flows.verbs.govern.promote import promote
 from models.hub import EntryKind, running_ab
@@ -94,12 +94,12 @@ def test_a_challenger_is_compared_with_what_is_decided_now(certified: Certified)
     cases = cases_since(certified)
     decided = float((cases["action"] != "escalate").mean())
     at = live.valid_until - timedelta(hours=1)
-    found = automation_now(services, load_book(services, at), NAME)
+    found = automation_now(services, load_snapshot(services, at), NAME)
     assert found is not None
     assert found.share == pytest.approx(decided)
     assert f"of {len(cases):,} cases it decided since" in found.known_from
     after = live.valid_until + timedelta(hours=1)
-    ended = automation_now(services, load_book(services, after), NAME)
+    ended = automation_now(services, load_snapshot(services, after), NAME)
     assert ended is not None
     assert ended.share == 0.0
     entries, results = night(services, after)

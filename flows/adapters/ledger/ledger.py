@@ -44,7 +44,7 @@ from flows.adapters.files.kill_points import kill_point
 from flows.adapters.ledger.ledger_head import (
     Head,
     HeadFile,
-    Tally,
+    RefusalTally,
     read_head,
     read_seen,
     seen_file,
@@ -73,12 +73,12 @@ from models.hub import (
     Propose,
     ProposeSprint,
     Refusal,
+    RefusalRule,
     RequestForce,
     RequestRollBack,
     RollBack,
-    Rule,
     accepted_restores,
-    decide,
+    handle_command,
     live_policy_id,
     may_act,
     previous_policy_id,
@@ -150,7 +150,7 @@ class KeptRefusal:
     """A command that was refused: by which rule, why, who asked, when, and what."""
 
     case_type: str
-    rule: Rule
+    rule: RefusalRule
     reason: str
     actor: str
     at: datetime
@@ -359,7 +359,7 @@ class Ledger:
             and dict(last.dossier["lost"]) == lost
         ):
             return last  # two agreed, and the power went before the head was written
-        said = refused or decide(entries, command, at)
+        said = refused or handle_command(entries, command, at)
         if isinstance(said, Refusal):
             _keep_refusal(connection, told.head, said, command, at)
         else:
@@ -374,7 +374,7 @@ class Ledger:
         # The witness first: without the head nothing is decided yet, and the call can be repeated.
         write_seen(self._head_file, seq, own_hash)
         kill_point("ledger.seen_replaced")
-        write_head(self._head_file, Head(seq, own_hash, Tally().continued(rows)))
+        write_head(self._head_file, Head(seq, own_hash, RefusalTally().continued(rows)))
 
     def refusals(self, case_type: str | None = None) -> tuple[KeptRefusal, ...]:
         """The commands that were refused, oldest first."""
@@ -433,7 +433,7 @@ class Ledger:
             raise GateRefused(_broken(problems))
         refused = may_act(history, command) if self._enrolled_only else None
         shown = _with_policies(connection, history, command)
-        said = refused or _unknown_policy(connection, command) or decide(history, shown, at)
+        said = refused or _unknown_policy(connection, command) or handle_command(history, shown, at)
         if isinstance(said, Refusal):
             _keep_refusal(connection, head, said, command, at)
             return said
@@ -508,7 +508,7 @@ class Ledger:
         """
         for _ in range(_LOST_RACES):
             present = read_head(self._head_file)
-            tally = (present and present.refusals) or Tally()
+            tally = (present and present.refusals) or RefusalTally()
             with reading(self._engine) as connection:
                 seq, own_hash = _head(connection)
                 new = connection.execute(_refusals_after(tally.last)).mappings().all()
@@ -599,7 +599,7 @@ def _compare_refusals(
     """Problems and notes of the refusals against the head file's tally of them."""
     if head is None:
         return (), ()
-    tally = head.refusals or Tally()
+    tally = head.refusals or RefusalTally()
     behind = sum(row["id"] > tally.last for row in rows)
     notes = (f"The head has not tallied the last {behind} refusals; the next entry does.",)
     return tally.problems(rows), notes if behind else ()
@@ -733,7 +733,7 @@ def _unknown_policy(connection: Connection, command: Command) -> Refusal | None:
         return None
     return Refusal(
         f"No policy {policy_id} is kept for {command.case_type}; record it first.",
-        Rule.POLICY_IS_KNOWN,
+        RefusalRule.POLICY_IS_KNOWN,
     )
 
 
@@ -809,7 +809,7 @@ def _said(command: Command) -> dict[str, Any]:
 def _kept_refusal(row: RowMapping) -> KeptRefusal:
     return KeptRefusal(
         case_type=row["case_type"],
-        rule=Rule(row["rule"]),
+        rule=RefusalRule(row["rule"]),
         reason=row["reason"],
         actor=row["actor"],
         at=datetime.fromisoformat(row["at"]),

@@ -26,23 +26,23 @@ HeadFile: TypeAlias = Path | SharedFile
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class RefusalTally:
     """The refusals up to the one numbered `last`, as one hash chain that only the head holds."""
 
     last: int = 0
     chain: str = GENESIS_HASH
 
-    def continued(self, rows: Iterable[RowMapping]) -> Tally:
+    def continued(self, rows: Iterable[RowMapping]) -> RefusalTally:
         """The tally after these refusals, in order of their numbers."""
         last, chain = self.last, self.chain
         for row in rows:
             last, chain = row["id"], sha256_of(f"{chain}\n{canonical_json(dict(row))}")
-        return Tally(last, chain)
+        return RefusalTally(last, chain)
 
     def problems(self, rows: Sequence[RowMapping]) -> tuple[str, ...]:
         """What was done to the refusals since they were tallied; `rows` are all of them, in order."""
         tallied = [row for row in rows if row["id"] <= self.last]
-        if Tally().continued(tallied).chain == self.chain:
+        if RefusalTally().continued(tallied).chain == self.chain:
             return ()
         present = {row["id"] for row in tallied}
         gone = [
@@ -61,7 +61,7 @@ class Head:
 
     seq: int
     own_hash: str
-    refusals: Tally | None
+    refusals: RefusalTally | None
 
 
 def read_head(file: HeadFile) -> Head | None:
@@ -78,7 +78,7 @@ def read_head(file: HeadFile) -> Head | None:
     if told is None:
         return Head(*mark, None)
     tally = _mark({"seq": told.get("last"), "hash": told.get("hash")})
-    return None if tally is None else Head(*mark, Tally(*tally))
+    return None if tally is None else Head(*mark, RefusalTally(*tally))
 
 
 def in_home(head_file: HeadFile) -> Path:
@@ -140,12 +140,12 @@ def write_first_head(file: HeadFile) -> None:
     back to the beginning, which shows on other machines until the next entry writes it again.
     """
     if not isinstance(file, Path):
-        begun = _text(Head(0, GENESIS_HASH, Tally()))
+        begun = _text(Head(0, GENESIS_HASH, RefusalTally()))
         _shared(file, lambda: file.store.put_new(file.name, begun))
         return
     try:
         first = written_beside(
-            file.parent, lambda opened: opened.write(_text(Head(0, GENESIS_HASH, Tally())))
+            file.parent, lambda opened: opened.write(_text(Head(0, GENESIS_HASH, RefusalTally())))
         )
         try:
             os.link(first, file)  # unlike a rename, never over an existing head

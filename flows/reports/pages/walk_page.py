@@ -20,7 +20,7 @@ from flows.reports.words.tickets import tickets_sentence, tickets_table
 from models.vocabulary import Boundary, Targets
 
 if TYPE_CHECKING:
-    from flows.verbs.walk.reckon import Reckoning
+    from flows.verbs.walk.evaluation import WalkEvaluation
 
 SHARES = {
     "automation_rate": ".1%", "true_precision": ".2%", "true_recall": ".2%",
@@ -31,7 +31,7 @@ SHARES = {
 
 def walk_page(
     title: str,
-    reckoning: Reckoning,
+    evaluation: WalkEvaluation,
     *,
     facts: Sequence[str],
     simulated: bool,
@@ -44,17 +44,17 @@ def walk_page(
     word = (
         "Simulated: every figure on this page comes from a simulated exchange." if simulated else ""
     )
-    told = reckoning.summary.get("told", [])
+    told = evaluation.summary.get("told", [])
     sections = [
         *(
-            _opening(reckoning, word, facts)
+            _opening(evaluation, word, facts)
             if simulated
-            else [Section("Verdict", "\n\n".join([*_verdict(reckoning), *facts]).strip())]
+            else [Section("Verdict", "\n\n".join([*_verdict(evaluation), *facts]).strip())]
         ),
         *([Section("Lost, altered or guessed", "\n\n".join(told))] if told else []),
         Section(
             "Against what else could have been done",
-            table=compared(reckoning),
+            table=compared(evaluation),
             formats={**SHARES, "labels_used": ",.0f"},
             note="Oracle: the best single boundary in hindsight on the same scores. Tuned once: the "
             "first model's boundary that met the targets on its own validation slice, kept for ever. "
@@ -70,38 +70,38 @@ def walk_page(
                 formats={name: ".1%" for name in desk_table[0] if name != "case_type"},
             )
         )
-        rows = [{"case_type": name, **figures} for name, figures in reckoning.review_desk.items()]
+        rows = [{"case_type": name, **figures} for name, figures in evaluation.review_desk.items()]
         sections.append(Section("Resolution times", svg=sla_by_type(rows, {"SLA": 4.0})))
     open_tickets = last_night["tickets"]
     sections += [
-        Section("By case type", table=_by_case_type(reckoning), formats=SHARES),
+        Section("By case type", table=_by_case_type(evaluation), formats=SHARES),
         *(
             []  # the page opens with it
             if simulated
-            else [Section("Automation by night", svg=automation_by_night(reckoning.steps))]
+            else [Section("Automation by night", svg=automation_by_night(evaluation.steps))]
         ),
-        Section("Boundaries by night", svg=boundary_by_night(reckoning.steps)),
+        Section("Boundaries by night", svg=boundary_by_night(evaluation.steps)),
         Section(
             "Boundaries that went live, against the truth of their whole life",
-            _violations(reckoning),
-            table=_boundaries(reckoning) or None,
+            _violations(evaluation),
+            table=_boundaries(evaluation) or None,
             formats={**SHARES, "pass_at_or_below": ".4g", "block_at_or_above": ".4g"},
         ),
         Section(
             "What was proven when each live boundary was promoted",
             "Limits at the confidence of the look that proved them.",
-            svg=limits_against_targets(_limits(reckoning, targets)),
+            svg=limits_against_targets(_limits(evaluation, targets)),
         ),
         Section(
             "Labels and cases the proofs could not rest on",
-            _second_reviews(reckoning),
-            table=_held_back(reckoning) or None,
+            _second_reviews(evaluation),
+            table=_held_back(evaluation) or None,
         ),
         Section(
             "What moved and ended no evidence",
-            "\n\n".join(reckoning.summary["moved"]) or "Nothing.",
+            "\n\n".join(evaluation.summary["moved"]) or "Nothing.",
         ),
-        *_reliabilities(reckoning),
+        *_reliabilities(evaluation),
         Section(
             "Why the agent erred",
             "\n\n".join(
@@ -114,22 +114,22 @@ def walk_page(
     return page(title, sections)
 
 
-def _opening(reckoning: Reckoning, word: str, facts: Sequence[str]) -> list[Section]:
+def _opening(evaluation: WalkEvaluation, word: str, facts: Sequence[str]) -> list[Section]:
     """The verdict with the whole story in one chart, and the same story as a table."""
     references = {
         name: {key: figures[key]["automation_rate"] for key in ("oracle", "tuned_once")}
-        for name, figures in reckoning.summary["by_case_type"].items()
+        for name, figures in evaluation.summary["by_case_type"].items()
     }
-    drawn = (reckoning.steps, reckoning.story, references)
+    drawn = (evaluation.steps, evaluation.story, references)
     rows = [
         {"night": one.step, "date": one.date, "case_type": one.case_type, "what": one.what}
-        for one in reckoning.story
+        for one in evaluation.story
     ]
-    told = _verdict(reckoning)
+    told = _verdict(evaluation)
     return [
         Section(
             "Verdict",
-            " ".join([word, *told[-2:], *_by_the_wave(reckoning)]),
+            " ".join([word, *told[-2:], *_by_the_wave(evaluation)]),
             svg=story_chart(*drawn),
             narrow_svg=story_chart(*drawn, narrow=True),
             note="A lane a case type. Oracle: the best single boundary in hindsight on the same scores; it "
@@ -145,22 +145,22 @@ def _opening(reckoning: Reckoning, word: str, facts: Sequence[str]) -> list[Sect
     ]  # fmt: skip
 
 
-def _by_the_wave(reckoning: Reckoning) -> list[str]:
+def _by_the_wave(evaluation: WalkEvaluation) -> list[str]:
     """Whether all that the truth broke, it broke while something was planted."""
     nights = {
         (event.case_type, event.step + day)
-        for event in reckoning.story
+        for event in evaluation.story
         for day in range(event.days)
     }
     marked = {
-        (step["case_type"], step["step"]) for step in reckoning.steps if step.get("violation")
+        (step["case_type"], step["step"]) for step in evaluation.steps if step.get("violation")
     }
     return ["It did so on nights of the planted wave alone."] if marked and marked <= nights else []
 
 
-def compared(reckoning: Reckoning) -> list[dict[str, Any]]:
+def compared(evaluation: WalkEvaluation) -> list[dict[str, Any]]:
     """Ratchet beside the three references, one row each."""
-    summary = reckoning.summary
+    summary = evaluation.summary
     own = {
         key: summary[key]
         for key in ("automation_rate", "true_precision", "true_recall", "true_false_omission")
@@ -177,8 +177,8 @@ def compared(reckoning: Reckoning) -> list[dict[str, Any]]:
     return rows
 
 
-def _verdict(reckoning: Reckoning) -> list[str]:
-    summary = reckoning.summary
+def _verdict(evaluation: WalkEvaluation) -> list[str]:
+    summary = evaluation.summary
     share = summary["share_of_oracle"]
     oracle = f", {share:.0%} of what the oracle could" if share is not None else ""
     sentences = [
@@ -209,14 +209,14 @@ def nights_sentences(summary: Mapping[str, Any]) -> list[str]:
     return [f"{told} {guard}"]
 
 
-def _violations(reckoning: Reckoning) -> str:
-    broken = reckoning.summary["violations"]
+def _violations(evaluation: WalkEvaluation) -> str:
+    broken = evaluation.summary["violations"]
     if broken:
         return "In violation (exact test at 95 %): " + "; ".join(broken)
     return "No boundary's truth rejects a target at 95 % (exact test over its whole life)."
 
 
-def _by_case_type(reckoning: Reckoning) -> list[dict[str, Any]]:
+def _by_case_type(evaluation: WalkEvaluation) -> list[dict[str, Any]]:
     return [
         {
             "case_type": name,
@@ -224,32 +224,32 @@ def _by_case_type(reckoning: Reckoning) -> list[dict[str, Any]]:
             "oracle automation": figures["oracle"]["automation_rate"],
             "tuned-once recall": figures["tuned_once"]["true_recall"],
         }
-        for name, figures in reckoning.summary["by_case_type"].items()
+        for name, figures in evaluation.summary["by_case_type"].items()
     ]
 
 
-def _boundaries(reckoning: Reckoning) -> list[dict[str, Any]]:
+def _boundaries(evaluation: WalkEvaluation) -> list[dict[str, Any]]:
     return [
         {
             # Names of policies and models stand in the JSON; here they would push the truth off the page.
             **{key: row[key] for key in row if key not in ("limits", "policy_id", "model_version")},
             "broken": row["broken"] or "none",
         }
-        for row in reckoning.boundaries
+        for row in evaluation.boundaries
     ]
 
 
-def _second_reviews(reckoning: Reckoning) -> str:
+def _second_reviews(evaluation: WalkEvaluation) -> str:
     words = {
         "contradicts": "labels that contradicted a boundary",
         "audit_said_good": "good labels of the audit",
         "drawn_bad": "bad labels above the pass cut",
     }
-    asked = reckoning.summary["second_reviews_asked"]
+    asked = evaluation.summary["second_reviews_asked"]
     told = ", ".join(f"{asked[why]:,} {words[why]}" for why in words if asked.get(why))
     held = (
         ""
-        if _held_back(reckoning)
+        if _held_back(evaluation)
         else " No evidence started again and no reviewer held a boundary."
     )
     return (
@@ -257,8 +257,8 @@ def _second_reviews(reckoning: Reckoning) -> str:
     ) + held
 
 
-def _held_back(reckoning: Reckoning) -> list[dict[str, Any]]:
-    summary = reckoning.summary
+def _held_back(evaluation: WalkEvaluation) -> list[dict[str, Any]]:
+    summary = evaluation.summary
     holds = [
         {
             "from": one["since"],
@@ -278,8 +278,8 @@ def _held_back(reckoning: Reckoning) -> list[dict[str, Any]]:
     return [*holds, *restarts, *named]
 
 
-def _limits(reckoning: Reckoning, targets: Mapping[str, Targets]) -> list[dict[str, Any]]:
-    found = {row["case_type"]: row["limits"] for row in reckoning.boundaries if row["limits"]}
+def _limits(evaluation: WalkEvaluation, targets: Mapping[str, Targets]) -> list[dict[str, Any]]:
+    found = {row["case_type"]: row["limits"] for row in evaluation.boundaries if row["limits"]}
     return [
         {"case_type": name, "risk": risk, "limit": found.get(name, {}).get(risk), "target": target}
         for name, promised in targets.items()
@@ -287,14 +287,14 @@ def _limits(reckoning: Reckoning, targets: Mapping[str, Targets]) -> list[dict[s
     ]
 
 
-def _reliabilities(reckoning: Reckoning) -> list[Section]:
+def _reliabilities(evaluation: WalkEvaluation) -> list[Section]:
     """Calibration of the scores the loop decided by, against the truth (reports only)."""
     sections = []
-    for case_type, rows in reckoning.decided.groupby("case_type", observed=True):
+    for case_type, rows in evaluation.decided.groupby("case_type", observed=True):
         known = rows[rows["bad"].notna() & rows["score"].notna()]
         if not len(known):
             continue
-        last = [step for step in reckoning.steps if step["case_type"] == case_type][-1]
+        last = [step for step in evaluation.steps if step["case_type"] == case_type][-1]
         boundary = Boundary(last["pass_at_or_below"], last["block_at_or_above"])
         svg = reliability(
             known["score"].to_numpy(np.float64),

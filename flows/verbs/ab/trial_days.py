@@ -14,7 +14,7 @@ import pandas as pd
 from flows.adapters.evidence.case_numbers import CASE_NUMBER
 from flows.verbs.ab.ab_design import ab_design, lowest_rate
 from flows.verbs.certify.generation import champion_generation
-from flows.verbs.certify.given import Given
+from flows.verbs.certify.inputs import CertificationInputs
 from flows.verbs.evidence.truth import scored
 from flows.verbs.ports import EvidenceServices, EvidenceStore, Ledger
 from models.boundary.ab.ab_days import AB_POWER, MOST_DAYS, RUNS, TrialCases, trial_outlook
@@ -23,7 +23,9 @@ from models.hub import Policy
 from models.vocabulary import Boundary, CaseType
 
 
-def trial_days(services: EvidenceServices, given: Given, policy: Policy) -> dict[str, Any] | None:
+def trial_days(
+    services: EvidenceServices, given: CertificationInputs, policy: Policy
+) -> dict[str, Any] | None:
     """The days of a policy's A/B test against the live one, simulated at the traffic and the errors of
     the cohort that proved it, as plain values (`flows.reports.words.ab_proofs` says them).
 
@@ -50,7 +52,7 @@ def trial_days(services: EvidenceServices, given: Given, policy: Policy) -> dict
     if control is None:
         return None
     truth = rows["bad"].to_numpy(dtype=np.float64)
-    lag = given.book.as_of - given.book.mature_until(
+    lag = given.snapshot.as_of - given.snapshot.mature_until(
         services.case_types, services.second_review_takes, policy.case_type
     )
     free = float(given.frame["automatable"].to_numpy(dtype=np.bool_).mean())
@@ -83,7 +85,7 @@ def _control_actions(
     ledger: Ledger,
     store: EvidenceStore,
     case_types: Mapping[str, CaseType],
-    given: Given,
+    given: CertificationInputs,
     live: Policy | None,
     rows: pd.DataFrame,
 ) -> npt.NDArray[np.int64] | None:
@@ -95,9 +97,9 @@ def _control_actions(
     champion = champion_generation(ledger, case_types, live.case_type)
     if champion is None:
         return None
-    known = given.book.known(live.case_type)  # with the scores that they were decided by
+    known = given.snapshot.known(live.case_type)  # with the scores that they were decided by
     mine = known[known[CASE_NUMBER].isin(rows[CASE_NUMBER]).to_numpy(dtype=np.bool_)]
-    theirs = scored(store, given.book, mine, champion).set_index(CASE_NUMBER)
+    theirs = scored(store, given.snapshot, mine, champion).set_index(CASE_NUMBER)
     theirs = theirs[~theirs.index.duplicated()].reindex(rows[CASE_NUMBER].to_numpy())
     found = _actions(theirs["score"].to_numpy(dtype=np.float64), live.boundary)
     free = theirs["automatable"].eq(True).to_numpy(dtype=np.bool_)

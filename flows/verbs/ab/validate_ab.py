@@ -18,7 +18,7 @@ from flows.verbs.ab.trials import ENDED_BY, REFUTED, next_step
 from flows.verbs.certify.generation import last_version, scored_elsewhere
 from flows.verbs.decide.agent_watch import replay_columns, replayed_actions
 from flows.verbs.decide.decide import AB_CASES
-from flows.verbs.evidence.truth import Book, load_book
+from flows.verbs.evidence.truth import EvidenceSnapshot, load_snapshot
 from flows.verbs.govern.promote import promote
 from flows.verbs.govern.submit import submitted
 from flows.verbs.ports import (
@@ -69,7 +69,7 @@ def validate_ab(services: NightServices, as_of: datetime) -> list[dict[str, Any]
     return [_told(services, trial, as_of) for trial in running if trial is not None]
 
 
-def ab_table(services: EvidenceServices, trial: Entry, book: Book) -> pd.DataFrame:
+def ab_table(services: EvidenceServices, trial: Entry, snapshot: EvidenceSnapshot) -> pd.DataFrame:
     """Every case assigned to a test, mature or not, by the columns of `AbRows.from_frame`.
 
     `day` counts from the registration to the moment at which a case's truth is due, second reviews
@@ -78,7 +78,9 @@ def ab_table(services: EvidenceServices, trial: Entry, book: Book) -> pd.DataFra
     case_type = trial.case_type
     asked = ["case_id", "arm", "control_action", "treatment_action", "opened_at", "policy_id"]
     if scored_elsewhere(services.case_types, case_type):
-        cases = _tried_elsewhere(services.ledger, services.store, services.case_types, trial, book)
+        cases = _tried_elsewhere(
+            services.ledger, services.store, services.case_types, trial, snapshot
+        )
     elif services.store.counts(AB_CASES)[0]:
         cases = services.store.read(
             AB_CASES,
@@ -86,20 +88,20 @@ def ab_table(services: EvidenceServices, trial: Entry, book: Book) -> pd.DataFra
             filters={"case_type": [case_type], "policy_id": [str(trial.policy_id)]},
             since=trial.at,
             stamp="opened_at",
-            as_of=book.as_of,
+            as_of=snapshot.as_of,
             numbered=True,
         )
     else:
         return pd.DataFrame(columns=[*asked, "bad", "propensity", "drawn", "day"])
     of_decision = {
-        name: book.of_cases(cases[CASE_NUMBER], book.decisions[name])
+        name: snapshot.of_cases(cases[CASE_NUMBER], snapshot.decisions[name])
         for name in ("action", "audited", "propensity")
     }
     # A case that was assigned and whose decision was not admitted tells nothing.
     cases = cases.assign(**of_decision)[of_decision["propensity"].notna().to_numpy()]
-    mature = book.mature(services, case_type, trial.at)
+    mature = snapshot.mature(services, case_type, trial.at)
     truth = pd.Series(mature["bad"].to_numpy(), index=mature[CASE_NUMBER].to_numpy())
-    lag = book.as_of - book.mature_until(
+    lag = snapshot.as_of - snapshot.mature_until(
         services.case_types, services.second_review_takes, case_type
     )
     due = cases["opened_at"] + pd.Timedelta(lag) - pd.Timestamp(trial.at)
@@ -116,7 +118,7 @@ def _tried_elsewhere(
     store: EvidenceStore,
     case_types: Mapping[str, CaseType],
     trial: Entry,
-    book: Book,
+    snapshot: EvidenceSnapshot,
 ) -> pd.DataFrame:
     """The cases that another agent assigned to an arm, and what either policy does with each by the
     score that was delivered with it.
@@ -140,7 +142,7 @@ def _tried_elsewhere(
         filters={"case_type": [trial.case_type]},
         since=trial.at,
         stamp="opened_at",
-        as_of=book.as_of,
+        as_of=snapshot.as_of,
         numbered=True,
     )
     key_user = min(p.overrides.key_user_priority for p in (control, treatment))
@@ -168,7 +170,7 @@ def _judge(services: NightServices, trial: Entry, as_of: datetime) -> dict[str, 
     treatment = services.ledger.policy(str(trial.policy_id))
     control = trial.dossier.get("control")
     design = ab_design(None if control is None else services.ledger.policy(str(control)), treatment)
-    table = ab_table(services, trial, load_book(services, as_of, trial.at))
+    table = ab_table(services, trial, load_snapshot(services, as_of, trial.at))
     days = (as_of - trial.at) / timedelta(days=1)
     judged = judge_ab(plan, design, AbRows.from_frame(table), max(days, 0.0))
     judged = _with_arms_checked(judged, plan, table)

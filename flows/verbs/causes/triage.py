@@ -14,7 +14,7 @@ from scipy.special import logit
 from flows.adapters.evidence.case_numbers import CASE_NUMBER
 from flows.verbs.certify.generation import Generation, champion_generation, current_generation
 from flows.verbs.decide.contributions import PHI, contributions_for, delivered_contributions
-from flows.verbs.evidence.truth import FIRST_REVIEWS, Book
+from flows.verbs.evidence.truth import FIRST_REVIEWS, EvidenceSnapshot
 from flows.verbs.ports import EvidenceServices, EvidenceStore, ModelRegistry, NightServices
 from models.triage import Diagnosis, TriageEvidence, diagnose, findings_of
 from models.vocabulary import CaseType, Finding
@@ -52,13 +52,15 @@ class Triaged:
         }
 
 
-def triage_case_type(services: NightServices, book: Book, case_type: str) -> Triaged:
+def triage_case_type(
+    services: NightServices, snapshot: EvidenceSnapshot, case_type: str
+) -> Triaged:
     """Diagnose a case type on the mature, labelled cases that its deciding model scored and did not
     learn from, of the last `triage.window_days` days (METHODS 4)."""
     generation = champion_generation(
         services.ledger, services.case_types, case_type
     ) or current_generation(services.ledger, services.case_types, case_type)
-    rows = _labelled(services, book, case_type, generation)
+    rows = _labelled(services, snapshot, case_type, generation)
     if rows.empty:
         nothing = Diagnosis.of_nothing(0, "no labelled case of the deciding model is mature yet")
         return Triaged(case_type, generation.version if generation else None, 0, nothing, ())
@@ -67,7 +69,7 @@ def triage_case_type(services: NightServices, book: Book, case_type: str) -> Tri
         services.store,
         services.registry,
         services.case_types,
-        book,
+        snapshot,
         case_type,
         rows,
         generation if scored else None,
@@ -79,14 +81,17 @@ def triage_case_type(services: NightServices, book: Book, case_type: str) -> Tri
 
 
 def _labelled(
-    services: EvidenceServices, book: Book, case_type: str, generation: Generation | None
+    services: EvidenceServices,
+    snapshot: EvidenceSnapshot,
+    case_type: str,
+    generation: Generation | None,
 ) -> pd.DataFrame:
     """Mature cases with score and truth by one model: the deciding one if it is ours, else the one
     with the most cases (an agent that brings its own scores)."""
-    since = book.as_of - timedelta(days=services.triage_window_days)
+    since = snapshot.as_of - timedelta(days=services.triage_window_days)
     if generation is not None:
         since = max(since, generation.trained_before)
-    rows = book.mature(services, case_type, since)
+    rows = snapshot.mature(services, case_type, since)
     rows = rows[(rows["bad"].notna() & rows["score"].notna()).to_numpy()]
     if rows.empty:
         return rows
@@ -102,22 +107,22 @@ def _evidence(
     store: EvidenceStore,
     registry: ModelRegistry,
     case_types: Mapping[str, CaseType],
-    book: Book,
+    snapshot: EvidenceSnapshot,
     case_type: str,
     rows: pd.DataFrame,
     generation: Generation | None,
 ) -> TriageEvidence:
     features = list(case_types[case_type].feature_names)
     since = rows["opened_at"].iloc[0].to_pydatetime()
-    raw = _joined(rows, _features(store, case_types, book, case_type, since), features)
+    raw = _joined(rows, _features(store, case_types, snapshot, case_type, since), features)
     score = np.clip(rows["score"].to_numpy(dtype=np.float64), _NEAREST, 1.0 - _NEAREST)
     margin = np.asarray(logit(score), dtype=np.float64)
     contributions = None
     if generation is None or generation.external:
-        contributions = delivered_contributions(store, case_types, book, case_type, rows)
+        contributions = delivered_contributions(store, case_types, snapshot, case_type, rows)
     else:
         phi = contributions_for(
-            store, registry, case_types, case_type, generation, rows, raw, book.as_of
+            store, registry, case_types, case_type, generation, rows, raw, snapshot.as_of
         )
         contributions = phi.rename(columns=lambda name: name.removeprefix(PHI))
     segments = {
@@ -125,7 +130,7 @@ def _evidence(
         for name in case_types[case_type].segments
         if name in raw and raw[name].nunique() <= _MOST_LEVELS
     }
-    notes = _joined(rows, _first_notes(store, book, since), list(_NOTES))
+    notes = _joined(rows, _first_notes(store, snapshot, since), list(_NOTES))
     evidence = TriageEvidence(
         margin, rows["bad"].to_numpy() == 1.0, contributions, raw, segments, notes
     )
@@ -138,7 +143,7 @@ def _evidence(
 def _features(
     store: EvidenceStore,
     case_types: Mapping[str, CaseType],
-    book: Book,
+    snapshot: EvidenceSnapshot,
     case_type: str,
     since: datetime,
 ) -> pd.DataFrame:
@@ -148,12 +153,12 @@ def _features(
         filters={"case_type": [case_type]},
         since=since,
         stamp="opened_at",
-        as_of=book.as_of,
+        as_of=snapshot.as_of,
         numbered=True,
     )
 
 
-def _first_notes(store: EvidenceStore, book: Book, since: datetime) -> pd.DataFrame:
+def _first_notes(store: EvidenceStore, snapshot: EvidenceSnapshot, since: datetime) -> pd.DataFrame:
     """What the first reviewer of each case wrote (later reviews judge the reviewer, not the agent)."""
     if not store.counts("reviews")[0]:
         return pd.DataFrame({CASE_NUMBER: pd.Series(dtype="int64")})
@@ -162,7 +167,7 @@ def _first_notes(store: EvidenceStore, book: Book, since: datetime) -> pd.DataFr
         columns=["kind", "revision", *_NOTES],
         since=since,
         stamp="resolved_at",
-        as_of=book.as_of,
+        as_of=snapshot.as_of,
         categories=["kind", "feedback_path", "root_cause", "sop_clause", "language"],
         numbered=True,
     )

@@ -11,7 +11,7 @@ import pandas as pd
 from flows.verbs.certify.generation import last_version
 from flows.verbs.decide.live_automation import in_force
 from flows.verbs.evidence.store_draws import AUDITED_LATER
-from flows.verbs.evidence.truth import Book
+from flows.verbs.evidence.truth import EvidenceSnapshot
 from flows.verbs.govern.submit import looking_again, submitted
 from flows.verbs.ports import EvidenceServices, Ledger
 from models.hub import Entry, Narrow
@@ -32,7 +32,9 @@ class Silence:
     entry: Entry | None
 
 
-def hear_audits(services: EvidenceServices, book: Book, case_type: str) -> Silence | None:
+def hear_audits(
+    services: EvidenceServices, snapshot: EvidenceSnapshot, case_type: str
+) -> Silence | None:
     """Warn when mature audits of the live boundary stay without a label; after
     `night.audit_grace_days` more everything is reviewed (FAULTS 44).
 
@@ -44,12 +46,12 @@ def hear_audits(services: EvidenceServices, book: Book, case_type: str) -> Silen
         return None
     # A renewed certificate starts no new silence.
     _, since = in_force(of(services.ledger.history(), case_type), live)
-    waiting = _unlabelled(services, book, case_type, since)
+    waiting = _unlabelled(services, snapshot, case_type, since)
     if len(waiting) < FEWEST_AUDITS:
         return None
     maturity = timedelta(days=services.case_types[case_type].maturity_days)
     oldest = waiting.min().to_pydatetime()
-    overdue = book.as_of - (oldest + maturity)
+    overdue = snapshot.as_of - (oldest + maturity)
     told = (
         f"{case_type}: {len(waiting):,} audits of the live boundary are mature and have no label, "
         f"and none has come since the case of {oldest:%Y-%m-%d}."
@@ -58,15 +60,15 @@ def hear_audits(services: EvidenceServices, book: Book, case_type: str) -> Silen
         until = oldest + maturity + services.audit_grace
         return Silence(case_type, f"{told} From {until:%Y-%m-%d} on everything is reviewed.", None)
     why = f"{told} Nobody can check the boundary, so everything is reviewed."
-    entry = looking_again(lambda: _narrow(services.ledger, case_type, why, book.as_of))
+    entry = looking_again(lambda: _narrow(services.ledger, case_type, why, snapshot.as_of))
     return Silence(case_type, why, entry)
 
 
 def _unlabelled(
-    services: EvidenceServices, book: Book, case_type: str, since: datetime | None
+    services: EvidenceServices, snapshot: EvidenceSnapshot, case_type: str, since: datetime | None
 ) -> pd.Series:
     """When the mature audits after the last labelled one were opened (`opened_at`)."""
-    rows = book.mature(services, case_type, since, refuting=True)
+    rows = snapshot.mature(services, case_type, since, refuting=True)
     automatic = rows["action"].astype("str") != Action.ESCALATE.value
     # A draw from the store is mature at once; that its queue is not empty yet is no silence.
     drawn = rows["audited"].astype(bool) & ~rows[AUDITED_LATER].astype(bool)

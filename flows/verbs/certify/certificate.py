@@ -15,9 +15,9 @@ from configs.errors import GateRefused
 from flows.adapters.ledger import certificate_verifier
 from flows.adapters.ledger.certificate_key import CertificateKey
 from flows.verbs.certify.generation import champion_generation
-from flows.verbs.certify.given import Given, given_for
+from flows.verbs.certify.inputs import CertificationInputs, certification_inputs
 from flows.verbs.certify.look import sequence_of
-from flows.verbs.evidence.truth import load_book
+from flows.verbs.evidence.truth import load_snapshot
 from flows.verbs.intake.known_case_type import known_case_type
 from flows.verbs.ports import AuditSecrets, CertificateServices, EvidenceServices, Ledger
 from models.boundary.proof.certificate import delta_shares
@@ -109,7 +109,7 @@ def _live(ledger: Ledger, case_type: str, now: datetime) -> tuple[Policy, Entry]
 
 def _proven(
     services: EvidenceServices, case_type: str, live: Policy, now: datetime
-) -> tuple[tuple[ShownProof, ...], Given]:
+) -> tuple[tuple[ShownProof, ...], CertificationInputs]:
     generation = champion_generation(services.ledger, services.case_types, case_type)
     if generation is None or generation.looked is None:
         raise GateRefused(
@@ -117,7 +117,7 @@ def _proven(
             "live model: its boundary was proven in another way or not here, or its evidence began again "
             "since. `ratchet night` takes the looks that are due."
         )
-    given = given_for(services, load_book(services, now), generation)
+    given = certification_inputs(services, load_snapshot(services, now), generation)
     sequence, _ = sequence_of(given)
     try:
         return shown_proofs(sequence, live.boundary, len(generation.looked["looks"])), given
@@ -128,7 +128,7 @@ def _proven(
         ) from None
 
 
-def _shares(given: Given, delta: float) -> dict[str, float]:
+def _shares(given: CertificationInputs, delta: float) -> dict[str, float]:
     return delta_shares(given.targets, delta)
 
 

@@ -14,10 +14,10 @@ from flows.verbs.ab.trials import contradicted, fresh_plan
 from flows.verbs.certify.certificate_life import FEWEST_FRESH, fresh_labels, is_due
 from flows.verbs.certify.fallen_before import fell_before
 from flows.verbs.certify.generation import Generation, champion_generation, current_generation
-from flows.verbs.certify.given import Given, evidence_digest, given_for
+from flows.verbs.certify.inputs import CertificationInputs, certification_inputs, evidence_digest
 from flows.verbs.certify.look import look
 from flows.verbs.decide.live_automation import automation_now
-from flows.verbs.evidence.truth import Book, evidence_for
+from flows.verbs.evidence.truth import EvidenceSnapshot, evidence_for
 from flows.verbs.govern.proposed_policy import advised_policy, planned_audit
 from flows.verbs.govern.segment_figures import segment_figures
 from flows.verbs.ports import EvidenceServices, Ledger, ModelRegistry
@@ -49,7 +49,7 @@ class Judged:
     audit: PlannedAudit | None = None
     segments: tuple[dict[str, Any], ...] = ()
     fresh_labels: int = 0
-    given: Given | None = field(default=None, repr=False, compare=False)
+    given: CertificationInputs | None = field(default=None, repr=False, compare=False)
 
     def summary(self) -> dict[str, object]:
         """For a dossier: plain values, no row."""
@@ -77,26 +77,28 @@ class Judged:
         }
 
 
-def certify_case_type(services: EvidenceServices, book: Book, case_type: str) -> Judged:
+def certify_case_type(
+    services: EvidenceServices, snapshot: EvidenceSnapshot, case_type: str
+) -> Judged:
     """Judge the newest model of a case type on its cohort, which it did not learn from.
 
     One table of looks serves the model's whole life, whatever is promoted, narrowed or rolled back in
     between (METHODS 1.2): a night takes the looks that are due and says what stands proven.
     """
     generation = current_generation(services.ledger, services.case_types, case_type)
-    until = book.mature_until(services.case_types, services.second_review_takes, case_type)
+    until = snapshot.mature_until(services.case_types, services.second_review_takes, case_type)
     if generation is None:
         certificate = _before_any_label(services.case_types, case_type, None)
         why = ("There is no model for this case type yet.", certificate.reasons[0])
         unproven = replace(certificate, reasons=why)
         return Judged(case_type, unproven, None, "", until, 0, 0, 0, may_propose=False)
-    given = given_for(services, book, generation)
+    given = certification_inputs(services, snapshot, generation)
     frame, live = given.frame, services.ledger.live_policy(case_type)
     sequence, audit = None, None
     if frame["bad"].notna().any():
         certificate, sequence, proposes = look(given)
         if proposes and live is not None and not generation.promoted:
-            certificate, proposes = _against_champion(services, book, case_type, certificate)
+            certificate, proposes = _against_champion(services, snapshot, case_type, certificate)
         if proposes:
             looked = (
                 current_generation(services.ledger, services.case_types, case_type) or generation
@@ -134,7 +136,9 @@ def certify_case_type(services: EvidenceServices, book: Book, case_type: str) ->
     )
 
 
-def guard_champion(services: EvidenceServices, book: Book, case_type: str) -> Judged | None:
+def guard_champion(
+    services: EvidenceServices, snapshot: EvidenceSnapshot, case_type: str
+) -> Judged | None:
     """An alarm for the live boundary, on any night and whichever model is under test; None while it
     holds."""
     champion, live = (
@@ -143,7 +147,7 @@ def guard_champion(services: EvidenceServices, book: Book, case_type: str) -> Ju
     )
     if champion is None or live is None or live.boundary.automates_nothing:
         return None
-    frame = evidence_for(services, book, case_type, champion, refuting=True)
+    frame = evidence_for(services, snapshot, case_type, champion, refuting=True)
     if frame.empty:
         return None
     evidence = Evidence.from_frame(frame)
@@ -158,7 +162,7 @@ def guard_champion(services: EvidenceServices, book: Book, case_type: str) -> Ju
         certificate=alarm,
         generation=champion,
         evidence_digest=evidence_digest(frame, champion.digest),
-        evidence_until=book.mature_until(
+        evidence_until=snapshot.mature_until(
             services.case_types, services.second_review_takes, case_type
         ),
         rows=len(frame),
@@ -168,7 +172,9 @@ def guard_champion(services: EvidenceServices, book: Book, case_type: str) -> Ju
     )
 
 
-def certify_champion(services: EvidenceServices, book: Book, case_type: str) -> Judged | None:
+def certify_champion(
+    services: EvidenceServices, snapshot: EvidenceSnapshot, case_type: str
+) -> Judged | None:
     """The live boundary's own certificate, from its own model's cohort, where the night's other one is
     about something else: a newer model, or, once a renewal is due, a wider boundary. It may renew what
     expires, or narrow, and never widens. None: the other one says it, or nothing that expires is live.
@@ -188,9 +194,9 @@ def certify_champion(services: EvidenceServices, book: Book, case_type: str) -> 
     if champion is None or newest is None:
         return None
     same = champion.digest == newest.digest
-    if same and not is_due(services.case_types, live, book.as_of):
+    if same and not is_due(services.case_types, live, snapshot.as_of):
         return None
-    given = given_for(services, book, champion)
+    given = certification_inputs(services, snapshot, champion)
     frame = given.frame
     if frame.empty or not frame["bad"].notna().any():
         return None
@@ -221,7 +227,7 @@ def certify_champion(services: EvidenceServices, book: Book, case_type: str) -> 
         certificate=certificate,
         generation=champion,
         evidence_digest=given.digest,
-        evidence_until=book.mature_until(
+        evidence_until=snapshot.mature_until(
             services.case_types, services.second_review_takes, case_type
         ),
         rows=len(known),
@@ -259,13 +265,13 @@ def policy_for(
 
 
 def _against_champion(
-    services: EvidenceServices, book: Book, case_type: str, certificate: Certificate
+    services: EvidenceServices, snapshot: EvidenceSnapshot, case_type: str, certificate: Certificate
 ) -> tuple[Certificate, bool]:
     """A challenger's boundary is worth a proposal only if it automates more than the live policy does
     now."""
     if certificate.verdict is not CertificateVerdict.CERTIFIED:
         return certificate, True
-    today = automation_now(services, book, case_type)
+    today = automation_now(services, snapshot, case_type)
     if today is None or certificate.automation_rate > today.share:
         return certificate, True
     why = (
@@ -281,7 +287,7 @@ def _against_its_past(
     generation: Generation,
     certificate: Certificate,
     sequence: CertificationSequence,
-    given: Given,
+    given: CertificationInputs,
 ) -> tuple[Certificate, bool]:
     """A boundary whose A/B test refuted a promise waits for a later look before it is proposed again;
     of one that the guard refuted, what is not proven since stays out of the proposal."""

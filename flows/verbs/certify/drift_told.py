@@ -16,7 +16,7 @@ import pandas as pd
 
 from flows.adapters.evidence.case_numbers import CASE_NUMBER
 from flows.verbs.certify.drift_windows import WholeWindows
-from flows.verbs.evidence.truth import Book
+from flows.verbs.evidence.truth import EvidenceSnapshot
 from flows.verbs.ports import EvidenceServices, EvidenceStore
 from models.drift import (
     Moved,
@@ -50,23 +50,23 @@ class Change:
 
 
 def told_tonight(
-    services: EvidenceServices, book: Book, case_type: str, windows: WholeWindows
+    services: EvidenceServices, snapshot: EvidenceSnapshot, case_type: str, windows: WholeWindows
 ) -> list[str]:
     """A sentence for each change that this night is the first to tell; the same night run again tells
     the same ones."""
-    known = _told_before(services.store, book, case_type)
+    known = _told_before(services.store, snapshot, case_type)
     asked = (case_type, windows.begins, windows.number)
     quiet = _QUIET.setdefault(services.ledger.written, set())
     if asked not in quiet:
         found = changes_in(
-            services.store, services.case_types, services.drift_window, book, case_type, windows
+            services.store, services.case_types, services.drift_window, snapshot, case_type, windows
         )
         new = _without_known(found, known, services.drift_window)
         if new:
-            _keep(services.store, book, case_type, new)
-            known = _told_before(services.store, book, case_type)
+            _keep(services.store, snapshot, case_type, new)
+            known = _told_before(services.store, snapshot, case_type)
         quiet.add(asked)
-    tonight = known[(known["night"] == _night(book)).to_numpy(dtype=np.bool_)]
+    tonight = known[(known["night"] == _night(snapshot)).to_numpy(dtype=np.bool_)]
     return [f"{case_type}: {sentence}" for sentence in tonight["sentence"]]
 
 
@@ -74,7 +74,7 @@ def changes_in(
     store: EvidenceStore,
     case_types: Mapping[str, CaseType],
     drift_window: timedelta,
-    book: Book,
+    snapshot: EvidenceSnapshot,
     case_type: str,
     windows: WholeWindows,
 ) -> list[Change]:
@@ -91,8 +91,11 @@ def changes_in(
     # One that became worse is a restart, and is told as one.
     better = [one for one in all_changes(laws, cases.sizes) if not one.rose]
     moved = [*better, *all_changes([bad_share(cases)], cases.sizes)]
-    moved += _volume(drift_window, book, case_type, windows)
-    return [*_as_changes(moved, windows), *_good_cases(store, case_types, book, case_type, windows)]
+    moved += _volume(drift_window, snapshot, case_type, windows)
+    return [
+        *_as_changes(moved, windows),
+        *_good_cases(store, case_types, snapshot, case_type, windows),
+    ]
 
 
 def _as_changes(moved: Iterable[Moved], windows: WholeWindows) -> list[Change]:
@@ -107,9 +110,9 @@ def _as_changes(moved: Iterable[Moved], windows: WholeWindows) -> list[Change]:
 
 
 def _volume(
-    drift_window: timedelta, book: Book, case_type: str, windows: WholeWindows
+    drift_window: timedelta, snapshot: EvidenceSnapshot, case_type: str, windows: WholeWindows
 ) -> list[Moved]:
-    number = windows.numbers_of(book.known(case_type)["opened_at"])
+    number = windows.numbers_of(snapshot.known(case_type)["opened_at"])
     inside = number[(number >= 0) & (number < windows.number)]
     counts = np.bincount(inside, minlength=windows.number)
     days = drift_window.total_seconds() / 86_400.0
@@ -119,7 +122,7 @@ def _volume(
 def _good_cases(
     store: EvidenceStore,
     case_types: Mapping[str, CaseType],
-    book: Book,
+    snapshot: EvidenceSnapshot,
     case_type: str,
     windows: WholeWindows,
 ) -> list[Change]:
@@ -132,7 +135,7 @@ def _good_cases(
     judged = [one for one in case_types[case_type].features if not one.turns_with_calendar]
     sample = Sample(
         scores=rows["score"].to_numpy(dtype=np.float64),
-        features=_features(store, book, case_type, rows, [one.name for one in judged]),
+        features=_features(store, snapshot, case_type, rows, [one.name for one in judged]),
         bad=np.full(len(rows), np.nan),
         propensity=np.ones(len(rows)),
     )
@@ -150,7 +153,11 @@ def _good_cases(
 
 
 def _features(
-    store: EvidenceStore, book: Book, case_type: str, rows: pd.DataFrame, names: list[str]
+    store: EvidenceStore,
+    snapshot: EvidenceSnapshot,
+    case_type: str,
+    rows: pd.DataFrame,
+    names: list[str],
 ) -> pd.DataFrame:
     stored = store.read(
         "decisions",
@@ -158,7 +165,7 @@ def _features(
         filters={"case_type": [case_type]},
         since=rows["opened_at"].min().to_pydatetime(),
         stamp="opened_at",
-        as_of=book.as_of,
+        as_of=snapshot.as_of,
         numbered=True,
     )
     place = pd.Index(stored[CASE_NUMBER]).get_indexer(pd.Index(rows[CASE_NUMBER]))
@@ -181,32 +188,34 @@ def _without_known(
     return new
 
 
-def _told_before(store: EvidenceStore, book: Book, case_type: str) -> pd.DataFrame:
+def _told_before(store: EvidenceStore, snapshot: EvidenceSnapshot, case_type: str) -> pd.DataFrame:
     columns = [*_KEY, "night", "sentence"]
     if not store.counts(CHANGES)[0]:
         return pd.DataFrame({name: pd.Series(dtype="str") for name in columns})
     rows = store.read(
-        CHANGES, columns=columns, filters={"case_type": [case_type]}, as_of=book.as_of
+        CHANGES, columns=columns, filters={"case_type": [case_type]}, as_of=snapshot.as_of
     )
     return rows.sort_values("since", kind="stable", ignore_index=True)
 
 
-def _keep(store: EvidenceStore, book: Book, case_type: str, new: list[Change]) -> None:
+def _keep(
+    store: EvidenceStore, snapshot: EvidenceSnapshot, case_type: str, new: list[Change]
+) -> None:
     rows = pd.DataFrame(
         {
             "case_type": case_type,
             "what": [one.what for one in new],
             "since": [one.since.isoformat() for one in new],
-            "night": _night(book),
+            "night": _night(snapshot),
             "sentence": [one.sentence for one in new],
         }
     )
     nothing = rows.iloc[:0].assign(broken_rules=pd.Series(dtype="str"))
-    store.append(CHANGES, rows, nothing, key=_KEY, source="drift", received_at=book.as_of)
+    store.append(CHANGES, rows, nothing, key=_KEY, source="drift", received_at=snapshot.as_of)
 
 
-def _night(book: Book) -> str:
-    return book.as_of.date().isoformat()
+def _night(snapshot: EvidenceSnapshot) -> str:
+    return snapshot.as_of.date().isoformat()
 
 
 # Whole windows stay what they are, so what they say need not be worked out again.

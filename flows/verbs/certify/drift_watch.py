@@ -15,7 +15,7 @@ from configs.errors import GateRefused
 from flows.verbs.certify.drift_told import told_tonight
 from flows.verbs.certify.drift_windows import WholeWindows, whole_windows
 from flows.verbs.certify.generation import COMPARISONS, Generation, current_generation, last_version
-from flows.verbs.evidence.truth import Book
+from flows.verbs.evidence.truth import EvidenceSnapshot
 from flows.verbs.govern.submit import answered
 from flows.verbs.ports import EvidenceServices, Ledger
 from models.drift import certified_laws, first_change
@@ -38,7 +38,7 @@ class Drift:
     told: tuple[str, ...] = ()
 
 
-def watch_drift(services: EvidenceServices, book: Book, case_type: str) -> Drift:
+def watch_drift(services: EvidenceServices, snapshot: EvidenceSnapshot, case_type: str) -> Drift:
     """Compare the whole windows of a case type's cohort, one with what came before it.
 
     Evidence starts again where a promise's own share has become worse (`certified_laws`), with one
@@ -46,16 +46,19 @@ def watch_drift(services: EvidenceServices, book: Book, case_type: str) -> Drift
     moved is told once.
     """
     generation = current_generation(services.ledger, services.case_types, case_type)
-    windows = None if generation is None else whole_windows(services, book, case_type, generation)
+    windows = (
+        None if generation is None else whole_windows(services, snapshot, case_type, generation)
+    )
     if generation is None or windows is None:
         return Drift()
     # Before a restart, or the same change would be told of what is left and not of what was.
-    told = told_tonight(services, book, case_type, windows)
+    told = told_tonight(services, snapshot, case_type, windows)
     found = _moved(services.ledger, services.case_types, case_type, generation, windows) or _aged(
-        services.case_types, services.evidence_age, book, generation, windows
+        services.case_types, services.evidence_age, snapshot, generation, windows
     )
     return Drift(
-        None if found is None else _restart(services.ledger, book, generation, *found), tuple(told)
+        None if found is None else _restart(services.ledger, snapshot, generation, *found),
+        tuple(told),
     )
 
 
@@ -90,14 +93,14 @@ def _moved(
 def _aged(
     case_types: Mapping[str, CaseType],
     evidence_age: timedelta,
-    book: Book,
+    snapshot: EvidenceSnapshot,
     generation: Generation,
     windows: WholeWindows,
 ) -> tuple[datetime, dict[str, Any]] | None:
     """The same, where the oldest evidence is older than evidence may be."""
-    if book.as_of - windows.oldest <= evidence_age:
+    if snapshot.as_of - windows.oldest <= evidence_age:
         return None
-    begins = book.as_of - KEPT_OF_OLD * evidence_age
+    begins = snapshot.as_of - KEPT_OF_OLD * evidence_age
     cases = windows.cases
     laws = certified_laws(cases, case_types[generation.case_type].targets.named(), None, None)
     _, made = first_change(laws, cases.sizes, made=generation.comparisons)
@@ -110,7 +113,11 @@ def _aged(
 
 
 def _restart(
-    ledger: Ledger, book: Book, generation: Generation, begins: datetime, dossier: dict[str, Any]
+    ledger: Ledger,
+    snapshot: EvidenceSnapshot,
+    generation: Generation,
+    begins: datetime,
+    dossier: dict[str, Any],
 ) -> Entry:
     said = answered(
         ledger,
@@ -121,7 +128,7 @@ def _restart(
             evidence_since=begins,
             dossier=dossier,
         ),
-        book.as_of,
+        snapshot.as_of,
     )
     if isinstance(said, Refusal):
         raise GateRefused(

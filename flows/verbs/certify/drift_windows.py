@@ -11,7 +11,7 @@ import pandas as pd
 from flows.verbs.certify.generation import Generation
 from flows.verbs.evidence.cohort_rows import cohort_for
 from flows.verbs.evidence.label_trust import hoped_boundary
-from flows.verbs.evidence.truth import Book
+from flows.verbs.evidence.truth import EvidenceSnapshot
 from flows.verbs.ports import EvidenceServices
 from models.drift import CohortWindows
 from models.drift.sample import BoolArray, IntArray
@@ -66,20 +66,20 @@ class WholeWindows:
 
 
 def whole_windows(
-    services: EvidenceServices, book: Book, case_type: str, generation: Generation
+    services: EvidenceServices, snapshot: EvidenceSnapshot, case_type: str, generation: Generation
 ) -> WholeWindows | None:
     """The windows that ended before the first case whose truth may still come; None: no case yet.
 
     Judged sooner, a window would be compared once for what came in first and once more when it is
     whole; so drift waits for what a look waits for.
     """
-    hoped = hoped_boundary(services, book, case_type, generation)
-    frame = cohort_for(services, book, case_type, generation, hoped)
+    hoped = hoped_boundary(services, snapshot, case_type, generation)
+    frame = cohort_for(services, snapshot, case_type, generation, hoped)
     if frame.empty:
         return None
     opened = frame["opened_at"]
     until = pd.Timestamp(
-        book.mature_until(services.case_types, services.second_review_takes, case_type)
+        snapshot.mature_until(services.case_types, services.second_review_takes, case_type)
     )
     # Of the block cohort's cases that passed, nobody was ever to say anything.
     due = frame["in_cohort"].astype("bool") | frame["drawn"].astype("bool")

@@ -8,7 +8,7 @@ from functools import partial
 
 from flows.verbs.certify.certify import Judged, guard_champion
 from flows.verbs.certify.generation import champion_generation, last_version
-from flows.verbs.evidence.truth import Book, evidence_for
+from flows.verbs.evidence.truth import EvidenceSnapshot, evidence_for
 from flows.verbs.govern.promote import roll_back
 from flows.verbs.govern.propose import narrow_to
 from flows.verbs.govern.submit import looking_again, submitted
@@ -34,12 +34,14 @@ class Tripped:
     entries: tuple[Entry, ...]
 
 
-def guard_live_policy(services: NightServices, book: Book, case_type: str) -> list[Tripped]:
+def guard_live_policy(
+    services: NightServices, snapshot: EvidenceSnapshot, case_type: str
+) -> list[Tripped]:
     """One case type's live policy under the guard; what is refuted is left at once, then told.
 
     What a policy falls back to is held to the guard in the same night.
     """
-    return looking_again(partial(_guard, services, book, case_type))
+    return looking_again(partial(_guard, services, snapshot, case_type))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,9 @@ class NotGuarded:
     failed: bool = False
 
 
-def why_not_guarded(services: EvidenceServices, book: Book, case_type: str) -> NotGuarded | None:
+def why_not_guarded(
+    services: EvidenceServices, snapshot: EvidenceSnapshot, case_type: str
+) -> NotGuarded | None:
     """Why the guard could say nothing of what is live; None: it judged it."""
     live = services.ledger.live_policy(case_type)
     if live is None or live.boundary.automates_nothing:
@@ -63,22 +67,22 @@ def why_not_guarded(services: EvidenceServices, book: Book, case_type: str) -> N
             "can be held against it. Roll it back, or promote one that was certified here."
         )
         return NotGuarded("not judged", why, failed=True)
-    if evidence_for(services, book, case_type, champion, refuting=True).empty:
+    if evidence_for(services, snapshot, case_type, champion, refuting=True).empty:
         return NotGuarded("no mature case yet")
     return None
 
 
-def _guard(services: NightServices, book: Book, case_type: str) -> list[Tripped]:
+def _guard(services: NightServices, snapshot: EvidenceSnapshot, case_type: str) -> list[Tripped]:
     tripped: list[Tripped] = []
-    alarm = guard_champion(services, book, case_type)
+    alarm = guard_champion(services, snapshot, case_type)
     while alarm is not None:
         live = services.ledger.live_policy(case_type)
         assert live is not None  # the guard speaks of nothing else
-        tripped.append(_fall_back(services, alarm, live, book.as_of))
+        tripped.append(_fall_back(services, alarm, live, snapshot.as_of))
         left = services.ledger.live_policy(case_type)
         if left == live:  # nothing narrower was there: the alarm stands in the ledger
             break
-        alarm = guard_champion(services, book, case_type)
+        alarm = guard_champion(services, snapshot, case_type)
     return tripped
 
 

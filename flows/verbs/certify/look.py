@@ -12,7 +12,7 @@ import pandas as pd
 
 from configs.errors import GateRefused
 from flows.verbs.certify.generation import SEQUENCE, last_version
-from flows.verbs.certify.given import Given
+from flows.verbs.certify.inputs import CertificationInputs
 from flows.verbs.evidence.cohort_rows import what_is_waited_for
 from flows.verbs.evidence.label_trust import held, past_the_gates
 from flows.verbs.govern.submit import answered
@@ -24,7 +24,7 @@ from models.truth import contradictions
 from models.vocabulary import Boundary, Certificate, CertificateVerdict
 
 
-def sequence_of(given: Given) -> tuple[CertificationSequence, str]:
+def sequence_of(given: CertificationInputs) -> tuple[CertificationSequence, str]:
     """The generation's sequence after every look that is due now, and what is to be said of cases
     that are no longer as they were, or ""."""
     kept = given.generation.looked
@@ -49,7 +49,7 @@ def sequence_of(given: Given) -> tuple[CertificationSequence, str]:
         )
 
 
-def look(given: Given) -> tuple[Certificate, CertificationSequence, bool]:
+def look(given: CertificationInputs) -> tuple[Certificate, CertificationSequence, bool]:
     """Tonight's certificate, the sequence it comes from, and whether it may be acted on.
 
     The looks that were taken are in the ledger before anything rests on them.
@@ -68,7 +68,7 @@ def look(given: Given) -> tuple[Certificate, CertificationSequence, bool]:
     return certificate, sequence, True
 
 
-def _record(given: Given, sequence: CertificationSequence) -> None:
+def _record(given: CertificationInputs, sequence: CertificationSequence) -> None:
     """The looks taken since the ledger's last entry about this sequence; nothing where there is none."""
     plain, kept = sequence.plain(), given.generation.looked
     if kept is not None and _state(plain) == _state(kept):
@@ -91,7 +91,7 @@ def _record(given: Given, sequence: CertificationSequence) -> None:
                 SEQUENCE: plain,
             },
         ),
-        given.book.as_of,
+        given.snapshot.as_of,
     )
     if isinstance(said, Refusal):
         raise GateRefused(f"The look at {given.case_type} was not recorded: {said.reason}")
@@ -128,7 +128,7 @@ def _worth_a_notch(
 
 
 def _past_the_gates(
-    given: Given, sequence: CertificationSequence, certificate: Certificate
+    given: CertificationInputs, sequence: CertificationSequence, certificate: Certificate
 ) -> Certificate:
     """Nobody's labels may carry it. Without a person's cases the sequence is another one, so both
     sides are judged by the one exact test at the sequence's delta, which is never the stricter."""

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from flows.verbs.certify.generation import Generation
-from flows.verbs.certify.given import given_for
+from flows.verbs.certify.inputs import certification_inputs
 from flows.verbs.certify.look import sequence_of
-from flows.verbs.evidence.truth import Book
+from flows.verbs.evidence.truth import EvidenceSnapshot
 from flows.verbs.ports import EvidenceServices
 from models.boundary import Evidence
 from models.vocabulary import Boundary, Certificate, CertificateVerdict, Targets
@@ -62,11 +62,11 @@ class Peek:
 
 
 def peek(
-    services: EvidenceServices, book: Book, case_type: str, generation: Generation
+    services: EvidenceServices, snapshot: EvidenceSnapshot, case_type: str, generation: Generation
 ) -> Peek | None:
     """The certificate of tonight's looks, without taking them into the ledger; None before the first
     label. Nothing rests on it: what is certified is proposed by the night."""
-    given = given_for(services, book, generation)
+    given = certification_inputs(services, snapshot, generation)
     if not given.frame["bad"].notna().any():
         return None
     sequence, _ = sequence_of(given)

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from flows.verbs.certify.generation import scored_elsewhere
-from flows.verbs.govern.standing import Trial, standing
+from flows.verbs.govern.case_type_state import Trial, case_type_state
 from flows.verbs.ports import EvidenceStore, Ledger, ScoringServices
 from flows.verbs.record.night_results import NightResults
 from models.boundary.decision.decide import decide
@@ -131,7 +131,7 @@ def _watch(
     case_type: str,
     as_of: datetime,
 ) -> Watched | None:
-    stands = standing(ledger, case_type)
+    stands = case_type_state(ledger, case_type)
     if stands.live is None:
         return None
     moved = [one.at for one in ledger.history(case_type) if one.kind in _ACTS]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from configs.errors import GateRefused
-from flows.verbs.govern.standing import Standing, standing
+from flows.verbs.govern.case_type_state import CaseTypeState, case_type_state
 from flows.verbs.ports import Alerts, AuditSecrets, Ledger
 from models.hub.policies.deciding import AUDIT_SECRET_UNKNOWN, HALTED, LEDGER_BROKEN
 
@@ -19,7 +19,7 @@ NO_AUTHORITY: Mapping[str, str] = {
 
 def standing_or_none(
     ledger: Ledger, alerts: Alerts, secrets: AuditSecrets, case_type: str, now: datetime
-) -> tuple[Standing, str]:
+) -> tuple[CaseTypeState, str]:
     """How a case type stands, and why nothing may be decided by it, or "".
 
     Where the ledger cannot be trusted nothing stands: everything goes to people, and they are told.
@@ -27,13 +27,13 @@ def standing_or_none(
     decides nothing. The first draw of a home lets the ledger know its secret.
     """
     try:
-        stands = standing(ledger, case_type)
+        stands = case_type_state(ledger, case_type)
         secrets.record(now)
     except GateRefused as broken:
         _tell_once(
             alerts, LEDGER_BROKEN, f"Every case of {case_type} goes to people. {broken}", now
         )
-        return Standing(live=None, halted=True, trial=None), LEDGER_BROKEN
+        return CaseTypeState(live=None, halted=True, trial=None), LEDGER_BROKEN
     try:
         secrets.in_force(now)
     except GateRefused as lost:

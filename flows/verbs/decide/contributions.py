@@ -11,7 +11,7 @@ import pandas as pd
 
 from flows.adapters.evidence.case_numbers import CASE_NUMBER
 from flows.verbs.certify.generation import Generation
-from flows.verbs.evidence.truth import Book
+from flows.verbs.evidence.truth import EvidenceSnapshot
 from flows.verbs.ports import EvidenceStore, ModelRegistry
 from models.risk import RiskModel
 from models.vocabulary import Action, CaseType
@@ -127,7 +127,7 @@ def kept_contributions(
 def delivered_contributions(
     store: EvidenceStore,
     case_types: Mapping[str, CaseType],
-    book: Book,
+    snapshot: EvidenceSnapshot,
     case_type: str,
     cases: pd.DataFrame,
 ) -> pd.DataFrame | None:
@@ -141,7 +141,7 @@ def delivered_contributions(
         where the decisions have no `phi_` column for each feature, or no case has them all.
     """
     names = [f"{PHI}{name}" for name in case_types[case_type].feature_names]
-    if cases.empty or not names or not set(names) <= store.columns("decisions", book.as_of):
+    if cases.empty or not names or not set(names) <= store.columns("decisions", snapshot.as_of):
         return None
     found = store.read(
         "decisions",
@@ -149,7 +149,7 @@ def delivered_contributions(
         filters={"case_type": [case_type]},
         since=cases["opened_at"].iloc[0].to_pydatetime(),
         stamp="opened_at",
-        as_of=book.as_of,
+        as_of=snapshot.as_of,
         numbered=True,
     )
     found = found[~found[CASE_NUMBER].duplicated(keep="last").to_numpy()]

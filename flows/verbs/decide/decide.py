@@ -15,8 +15,8 @@ from flows.verbs.certify.generation import Generation, current_generation
 from flows.verbs.decide.authority import standing_or_none
 from flows.verbs.decide.contributions import keep_contributions
 from flows.verbs.decide.shadow import score_in_shadow
+from flows.verbs.govern.case_type_state import Trial
 from flows.verbs.govern.proposed_policy import advised_policy, overrides_of
-from flows.verbs.govern.standing import Trial
 from flows.verbs.ports import (
     Alerts,
     CaseDraws,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from flows.verbs.govern.standing import standing
+from flows.verbs.govern.case_type_state import case_type_state
 from flows.verbs.intake.known_case_type import known_case_type
 from flows.verbs.ports import Ledger
 from models.hub.policies.exported import EXPIRED, HALTED, LIVE, exported_policy
@@ -27,7 +27,7 @@ def export_policy(
         GateRefused: the ledger, or a policy in it, is not as it was written.
     """
     kind = case_types[known_case_type(case_types, case_type)]
-    stands = standing(ledger, case_type)
+    stands = case_type_state(ledger, case_type)
     one = stands.trial
     trial = None if one is None else (one.policy, one.plan, one.since)
     return exported_policy(case_type, kind.scorer, stands.live, stands.halted, now, trial)

@@ -14,7 +14,7 @@ import pandas as pd
 
 from flows.verbs.certify.generation import champion_generation, scored_elsewhere
 from flows.verbs.evidence.cohort_rows import cohort_for
-from flows.verbs.evidence.truth import Book
+from flows.verbs.evidence.truth import EvidenceSnapshot
 from flows.verbs.ports import EvidenceServices
 from models.hub import Entry, Policy, decides_nothing, is_halted
 from models.hub.policies.renewal import RENEWS, renewed
@@ -36,7 +36,9 @@ class LiveAutomation:
     known_from: str
 
 
-def automation_now(services: EvidenceServices, book: Book, case_type: str) -> LiveAutomation | None:
+def automation_now(
+    services: EvidenceServices, snapshot: EvidenceSnapshot, case_type: str
+) -> LiveAutomation | None:
     """What the live policy automates now: on the cases it decided since it went live, else by its
     boundary and its model's scores on its cohort. None: neither tells.
 
@@ -47,10 +49,10 @@ def automation_now(services: EvidenceServices, book: Book, case_type: str) -> Li
         GateRefused: the ledger, the audit secret or a model is not at hand.
     """
     live, history = services.ledger.live_policy(case_type), services.ledger.history()
-    if live is None or decides_nothing(live, book.as_of) or is_halted(history, case_type):
+    if live is None or decides_nothing(live, snapshot.as_of) or is_halted(history, case_type):
         return LiveAutomation(0.0, "as every case goes to people")
     names, since = in_force(of(history, case_type), live)
-    rows = book.known(case_type)
+    rows = snapshot.known(case_type)
     rows = rows[(rows["opened_at"] >= pd.Timestamp(since)).to_numpy(dtype=np.bool_)]
     free = rows["automatable"].to_numpy(dtype=np.bool_)
     mine = free.copy()
@@ -62,7 +64,7 @@ def automation_now(services: EvidenceServices, book: Book, case_type: str) -> Li
         return LiveAutomation(
             share, f"of {int(mine.sum()):,} cases it decided since {since:%Y-%m-%d}"
         )
-    return _on_its_cohort(services, book, case_type, live.boundary)
+    return _on_its_cohort(services, snapshot, case_type, live.boundary)
 
 
 def in_force(mine: list[Entry], live: Policy) -> tuple[frozenset[str], datetime]:
@@ -85,12 +87,12 @@ def in_force(mine: list[Entry], live: Policy) -> tuple[frozenset[str], datetime]
 
 
 def _on_its_cohort(
-    services: EvidenceServices, book: Book, case_type: str, boundary: Boundary
+    services: EvidenceServices, snapshot: EvidenceSnapshot, case_type: str, boundary: Boundary
 ) -> LiveAutomation | None:
     champion = champion_generation(services.ledger, services.case_types, case_type)
     if champion is None:
         return None
-    rows = cohort_for(services, book, case_type, champion)
+    rows = cohort_for(services, snapshot, case_type, champion)
     rows = rows[rows["in_cohort"].to_numpy(dtype=np.bool_)]
     if rows.empty:
         return None

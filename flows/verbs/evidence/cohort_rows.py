@@ -21,7 +21,7 @@ from flows.adapters.evidence.case_numbers import CASE_NUMBER
 from flows.verbs.certify.generation import Generation, reserve_begins
 from flows.verbs.evidence.cohort_rates import cohort_rates, decided_here
 from flows.verbs.evidence.store_draws import STORE_AT, STORE_RATE
-from flows.verbs.evidence.truth import Book, on_hold, scored
+from flows.verbs.evidence.truth import EvidenceSnapshot, on_hold, scored
 from flows.verbs.ports import CaseDraws, EvidenceServices, EvidenceStore, Ledger
 from models.boundary.decision.audit import audit_purpose
 from models.boundary.sequence.thinning import (
@@ -54,7 +54,7 @@ class WaitsFor(IntEnum):
 
 def cohort_for(
     services: EvidenceServices,
-    book: Book,
+    snapshot: EvidenceSnapshot,
     case_type: str,
     generation: Generation,
     hoped: Boundary | None = None,
@@ -78,20 +78,22 @@ def cohort_for(
         generation.cohort_since,
         generation.cohort_from,
     )
-    if asked not in book.evidence:
-        book.evidence[asked] = _entered(
-            services.ledger, services.store, services.draws, book, case_type, generation
+    if asked not in snapshot.evidence:
+        snapshot.evidence[asked] = _entered(
+            services.ledger, services.store, services.draws, snapshot, case_type, generation
         )
     settled = (
         *asked,
         hoped,
         on_hold(
-            services.ledger, services.draws, services.reviewer_share_cap, book, case_type
+            services.ledger, services.draws, services.reviewer_share_cap, snapshot, case_type
         ).tobytes(),
     )
-    if settled not in book.evidence:
-        book.evidence[settled] = _with_truth(services, book, case_type, book.evidence[asked], hoped)
-    return book.evidence[settled]
+    if settled not in snapshot.evidence:
+        snapshot.evidence[settled] = _with_truth(
+            services, snapshot, case_type, snapshot.evidence[asked], hoped
+        )
+    return snapshot.evidence[settled]
 
 
 def reads_from(ledger: Ledger, generation: Generation) -> datetime:
@@ -107,13 +109,13 @@ def _entered(
     ledger: Ledger,
     store: EvidenceStore,
     draws: CaseDraws,
-    book: Book,
+    snapshot: EvidenceSnapshot,
     case_type: str,
     generation: Generation,
 ) -> pd.DataFrame:
     """The cohort in order of entry with the model's scores: that of what was received first, or drawn
     from the store; what came at one moment, as it was opened."""
-    rows = book.known(case_type)
+    rows = snapshot.known(case_type)
     if generation.external:
         rows = rows[(rows["model_version"] == generation.version).to_numpy(dtype=np.bool_)]
     if rows.empty:
@@ -133,7 +135,7 @@ def _entered(
     # A book's cases come as they were opened, the case id settling ties.
     by = ["entered_at", "opened_at", "case_id"] if later_drawn[kept].any() else "entered_at"
     rows = rows.sort_values(by, kind="stable", ignore_index=True)
-    return scored(store, book, rows, generation)
+    return scored(store, snapshot, rows, generation)
 
 
 def _with_later(rows: pd.DataFrame, later: BoolArray, blocks_later: BoolArray) -> pd.DataFrame:
@@ -283,7 +285,7 @@ def _thinned(draws: CaseDraws, case_type: str, rows: pd.DataFrame) -> tuple[Bool
 
 def _with_truth(
     services: EvidenceServices,
-    book: Book,
+    snapshot: EvidenceSnapshot,
     case_type: str,
     rows: pd.DataFrame,
     hoped: Boundary | None,
@@ -293,9 +295,11 @@ def _with_truth(
     if rows.empty:
         return rows.assign(given_up=False, waits_for=np.int8(0))
     opened = rows["opened_at"]
-    until = book.mature_until(services.case_types, services.second_review_takes, case_type)
+    until = snapshot.mature_until(services.case_types, services.second_review_takes, case_type)
     waits_for = np.where(opened >= pd.Timestamp(until), WaitsFor.MATURITY, WaitsFor.NOTHING)
-    held = on_hold(services.ledger, services.draws, services.reviewer_share_cap, book, case_type)
+    held = on_hold(
+        services.ledger, services.draws, services.reviewer_share_cap, snapshot, case_type
+    )
     if len(held):
         stands = np.isin(rows[CASE_NUMBER].to_numpy(dtype=np.int64), held)
         waits_for[stands] = WaitsFor.A_HOLD
@@ -311,7 +315,7 @@ def _with_truth(
     )
     # The patience with a case drawn later begins at that draw.
     begun = opened.where(~rows["from_store"].to_numpy(dtype=np.bool_), rows["entered_at"])
-    old = (begun < pd.Timestamp(book.as_of - patience)).to_numpy(dtype=np.bool_)
+    old = (begun < pd.Timestamp(snapshot.as_of - patience)).to_numpy(dtype=np.bool_)
     unlabelled = (waits_for == WaitsFor.NOTHING) & np.isnan(bad)
     waits_for[unlabelled & ~old] = WaitsFor.A_LABEL
     told: pd.DataFrame = rows.assign(

@@ -10,7 +10,7 @@ import pandas as pd
 
 from flows.verbs.certify.generation import Generation, current_generation
 from flows.verbs.evidence.cohort_rows import cohort_for
-from flows.verbs.evidence.truth import Book
+from flows.verbs.evidence.truth import EvidenceSnapshot
 from flows.verbs.ports import CaseDraws, EvidenceServices
 from models.boundary import Evidence
 from models.boundary.proof.hindsight import plug_in_boundary
@@ -23,7 +23,10 @@ CREDENCE_SHARE = 0.05
 
 
 def hoped_boundary(
-    services: EvidenceServices, book: Book, case_type: str, generation: Generation | None = None
+    services: EvidenceServices,
+    snapshot: EvidenceSnapshot,
+    case_type: str,
+    generation: Generation | None = None,
 ) -> Boundary:
     """How far the boundary in force or the present labels reach, whichever is further on each side:
     where a label that contradicts it must be confirmed. It proves nothing.
@@ -33,18 +36,23 @@ def hoped_boundary(
     """
     generation = generation or current_generation(services.ledger, services.case_types, case_type)
     asked = (case_type, "" if generation is None else generation.digest)
-    if asked not in book.hoped:
-        book.hoped[asked] = _hoped(services, book, case_type, generation)
-    return book.hoped[asked]
+    if asked not in snapshot.hoped:
+        snapshot.hoped[asked] = _hoped(services, snapshot, case_type, generation)
+    return snapshot.hoped[asked]
 
 
 def _hoped(
-    services: EvidenceServices, book: Book, case_type: str, generation: Generation | None
+    services: EvidenceServices,
+    snapshot: EvidenceSnapshot,
+    case_type: str,
+    generation: Generation | None,
 ) -> Boundary:
     live = services.ledger.live_policy(case_type)
     reached = [live.boundary] if live is not None else []
     frame = (
-        pd.DataFrame() if generation is None else cohort_for(services, book, case_type, generation)
+        pd.DataFrame()
+        if generation is None
+        else cohort_for(services, snapshot, case_type, generation)
     )
     if len(frame):
         known = frame[(frame["in_cohort"] & frame["bad"].notna()).to_numpy(dtype=np.bool_)]

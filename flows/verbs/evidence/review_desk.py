@@ -7,18 +7,20 @@ from datetime import timedelta
 from typing import Any
 
 from flows.adapters.evidence.case_numbers import CASE_NUMBER
-from flows.verbs.evidence.truth import Book
+from flows.verbs.evidence.truth import EvidenceSnapshot
 from models.vocabulary import CaseType
 
 WINDOW_DAYS = 7
 
 
-def review_desk(case_types: Mapping[str, CaseType], book: Book) -> list[dict[str, Any]]:
+def review_desk(
+    case_types: Mapping[str, CaseType], snapshot: EvidenceSnapshot
+) -> list[dict[str, Any]]:
     """By case type, over the last week's first reviews: number, share within the SLA (strictly),
     median and 95th percentile of hours; and the share of second reviews that disagreed."""
-    since = book.as_of - timedelta(days=WINDOW_DAYS)
-    recent = book.reviews[book.reviews["resolved_at"] >= since]
-    types = book.of_cases(recent[CASE_NUMBER], book.decisions["case_type"])
+    since = snapshot.as_of - timedelta(days=WINDOW_DAYS)
+    recent = snapshot.reviews[snapshot.reviews["resolved_at"] >= since]
+    types = snapshot.of_cases(recent[CASE_NUMBER], snapshot.decisions["case_type"])
     figures = []
     for case_type, settings in case_types.items():
         mine = recent[(types == case_type).to_numpy()]

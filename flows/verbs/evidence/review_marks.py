@@ -7,21 +7,23 @@ from datetime import timedelta
 from typing import Any
 
 from flows.adapters.evidence.case_numbers import CASE_NUMBER
-from flows.verbs.evidence.truth import Book
+from flows.verbs.evidence.truth import EvidenceSnapshot
 from models.vocabulary import CaseType
 
 WINDOW_DAYS = 28
 
 
-def review_marks(case_types: Mapping[str, CaseType], book: Book) -> list[dict[str, Any]]:
+def review_marks(
+    case_types: Mapping[str, CaseType], snapshot: EvidenceSnapshot
+) -> list[dict[str, Any]]:
     """By case type: errors of the last four weeks and the path reviewers gave them.
 
     Marks are opinions, counted and not tested; the most frequent root cause is named.
     """
-    since = book.as_of - timedelta(days=WINDOW_DAYS)
-    reviews = book.reviews
+    since = snapshot.as_of - timedelta(days=WINDOW_DAYS)
+    reviews = snapshot.reviews
     wrong = reviews[(reviews["resolved_at"] >= since) & reviews["label"].isin(["FP", "FN"])]
-    types = book.of_cases(wrong[CASE_NUMBER], book.decisions["case_type"])
+    types = snapshot.of_cases(wrong[CASE_NUMBER], snapshot.decisions["case_type"])
     found = []
     for case_type in case_types:
         mine = wrong[(types == case_type).to_numpy()]

@@ -11,7 +11,7 @@ import pandas as pd
 from flows.verbs.certify.generation import current_generation
 from flows.verbs.evidence.cohort_rows import cohort_for
 from flows.verbs.evidence.label_trust import hoped_boundary
-from flows.verbs.evidence.truth import Book
+from flows.verbs.evidence.truth import EvidenceSnapshot
 from flows.verbs.ports import EvidenceServices
 from models.truth import blind_second_sample, contradictions
 
@@ -26,7 +26,7 @@ COLUMNS = ["case_id", "case_type", "why"]
 CONTRADICTS, AUDIT_PASSED, DRAWN_BAD = "contradicts", "audit_said_good", "drawn_bad"
 
 
-def second_reviews(services: EvidenceServices, book: Book) -> pd.DataFrame:
+def second_reviews(services: EvidenceServices, snapshot: EvidenceSnapshot) -> pd.DataFrame:
     """The cases whose first review needs a second, blind one: case_id, case_type and why.
 
     `contradicts`: an unconfirmed label that counts against the boundary in force or hoped for, most
@@ -34,16 +34,18 @@ def second_reviews(services: EvidenceServices, book: Book) -> pd.DataFrame:
     missed bad cases hide. `drawn_bad`: a random share of the bad labels above the pass cut, by which
     the share of false ones is known. Each case is named once, for the first of these reasons.
     """
-    found = [_of_case_type(services, book, case_type) for case_type in services.case_types]
+    found = [_of_case_type(services, snapshot, case_type) for case_type in services.case_types]
     return pd.concat(found, ignore_index=True)[COLUMNS]
 
 
-def _of_case_type(services: EvidenceServices, book: Book, case_type: str) -> pd.DataFrame:
-    labels = book.reviewed(case_type, book.as_of - timedelta(days=WINDOW_DAYS))
-    proof = _evidence(services, book, case_type)
+def _of_case_type(
+    services: EvidenceServices, snapshot: EvidenceSnapshot, case_type: str
+) -> pd.DataFrame:
+    labels = snapshot.reviewed(case_type, snapshot.as_of - timedelta(days=WINDOW_DAYS))
+    proof = _evidence(services, snapshot, case_type)
     if labels.empty and proof.empty:
         return pd.DataFrame({name: pd.Series(dtype="str") for name in COLUMNS})
-    boundary = hoped_boundary(services, book, case_type)
+    boundary = hoped_boundary(services, snapshot, case_type)
     uniform = services.draws.second_review_draw(case_type, labels["case_id"])
     low, high = boundary.pass_at_or_below, boundary.block_at_or_above
     waiting = pd.concat(
@@ -70,12 +72,14 @@ def _of_case_type(services: EvidenceServices, book: Book, case_type: str) -> pd.
     return asked.assign(case_type=case_type)
 
 
-def _evidence(services: EvidenceServices, book: Book, case_type: str) -> pd.DataFrame:
+def _evidence(
+    services: EvidenceServices, snapshot: EvidenceSnapshot, case_type: str
+) -> pd.DataFrame:
     """What the next certificate rests on, of that people have reviewed."""
     generation = current_generation(services.ledger, services.case_types, case_type)
     if generation is None:
         return pd.DataFrame()
-    rows = cohort_for(services, book, case_type, generation)
+    rows = cohort_for(services, snapshot, case_type, generation)
     return rows[rows["reviewer"].notna().to_numpy()]
 
 

@@ -42,7 +42,7 @@ _FEW_WORDS = (
 
 
 @dataclass(frozen=True)
-class Book:
+class EvidenceSnapshot:
     """Everything the store held as of a moment that a night reads, once for all case types; decisions
     as they are drawn by then (`with_store_draws`).
 
@@ -249,7 +249,7 @@ def on_hold(
     ledger: Ledger,
     draws: CaseDraws,
     reviewer_share_cap: float,
-    book: Book,
+    snapshot: EvidenceSnapshot,
     case_type: str,
     *,
     refuting: bool = False,
@@ -264,7 +264,7 @@ def on_hold(
         for hold in holds_of(ledger.history(case_type), case_type)
         if (hold.refutes_nothing if refuting else hold.proves_nothing)
     ]
-    numbers = [_numbers_of(draws, reviewer_share_cap, book, hold) for hold in holds]
+    numbers = [_numbers_of(draws, reviewer_share_cap, snapshot, hold) for hold in holds]
     return np.unique(np.concatenate(numbers)) if numbers else np.empty(0, dtype=np.int64)
 
 
@@ -283,18 +283,18 @@ def received_in(hold: Hold, received_at: pd.Series) -> npt.NDArray[np.bool_]:
 
 
 def _numbers_of(
-    draws: CaseDraws, reviewer_share_cap: float, book: Book, hold: Hold
+    draws: CaseDraws, reviewer_share_cap: float, snapshot: EvidenceSnapshot, hold: Hold
 ) -> npt.NDArray[np.int64]:
     if hold.table == "decisions":
-        rows = book.decisions
+        rows = snapshot.decisions
         rows = rows[(rows["case_type"] == hold.case_type).to_numpy(dtype=np.bool_)]
     else:
-        rows = book.labels
+        rows = snapshot.labels
         mine = (rows["case_type"] == hold.case_type) & (rows["table"] == hold.table)
         rows = rows[mine.to_numpy(dtype=np.bool_)]
     rows = rows[received_in(hold, rows["received_at"])]
     if hold.rule == REVIEWER_CAP and len(rows):
-        cases = book.of_cases(rows[CASE_NUMBER], book.decisions["case_id"])
+        cases = snapshot.of_cases(rows[CASE_NUMBER], snapshot.decisions["case_id"])
         uniform = draws.second_review_draw(hold.case_type, cases)
         people = pd.factorize(rows["reviewer_id"])[0]
         rows = rows[beyond_the_cap(people, uniform, reviewer_share_cap)]
@@ -332,7 +332,9 @@ def _ranks(words: npt.NDArray[np.object_]) -> npt.NDArray[np.int64]:
     return np.unique(words, return_inverse=True)[1]
 
 
-def load_book(services: EvidenceServices, as_of: datetime, since: datetime | None = None) -> Book:
+def load_snapshot(
+    services: EvidenceServices, as_of: datetime, since: datetime | None = None
+) -> EvidenceSnapshot:
     """Read what had been received by `as_of`; the same moment always gives the same book.
 
     Args:
@@ -342,7 +344,7 @@ def load_book(services: EvidenceServices, as_of: datetime, since: datetime | Non
     outcomes = _read(services.store, "outcomes", _OUTCOMES, as_of, since, "observed_at")
     reviews = _latest(_read(services.store, "reviews", _REVIEWS, as_of, since, "resolved_at"))
     decisions = _read(services.store, "decisions", _DECISIONS, as_of, since, "opened_at")
-    return Book(
+    return EvidenceSnapshot(
         as_of=as_of,
         decisions=with_store_draws(
             services.ledger, services.draws, services.case_types, decisions, as_of
@@ -355,7 +357,7 @@ def load_book(services: EvidenceServices, as_of: datetime, since: datetime | Non
 
 def evidence_for(
     services: EvidenceServices,
-    book: Book,
+    snapshot: EvidenceSnapshot,
     case_type: str,
     generation: Generation,
     *,
@@ -373,28 +375,28 @@ def evidence_for(
         services.ledger,
         services.draws,
         services.reviewer_share_cap,
-        book,
+        snapshot,
         case_type,
         refuting=refuting,
     ).tobytes()
     asked = (case_type, generation.digest, generation.evidence_since, waits)
-    if asked not in book.evidence:
-        rows = book.mature(services, case_type, generation.evidence_since, refuting=refuting)
+    if asked not in snapshot.evidence:
+        rows = snapshot.mature(services, case_type, generation.evidence_since, refuting=refuting)
         if generation.external:
             # What another version scored is no traffic of this one, and says nothing about it.
             mine = (rows["model_version"] == generation.version).to_numpy(dtype=np.bool_)
             rows = rows[mine].reset_index(drop=True)
-        book.evidence[asked] = scored(services.store, book, rows, generation)
-    return book.evidence[asked]
+        snapshot.evidence[asked] = scored(services.store, snapshot, rows, generation)
+    return snapshot.evidence[asked]
 
 
 def scored(
-    store: EvidenceStore, book: Book, rows: pd.DataFrame, generation: Generation
+    store: EvidenceStore, snapshot: EvidenceSnapshot, rows: pd.DataFrame, generation: Generation
 ) -> pd.DataFrame:
     """Rows of the book with a model's word on each: its shadow score, else what it decided by."""
     if rows.empty:
         return rows
-    shadow = book.shadow_scores(store, generation.digest, rows[CASE_NUMBER])
+    shadow = snapshot.shadow_scores(store, generation.digest, rows[CASE_NUMBER])
     own = rows["score"].where(rows["model_version"] == generation.version)
     score = np.where(np.isnan(shadow), own.to_numpy(dtype=np.float64), shadow)
     unscored = np.isnan(score)

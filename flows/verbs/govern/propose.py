@@ -30,7 +30,7 @@ from models.hub import (
     running_ab,
 )
 from models.hub.record.readers import concluded_salts, of
-from models.hub.record.refusal import Rule
+from models.hub.record.refusal import RefusalRule
 from models.hub.rules.people import NIGHT
 from models.vocabulary import CaseType, CertificateVerdict
 
@@ -111,7 +111,7 @@ def _propose(
     said = answered(services.ledger, command, at)
     if not isinstance(said, Refusal):
         return said
-    if said.rule is Rule.CERTIFICATE_LASTS:
+    if said.rule is RefusalRule.CERTIFICATE_LASTS:
         # Proven, and of no use: the night is not green until somebody has set the days right.
         raise GateRefused(said.reason)
     return None

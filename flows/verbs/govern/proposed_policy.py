@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from flows.verbs.certify.generation import Generation
-from flows.verbs.certify.given import Given
+from flows.verbs.certify.inputs import CertificationInputs
 from flows.verbs.ports import ModelRegistry
 from models.boundary import CertificationSequence
 from models.hub.policies.audit_plan import AuditPlan
@@ -46,7 +46,7 @@ def overrides_of(case_type: CaseType) -> Overrides:
 
 def planned_audit(
     case_types: Mapping[str, CaseType],
-    given: Given,
+    given: CertificationInputs,
     sequence: CertificationSequence,
     certificate: Certificate,
 ) -> PlannedAudit | None:

@@ -9,7 +9,7 @@ from typing import TypeVar
 from configs.errors import GateRefused
 from flows.verbs.ports import Ledger
 from models.hub import Command, Entry, Refusal
-from models.hub.record.refusal import Rule
+from models.hub.record.refusal import RefusalRule
 
 T = TypeVar("T")
 
@@ -41,7 +41,7 @@ def answered(ledger: Ledger, command: Command, at: datetime) -> Entry | Refusal:
         ServiceUnreachable: the ledger's database does not answer; nothing was changed.
     """
     answer = ledger.submit(command, at)
-    if isinstance(answer, Refusal) and answer.rule is Rule.STALE_BASE:
+    if isinstance(answer, Refusal) and answer.rule is RefusalRule.STALE_BASE:
         ledger.refresh(command.case_type)
         raise StaleBase(answer.reason)
     return answer

@@ -33,7 +33,7 @@ _NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class HealthFinding:
     """One thing that was looked at: nothing is wrong where `problem` is empty."""
 
     check: str
@@ -48,7 +48,7 @@ class Finding:
         return {"check": self.check, "ok": self.ok, "problem": self.problem}
 
 
-def examine(profile: str | None = None, env: Mapping[str, str] = os.environ) -> list[Finding]:
+def examine(profile: str | None = None, env: Mapping[str, str] = os.environ) -> list[HealthFinding]:
     """Look at everything, one finding a check, in the order in which one rests on the other.
 
     Nothing is read of any row, and no server is asked but those that the settings name. What rests on
@@ -57,14 +57,14 @@ def examine(profile: str | None = None, env: Mapping[str, str] = os.environ) -> 
     settings, wrong = _tried(lambda: load_settings(profile, env))
     registry = None if settings is None else settings.mlflow_tracking_uri
     found = [
-        Finding("versions", " ".join(_old_versions())),
-        Finding("servers", _open_servers(env, registry)),
-        Finding("settings", wrong),
+        HealthFinding("versions", " ".join(_old_versions())),
+        HealthFinding("servers", _open_servers(env, registry)),
+        HealthFinding("settings", wrong),
     ]
     if settings is None:
         return [
             *found,
-            Finding("everything else", "It was not looked at: the settings come first."),
+            HealthFinding("everything else", "It was not looked at: the settings come first."),
         ]
     for name, look in (
         ("running servers", lambda: house.unsafe_servers(settings, dict(SAFE_FROM), _numbers)),
@@ -72,16 +72,24 @@ def examine(profile: str | None = None, env: Mapping[str, str] = os.environ) -> 
         ("disk", lambda: house.full_disk(settings.home)),
     ):
         said, wrong = _tried(look)
-        found.append(Finding(name, wrong or said or ""))
+        found.append(HealthFinding(name, wrong or said or ""))
     _, wrong = _tried(settings.load_case_types)
-    found += [Finding("case types", wrong), Finding("sources", " ".join(_lost_sources(settings)))]
+    found += [
+        HealthFinding("case types", wrong),
+        HealthFinding("sources", " ".join(_lost_sources(settings))),
+    ]
     home = settings.home / "live"
     wide = _wide(settings.home, home)
-    found.append(Finding("modes", wide))  # looked at before the home is opened, which closes it
+    found.append(
+        HealthFinding("modes", wide)
+    )  # looked at before the home is opened, which closes it
     services, wrong = _tried(lambda: live.open_services(profile))
-    found.append(Finding("home", wrong))
+    found.append(HealthFinding("home", wrong))
     if services is None:
-        return [*found, Finding("everything else", "It was not looked at: the home comes first.")]
+        return [
+            *found,
+            HealthFinding("everything else", "It was not looked at: the home comes first."),
+        ]
     return [
         *found,
         *_of_the_services(services),
@@ -89,20 +97,22 @@ def examine(profile: str | None = None, env: Mapping[str, str] = os.environ) -> 
     ]
 
 
-def _of_the_services(services: DecisionServices) -> Iterator[Finding]:
+def _of_the_services(services: DecisionServices) -> Iterator[HealthFinding]:
     verified, wrong = _tried(services.ledger.verify)
-    yield Finding("ledger", wrong or " ".join(() if verified is None else verified.problems))
+    yield HealthFinding("ledger", wrong or " ".join(() if verified is None else verified.problems))
     lost, wrong = _tried(services.secrets.trouble)
-    yield Finding("audit secret", wrong or lost or "")
+    yield HealthFinding("audit secret", wrong or lost or "")
     earlier, wrong = _tried(lambda: _lost_secrets(services.secrets))
-    yield Finding("earlier audit secrets", wrong or earlier or "")
+    yield HealthFinding("earlier audit secrets", wrong or earlier or "")
     models = services.ledger, services.registry, services.case_types
     for name, look in (("models", _lost_models), ("aliases", _drifted_aliases)):
         sentences, wrong = _tried(lambda look=look: list(look(*models)))  # type: ignore[misc]
-        yield Finding(name, wrong or " ".join(sentences or ()))
+        yield HealthFinding(name, wrong or " ".join(sentences or ()))
 
 
-def _of_the_days(services: HouseServices, settings: Settings, now: datetime) -> Iterator[Finding]:
+def _of_the_days(
+    services: HouseServices, settings: Settings, now: datetime
+) -> Iterator[HealthFinding]:
     """How the house is run; a ledger that cannot be read was told of before."""
     for name, look in (
         ("team", lambda: lacking(services, settings)),
@@ -117,7 +127,7 @@ def _of_the_days(services: HouseServices, settings: Settings, now: datetime) -> 
         ),
     ):
         said, wrong = _tried(look)
-        yield Finding(name, wrong or said or "")
+        yield HealthFinding(name, wrong or said or "")
 
 
 def _tried(look: Callable[[], Any]) -> tuple[Any, str]:

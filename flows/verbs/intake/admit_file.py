@@ -13,7 +13,7 @@ from configs.sources import SourceSettings
 from flows.adapters.tables.reading_notes import Tell, nobody
 from flows.adapters.tables.sources import read_delivery
 from flows.verbs.certify.earliest_evidence import earliest_evidence
-from flows.verbs.evidence.truth import load_book
+from flows.verbs.evidence.truth import load_snapshot
 from flows.verbs.intake.admit import AdmittedBatch, admit_batch, judge_batch, told_of
 from flows.verbs.intake.deliveries import read_as_of
 from flows.verbs.intake.hand_out import hand_out
@@ -68,7 +68,7 @@ def admit_file(
     results, moment = NightResults(), read_as_of([batch], now)
     watch(
         services,
-        load_book(
+        load_snapshot(
             services,
             moment,
             earliest_evidence(services.ledger, services.case_types, services.hold_plan, moment),

@@ -19,7 +19,7 @@ import pandas as pd
 from flows.adapters.evidence.case_numbers import CASE_NUMBER
 from flows.verbs.certify.generation import last_version
 from flows.verbs.evidence.store_draws import AUDITED_LATER
-from flows.verbs.evidence.truth import Book, received_in
+from flows.verbs.evidence.truth import EvidenceSnapshot, received_in
 from flows.verbs.govern.submit import looking_again, submitted
 from flows.verbs.ports import EvidenceServices, EvidenceStore, Ledger
 from models.drift.levels import (
@@ -57,18 +57,18 @@ class Level:
 
 
 def levels_of(
-    services: EvidenceServices, book: Book, decisions_from: str | None = None
+    services: EvidenceServices, snapshot: EvidenceSnapshot, decisions_from: str | None = None
 ) -> list[Level]:
     """The levels that are watched, of every case type: shares of bad labels, and cases a day.
 
     Args:
         decisions_from: the source whose cases a day are watched; None: none is.
     """
-    since = _watched_since(services.ledger, services.case_types, services.hold_plan, book.as_of)
-    levels = _label_levels(book, since)
+    since = _watched_since(services.ledger, services.case_types, services.hold_plan, snapshot.as_of)
+    levels = _label_levels(snapshot, since)
     if decisions_from is None:
         return levels
-    return levels + _volume_levels(services.store, book, decisions_from, since)
+    return levels + _volume_levels(services.store, snapshot, decisions_from, since)
 
 
 def opened_since(
@@ -104,7 +104,7 @@ def watch_populations(
     ledger: Ledger,
     hold_plan: HoldPlan,
     reviewer_share_cap: float,
-    book: Book,
+    snapshot: EvidenceSnapshot,
     case_type: str,
     levels: Sequence[Level],
 ) -> list[Entry]:
@@ -116,12 +116,16 @@ def watch_populations(
         The ledger entries: placed, bounded, released.
     """
     entries = _look_at(
-        ledger, hold_plan, book, case_type, [one for one in levels if one.case_type == case_type]
+        ledger,
+        hold_plan,
+        snapshot,
+        case_type,
+        [one for one in levels if one.case_type == case_type],
     )
     entries += looking_again(
-        partial(_look_at_reviewers, ledger, hold_plan, reviewer_share_cap, book, case_type)
+        partial(_look_at_reviewers, ledger, hold_plan, reviewer_share_cap, snapshot, case_type)
     )
-    return [*entries, *looking_again(partial(_end_empty, ledger, book, case_type))]
+    return [*entries, *looking_again(partial(_end_empty, ledger, snapshot, case_type))]
 
 
 def holds_that_wait(ledger: Ledger, case_type: str) -> list[Hold]:
@@ -130,18 +134,26 @@ def holds_that_wait(ledger: Ledger, case_type: str) -> list[Hold]:
 
 
 def _look_at(
-    ledger: Ledger, hold_plan: HoldPlan, book: Book, case_type: str, levels: Sequence[Level]
+    ledger: Ledger,
+    hold_plan: HoldPlan,
+    snapshot: EvidenceSnapshot,
+    case_type: str,
+    levels: Sequence[Level],
 ) -> list[Entry]:
     rules = sorted({(level.table, level.rule) for level in levels})
     found: list[Entry] = []
     for table, rule in rules:
         mine = [one for one in levels if (one.table, one.rule) == (table, rule)]
-        found += looking_again(partial(_judge, ledger, hold_plan, book, case_type, mine))
+        found += looking_again(partial(_judge, ledger, hold_plan, snapshot, case_type, mine))
     return found
 
 
 def _judge(
-    ledger: Ledger, hold_plan: HoldPlan, book: Book, case_type: str, levels: Sequence[Level]
+    ledger: Ledger,
+    hold_plan: HoldPlan,
+    snapshot: EvidenceSnapshot,
+    case_type: str,
+    levels: Sequence[Level],
 ) -> list[Entry]:
     """One rule on one table: several levels where labels came from under several policies."""
     table, rule, judge = levels[0].table, levels[0].rule, levels[0].judge
@@ -152,26 +164,26 @@ def _judge(
     ]
     present = next((one for one in holds if one.state is HoldState.OPEN), None)
     if present is not None:
-        return _lasting(ledger, hold_plan, book, present, levels, judge)
+        return _lasting(ledger, hold_plan, snapshot, present, levels, judge)
     for level in levels:
         countable = _countable(level.deliveries, holds)
         found = first_far(
             countable,
             judge,
             hold_plan,
-            judged_after=_judged_after(book, hold_plan, holds),
+            judged_after=_judged_after(snapshot, hold_plan, holds),
             pooled=level.pooled,
         )
         if found is not None:
             since, why = found
-            return [_place(ledger, book, case_type, table, rule, why, since)]
+            return [_place(ledger, snapshot, case_type, table, rule, why, since)]
     return []
 
 
 def _lasting(
     ledger: Ledger,
     hold_plan: HoldPlan,
-    book: Book,
+    snapshot: EvidenceSnapshot,
     present: Hold,
     levels: Sequence[Level],
     judge: Judge,
@@ -180,33 +192,37 @@ def _lasting(
         one for level in levels for one in level.deliveries if one.received_at >= present.since
     ]
     on_hold.sort(key=lambda one: one.received_at)
-    level = lasted(on_hold, judge, book.as_of, hold_plan)
+    level = lasted(on_hold, judge, snapshot.as_of, hold_plan)
     if level is None:
         return []
     plan = hold_plan
     told = f"The level has lasted since {level.since:%Y-%m-%d} in {level.rows:,} rows"
     stated = f"(a hold ends after {plan.lasts.days} days and {plan.rows:,} rows)"
     if level.whole:
-        return [_release(ledger, book, present, f"{told} {stated}.")]
+        return [_release(ledger, snapshot, present, f"{told} {stated}.")]
     why = f"{told}, and what came before it is of another level {stated}: that waits for a person."
-    return [_bound(ledger, book, present, level.since, why)]
+    return [_bound(ledger, snapshot, present, level.since, why)]
 
 
 def _look_at_reviewers(
-    ledger: Ledger, hold_plan: HoldPlan, reviewer_share_cap: float, book: Book, case_type: str
+    ledger: Ledger,
+    hold_plan: HoldPlan,
+    reviewer_share_cap: float,
+    snapshot: EvidenceSnapshot,
+    case_type: str,
 ) -> list[Entry]:
     """Nobody supplies more than the cap: what is beyond it waits (METHODS 6)."""
     holds = [
         one for one in holds_of(ledger.history(case_type), case_type) if one.rule == REVIEWER_CAP
     ]
     present = next((one for one in holds if one.state is HoldState.OPEN), None)
-    labels = book.labels
+    labels = snapshot.labels
     if present is not None:
         labels = _reviews(labels[received_in(present, labels["received_at"])])
         return _cap_kept(
-            ledger, hold_plan, reviewer_share_cap, book, present, _of(case_type, labels)
+            ledger, hold_plan, reviewer_share_cap, snapshot, present, _of(case_type, labels)
         )
-    after = _judged_after(book, hold_plan, holds)
+    after = _judged_after(snapshot, hold_plan, holds)
     # The newest first: how many labels there are in all is no matter of a night's work.
     later = (labels["received_at"] > pd.Timestamp(after)).to_numpy(dtype=np.bool_)
     everybody = _reviews(labels[later])
@@ -223,7 +239,7 @@ def _look_at_reviewers(
         why = _above_cap(told, reviewer_share_cap)
         if why:
             at = rows["received_at"].iloc[0].to_pydatetime()
-            return [_place(ledger, book, case_type, "reviews", REVIEWER_CAP, why, at)]
+            return [_place(ledger, snapshot, case_type, "reviews", REVIEWER_CAP, why, at)]
         if len(rows) >= FEWEST_TO_JUDGE:  # else it hangs on the other types' rows, too
             fair.add(delivery)
     return []
@@ -248,18 +264,18 @@ def _cap_kept(
     ledger: Ledger,
     hold_plan: HoldPlan,
     reviewer_share_cap: float,
-    book: Book,
+    snapshot: EvidenceSnapshot,
     present: Hold,
     labels: pd.DataFrame,
 ) -> list[Entry]:
     plan = hold_plan
-    if len(labels) < plan.rows or book.as_of - present.since < plan.lasts:
+    if len(labels) < plan.rows or snapshot.as_of - present.since < plan.lasts:
         return []
     why = _above_cap(labels["reviewer_id"], reviewer_share_cap)
-    days = (book.as_of - present.since).days
+    days = (snapshot.as_of - present.since).days
     kept = f"Over {days} days and {len(labels):,} reviews nobody supplies more than the cap."
     stays = f"It has lasted for {days} days: {why} From here the cap of each proof holds it."
-    return [_release(ledger, book, present, stays if why else kept)]
+    return [_release(ledger, snapshot, present, stays if why else kept)]
 
 
 def _above_cap(reviewers: pd.Series, cap: float) -> str:
@@ -277,20 +293,20 @@ def _above_cap(reviewers: pd.Series, cap: float) -> str:
     )
 
 
-def _end_empty(ledger: Ledger, book: Book, case_type: str) -> list[Entry]:
+def _end_empty(ledger: Ledger, snapshot: EvidenceSnapshot, case_type: str) -> list[Entry]:
     """A hold that came to hold nothing (no case came in where some were due) asks nobody."""
     return [
-        _release(ledger, book, hold, "Nothing came in while it lasted, so nothing is on hold.")
+        _release(ledger, snapshot, hold, "Nothing came in while it lasted, so nothing is on hold.")
         for hold in holds_that_wait(ledger, case_type)
-        if hold.state is HoldState.BOUNDED and not _holds_any(book, hold)
+        if hold.state is HoldState.BOUNDED and not _holds_any(snapshot, hold)
     ]
 
 
-def _holds_any(book: Book, hold: Hold) -> bool:
+def _holds_any(snapshot: EvidenceSnapshot, hold: Hold) -> bool:
     if hold.table == "decisions":
-        rows = book.decisions[(book.decisions["case_type"] == hold.case_type).to_numpy()]
+        rows = snapshot.decisions[(snapshot.decisions["case_type"] == hold.case_type).to_numpy()]
     else:
-        labels = book.labels
+        labels = snapshot.labels
         mine = (labels["case_type"] == hold.case_type) & (labels["table"] == hold.table)
         rows = labels[mine.to_numpy(dtype=np.bool_)]
     return bool(received_in(hold, rows["received_at"]).any())
@@ -322,13 +338,13 @@ def _reference_from(hold: Hold) -> datetime:
     return hold.until if bounded else hold.since
 
 
-def _judged_after(book: Book, plan: HoldPlan, holds: Sequence[Hold]) -> datetime:
+def _judged_after(snapshot: EvidenceSnapshot, plan: HoldPlan, holds: Sequence[Hold]) -> datetime:
     """Deliveries up to then were judged: by the nights before, or by who ended a hold."""
     ended = [one.ended_at or one.until for one in holds if one.state is not HoldState.OPEN]
-    return max([book.as_of - plan.trailing, *(at for at in ended if at is not None)])
+    return max([snapshot.as_of - plan.trailing, *(at for at in ended if at is not None)])
 
 
-def _label_levels(book: Book, since: datetime) -> list[Level]:
+def _label_levels(snapshot: EvidenceSnapshot, since: datetime) -> list[Level]:
     """Labels by case type, table and what drew their cases, delivery by delivery.
 
     A label's share of bad depends on which cases were drawn, so labels are compared with earlier
@@ -336,7 +352,7 @@ def _label_levels(book: Book, since: datetime) -> list[Level]:
     cases drawn later from the store are no part of their policy's own draws.
     Where `since` leaves fewer than FEWEST_COMPARED labels of a case type, older ones are taken, too.
     """
-    labels = book.labels
+    labels = snapshot.labels
     labels = labels[labels["first"].to_numpy(dtype=np.bool_)]
     labels = labels[_recent(labels, since)]
     if labels.empty:
@@ -345,7 +361,7 @@ def _label_levels(book: Book, since: datetime) -> list[Level]:
         {
             "case_type": labels["case_type"],
             "table": labels["table"],
-            "epoch": _epochs(book, labels[CASE_NUMBER]),
+            "epoch": _epochs(snapshot, labels[CASE_NUMBER]),
             "received_at": labels["received_at"],
             "bad": labels["bad"].astype("int64"),
         }
@@ -388,28 +404,30 @@ _EVERYTHING = "everything reviewed"
 _FROM_THE_STORE = "drawn from the store"
 
 
-def _epochs(book: Book, numbers: pd.Series) -> pd.Series:
+def _epochs(snapshot: EvidenceSnapshot, numbers: pd.Series) -> pd.Series:
     """By label: the policy that its case was drawn under, where that leaves cases unseen, and whether it
     was drawn later from the store."""
-    policies = book.decisions["policy_id"].astype("category").cat
+    policies = snapshot.decisions["policy_id"].astype("category").cat
     codes = policies.codes.to_numpy()
     # Drawn from the store are decided cases alone: fewer of them are bad than of a policy's own draws,
     # which left them unseen, however high a rate they were drawn up to.
-    drawn_later = book.decisions[AUDITED_LATER].to_numpy(dtype=np.bool_)
-    unseen = (book.decisions["propensity"] < 1.0).to_numpy(dtype=np.bool_) | drawn_later
+    drawn_later = snapshot.decisions[AUDITED_LATER].to_numpy(dtype=np.bool_)
+    unseen = (snapshot.decisions["propensity"] < 1.0).to_numpy(dtype=np.bool_) | drawn_later
     every = [str(name) for name in policies.categories]
     selective = np.isin(np.arange(len(every)), codes[unseen])
     words = [one if told else _EVERYTHING for one, told in zip(every, selective, strict=True)]
-    found = book.of_cases(numbers, pd.Series(codes)).to_numpy(dtype=np.int64)
-    later = book.of_cases(numbers, pd.Series(drawn_later)).to_numpy(dtype=np.bool_)
+    found = snapshot.of_cases(numbers, pd.Series(codes)).to_numpy(dtype=np.int64)
+    later = snapshot.of_cases(numbers, pd.Series(drawn_later)).to_numpy(dtype=np.bool_)
     words += [f"{one}, {_FROM_THE_STORE}" for one in words]
     named = pd.array(words, dtype="str").take(found + len(every) * later)
     return pd.Series(named, index=numbers.index).astype("category")
 
 
-def _volume_levels(store: EvidenceStore, book: Book, source: str, since: datetime) -> list[Level]:
+def _volume_levels(
+    store: EvidenceStore, snapshot: EvidenceSnapshot, source: str, since: datetime
+) -> list[Level]:
     """Cases a day by case type, delivery by delivery of one source; those decided here are ours."""
-    sizes = store.sizes("decisions", "case_type", as_of=book.as_of, source=source)
+    sizes = store.sizes("decisions", "case_type", as_of=snapshot.as_of, source=source)
     if sizes.empty:
         return []
     table = sizes.pivot_table(
@@ -436,7 +454,13 @@ def _volume_levels(store: EvidenceStore, book: Book, source: str, since: datetim
 
 
 def _place(
-    ledger: Ledger, book: Book, case_type: str, table: str, rule: str, why: str, since: datetime
+    ledger: Ledger,
+    snapshot: EvidenceSnapshot,
+    case_type: str,
+    table: str,
+    rule: str,
+    why: str,
+    since: datetime,
 ) -> Entry:
     command = PlaceHold(
         case_type=case_type,
@@ -447,10 +471,12 @@ def _place(
         actor=NIGHT,
         base_version=last_version(ledger, case_type),
     )
-    return submitted(ledger, command, book.as_of)
+    return submitted(ledger, command, snapshot.as_of)
 
 
-def _bound(ledger: Ledger, book: Book, hold: Hold, until: datetime, why: str) -> Entry:
+def _bound(
+    ledger: Ledger, snapshot: EvidenceSnapshot, hold: Hold, until: datetime, why: str
+) -> Entry:
     command = BoundHold(
         case_type=hold.case_type,
         hold_id=hold.hold_id,
@@ -459,10 +485,10 @@ def _bound(ledger: Ledger, book: Book, hold: Hold, until: datetime, why: str) ->
         actor=NIGHT,
         base_version=last_version(ledger, hold.case_type),
     )
-    return submitted(ledger, command, book.as_of)
+    return submitted(ledger, command, snapshot.as_of)
 
 
-def _release(ledger: Ledger, book: Book, hold: Hold, why: str) -> Entry:
+def _release(ledger: Ledger, snapshot: EvidenceSnapshot, hold: Hold, why: str) -> Entry:
     command = ReleaseHold(
         case_type=hold.case_type,
         hold_id=hold.hold_id,
@@ -470,4 +496,4 @@ def _release(ledger: Ledger, book: Book, hold: Hold, why: str) -> Entry:
         actor=NIGHT,
         base_version=last_version(ledger, hold.case_type),
     )
-    return submitted(ledger, command, book.as_of)
+    return submitted(ledger, command, snapshot.as_of)

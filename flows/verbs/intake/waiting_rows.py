@@ -13,7 +13,7 @@ from data_contracts.admission import BROKEN_RULES
 from flows.verbs.certify.earliest_evidence import earliest_evidence
 from flows.verbs.evidence.second_reviews import second_reviews
 from flows.verbs.evidence.store_draws import store_drawn
-from flows.verbs.evidence.truth import VERIFIED, load_book
+from flows.verbs.evidence.truth import VERIFIED, load_snapshot
 from flows.verbs.intake.deliveries import TABLES, not_stored
 from flows.verbs.intake.known_case_type import known_case_type
 from flows.verbs.ports import EvidenceServices, EvidenceStore
@@ -80,12 +80,12 @@ def second_reviews_needed(
     """
     if case_type is not None:
         known_case_type(services.case_types, case_type)
-    book = load_book(
+    snapshot = load_snapshot(
         services,
         now,
         earliest_evidence(services.ledger, services.case_types, services.hold_plan, now),
     )
-    asked = second_reviews(services, book)
+    asked = second_reviews(services, snapshot)
     if case_type is not None:
         asked = asked[(asked["case_type"] == case_type).to_numpy(dtype=np.bool_)]
     if asked.empty:

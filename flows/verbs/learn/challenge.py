@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from flows.verbs.evidence.truth import Book
+from flows.verbs.evidence.truth import EvidenceSnapshot
 from flows.verbs.learn.training_rows import (
     PresentModel,
     TrainingRows,
@@ -59,7 +59,7 @@ class Challenge:
 
 def terms_of(
     services: TrainingServices,
-    book: Book,
+    snapshot: EvidenceSnapshot,
     rows: TrainingRows,
     features: Sequence[str],
     *,
@@ -73,9 +73,15 @@ def terms_of(
     window = None
     if thorough and len(rows.compared):
         since = rows.compared["opened_at"].iloc[0].to_pydatetime()
-        mature = book.mature(services, rows.case_type, since)[_EVIDENCE]
+        mature = snapshot.mature(services, rows.case_type, since)[_EVIDENCE]
         window = with_features(
-            services.store, services.case_types, book, rows.case_type, mature, rows.present, since
+            services.store,
+            services.case_types,
+            snapshot,
+            rows.case_type,
+            mature,
+            rows.present,
+            since,
         )
     return Terms(
         case_type=kind,

@@ -18,7 +18,7 @@ from flows.verbs.certify.generation import (
     scored_elsewhere,
 )
 from flows.verbs.decide.shadow import score_in_shadow
-from flows.verbs.evidence.truth import Book
+from flows.verbs.evidence.truth import EvidenceSnapshot
 from flows.verbs.house.aliases import follow_ledger
 from flows.verbs.learn.challenge import Challenge
 from flows.verbs.learn.challenger import Challenger, Fitted
@@ -45,7 +45,7 @@ def asked_on(
 
 def file_challenger(
     services: TrainingServices,
-    book: Book,
+    snapshot: EvidenceSnapshot,
     rows: TrainingRows,
     fitted: Fitted,
     answers: Sequence[str],
@@ -60,7 +60,7 @@ def file_challenger(
     Args:
         answers: the pattern ids of the findings that it answers.
     """
-    told = lineage(services, book, rows, fitted.choice, answers)
+    told = lineage(services, snapshot, rows, fitted.choice, answers)
     version, page = log_challenger(
         services.registry, services.alerts, rows, fitted, told, thorough=thorough
     )
@@ -69,12 +69,12 @@ def file_challenger(
         return Challenger.of(rows.case_type, fitted, version, refused, page)
     # Scores first: whoever is killed in between fits and scores the same again, and a model that the
     # ledger knows has its scores, for a retrain asked twice is refused (FAULTS 58).
-    _shadow_scores(services.ledger, services.store, book, rows, fitted)
+    _shadow_scores(services.ledger, services.store, snapshot, rows, fitted)
     refused = _start_generation(
         services.ledger,
         services.case_types,
         services.training_plan,
-        book,
+        snapshot,
         rows,
         fitted,
         version,
@@ -82,7 +82,7 @@ def file_challenger(
     )
     if not refused:
         follow_ledger(
-            services.ledger, services.registry, services.alerts, rows.case_type, book.as_of
+            services.ledger, services.registry, services.alerts, rows.case_type, snapshot.as_of
         )
     return Challenger.of(rows.case_type, fitted, version, refused, page)
 
@@ -91,7 +91,7 @@ def _start_generation(
     ledger: Ledger,
     case_types: Mapping[str, CaseType],
     training_plan: TrainingPlan,
-    book: Book,
+    snapshot: EvidenceSnapshot,
     rows: TrainingRows,
     fitted: Fitted,
     version: str,
@@ -131,13 +131,17 @@ def _start_generation(
                 },
             },
         ),
-        book.as_of,
+        snapshot.as_of,
     )
     return filed.reason if isinstance(filed, Refusal) else ""
 
 
 def _shadow_scores(
-    ledger: Ledger, store: EvidenceStore, book: Book, rows: TrainingRows, fitted: Fitted
+    ledger: Ledger,
+    store: EvidenceStore,
+    snapshot: EvidenceSnapshot,
+    rows: TrainingRows,
+    fitted: Fitted,
 ) -> None:
     """What may certify it: every case opened since it was cut off, and the reserve before."""
     model = fitted.choice.trained.model
@@ -149,9 +153,9 @@ def _shadow_scores(
         filters={"case_type": [rows.case_type]},
         since=since,
         stamp="opened_at",
-        as_of=book.as_of,
+        as_of=snapshot.as_of,
     )
     later = (stored["opened_at"] >= pd.Timestamp(rows.trained_before)).to_numpy(dtype=np.bool_)
     aside = stored["case_id"].isin(rows.set_aside).to_numpy(dtype=np.bool_)
     cases = without_erased(stored[later | aside])
-    score_in_shadow(store, rows.case_type, model, cases, book.as_of, book.as_of)
+    score_in_shadow(store, rows.case_type, model, cases, snapshot.as_of, snapshot.as_of)

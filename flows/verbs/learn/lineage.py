@@ -12,7 +12,7 @@ import numpy as np
 
 from configs.errors import GateRefused
 from flows.adapters.files.code_version import code_version
-from flows.verbs.evidence.truth import Book, load_book
+from flows.verbs.evidence.truth import EvidenceSnapshot, load_snapshot
 from flows.verbs.learn.training_rows import PresentModel, TrainingRows, cut_rows, known_rows
 from flows.verbs.ports import ModelRegistry, NightServices, TrainingServices
 from models.risk import Choice, RiskModel, TrainingPlan, choose
@@ -25,7 +25,7 @@ _NO_INPUT = ("answers", "candidate", "parent")
 
 def lineage(
     services: TrainingServices,
-    book: Book,
+    snapshot: EvidenceSnapshot,
     rows: TrainingRows,
     choice: Choice,
     answers: Sequence[str],
@@ -36,9 +36,9 @@ def lineage(
     if math.isinf(plan["largest_weight"]):
         plan["largest_weight"] = None  # JSON has no infinity
     return {
-        "as_of": book.as_of.isoformat(),
+        "as_of": snapshot.as_of.isoformat(),
         # Both tables' digests are of what had been observed; a source's own digest never gets here.
-        "data": {table: services.store.digest(table, book.as_of) for table in TABLES},
+        "data": {table: services.store.digest(table, snapshot.as_of) for table in TABLES},
         "rows": rows.digests(),
         "code": code_version(),
         "plan": plan,
@@ -68,15 +68,15 @@ def reproduced(services: NightServices, case_type: str, told: Mapping[str, Any])
     Raises:
         GateRefused: the store no longer gives the rows, or the parent's bytes are not there.
     """
-    book = load_book(services, datetime.fromisoformat(told["as_of"]))
+    snapshot = load_snapshot(services, datetime.fromisoformat(told["as_of"]))
     present = _present(services.registry, case_type, told["present"])
     begun = told.get("reserve")
     if begun is not None:
         begun = datetime.fromisoformat(begun["since"]), datetime.fromisoformat(begun["until"])
-    known, _ = known_rows(services, book, case_type, present, begun)
+    known, _ = known_rows(services, snapshot, case_type, present, begun)
     rows = cut_rows(case_type, known, present, told["held_back"], told["compare_share"])
     if rows.digests() != told["rows"]:
-        data = {table: services.store.digest(table, book.as_of) for table in TABLES}
+        data = {table: services.store.digest(table, snapshot.as_of) for table in TABLES}
         other = changed_inputs(told, {**told, "data": data, "rows": rows.digests()})
         raise GateRefused(
             f"{case_type}: the evidence as of {told['as_of']} no longer gives the rows that this "

@@ -10,7 +10,7 @@ from functools import partial
 from configs.errors import ServiceUnreachable, UserError
 from flows.verbs.causes.tickets import known_tickets
 from flows.verbs.certify.generation import started_entry
-from flows.verbs.evidence.truth import Book
+from flows.verbs.evidence.truth import EvidenceSnapshot
 from flows.verbs.intake.known_case_type import known_case_type
 from flows.verbs.learn.challenge import Terms, challenge, terms_of
 from flows.verbs.learn.challenger import NOT_COMPARED, Challenger, Fitted
@@ -24,7 +24,7 @@ from models.vocabulary import CaseType
 
 def retrain(
     services: TrainingServices,
-    book: Book,
+    snapshot: EvidenceSnapshot,
     case_type: str,
     answers: Sequence[str] = (),
     features: Sequence[str] = (),
@@ -42,11 +42,11 @@ def retrain(
     """
     known_case_type(services.case_types, case_type)
     known_tickets(services, case_type, answers)
-    return _retrain(services, book, [case_type], answers, features, thorough=True)[0]
+    return _retrain(services, snapshot, [case_type], answers, features, thorough=True)[0]
 
 
 def retrain_all(
-    services: TrainingServices, book: Book, case_types: Sequence[str]
+    services: TrainingServices, snapshot: EvidenceSnapshot, case_types: Sequence[str]
 ) -> list[Challenger]:
     """`retrain` for several case types of a walk: fitted side by side, registered and filed in
     their order; fewer draws, no page and few writes. Where MLflow does not answer there is no new
@@ -55,12 +55,12 @@ def retrain_all(
     Raises:
         UserError: a case type is not configured.
     """
-    return _retrain(services, book, case_types, (), (), thorough=False)
+    return _retrain(services, snapshot, case_types, (), (), thorough=False)
 
 
 def _retrain(
     services: TrainingServices,
-    book: Book,
+    snapshot: EvidenceSnapshot,
     case_types: Sequence[str],
     answers: Sequence[str],
     features: Sequence[str],
@@ -69,7 +69,7 @@ def _retrain(
 ) -> list[Challenger]:
     for name in case_types:
         _refuse_unknown(services.case_types, name, features)
-    rows = [training_rows(services, book, name) for name in case_types]
+    rows = [training_rows(services, snapshot, name) for name in case_types]
     again = (
         [
             _asked_before(services.ledger, services.case_types, services.training_plan, one)
@@ -80,11 +80,11 @@ def _retrain(
     )
     if any(again):
         return [Challenger.none(one, why) for one, why in zip(rows, again, strict=True)]
-    terms = [terms_of(services, book, one, features, thorough=thorough) for one in rows]
+    terms = [terms_of(services, snapshot, one, features, thorough=thorough) for one in rows]
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as fitting:
         fitted = list(fitting.map(partial(_fit, services.training_plan), rows, terms))
     return [
-        _filed(services, book, learned, one, answers, thorough)
+        _filed(services, snapshot, learned, one, answers, thorough)
         if isinstance(one, Fitted)
         else Challenger.none(learned, one)
         for learned, one in zip(rows, fitted, strict=True)
@@ -116,7 +116,7 @@ def _asked_before(
 
 def _filed(
     services: TrainingServices,
-    book: Book,
+    snapshot: EvidenceSnapshot,
     rows: TrainingRows,
     fitted: Fitted,
     answers: Sequence[str],
@@ -124,12 +124,12 @@ def _filed(
 ) -> Challenger:
     """A person who asked for a retrain hears why there is none; a walk goes on without it."""
     try:
-        return file_challenger(services, book, rows, fitted, answers, thorough=thorough)
+        return file_challenger(services, snapshot, rows, fitted, answers, thorough=thorough)
     except ServiceUnreachable as silent:
         if thorough:
             raise
         why = f"{rows.case_type}: a model was fitted and could not be registered. {silent}"
-        services.alerts.send("model_not_registered", rows.case_type, why, book.as_of)
+        services.alerts.send("model_not_registered", rows.case_type, why, snapshot.as_of)
         return Challenger.none(rows, why)
 
 

@@ -21,7 +21,7 @@ from flows.verbs.certify.generation import (
     scored_elsewhere,
 )
 from flows.verbs.evidence.cohort_rows import learning_propensity, membership, reserve
-from flows.verbs.evidence.truth import Book
+from flows.verbs.evidence.truth import EvidenceSnapshot
 from flows.verbs.ports import (
     EvidenceServices,
     EvidenceStore,
@@ -88,7 +88,9 @@ class TrainingRows:
         return {"learned": rows_digest(self.learning), "compared": rows_digest(self.compared)}
 
 
-def training_rows(services: TrainingServices, book: Book, case_type: str) -> TrainingRows:
+def training_rows(
+    services: TrainingServices, snapshot: EvidenceSnapshot, case_type: str
+) -> TrainingRows:
     """All that is known as of the book, cut at the present model (if there is one that can score)."""
     present, why_none = present_model(
         services.ledger, services.registry, services.case_types, case_type
@@ -99,14 +101,14 @@ def training_rows(services: TrainingServices, book: Book, case_type: str) -> Tra
     first = first and not scored_elsewhere(services.case_types, case_type)
     held_back = services.training.hold_back_share if first else 0.0
     begun = reserve_begins(services.ledger, case_type)
-    known, aside = known_rows(services, book, case_type, present, begun)
+    known, aside = known_rows(services, snapshot, case_type, present, begun)
     if present is not None and (gone := set(present.model.feature_names) - set(known)):
         why_none = f"no decision holds the present model's {', '.join(sorted(gone))} any more"
         present = None
     rows = cut_rows(case_type, known, present, held_back, services.training.compare_share)
     since, until = begun or (
         rows.trained_before,
-        book.as_of if held_back else rows.trained_before,
+        snapshot.as_of if held_back else rows.trained_before,
     )
     rows = replace(
         rows,
@@ -200,7 +202,7 @@ def _present(generation: Generation, model: RiskModel) -> PresentModel:
 
 def known_rows(
     services: EvidenceServices,
-    book: Book,
+    snapshot: EvidenceSnapshot,
     case_type: str,
     present: PresentModel | None,
     begun: tuple[datetime, datetime] | None,
@@ -215,7 +217,7 @@ def known_rows(
     Args:
         begun: from when on, see `reserve_begins`; None: nothing is set aside.
     """
-    mature = book.mature(services, case_type)
+    mature = snapshot.mature(services, case_type)
     aside = np.zeros(len(mature), dtype=np.bool_)
     if begun is not None and len(mature):
         drawn = membership(services.ledger, services.draws, case_type, mature)
@@ -224,14 +226,14 @@ def known_rows(
     labelled = mature["bad"].notna().to_numpy(dtype=np.bool_)
     known = mature[labelled & ~aside][_EVIDENCE]
     return with_features(
-        services.store, services.case_types, book, case_type, known, present
+        services.store, services.case_types, snapshot, case_type, known, present
     ), frozenset(mature["case_id"][aside])
 
 
 def with_features(
     store: EvidenceStore,
     case_types: Mapping[str, CaseType],
-    book: Book,
+    snapshot: EvidenceSnapshot,
     case_type: str,
     cases: pd.DataFrame,
     present: PresentModel | None,
@@ -241,7 +243,7 @@ def with_features(
     kind = case_types[case_type]
     asked = {*kind.segments, *(present.model.feature_names if present else ())}
     # A segment, or what an older configuration had, may be in no decision; a feature must be.
-    asked &= store.columns("decisions", book.as_of)
+    asked &= store.columns("decisions", snapshot.as_of)
     columns = list(dict.fromkeys([*kind.feature_names, *sorted(asked)]))
     stored = store.read(
         "decisions",
@@ -249,7 +251,7 @@ def with_features(
         filters={"case_type": [case_type]},
         since=since,
         stamp="opened_at",
-        as_of=book.as_of,
+        as_of=snapshot.as_of,
     )
     stored = without_erased(stored)
     new = [name for name in columns if name not in cases]

@@ -18,9 +18,9 @@ import pandas as pd
 
 from configs.errors import GateRefused, UserError
 from flows.adapters.evidence.case_numbers import CASE_NUMBER
-from flows.verbs.certify.given import with_doubt
+from flows.verbs.certify.inputs import with_doubt
 from flows.verbs.evidence.label_trust import CREDENCE_SHARE
-from flows.verbs.evidence.truth import VERIFIED, Book, load_book, on_hold
+from flows.verbs.evidence.truth import VERIFIED, EvidenceSnapshot, load_snapshot, on_hold
 from flows.verbs.intake.known_case_type import known_case_type
 from flows.verbs.ports import CaseDraws, EvidenceServices, EvidenceStore, Ledger
 from models.boundary.live.period_audit import Period, PeriodAudit, PeriodVerdict, audited_period
@@ -173,9 +173,9 @@ def audit_period(
             f"the period from {since.isoformat()} to {until.isoformat()} has no moment in it; --from "
             "comes before --to, which is its first moment no longer in it."
         )
-    book = load_book(services, now, since)
-    _refuse_open(services.case_types, services.second_review_takes, book, case_type, until)
-    rows = book.known(case_type)
+    snapshot = load_snapshot(services, now, since)
+    _refuse_open(services.case_types, services.second_review_takes, snapshot, case_type, until)
+    rows = snapshot.known(case_type)
     opened = rows["opened_at"]
     inside = (opened >= pd.Timestamp(since)) & (opened < pd.Timestamp(until))
     rows = rows[inside.to_numpy(dtype=np.bool_)].reset_index(drop=True)
@@ -187,7 +187,7 @@ def audit_period(
         )
     alpha = services.case_types[case_type].targets.delta
     truth = _truth(
-        services.ledger, services.draws, services.reviewer_share_cap, book, case_type, rows
+        services.ledger, services.draws, services.reviewer_share_cap, snapshot, case_type, rows
     )
     ordered = np.flatnonzero(passed)[_order(services.draws, case_type, rows["case_id"][passed])]
     caught, left_out, at_most = _caught(
@@ -237,15 +237,19 @@ def cases_to_review(
     return cases[CASE].reset_index(drop=True)
 
 
-def settled_truth(book: Book, numbers: npt.NDArray[np.int64]) -> pd.DataFrame:
+def settled_truth(snapshot: EvidenceSnapshot, numbers: npt.NDArray[np.int64]) -> pd.DataFrame:
     """What is known of each case, drawn or not: `bad` (1, 0, NaN) and `confirmed`; shape (cases,).
 
     That no chargeback came is no word on a case: good is what a person or a verified outcome called so.
     """
-    settled = book.truth.set_index(CASE_NUMBER)[["bad", "confirmed", "rank"]].reindex(numbers)
+    settled = snapshot.truth.set_index(CASE_NUMBER)[["bad", "confirmed", "rank"]].reindex(numbers)
     bad = settled["bad"].astype("float64").to_numpy()
-    spoken = book.outcomes.loc[(book.outcomes["source"] == VERIFIED).to_numpy(), CASE_NUMBER]
-    judged = book.reviews.loc[(book.reviews["verdict"] != "escalate").to_numpy(), CASE_NUMBER]
+    spoken = snapshot.outcomes.loc[
+        (snapshot.outcomes["source"] == VERIFIED).to_numpy(), CASE_NUMBER
+    ]
+    judged = snapshot.reviews.loc[
+        (snapshot.reviews["verdict"] != "escalate").to_numpy(), CASE_NUMBER
+    ]
     heard = np.isin(numbers, np.concatenate([spoken.to_numpy(), judged.to_numpy()]))
     silence = (settled["rank"] == OUTCOME_RANK).to_numpy() & (bad == 0.0) & ~heard
     confirmed = settled["confirmed"].fillna(False).to_numpy(dtype=np.bool_)
@@ -255,11 +259,11 @@ def settled_truth(book: Book, numbers: npt.NDArray[np.int64]) -> pd.DataFrame:
 def _refuse_open(
     case_types: Mapping[str, CaseType],
     second_review_takes: timedelta,
-    book: Book,
+    snapshot: EvidenceSnapshot,
     case_type: str,
     until: datetime,
 ) -> None:
-    mature = book.mature_until(case_types, second_review_takes, case_type)
+    mature = snapshot.mature_until(case_types, second_review_takes, case_type)
     if until > mature:
         raise UserError(
             f"the period to {until.isoformat()} is not closed: truths of {case_type} are settled for "
@@ -272,18 +276,18 @@ def _truth(
     ledger: Ledger,
     draws: CaseDraws,
     reviewer_share_cap: float,
-    book: Book,
+    snapshot: EvidenceSnapshot,
     case_type: str,
     rows: pd.DataFrame,
 ) -> pd.DataFrame:
     """By row: `proving` (1, 0, NaN: what speaks for a proof, doubtful bad ones in full), `refuting`
     (the same with only what may refute out) and `sure` (bad for certain)."""
     numbers = rows[CASE_NUMBER].to_numpy(dtype=np.int64)
-    known = settled_truth(book, numbers)
+    known = settled_truth(snapshot, numbers)
     bad = known["bad"].to_numpy(dtype=np.float64)
-    held = np.isin(numbers, on_hold(ledger, draws, reviewer_share_cap, book, case_type))
+    held = np.isin(numbers, on_hold(ledger, draws, reviewer_share_cap, snapshot, case_type))
     silent = np.isin(
-        numbers, on_hold(ledger, draws, reviewer_share_cap, book, case_type, refuting=True)
+        numbers, on_hold(ledger, draws, reviewer_share_cap, snapshot, case_type, refuting=True)
     )
     return pd.DataFrame(
         {

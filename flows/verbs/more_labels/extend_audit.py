@@ -18,7 +18,7 @@ from flows.verbs.certify.earliest_evidence import earliest_evidence
 from flows.verbs.certify.generation import current_generation, last_version, scored_elsewhere
 from flows.verbs.evidence.cohort_rates import cohort_rates, decided_here
 from flows.verbs.evidence.store_draws import STORE_RATE, with_store_draws
-from flows.verbs.evidence.truth import load_book
+from flows.verbs.evidence.truth import load_snapshot
 from flows.verbs.govern.submit import submitted
 from flows.verbs.intake.known_case_type import known_case_type
 from flows.verbs.more_labels.sprint import Priced, priced
@@ -123,7 +123,7 @@ def draw_asked(
         )
     found = priced(
         services,
-        load_book(
+        load_snapshot(
             services,
             now,
             earliest_evidence(services.ledger, services.case_types, services.hold_plan, now),

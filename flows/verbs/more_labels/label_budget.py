@@ -9,7 +9,7 @@ from typing import Any
 from configs.errors import GateRefused
 from flows.verbs.certify.earliest_evidence import earliest_evidence
 from flows.verbs.certify.generation import current_generation
-from flows.verbs.evidence.truth import load_book
+from flows.verbs.evidence.truth import load_snapshot
 from flows.verbs.more_labels.sprint import priced
 from flows.verbs.ports import EvidenceServices
 from models.label_cost.label_budget import Offer, ranked, recommendation
@@ -44,7 +44,7 @@ def label_budget(services: EvidenceServices, now: datetime) -> LabelBudget:
     A case type without a model, a label or its audit secret is named with the reason and holds up no
     other.
     """
-    book = load_book(
+    snapshot = load_snapshot(
         services,
         now,
         earliest_evidence(services.ledger, services.case_types, services.hold_plan, now),
@@ -56,7 +56,7 @@ def label_budget(services: EvidenceServices, now: datetime) -> LabelBudget:
             without.append((name, "It has no model yet."))
             continue
         try:
-            found = priced(services, book, name)
+            found = priced(services, snapshot, name)
         except GateRefused as refused:
             without.append((name, str(refused)))
             continue

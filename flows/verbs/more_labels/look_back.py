@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from flows.adapters.evidence.case_numbers import CASE_NUMBER
-from flows.verbs.evidence.truth import Book, load_book
+from flows.verbs.evidence.truth import EvidenceSnapshot, load_snapshot
 from flows.verbs.intake.known_case_type import known_case_type
 from flows.verbs.more_labels.audit_period import CASE, settled_truth
 from flows.verbs.ports import EvidenceServices, EvidenceStore, Ledger
@@ -126,12 +126,12 @@ def look_backs(services: EvidenceServices, case_type: str, now: datetime) -> lis
     bands = [band for fall in falls if (band := _band(services.ledger, fall)) is not None]
     if not bands:
         return []
-    book = load_book(services, now, min(band.since for band in bands) - OPENED_BEFORE)
+    snapshot = load_snapshot(services, now, min(band.since for band in bands) - OPENED_BEFORE)
     found: list[LookBack] = []
     named: set[str] = set()
     for band in reversed(bands):
         one = _looked(
-            services.ledger, services.store, services.case_types, book, case_type, band, named
+            services.ledger, services.store, services.case_types, snapshot, case_type, band, named
         )
         named |= set(one.waiting["case_id"].astype("str"))
         found.append(one)
@@ -233,16 +233,16 @@ def _looked(
     ledger: Ledger,
     store: EvidenceStore,
     case_types: Mapping[str, CaseType],
-    book: Book,
+    snapshot: EvidenceSnapshot,
     case_type: str,
     band: _Band,
     named: set[str],
 ) -> LookBack:
-    kind, rows = case_types[case_type], _passed(ledger, book, case_type, band)
+    kind, rows = case_types[case_type], _passed(ledger, snapshot, case_type, band)
     numbers = rows[CASE_NUMBER].to_numpy(dtype=np.int64)
-    bad = settled_truth(book, numbers)["bad"].to_numpy(dtype=np.float64)
+    bad = settled_truth(snapshot, numbers)["bad"].to_numpy(dtype=np.float64)
     drawn, known = rows["drawn"].to_numpy(dtype=np.bool_), ~np.isnan(bad)
-    judged = np.isin(numbers, _judged(book))
+    judged = np.isin(numbers, _judged(snapshot))
     score = rows["score"].to_numpy(dtype=np.float64)
     by_design = drawn & known
     factor = understatement(
@@ -250,7 +250,7 @@ def _looked(
         bad[by_design],
         1.0 / rows["propensity"].to_numpy(dtype=np.float64)[by_design],
     )
-    amounts = _amounts(store, rows["case_id"], book.as_of)
+    amounts = _amounts(store, rows["case_id"], snapshot.as_of)
     usd = amounts["amount_usd"].to_numpy(dtype=np.float64)
     found = ~drawn & judged & known
     # A drawn case waits for its audit anyway (`ratchet open-draws`).
@@ -284,10 +284,12 @@ def _looked(
     )
 
 
-def _passed(ledger: Ledger, book: Book, case_type: str, band: _Band) -> pd.DataFrame:
+def _passed(
+    ledger: Ledger, snapshot: EvidenceSnapshot, case_type: str, band: _Band
+) -> pd.DataFrame:
     """The cases auto-passed in the band by the fallen policy and by those before it that passed it, too;
     an agent elsewhere is known by its model's version."""
-    rows = book.known(case_type)
+    rows = snapshot.known(case_type)
     policy = rows["policy_id"].astype("str")
     ours = policy.isin(list(ledger.policy_ids()))
     elsewhere = (
@@ -304,10 +306,10 @@ def _passed(ledger: Ledger, book: Book, case_type: str, band: _Band) -> pd.DataF
     return rows[mine.to_numpy(dtype=np.bool_)].reset_index(drop=True)
 
 
-def _judged(book: Book) -> npt.NDArray[np.int64]:
+def _judged(snapshot: EvidenceSnapshot) -> npt.NDArray[np.int64]:
     """The case numbers that a person called good or bad."""
-    said = (book.reviews["verdict"] != "escalate").to_numpy(dtype=np.bool_)
-    return book.reviews.loc[said, CASE_NUMBER].to_numpy(dtype=np.int64)
+    said = (snapshot.reviews["verdict"] != "escalate").to_numpy(dtype=np.bool_)
+    return snapshot.reviews.loc[said, CASE_NUMBER].to_numpy(dtype=np.int64)
 
 
 def _amounts(store: EvidenceStore, case_ids: pd.Series, now: datetime) -> pd.DataFrame:

@@ -13,9 +13,14 @@ import pandas as pd
 from configs.errors import GateRefused, UserError
 from flows.verbs.certify.earliest_evidence import earliest_evidence
 from flows.verbs.certify.generation import current_generation, last_version
-from flows.verbs.certify.given import TRAFFIC_DAYS, Given, given_for, lasting_rate
+from flows.verbs.certify.inputs import (
+    TRAFFIC_DAYS,
+    CertificationInputs,
+    certification_inputs,
+    lasting_rate,
+)
 from flows.verbs.certify.look import sequence_of
-from flows.verbs.evidence.truth import Book, load_book
+from flows.verbs.evidence.truth import EvidenceSnapshot, load_snapshot
 from flows.verbs.govern.beside_the_proof import beside_the_proof
 from flows.verbs.govern.submit import submitted
 from flows.verbs.intake.known_case_type import known_case_type
@@ -40,7 +45,7 @@ class Priced:
 
     case_type: str
     live: Policy | None
-    given: Given
+    given: CertificationInputs
     prices: Mapping[str, NotchPrice]
     traffic: Traffic | None
     rate: float
@@ -64,7 +69,7 @@ class SprintAsked:
         }
 
 
-def priced(services: EvidenceServices, book: Book, case_type: str) -> Priced:
+def priced(services: EvidenceServices, snapshot: EvidenceSnapshot, case_type: str) -> Priced:
     """The price of a case type's next notches, as tonight's certificate would name it; nothing is spent.
 
     Raises:
@@ -75,7 +80,10 @@ def priced(services: EvidenceServices, book: Book, case_type: str) -> Priced:
         raise GateRefused(
             f"{case_type} has no model yet, so no notch has a price; `ratchet retrain` fits one."
         )
-    given, live = given_for(services, book, generation), services.ledger.live_policy(case_type)
+    given, live = (
+        certification_inputs(services, snapshot, generation),
+        services.ledger.live_policy(case_type),
+    )
     rate = lasting_rate(live)
     prices: Mapping[str, NotchPrice] = {}
     if len(given.frame) and given.frame["bad"].notna().any():
@@ -85,7 +93,7 @@ def priced(services: EvidenceServices, book: Book, case_type: str) -> Priced:
             incumbent=given.incumbent or Boundary.everything_reviewed(),
             rate=rate,
         )
-    decided = 0.0 if live is None else _decided_lately(book, case_type, live)
+    decided = 0.0 if live is None else _decided_lately(snapshot, case_type, live)
     minutes = services.case_types[case_type].staffing.handling_minutes
     traffic = (
         Traffic(given.cases_per_day, decided, minutes)
@@ -197,7 +205,7 @@ def _priced_now(services: EvidenceServices, case_type: str, now: datetime) -> Pr
     known_case_type(services.case_types, case_type)
     return priced(
         services,
-        load_book(
+        load_snapshot(
             services,
             now,
             earliest_evidence(services.ledger, services.case_types, services.hold_plan, now),
@@ -206,9 +214,9 @@ def _priced_now(services: EvidenceServices, case_type: str, now: datetime) -> Pr
     )
 
 
-def _decided_lately(book: Book, case_type: str, live: Policy) -> float:
+def _decided_lately(snapshot: EvidenceSnapshot, case_type: str, live: Policy) -> float:
     """Share of the last weeks' cases that the live boundary decides, by the scores of its own model."""
-    rows = book.known(case_type)
+    rows = snapshot.known(case_type)
     if rows.empty:
         return 0.0
     since = rows["opened_at"].iloc[-1] - pd.Timedelta(days=TRAFFIC_DAYS)

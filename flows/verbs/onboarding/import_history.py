@@ -21,7 +21,7 @@ from data_contracts import CONTRACTS, Admission, AdmissionContext, admit, reject
 from flows.adapters.tables.sources import read_delivery
 from flows.verbs.certify.generation import newest_of_ours, scored_elsewhere
 from flows.verbs.decide.decide import NO_MODEL
-from flows.verbs.evidence.truth import load_book
+from flows.verbs.evidence.truth import load_snapshot
 from flows.verbs.intake.admit import KEYS, AdmittedBatch
 from flows.verbs.intake.deliveries import Delivery, admit_deliveries, read_as_of
 from flows.verbs.learn.challenger import Challenger
@@ -31,7 +31,7 @@ from flows.verbs.onboarding.past_truths import PastTruths, past_truths
 from flows.verbs.ports import AdmissionServices, EvidenceStore, Ledger, TrainingServices
 from flows.verbs.record.night_dossier import NightDossier
 from flows.verbs.record.night_results import NightResults, not_done
-from flows.verbs.walk.told import told_of_history
+from flows.verbs.walk.input_notes import told_of_history
 from models.truth import matured_before
 from models.vocabulary import Action, CaseType, Recommendation
 from models.vocabulary.names import SCORED_HISTORY, name_of
@@ -354,7 +354,7 @@ def _first_models(
     if not names:
         return past, ()
     held = services.with_training(hold_back_share=hold_back)
-    models = {name: retrain(held, load_book(services, moment), name) for name in names}
+    models = {name: retrain(held, load_snapshot(services, moment), name) for name in names}
     found = []
     for one in past:
         if one.case_type in models:

@@ -17,7 +17,7 @@ import pandas as pd
 from flows.verbs.certify.certify import Judged
 from flows.verbs.certify.generation import scored_elsewhere
 from flows.verbs.decide.live_automation import in_force
-from flows.verbs.evidence.truth import Book
+from flows.verbs.evidence.truth import EvidenceSnapshot
 from flows.verbs.ports import Ledger
 from flows.verbs.record.night_results import NightResults
 from models.hub.record.provenance import provenance
@@ -28,7 +28,7 @@ from models.vocabulary import Action, CaseType
 def live_boundaries(
     ledger: Ledger,
     case_types: Mapping[str, CaseType],
-    book: Book,
+    snapshot: EvidenceSnapshot,
     judged: Sequence[Judged],
     results: NightResults,
 ) -> list[dict[str, Any]]:
@@ -47,7 +47,7 @@ def live_boundaries(
     found = []
     for name in case_types:
         tell = partial(
-            _live_boundary, ledger, case_types, book, name, certificates.get(name), results
+            _live_boundary, ledger, case_types, snapshot, name, certificates.get(name), results
         )
         told = results.attempt(name, "what its live boundary decided", tell)
         found += [] if told is None else [told]
@@ -57,7 +57,7 @@ def live_boundaries(
 def _live_boundary(
     ledger: Ledger,
     case_types: Mapping[str, CaseType],
-    book: Book,
+    snapshot: EvidenceSnapshot,
     name: str,
     judged: Judged | None,
     results: NightResults,
@@ -68,7 +68,7 @@ def _live_boundary(
     behind = provenance(ledger.history(), name, live.policy_id)
     if behind.made_live is None:
         return None
-    mine = book.decisions[(book.decisions["case_type"] == name).to_numpy(dtype=np.bool_)]
+    mine = snapshot.decisions[(snapshot.decisions["case_type"] == name).to_numpy(dtype=np.bool_)]
     names, began = in_force(of(ledger.history(), name), live)
     since = mine[_decided_by(mine, names, began, scored_elsewhere(case_types, name))]
     said = {} if behind.proposal is None else behind.proposal.dossier

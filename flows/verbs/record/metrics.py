@@ -20,7 +20,7 @@ _STATES = (SHADOW, LIVE, HALTED, "expired", UNTRUSTED)
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class MetricSample:
     """One number: its name, what it says, and what it is about."""
 
     name: str
@@ -29,13 +29,17 @@ class Sample:
     labels: dict[str, str] = field(default_factory=dict)
 
 
-def samples(services: HouseServices, now: datetime) -> list[Sample]:
+def samples(services: HouseServices, now: datetime) -> list[MetricSample]:
     """Everything there is to watch, as of now. None of it is a row or an id of a case."""
     whole = services.ledger.verify().ok
     return [
-        Sample("ratchet_ledger_verified", "1 when the ledger is as it was written", float(whole)),
-        Sample("ratchet_ledger_entries", "Entries of the ledger", float(services.ledger.head()[0])),
-        Sample(
+        MetricSample(
+            "ratchet_ledger_verified", "1 when the ledger is as it was written", float(whole)
+        ),
+        MetricSample(
+            "ratchet_ledger_entries", "Entries of the ledger", float(services.ledger.head()[0])
+        ),
+        MetricSample(
             "ratchet_alerts_undelivered",
             "Alerts that the webhook or the mailbox did not take",
             float(services.alerts.waiting()),
@@ -49,13 +53,13 @@ def samples(services: HouseServices, now: datetime) -> list[Sample]:
 
 def _of_nights(
     case_types: Mapping[str, CaseType], home: Path, shared: SharedStore | None, now: datetime
-) -> Iterator[Sample]:
+) -> Iterator[MetricSample]:
     for name, at in last_good_nights(case_types, home, shared).items():
         about = {"case_type": name}
         says = "When the last night was run in which everything of this case type was done"
-        yield Sample("ratchet_last_good_night_timestamp_seconds", says, at.timestamp(), about)
+        yield MetricSample("ratchet_last_good_night_timestamp_seconds", says, at.timestamp(), about)
         age = (now - at).total_seconds()
-        yield Sample(
+        yield MetricSample(
             "ratchet_last_good_night_age_seconds", "How long ago that was, when asked", age, about
         )
     night = last_dossier(home, shared)
@@ -70,28 +74,30 @@ def _of_nights(
     for (table, outcome), count in rows.items():
         about = {"table": table, "outcome": outcome}
         says = "Rows that the last night took in, or put aside"
-        yield Sample("ratchet_last_night_rows", says, float(count), about)
+        yield MetricSample("ratchet_last_night_rows", says, float(count), about)
     for name, one in night["results"]["case_types"].items():
         if one.get("guard"):
             about = {"case_type": name, "state": str(one["guard"])}
-            yield Sample("ratchet_guard_state", "1 for what the guard last said", 1.0, about)
+            yield MetricSample("ratchet_guard_state", "1 for what the guard last said", 1.0, about)
 
 
 def _of_case_types(
     ledger: Ledger, case_types: Mapping[str, CaseType], now: datetime
-) -> Iterator[Sample]:
+) -> Iterator[MetricSample]:
     for one in states_of(ledger, case_types, now):
         about = {"case_type": str(one["case_type"])}
         for state in _STATES:
             says, value = "1 for the state a case type is in", float(one["state"] == state)
-            yield Sample("ratchet_state", says, value, {**about, "state": state})
+            yield MetricSample("ratchet_state", says, value, {**about, "state": state})
         for side, name in (("pass", "pass_at_or_below"), ("block", "block_at_or_above")):
             if one[name] is not None:
                 says = "The live boundary; a side that is reviewed has none"
-                yield Sample("ratchet_boundary", says, float(one[name]), {**about, "side": side})
+                yield MetricSample(
+                    "ratchet_boundary", says, float(one[name]), {**about, "side": side}
+                )
 
 
-def _automation(store: EvidenceStore, now: datetime) -> Iterator[Sample]:
+def _automation(store: EvidenceStore, now: datetime) -> Iterator[MetricSample]:
     if not store.counts("decisions")[1]:
         return
     rows = store.read(
@@ -104,10 +110,10 @@ def _automation(store: EvidenceStore, now: datetime) -> Iterator[Sample]:
     automatic = rows["action"].astype("str") != "escalate"
     for name, share in automatic.groupby(rows["case_type"].astype("str")).mean().items():
         says = f"Share of the decisions of {AUTOMATION_DAYS} days that nobody reviewed first"
-        yield Sample("ratchet_automation_rate", says, float(share), {"case_type": str(name)})
+        yield MetricSample("ratchet_automation_rate", says, float(share), {"case_type": str(name)})
 
 
-def _waiting(ledger: Ledger, case_types: Mapping[str, CaseType]) -> Iterator[Sample]:
+def _waiting(ledger: Ledger, case_types: Mapping[str, CaseType]) -> Iterator[MetricSample]:
     try:
         history = ledger.history()
     except GateRefused:
@@ -115,8 +121,8 @@ def _waiting(ledger: Ledger, case_types: Mapping[str, CaseType]) -> Iterator[Sam
     for name in case_types:
         about = {"case_type": name}
         held = sum(one.waits for one in holds_of(history, name))
-        yield Sample("ratchet_holds_open", "Holds that wait", float(held), about)
+        yield MetricSample("ratchet_holds_open", "Holds that wait", float(held), about)
         waits = len(open_proposals(history, name))
-        yield Sample(
+        yield MetricSample(
             "ratchet_proposals_waiting", "Proposals nobody has judged", float(waits), about
         )

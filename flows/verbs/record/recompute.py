@@ -9,7 +9,7 @@ import pandas as pd
 
 from configs.errors import UserError
 from flows.verbs.decide.decide import decide_on_trial, speak
-from flows.verbs.govern.standing import standing
+from flows.verbs.govern.case_type_state import case_type_state
 from flows.verbs.ports import (
     AdmissionServices,
     EvidenceStore,
@@ -128,7 +128,9 @@ def _again(
     services: AdmissionServices, policy: Policy, rows: pd.DataFrame, arm: str, claimed: str
 ) -> pd.DataFrame:
     """Of cases between two entries of the ledger, on one arm, that claim the same."""
-    stood = standing(services.ledger, policy.case_type, rows["decided_at"].max().to_pydatetime())
+    stood = case_type_state(
+        services.ledger, policy.case_type, rows["decided_at"].max().to_pydatetime()
+    )
     why = HALTED if stood.halted else (claimed if claimed in WITHHELD else "")
     unreadable = np.full(len(rows), claimed == CELLS_ARE_READABLE)
     model = None if claimed in (REFUSED, LEDGER_BROKEN) else _model(services.registry, policy)

@@ -21,9 +21,9 @@ from flows.reports.progress import tracked
 from flows.verbs.night import Run, plainly
 from flows.verbs.record.headlines import HEADLINES
 from flows.verbs.record.night_results import not_done
+from flows.verbs.walk.evaluation import WalkEvaluation, desk_table, evaluate_walk, observed_list
+from flows.verbs.walk.input_notes import told_of_walk
 from flows.verbs.walk.open_walk import OpenedWalk
-from flows.verbs.walk.reckon import Reckoning, desk_table, observed_list, reckon
-from flows.verbs.walk.told import told_of_walk
 from flows.verbs.walk.walk import Walk
 
 
@@ -52,7 +52,7 @@ class Concluded:
 
 def file_walk(
     walk: Walk,
-    reckoning: Reckoning,
+    evaluation: WalkEvaluation,
     *,
     title: str,
     facts: list[str],
@@ -70,40 +70,40 @@ def file_walk(
         observed=observed or home / "observed.parquet",
         decisions=home / "decisions.parquet",
     )
-    _write(filed.json, json.dumps(_plain(as_json(reckoning)), indent=1, allow_nan=False))
+    _write(filed.json, json.dumps(_plain(as_json(evaluation)), indent=1, allow_nan=False))
     html = walk_page(
-        title, reckoning, facts=facts, simulated=simulated, desk_table=review_desk,
+        title, evaluation, facts=facts, simulated=simulated, desk_table=review_desk,
         targets={name: kind.targets for name, kind in walk.services.case_types.items()},
         last_night=walk.nights[-1], not_done=not_done(walk.nights[-1]["results"]),
     )  # fmt: skip
     _write(filed.report, html)
     for path, frame in (
         (filed.observed, observed_list(walk)),
-        (filed.decisions, reckoning.decided.drop(columns=["bad"])),
+        (filed.decisions, evaluation.decided.drop(columns=["bad"])),
     ):
         with modes_for(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
             frame.to_parquet(path, index=False)
     try:
-        _log_to_mlflow(walk, reckoning, title, html)
+        _log_to_mlflow(walk, evaluation, title, html)
     except ServiceUnreachable as silent:
         why = f"The walk is not in MLflow; its page and figures are in {home}. {silent}"
         walk.services.alerts.send("run_not_logged", None, why, datetime.now(UTC))
     return filed
 
 
-def as_json(reckoning: Reckoning) -> dict[str, Any]:
+def as_json(evaluation: WalkEvaluation) -> dict[str, Any]:
     """The stable shape of `backtest --json` (DESIGN 7)."""
     return {
-        "summary": reckoning.summary,
-        "steps": reckoning.steps,
-        "boundaries": reckoning.boundaries,
+        "summary": evaluation.summary,
+        "steps": evaluation.steps,
+        "boundaries": evaluation.boundaries,
     }
 
 
-def verdict_of(reckoning: Reckoning) -> str:
+def verdict_of(evaluation: WalkEvaluation) -> str:
     """The walk in a few sentences; what its nights held or failed at comes first."""
-    summary = reckoning.summary
+    summary = evaluation.summary
     share = summary["share_of_oracle"]
     oracle = f" ({share:.0%} of the oracle's)" if share is not None else ""
     nights = "".join(f"{sentence} " for sentence in nights_sentences(summary))
@@ -119,25 +119,25 @@ def _write(path: Path, text: str) -> None:
     write_atomically(path, lambda file: file.write(text.encode("utf-8")))
 
 
-def _log_to_mlflow(walk: Walk, reckoning: Reckoning, title: str, html: str) -> None:
+def _log_to_mlflow(walk: Walk, evaluation: WalkEvaluation, title: str, html: str) -> None:
     registry = walk.services.registry
-    verdict = verdict_of(reckoning)
+    verdict = verdict_of(evaluation)
     with registry.run("backtest", title, verdict):
         registry.log(
-            metrics=_headlines(walk, reckoning, None),
+            metrics=_headlines(walk, evaluation, None),
             texts={"report.html": html},
-            tables={"result.json": _plain(as_json(reckoning))},
+            tables={"result.json": _plain(as_json(evaluation))},
         )
         for case_type in walk.services.case_types:
-            figures = reckoning.summary["by_case_type"][case_type]
+            figures = evaluation.summary["by_case_type"][case_type]
             note = f"{case_type}: {figures['automation_rate']:.1%} automatic."
             with registry.run("backtest", case_type, note, tags={"case_type": case_type}):
-                registry.log(metrics=_headlines(walk, reckoning, case_type))
+                registry.log(metrics=_headlines(walk, evaluation, case_type))
 
 
-def _headlines(walk: Walk, reckoning: Reckoning, case_type: str | None) -> dict[str, float]:
+def _headlines(walk: Walk, evaluation: WalkEvaluation, case_type: str | None) -> dict[str, float]:
     """The ten numbers every run has; NaN where one cannot be estimated."""
-    rows = reckoning.decided
+    rows = evaluation.decided
     names = [case_type] if case_type else list(walk.services.case_types)
     rows = rows[rows["case_type"].isin(names)]
     known = rows[rows["bad"].notna() & rows["score"].notna()]
@@ -147,9 +147,9 @@ def _headlines(walk: Walk, reckoning: Reckoning, case_type: str | None) -> dict[
     escalated = int((rows["action"] == "escalate").sum())
     certificates = [c for c in walk.nights[-1]["certificates"] if c["case_type"] in names]
     within = [
-        reckoning.review_desk[name]["within_sla"]
+        evaluation.review_desk[name]["within_sla"]
         for name in names
-        if reckoning.review_desk.get(name)
+        if evaluation.review_desk.get(name)
     ]
     values = (
         float(roc_auc_score(bad, known["score"])) if both else math.nan,
@@ -161,7 +161,7 @@ def _headlines(walk: Walk, reckoning: Reckoning, case_type: str | None) -> dict[
         min((share for share in within if share is not None), default=math.nan),
         _expected_loss(walk, rows),
         float(len(rows)),
-        float(reckoning.summary["rows_quarantined"]) if case_type is None else math.nan,
+        float(evaluation.summary["rows_quarantined"]) if case_type is None else math.nan,
     )
     return dict(zip(HEADLINES, values, strict=True))
 
@@ -218,19 +218,21 @@ def walk_through(
 
 def conclude(opened: OpenedWalk, seconds: float, **paths: Path | None) -> Concluded:
     """Reckon a finished walk and file it; the task that ends a demo or a backtest."""
-    reckoning = reckon(opened.walk, seconds, staffed=opened.staffed)
+    evaluation = evaluate_walk(opened.walk, seconds, staffed=opened.staffed)
     told = (*opened.told, *told_of_walk(opened.walk))
-    reckoning.summary["told"] = list(told)
-    table = desk_table(opened.walk, reckoning) if opened.staffed else None
+    evaluation.summary["told"] = list(told)
+    table = desk_table(opened.walk, evaluation) if opened.staffed else None
     filed = file_walk(
         opened.walk,
-        reckoning,
+        evaluation,
         title=opened.title,
         facts=list(opened.facts),
         simulated=opened.simulated,
         review_desk=table,
         **paths,
     )
-    summary = reckoning.summary
-    story = tuple(event.line for event in reckoning.story) if opened.simulated else ()
-    return Concluded(verdict_of(reckoning), compared(reckoning), table, summary, filed, told, story)
+    summary = evaluation.summary
+    story = tuple(event.line for event in evaluation.story) if opened.simulated else ()
+    return Concluded(
+        verdict_of(evaluation), compared(evaluation), table, summary, filed, told, story
+    )

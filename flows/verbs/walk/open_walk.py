@@ -20,9 +20,9 @@ from data_contracts import CONTRACTS, AdmissionContext, admit, reject_report
 from flows.adapters.files.private_home import keep_private
 from flows.adapters.tables.sources import read_delivery
 from flows.verbs.services import Services
+from flows.verbs.walk.input_notes import told_of_history
 from flows.verbs.walk.stand_ins import Draw, StandIns
 from flows.verbs.walk.story import Planted
-from flows.verbs.walk.told import told_of_history
 from flows.verbs.walk.walk import Walk
 from models.simulation import Burst, Exchange, RevealedHistory, SimulatedUpstream
 from models.simulation.faults import WeightFault

@@ -16,7 +16,7 @@ import pandas as pd
 from configs.errors import GateRefused, UserError
 from flows.verbs.causes.tickets import due_patterns, to_answer
 from flows.verbs.evidence.store_draws import store_drawn
-from flows.verbs.evidence.truth import load_book
+from flows.verbs.evidence.truth import load_snapshot
 from flows.verbs.learn.challenger import Challenger
 from flows.verbs.learn.train import retrain
 from flows.verbs.more_labels.extend_audit import ask_or_agree, draw_asked
@@ -101,8 +101,8 @@ class StandIns:
             wanted.setdefault(case_type, ([], []))
         if not wanted:
             return []
-        book = load_book(services, as_of)
-        fitted = [retrain(services, book, name, *asked) for name, asked in wanted.items()]
+        snapshot = load_snapshot(services, as_of)
+        fitted = [retrain(services, snapshot, name, *asked) for name, asked in wanted.items()]
         for one in fitted:
             if one.case_type in after_fall:
                 del self._fallen[one.case_type]

@@ -11,7 +11,7 @@ import pandas as pd
 
 from flows.verbs.certify.generation import current_generation
 from flows.verbs.decide.decide import decide_cases
-from flows.verbs.evidence.truth import load_book
+from flows.verbs.evidence.truth import load_snapshot
 from flows.verbs.govern.promote import approve_and_promote
 from flows.verbs.govern.propose import waiting
 from flows.verbs.intake.deliveries import Delivery
@@ -179,7 +179,7 @@ class Walk:
         self._tried |= {one.case_type: as_of for one in asked}
         due = [name for name in services.case_types if self._retrain_is_due(name, as_of)]
         if due:
-            fits = retrain_all(services, load_book(services, as_of), due)
+            fits = retrain_all(services, load_snapshot(services, as_of), due)
             self.fits += [(as_of, one) for one in fits]
             self._tried |= dict.fromkeys(due, as_of)
         return bool(due or asked)

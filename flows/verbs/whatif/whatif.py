@@ -22,7 +22,7 @@ from flows.verbs.certify.live_proof import live_proof
 from flows.verbs.certify.peek import Peek, peek
 from flows.verbs.decide.decide import policy_in_force
 from flows.verbs.evidence.cohort_rows import reads_from
-from flows.verbs.evidence.truth import Book, load_book
+from flows.verbs.evidence.truth import EvidenceSnapshot, load_snapshot
 from flows.verbs.intake.known_case_type import known_case_type
 from flows.verbs.ports import EvidenceServices, EvidenceStore, Ledger, NightServices
 from flows.verbs.whatif.move_evidence import near_the_boundary, proven, risk_curves
@@ -76,8 +76,8 @@ def replay_move(
     if generation is not None:
         generation = looked_by(services.ledger, generation, as_of)
     since = as_of - timedelta(days=days + services.case_types[case_type].maturity_days)
-    book = load_book(services, as_of, _earlier(services.ledger, since, generation))
-    seen = peek(services, book, case_type, generation) if generation is not None else None
+    snapshot = load_snapshot(services, as_of, _earlier(services.ledger, since, generation))
+    seen = peek(services, snapshot, case_type, generation) if generation is not None else None
     if best and seen is None:
         raise UserError(
             f"{case_type}: the best certified move was asked for, but no mature, labelled case has "
@@ -95,7 +95,7 @@ def replay_move(
     moved = seen.certificate.boundary if best and seen and seen.found else None if best else asked
     replayed: dict[str, Any] = {"moved": None, "replay": None, "cheapest": None, "queue": None}
     if moved is not None:
-        rows = _rows(services, book, case_type, current, seen if best else None, since)
+        rows = _rows(services, snapshot, case_type, current, seen if best else None, since)
         replayed = _replayed(services.case_types, case_type, rows, current.boundary, moved)
     same_model = seen is not None and seen.generation.digest == current.model_digest
     today = current.boundary if same_model else None
@@ -139,7 +139,7 @@ def _replayed(
 
 def _rows(
     services: EvidenceServices,
-    book: Book,
+    snapshot: EvidenceSnapshot,
     case_type: str,
     current: Policy,
     seen: Peek | None,
@@ -151,10 +151,10 @@ def _rows(
     Raises:
         UserError: there is none.
     """
-    own = book.mature(services, case_type, since)
+    own = snapshot.mature(services, case_type, since)
     own = own.assign(
         own_score=_own_scores(
-            services.ledger, services.store, services.case_types, book, case_type, current, own
+            services.ledger, services.store, services.case_types, snapshot, case_type, current, own
         )
     )
     if seen is not None and seen.generation.digest != current.model_digest:
@@ -176,7 +176,7 @@ def _own_scores(
     ledger: Ledger,
     store: EvidenceStore,
     case_types: Mapping[str, CaseType],
-    book: Book,
+    snapshot: EvidenceSnapshot,
     case_type: str,
     current: Policy,
     rows: pd.DataFrame,
@@ -193,7 +193,7 @@ def _own_scores(
     if own is None or rows.empty:
         return said
     unseen = rows["opened_at"] >= pd.Timestamp(own.trained_before)
-    shadow = pd.Series(book.shadow_scores(store, own.digest, rows[CASE_NUMBER]), rows.index)
+    shadow = pd.Series(snapshot.shadow_scores(store, own.digest, rows[CASE_NUMBER]), rows.index)
     return said.fillna(shadow.where(unseen))
 
 

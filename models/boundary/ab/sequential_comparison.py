@@ -16,7 +16,7 @@ _CHUNK = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class SequentialVerdict:
     """What a comparison has shown so far.
 
     Attributes:
@@ -80,7 +80,7 @@ class SequentialComparison:
         self._difference = 0.0
         self._verdict = AbVerdict.CONTINUE
 
-    def observe(self, control: npt.ArrayLike, treatment: npt.ArrayLike) -> Comparison:
+    def observe(self, control: npt.ArrayLike, treatment: npt.ArrayLike) -> SequentialVerdict:
         """Take in the cases that came since the last look.
 
         Args:
@@ -105,9 +105,9 @@ class SequentialComparison:
         return self.state
 
     @property
-    def state(self) -> Comparison:
+    def state(self) -> SequentialVerdict:
         """What has been shown so far."""
-        return Comparison(
+        return SequentialVerdict(
             verdict=self._verdict,
             e_value=self.e_value,
             opposite_e_value=e_value(self._highest_against),

@@ -26,7 +26,7 @@ TOO_LARGE = "never_auto_pass_above_usd"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Rule:
+class DecisionRule:
     """By what one policy decides the cases of one type.
 
     Attributes:
@@ -60,7 +60,7 @@ def automatable(cases: pd.DataFrame, key_user_priority: int = KEY_USER_PRIORITY)
 
 
 def decide(
-    cases: pd.DataFrame, scores: FloatArray, reason: npt.NDArray[np.str_], rule: Rule
+    cases: pd.DataFrame, scores: FloatArray, reason: npt.NDArray[np.str_], rule: DecisionRule
 ) -> pd.DataFrame:
     """Decide every case: key users and high-risk patterns first, then the boundary, then the limit
     on amounts, then the audit draw.
@@ -70,7 +70,7 @@ def decide(
             (cases,).
         scores: calibrated probability of 'bad', NaN where a case cannot be scored.
         reason: the name of the rule that kept a case from being scored, or "".
-        rule: see `Rule`.
+        rule: see `DecisionRule`.
 
     Returns:
         One row per case with the index of `cases`: score, recommendation, action, propensity (the
@@ -126,7 +126,7 @@ def decide(
     )
 
 
-def _drawn(cases: pd.DataFrame, rule: Rule, automatic: BoolArray) -> BoolArray:
+def _drawn(cases: pd.DataFrame, rule: DecisionRule, automatic: BoolArray) -> BoolArray:
     """Whether each automatic decision is reviewed all the same; only those ids are hashed."""
     audited = np.zeros(len(cases), dtype=np.bool_)
     if automatic.any():

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from models.boundary.decision.arms import Arm
-from models.boundary.decision.decide import Rule, decide
+from models.boundary.decision.decide import DecisionRule, decide
 from models.vocabulary import AbPlan
 
 FloatArray = npt.NDArray[np.float64]
@@ -30,7 +30,7 @@ class Scored:
 
     scores: FloatArray = field(repr=False)
     reason: npt.NDArray[np.str_] = field(repr=False)
-    rule: Rule
+    rule: DecisionRule
 
     def decide(self, cases: pd.DataFrame) -> pd.DataFrame:
         """Every case decided by this policy alone; see `models.boundary.decision.decide`."""

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from models.vocabulary import Condition, Pattern
+from models.vocabulary import Pattern, PatternCondition
 
 NO_PATTERN = -1
 
@@ -51,7 +51,7 @@ def _meets_all(cases: pd.DataFrame, pattern: Pattern) -> npt.NDArray[np.bool_]:
     return met
 
 
-def _meets(column: pd.Series, condition: Condition) -> npt.NDArray[np.bool_]:
+def _meets(column: pd.Series, condition: PatternCondition) -> npt.NDArray[np.bool_]:
     missing = column.isna().to_numpy(dtype=np.bool_)
     if condition.operator == "is":
         wanted = condition.value

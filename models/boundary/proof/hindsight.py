@@ -55,7 +55,7 @@ def plug_in_boundary(
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class HindsightCounts:
     """What a set of decisions came to, in cases; truth included."""
 
     cases: int = 0
@@ -66,7 +66,7 @@ class Tally:
     falsely_blocked: int = 0
 
     @classmethod
-    def of(cls, passed: BoolArray, blocked: BoolArray, bad: BoolArray) -> Tally:
+    def of(cls, passed: BoolArray, blocked: BoolArray, bad: BoolArray) -> HindsightCounts:
         return cls(
             cases=len(bad),
             bad=int(bad.sum()),

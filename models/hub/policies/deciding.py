@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from models.boundary.decision.decide import Rule
+from models.boundary.decision.decide import DecisionRule
 from models.hub.policies.policy import Policy
 from models.vocabulary import Costs
 
@@ -30,7 +30,7 @@ def rule_of(
     key: str,
     costs: Costs,
     withheld: Why,
-) -> Rule:
+) -> DecisionRule:
     """A policy's boundary, audit plan and overrides as the rule that decides these cases.
 
     Args:
@@ -40,7 +40,7 @@ def rule_of(
         costs: the case type's.
         withheld: see `why_withheld`.
     """
-    return Rule(
+    return DecisionRule(
         boundary=policy.boundary,
         audit_rate=policy.audit.rates(scores, policy.boundary, policy.audit.sprints(decided_at)),
         key=key,

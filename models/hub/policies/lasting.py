@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from models.hub.policies.canonical import in_utc
 from models.hub.record.entries import SPRINT, Entry
-from models.hub.record.refusal import Refusal, Rule
+from models.hub.record.refusal import Refusal, RefusalRule
 from models.hub.record.said import short
 from models.vocabulary.ab_plan import AbPlan
 
@@ -40,7 +40,7 @@ def lasts_until_live(
         "`certificate_days` from the end of its evidence, and that lies `maturity_days` back: "
         "`certificate_days` must be longer than `maturity_days`, the time of an A/B test and the time "
         "people take to approve. Set it in the case type, and let a night prove and propose it anew.",
-        Rule.CERTIFICATE_LASTS,
+        RefusalRule.CERTIFICATE_LASTS,
     )
 
 
@@ -51,7 +51,7 @@ def sprint_has_ended(until: datetime, at: datetime) -> Refusal | None:
     return Refusal(
         f"The sprint ends at {in_utc(until).isoformat(timespec='seconds')}, and by now that is past: it "
         "would raise nothing. Ask for one with a later end.",
-        Rule.SPRINT_ENDS_LATER,
+        RefusalRule.SPRINT_ENDS_LATER,
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from models.hub.policies.policy import Overrides, Policy
 from models.vocabulary import Boundary
-from models.vocabulary.pattern import Condition
+from models.vocabulary.pattern import PatternCondition
 
 
 def is_narrower(boundary: Boundary, than: Boundary) -> bool:
@@ -90,7 +90,9 @@ def _looser(overrides: Overrides, than: Overrides) -> tuple[str, ...]:
     )
 
 
-def _is_met(conditions: tuple[Condition, ...], patterns: set[frozenset[Condition]]) -> bool:
+def _is_met(
+    conditions: tuple[PatternCondition, ...], patterns: set[frozenset[PatternCondition]]
+) -> bool:
     """Whether every case of a pattern is one of another pattern that asks for no more."""
     return any(other <= set(conditions) for other in patterns)
 

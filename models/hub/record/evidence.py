@@ -10,7 +10,7 @@ from models.hub.policies.external import is_external
 from models.hub.record.commands import RestartEvidence, StartGeneration, TakeLook
 from models.hub.record.entries import Entry, EntryKind
 from models.hub.record.readers import looks_taken, of
-from models.hub.record.refusal import Refusal, Rule
+from models.hub.record.refusal import Refusal, RefusalRule
 from models.hub.record.said import Said, short
 from models.hub.rules.people import NIGHT
 
@@ -20,12 +20,12 @@ def start_generation(
 ) -> Said | Refusal:
     """The same model again is no generation: its looks would be counted, and paid for, anew."""
     if not command.model_digest:
-        return Refusal("The generation names no model digest.", Rule.EVIDENCE_IS_NAMED)
+        return Refusal("The generation names no model digest.", RefusalRule.EVIDENCE_IS_NAMED)
     version = command.dossier.get("model_version")
     if command.actor == NIGHT and not is_external(command.case_type, version, command.model_digest):
         return Refusal(
             "The night fits no model; it puts another agent's under test, by the name it delivers.",
-            Rule.ROLE_PERMITS,
+            RefusalRule.ROLE_PERMITS,
         )
     for entry in of(history, command.case_type):
         if (entry.kind, entry.evidence_digest) == (
@@ -36,7 +36,7 @@ def start_generation(
                 f"The model {short(command.model_digest)} is under test for {command.case_type} "
                 f"since {entry.at.isoformat()}; its looks are counted from there. Only another model "
                 "starts anew.",
-                Rule.MODEL_IS_NEW,
+                RefusalRule.MODEL_IS_NEW,
             )
     return Said(EntryKind.GENERATION_STARTED, evidence_digest=command.model_digest)
 
@@ -55,20 +55,20 @@ def restart_evidence(
         return Refusal(
             f"The evidence of {command.case_type} starts at {max(earlier)} already; it can only "
             f"start later, not at {since}.",
-            Rule.RESTART_MOVES_ON,
+            RefusalRule.RESTART_MOVES_ON,
         )
     return Said(EntryKind.EVIDENCE_RESTARTED, dossier={"evidence_since": since})
 
 
 def take_look(history: Sequence[Entry], command: TakeLook, _: datetime) -> Said | Refusal:
     if not command.evidence_digest:
-        return Refusal("The look names no evidence.", Rule.EVIDENCE_IS_NAMED)
+        return Refusal("The look names no evidence.", RefusalRule.EVIDENCE_IS_NAMED)
     next_look = looks_taken(history, command.case_type) + 1
     if command.look_index != next_look:
         return Refusal(
             f"The next look at {command.case_type} is number {next_look}, not "
             f"{command.look_index}: a look's share of delta depends on its number.",
-            Rule.LOOK_IN_TURN,
+            RefusalRule.LOOK_IN_TURN,
         )
     spent = {
         "look_index": command.look_index,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Rule(StrEnum):
+class RefusalRule(StrEnum):
     """Why a command is refused; the name is what a report and a test say."""
 
     STALE_BASE = "stale_base"
@@ -81,11 +81,11 @@ class Refusal:
     """A sentence for the person who asked, and the name of the rule that said no."""
 
     reason: str
-    rule: Rule
+    rule: RefusalRule
 
 
 def without_reason(reason: str) -> Refusal | None:
     """The refusal of a command whose actor does not say why; None where they do."""
     if reason.strip():
         return None
-    return Refusal("No reason is given; say why, in a sentence.", Rule.REASON_IS_GIVEN)
+    return Refusal("No reason is given; say why, in a sentence.", RefusalRule.REASON_IS_GIVEN)

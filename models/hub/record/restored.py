@@ -9,7 +9,7 @@ from models.hub.policies.canonical import is_sha256
 from models.hub.record.commands import AcceptRestored, RecordErasure
 from models.hub.record.entries import LEDGER, Entry, EntryKind
 from models.hub.record.readers import of, was_revoked
-from models.hub.record.refusal import Refusal, Rule, without_reason
+from models.hub.record.refusal import Refusal, RefusalRule, without_reason
 from models.hub.record.said import Said, same_person
 
 
@@ -26,7 +26,7 @@ def accept_restored(
     if not command.why:
         return Refusal(
             "The ledger fits its head file, so there is no restored ledger to accept.",
-            Rule.NOTHING_TO_ACCEPT,
+            RefusalRule.NOTHING_TO_ACCEPT,
         )
     request = restore_request_of(history, command)
     told = {
@@ -42,7 +42,7 @@ def accept_restored(
         return Refusal(
             f"{command.actor} asked for it already; a second approver must agree to take this "
             "restored ledger for whole.",
-            Rule.TWO_APPROVERS_ACCEPT,
+            RefusalRule.TWO_APPROVERS_ACCEPT,
         )
     told |= {"requested_by": request.actor, "restored": request.dossier["restored"]}
     return Said(EntryKind.RESTORE_ACCEPTED, dossier=told)
@@ -67,7 +67,8 @@ def record_erasure(_: Sequence[Entry], command: RecordErasure, __: datetime) -> 
         return unsaid
     if not command.case_digests or not all(map(is_sha256, command.case_digests)):
         return Refusal(
-            "An erasure names the digest of each case that it was about.", Rule.ERASURE_IS_NAMED
+            "An erasure names the digest of each case that it was about.",
+            RefusalRule.ERASURE_IS_NAMED,
         )
     told = {"reason": command.reason.strip(), "case_digests": sorted(command.case_digests)}
     return Said(EntryKind.PERSON_ERASED, dossier=told)

@@ -9,7 +9,7 @@ from datetime import datetime
 from models.hub.record.commands import RecordAuditSecret, RotateAuditSecret
 from models.hub.record.entries import AUDIT_SECRET, Entry, EntryKind
 from models.hub.record.readers import of
-from models.hub.record.refusal import Refusal, Rule, without_reason
+from models.hub.record.refusal import Refusal, RefusalRule, without_reason
 from models.hub.record.said import Said
 
 
@@ -56,7 +56,7 @@ def record_secret(
         return Refusal(
             f"The audit secret is known since {epochs[0].since.isoformat()}; another one takes its "
             "place by `ratchet audit-key rotate`.",
-            Rule.SECRET_IS_RECORDED,
+            RefusalRule.SECRET_IS_RECORDED,
         )
     told = {"check": command.check, "salt": command.salt, "epoch": 1}
     return Said(EntryKind.AUDIT_SECRET_RECORDED, dossier=told)
@@ -73,7 +73,7 @@ def rotate_secret(
     if any(command.check == one.check for one in epochs):
         return Refusal(
             "The new audit secret is one that was in force before; give another.",
-            Rule.SECRET_IS_ANOTHER,
+            RefusalRule.SECRET_IS_ANOTHER,
         )
     told = {
         "check": command.check,

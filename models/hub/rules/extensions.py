@@ -15,7 +15,7 @@ from models.hub.policies.external import SHADOW
 from models.hub.record.commands import ExtendAudit, RequestExtension
 from models.hub.record.entries import CHANGES_THE_LIVE_POLICY, Entry, EntryKind
 from models.hub.record.readers import dossier_digest, of, running_ab, was_revoked
-from models.hub.record.refusal import Refusal, Rule
+from models.hub.record.refusal import Refusal, RefusalRule
 from models.hub.record.said import Said, same_person, short
 
 NO_WINDOW: Mapping[str, str] = {
@@ -105,7 +105,7 @@ def request_extension(
         return Refusal(
             f"Audits of {command.case_type} were to be drawn from the store, and "
             f"{NO_WINDOW[command.since]}.",
-            Rule.NOTHING_TO_EXTEND,
+            RefusalRule.NOTHING_TO_EXTEND,
         )
     refusal = _while_a_trial_runs(history, command.case_type)
     if refusal is not None:
@@ -124,7 +124,7 @@ def request_extension(
         return Refusal(
             f"{asked.actor} asked for it at {asked.at.isoformat()}; a second person agrees to that "
             "request.",
-            Rule.EXTENSION_IS_ASKED_FOR,
+            RefusalRule.EXTENSION_IS_ASKED_FOR,
         )
     return Said(EntryKind.EXTENSION_REQUESTED, dossier=told)
 
@@ -136,18 +136,18 @@ def extend_audit(history: Sequence[Entry], command: ExtendAudit, _: datetime) ->
         return Refusal(
             f"Nobody asked to draw audits of {command.case_type} from the store; the first of two people "
             "asks.",
-            Rule.NOTHING_TO_EXTEND,
+            RefusalRule.NOTHING_TO_EXTEND,
         )
     if same_person(asked.actor, command.actor):
         return Refusal(
             f"{command.actor} asked for it; a second person must agree, as it spends people's hours.",
-            Rule.TWO_PEOPLE_EXTEND,
+            RefusalRule.TWO_PEOPLE_EXTEND,
         )
     if dossier_digest(asked) != command.request_digest:
         return Refusal(
             f"The request that was read is {short(command.request_digest)}, the one that waits is "
             f"{short(dossier_digest(asked))}. Read it and agree to that.",
-            Rule.APPROVAL_BINDS_TO_DOSSIER,
+            RefusalRule.APPROVAL_BINDS_TO_DOSSIER,
         )
     refusal = _while_a_trial_runs(history, command.case_type)
     if refusal is not None:
@@ -171,5 +171,5 @@ def _while_a_trial_runs(history: Sequence[Entry], case_type: str) -> Refusal | N
     return Refusal(
         f"An A/B test of {short(trial.policy_id)} runs for {case_type} since {trial.at.isoformat()}, and "
         "its design was fixed before its first case; wait for its conclusion.",
-        Rule.ONE_AB_AT_A_TIME,
+        RefusalRule.ONE_AB_AT_A_TIME,
     )

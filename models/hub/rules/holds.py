@@ -15,7 +15,7 @@ from models.hub.policies.canonical import in_utc, utc_stamp
 from models.hub.record.commands import BoundHold, DiscardHold, PlaceHold, ReleaseHold
 from models.hub.record.entries import Entry, EntryKind
 from models.hub.record.readers import of
-from models.hub.record.refusal import Refusal, Rule, without_reason
+from models.hub.record.refusal import Refusal, RefusalRule, without_reason
 from models.hub.record.said import Said, same_person
 
 TABLES = ("decisions", "reviews", "outcomes")
@@ -111,7 +111,7 @@ def place(history: Sequence[Entry], command: PlaceHold, _: datetime) -> Said | R
             return Refusal(
                 f"{command.case_type}: {command.table} are on hold already ({hold.hold_id}, since "
                 f"{hold.since.isoformat()}); what comes in joins it.",
-                Rule.HELD_ALREADY,
+                RefusalRule.HELD_ALREADY,
             )
     told = {
         "table": command.table,
@@ -133,7 +133,7 @@ def bound(history: Sequence[Entry], command: BoundHold, _: datetime) -> Said | R
         return Refusal(
             f"{hold.hold_id} holds what came in since {hold.since.isoformat()}; it cannot end "
             "before that.",
-            Rule.BOUND_LIES_AFTER,
+            RefusalRule.BOUND_LIES_AFTER,
         )
     told = {
         "hold_id": hold.hold_id,
@@ -173,7 +173,7 @@ def discard(history: Sequence[Entry], command: DiscardHold, _: datetime) -> Said
         return Refusal(
             f"{command.actor} discarded {hold.hold_id} already: its labels prove nothing. That they "
             "refute nothing either takes a second person.",
-            Rule.TWO_PEOPLE_STRIKE,
+            RefusalRule.TWO_PEOPLE_STRIKE,
         )
     return Said(EntryKind.HOLD_STRUCK, dossier={**told, "discarded_by": hold.ended_by})
 
@@ -202,7 +202,7 @@ def _known(history: Sequence[Entry], case_type: str, name: str) -> Hold | Refusa
     there = ", ".join(one for one, hold in holds.items() if hold.waits) or "none"
     return Refusal(
         f"{case_type} has no hold {name}; on hold there: {there}.",
-        Rule.HOLD_IS_KNOWN,
+        RefusalRule.HOLD_IS_KNOWN,
     )
 
 
@@ -219,5 +219,5 @@ def _has_ended(hold: Hold, how: str) -> Refusal:
         f"{hold.hold_id} of {hold.case_type} was {how} at {at.isoformat() if at else 'once'} "
         f"{'by ' + hold.ended_by if hold.ended_by else ''}".rstrip()
         + "; nothing is left to say.",
-        Rule.HOLD_HAS_ENDED,
+        RefusalRule.HOLD_HAS_ENDED,
     )

@@ -43,7 +43,7 @@ from models.hub.record.commands import (
 )
 from models.hub.record.entries import PEOPLE, Entry, EntryKind
 from models.hub.record.readers import of, proven_ab, since_live_change
-from models.hub.record.refusal import Refusal, Rule
+from models.hub.record.refusal import Refusal, RefusalRule
 from models.hub.record.said import Said, plain_name, same_person, short, shown_name
 
 
@@ -149,7 +149,7 @@ def may_act(history: Sequence[Entry], command: Command) -> Refusal | None:
             return _without_ground(history, command)
         return Refusal(
             f"{command.actor} is a flow and may not {_verb(kind)}; a person must.",
-            Rule.ROLE_PERMITS,
+            RefusalRule.ROLE_PERMITS,
         )
     known = enrolled(history)
     if kind is Enrol and not known:
@@ -159,7 +159,7 @@ def may_act(history: Sequence[Entry], command: Command) -> Refusal | None:
         return Refusal(
             f"{command.actor} is not enrolled here; an approver enrols people with "
             "`ratchet people add`.",
-            Rule.ACTOR_IS_ENROLLED,
+            RefusalRule.ACTOR_IS_ENROLLED,
         )
     needed = _PERMITS.get(kind, frozenset())
     if person.roles & needed:
@@ -168,7 +168,7 @@ def may_act(history: Sequence[Entry], command: Command) -> Refusal | None:
     return Refusal(
         f"{person.name} is enrolled as {', '.join(sorted(person.roles))}; to {_verb(kind)} takes "
         f"the role {who}.",
-        Rule.ROLE_PERMITS,
+        RefusalRule.ROLE_PERMITS,
     )
 
 
@@ -181,17 +181,19 @@ def enrol(history: Sequence[Entry], command: Enrol, _: datetime) -> Said | Refus
         raise ValueError("token_digest must be 64 lower-case hex characters")
     if not name or plain_name(name) in _RESERVED or plain_name(name) in known:
         why = "is enrolled already" if plain_name(name) in known else "is no name for a person"
-        return Refusal(f"{command.name!r} {why}; revoke it or choose another.", Rule.NAME_IS_FREE)
+        return Refusal(
+            f"{command.name!r} {why}; revoke it or choose another.", RefusalRule.NAME_IS_FREE
+        )
     if not known and not same_person(command.actor, name):
         return Refusal(
             f"Nobody is enrolled yet, so {name} must ask in their own name: the first person enrols "
             "themselves.",
-            Rule.FIRST_PERSON_APPROVES,
+            RefusalRule.FIRST_PERSON_APPROVES,
         )
     if not known and Role.APPROVER.value not in command.roles:
         return Refusal(
             "The first person must be an approver, or nobody could ever be enrolled after them.",
-            Rule.FIRST_PERSON_APPROVES,
+            RefusalRule.FIRST_PERSON_APPROVES,
         )
     told = {
         "name": name,
@@ -206,11 +208,11 @@ def revoke(history: Sequence[Entry], command: Revoke, _: datetime) -> Said | Ref
     known = dict(enrolled(history))
     person = known.pop(plain_name(command.name), None)
     if person is None:
-        return Refusal(f"{command.name!r} is not enrolled.", Rule.ACTOR_IS_ENROLLED)
+        return Refusal(f"{command.name!r} is not enrolled.", RefusalRule.ACTOR_IS_ENROLLED)
     if not any(Role.APPROVER in other.roles for other in known.values()):
         return Refusal(
             f"{person.name} is the last approver; enrol another one first.",
-            Rule.LAST_APPROVER_STAYS,
+            RefusalRule.LAST_APPROVER_STAYS,
         )
     return Said(EntryKind.REVOKED, dossier={"name": person.name})
 
@@ -224,7 +226,7 @@ def _without_ground(history: Sequence[Entry], command: Command) -> Refusal | Non
         return Refusal(
             f"{VALIDATE_AB} promotes what its A/B test has proven, and nothing proves "
             f"{short(command.policy_id)}; a person may promote what was approved without a plan.",
-            Rule.PROMOTE_NEEDS_AB,
+            RefusalRule.PROMOTE_NEEDS_AB,
         )
     if isinstance(command, RollBack) and command.actor == GUARDRAIL:
         since = since_live_change(history, name)
@@ -233,7 +235,7 @@ def _without_ground(history: Sequence[Entry], command: Command) -> Refusal | Non
         return Refusal(
             f"The guardrail of the live policy of {name} has not tripped, so it may not roll it "
             "back; a person may.",
-            Rule.GUARDRAIL_TRIPS_FIRST,
+            RefusalRule.GUARDRAIL_TRIPS_FIRST,
         )
     return None
 

@@ -44,7 +44,7 @@ from models.hub.record.readers import (
     rollback_request_of,
     running_ab,
 )
-from models.hub.record.refusal import Refusal, Rule, without_reason
+from models.hub.record.refusal import Refusal, RefusalRule, without_reason
 from models.hub.record.said import Said, same_person, short, shown_name
 from models.hub.rules.people import is_a_flow
 from models.vocabulary.ab_plan import AbPlan
@@ -53,7 +53,7 @@ from models.vocabulary.ab_plan import AbPlan
 def propose(history: Sequence[Entry], command: Propose, at: datetime) -> Said | Refusal:
     policy = command.policy
     if not command.evidence_digest:
-        return Refusal("The proposal names no evidence.", Rule.EVIDENCE_IS_NAMED)
+        return Refusal("The proposal names no evidence.", RefusalRule.EVIDENCE_IS_NAMED)
     refusal = (
         _not_for(command.case_type, policy)
         or lasts_until_live(policy.policy_id, policy.valid_until, policy.ab_plan, at)
@@ -69,7 +69,7 @@ def propose(history: Sequence[Entry], command: Propose, at: datetime) -> Said | 
             f"{short(policy.policy_id)} was approved by {approval.actor} (version "
             f"{approval.version}) already; a new proposal would undo that. Promote it, or refuse it "
             "first.",
-            Rule.ALREADY_PROPOSED,
+            RefusalRule.ALREADY_PROPOSED,
         )
     for proposal in open_proposals(history, command.case_type):
         if (proposal.policy_id, proposal.evidence_digest) == (
@@ -79,7 +79,7 @@ def propose(history: Sequence[Entry], command: Propose, at: datetime) -> Said | 
             return Refusal(
                 f"{short(policy.policy_id)} was already proposed on this evidence by "
                 f"{proposal.actor} (version {proposal.version}) and waits for approval.",
-                Rule.ALREADY_PROPOSED,
+                RefusalRule.ALREADY_PROPOSED,
             )
     stamps = {
         name: in_utc(stamp).isoformat()
@@ -115,26 +115,26 @@ def approve(history: Sequence[Entry], command: Approve, at: datetime) -> Said | 
         return Refusal(
             f"{command.actor} proposed {short(command.proposal_policy_id)}; somebody else must "
             "approve it.",
-            Rule.PROPOSER_IS_NOT_APPROVER,
+            RefusalRule.PROPOSER_IS_NOT_APPROVER,
         )
     if proposal.evidence_digest != command.evidence_digest:
         return Refusal(
             f"The approval names evidence {short(command.evidence_digest)}, the proposal rests on "
             f"{short(proposal.evidence_digest)}. Read the proposal's own dossier and approve that.",
-            Rule.APPROVAL_BINDS_TO_EVIDENCE,
+            RefusalRule.APPROVAL_BINDS_TO_EVIDENCE,
         )
     if dossier_digest(proposal) != command.dossier_digest:
         return Refusal(
             f"The approval was given on dossier {short(command.dossier_digest)}, the proposal's is "
             f"{short(dossier_digest(proposal))}. Read the proposal's own dossier and approve that.",
-            Rule.APPROVAL_BINDS_TO_DOSSIER,
+            RefusalRule.APPROVAL_BINDS_TO_DOSSIER,
         )
     first = first_approval_of(history, command.case_type, command.proposal_policy_id)
     if first is not None and same_person(first.actor, command.actor):
         return Refusal(
             f"{command.actor} approved {short(command.proposal_policy_id)} already; another person "
             "must agree to it, too.",
-            Rule.TWO_PEOPLE_APPROVE,
+            RefusalRule.TWO_PEOPLE_APPROVE,
         )
     seen = {
         "dossier_digest": command.dossier_digest,
@@ -173,26 +173,26 @@ def start_ab(history: Sequence[Entry], command: StartAb, at: datetime) -> Said |
         return Refusal(
             f"{short(command.policy_id)} has no approval that is still in force for "
             f"{command.case_type}; only an approved policy is tried on cases.",
-            Rule.AB_NEEDS_APPROVAL,
+            RefusalRule.AB_NEEDS_APPROVAL,
         )
     plan = _ab_plan(history, command.case_type, command.policy_id)
     if plan is None:
         return Refusal(
             f"{short(command.policy_id)} carries no A/B plan: horizon, margins and metrics are "
             "fixed in the policy, before the first case. Promote it, or propose it with a plan.",
-            Rule.AB_IS_REGISTERED,
+            RefusalRule.AB_IS_REGISTERED,
         )
     running = running_ab(history, command.case_type)
     if running is not None:
         return Refusal(
             f"An A/B test of {short(running.policy_id)} runs for {command.case_type} since "
             f"{running.at.isoformat()}; wait for its conclusion.",
-            Rule.ONE_AB_AT_A_TIME,
+            RefusalRule.ONE_AB_AT_A_TIME,
         )
     if proven_ab(history, command.case_type, command.policy_id) is not None:
         return Refusal(
             f"{short(command.policy_id)} was proven by its A/B test already; promote it.",
-            Rule.ONE_AB_AT_A_TIME,
+            RefusalRule.ONE_AB_AT_A_TIME,
         )
     salt = AbPlan.from_document(plan).salt
     if salt in concluded_salts(history, command.case_type):
@@ -200,7 +200,7 @@ def start_ab(history: Sequence[Entry], command: StartAb, at: datetime) -> Said |
             f"A test of {command.case_type} that was split by the salt {salt!r} has been concluded; a new "
             f"test splits the cases afresh. Refuse {short(command.policy_id)}: a night proposes its "
             "boundary anew, with a salt of its own, as long as its proof stands.",
-            Rule.AB_SALT_IS_NEW,
+            RefusalRule.AB_SALT_IS_NEW,
         )
     told = {"ab_plan": plan, "control": live_policy_id(history, command.case_type)}
     return Said(EntryKind.AB_STARTED, command.policy_id, approval.evidence_digest, told)
@@ -211,10 +211,10 @@ def conclude_ab(history: Sequence[Entry], command: ConcludeAb, _: datetime) -> S
     if running is None or running.policy_id != command.policy_id:
         return Refusal(
             f"No A/B test of {short(command.policy_id)} runs for {command.case_type}.",
-            Rule.NO_AB_TO_CONCLUDE,
+            RefusalRule.NO_AB_TO_CONCLUDE,
         )
     if not command.evidence_digest:
-        return Refusal("The conclusion names no evidence.", Rule.EVIDENCE_IS_NAMED)
+        return Refusal("The conclusion names no evidence.", RefusalRule.EVIDENCE_IS_NAMED)
     told = {"verdict": command.verdict, "started_at": running.at.isoformat()}
     return Said(EntryKind.AB_CONCLUDED, command.policy_id, command.evidence_digest, told)
 
@@ -230,14 +230,14 @@ def promote(history: Sequence[Entry], command: Promote, at: datetime) -> Said | 
         return Refusal(
             f"{short(command.policy_id)} has no approval that is still in force for "
             f"{command.case_type}: it must be proposed and approved against today's live policy.",
-            Rule.PROMOTE_NEEDS_APPROVAL,
+            RefusalRule.PROMOTE_NEEDS_APPROVAL,
         )
     planned = _ab_plan(history, command.case_type, command.policy_id) is not None
     if planned and proven_ab(history, command.case_type, command.policy_id) is None:
         return Refusal(
             f"{short(command.policy_id)} is approved to be tried first, and its A/B test has proven "
             "nothing yet. Wait for its conclusion.",
-            Rule.PROMOTE_NEEDS_AB,
+            RefusalRule.PROMOTE_NEEDS_AB,
         )
     proposal = proposal_of(history, command.case_type, command.policy_id)
     ended = still_lasts(proposal, at)
@@ -272,12 +272,12 @@ def force(history: Sequence[Entry], command: Force, _: datetime) -> Said | Refus
         return Refusal(
             f"Nobody asked to force {short(command.policy_id)} for {command.case_type} against "
             "today's live policy; the first of two approvers asks, with a reason.",
-            Rule.NOTHING_TO_FORCE,
+            RefusalRule.NOTHING_TO_FORCE,
         )
     if same_person(request.actor, command.actor):
         return Refusal(
             f"{command.actor} asked for it; a second approver must agree.",
-            Rule.TWO_APPROVERS_FORCE,
+            RefusalRule.TWO_APPROVERS_FORCE,
         )
     told = {
         "forced": True,
@@ -297,7 +297,7 @@ def roll_back(history: Sequence[Entry], command: RollBack, at: datetime) -> Said
         return Refusal(
             f"{short(command.leaving)} is not live for {command.case_type} any more: "
             f"{short(left)} is. Somebody rolled back already; look at it before you leave that too.",
-            Rule.ROLLBACK_LEAVES_THE_LIVE_POLICY,
+            RefusalRule.ROLLBACK_LEAVES_THE_LIVE_POLICY,
         )
     told: dict[str, object] = {"rolled_back_from": left}
     widens = _widens(history, command, left, target, at)
@@ -310,13 +310,13 @@ def roll_back(history: Sequence[Entry], command: RollBack, at: datetime) -> Said
             f"Neither a flow nor one person widens what is decided for {command.case_type}: one "
             "person asks for it (`ratchet rollback`), a second one agrees by the same command. "
             "Halting it takes one (`ratchet halt`).",
-            Rule.ROLLBACK_WIDENS,
+            RefusalRule.ROLLBACK_WIDENS,
         )
     if same_person(request.actor, command.actor):
         return Refusal(
             f"{command.actor} asked for it already; a second person must agree to a rollback that "
             f"widens: {'; '.join(widens)}.",
-            Rule.TWO_PEOPLE_ROLL_BACK,
+            RefusalRule.TWO_PEOPLE_ROLL_BACK,
         )
     agreed = {
         "widens": list(widens),
@@ -342,14 +342,14 @@ def request_roll_back(
         return Refusal(
             f"Going back from {short(left)} to {short(target)} widens nothing, so one person is "
             "enough: roll it back.",
-            Rule.ROLLBACK_NEEDS_NO_SECOND,
+            RefusalRule.ROLLBACK_NEEDS_NO_SECOND,
         )
     request = rollback_request_of(history, command.case_type)
     if request is not None:
         return Refusal(
             f"{request.actor} asked for it at {request.at.isoformat()}; a second person agrees by "
             "rolling it back.",
-            Rule.TWO_PEOPLE_ROLL_BACK,
+            RefusalRule.TWO_PEOPLE_ROLL_BACK,
         )
     told = {"reason": command.reason.strip(), "leaving": left, "widens": list(widens)}
     return Said(EntryKind.ROLLBACK_REQUESTED, target, dossier=told)
@@ -361,14 +361,14 @@ def narrow(history: Sequence[Entry], command: Narrow, _: datetime) -> Said | Ref
         return Refusal(
             f"The policy to narrow, {short(command.incumbent.policy_id)}, is not the live one of "
             f"{command.case_type}.",
-            Rule.NOTHING_TO_NARROW,
+            RefusalRule.NOTHING_TO_NARROW,
         )
     if not _only_narrows(command.incumbent, command.narrowed):
         return Refusal(
             "An automatic change may only move the boundary inwards: no side further out, same "
             "model, calibration, overrides, audit plan and A/B plan, no later expiry. Anything else "
             "must be proposed and approved.",
-            Rule.NARROW_ONLY_NARROWS,
+            RefusalRule.NARROW_ONLY_NARROWS,
         )
     told = {"narrowed_from": live, "model_digest": command.narrowed.model_digest}
     return Said(EntryKind.NARROWED, command.narrowed.policy_id, dossier=told)
@@ -397,7 +397,7 @@ def _widens(
 def _nothing_before(case_type: str) -> Refusal:
     return Refusal(
         f"{case_type} has no policy promoted before the live one; halt the case type instead.",
-        Rule.NOTHING_TO_ROLL_BACK_TO,
+        RefusalRule.NOTHING_TO_ROLL_BACK_TO,
     )
 
 
@@ -462,7 +462,7 @@ def _closed_until(mine: Sequence[Entry], generations: Sequence[Entry]) -> dateti
 
 
 def _seen(reason: str) -> Refusal:
-    return Refusal(reason, Rule.EVIDENCE_IS_UNSEEN)
+    return Refusal(reason, RefusalRule.EVIDENCE_IS_UNSEEN)
 
 
 def _rests_on(proposal: Entry) -> dict[str, object]:
@@ -487,7 +487,7 @@ def _open_proposal(history: Sequence[Entry], case_type: str, policy_id: str) -> 
     return Refusal(
         f"No open proposal of {short(policy_id)} for {case_type}: it was never made, was already "
         "judged, or the live policy changed since. Propose it again.",
-        Rule.NOTHING_TO_APPROVE,
+        RefusalRule.NOTHING_TO_APPROVE,
     )
 
 
@@ -501,7 +501,7 @@ def _not_for(case_type: str, policy: Policy) -> Refusal | None:
         return None
     return Refusal(
         f"{short(policy.policy_id)} is a policy for {policy.case_type}, not for {case_type}.",
-        Rule.POLICY_IS_KNOWN,
+        RefusalRule.POLICY_IS_KNOWN,
     )
 
 
@@ -512,7 +512,7 @@ def _halted(history: Sequence[Entry], case_type: str) -> Refusal | None:
     return Refusal(
         f"{case_type} is halted since {halt.at.isoformat()} by {halt.actor} "
         f"({halt.dossier['reason']}); two people must resume it first.",
-        Rule.IS_HALTED,
+        RefusalRule.IS_HALTED,
     )
 
 
@@ -534,4 +534,4 @@ def _expires_no_later(policy: Policy, than: Policy) -> bool:
 
 
 def _already_live(case_type: str, policy_id: str) -> Refusal:
-    return Refusal(f"{short(policy_id)} is already live for {case_type}.", Rule.ALREADY_LIVE)
+    return Refusal(f"{short(policy_id)} is already live for {case_type}.", RefusalRule.ALREADY_LIVE)

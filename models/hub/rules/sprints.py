@@ -24,7 +24,7 @@ from models.hub.record.readers import (
     open_proposals,
     running_ab,
 )
-from models.hub.record.refusal import Refusal, Rule
+from models.hub.record.refusal import Refusal, RefusalRule
 from models.hub.record.said import Said, short
 from models.hub.rules.promotion import asked_for
 
@@ -55,7 +55,7 @@ def propose_sprint(
             "A sprint raises the audits of the live policy until a moment and leaves everything else as "
             "it is: boundary, model, calibration, overrides, expiry, and the rates after it. Anything "
             "else must be proposed as a policy of its own.",
-            Rule.SPRINT_ONLY_RAISES,
+            RefusalRule.SPRINT_ONLY_RAISES,
         )
     ended = sprint_has_ended(plan.sprint_until, at)
     if ended is not None:
@@ -67,7 +67,7 @@ def propose_sprint(
     if waits is not None:
         return Refusal(
             f"This sprint was {waits.kind.value} already by {waits.actor} (version {waits.version}).",
-            Rule.ALREADY_PROPOSED,
+            RefusalRule.ALREADY_PROPOSED,
         )
     told = {
         **asked_for(sprint, command.approvers),
@@ -88,29 +88,29 @@ def _nothing_to_raise(
         return Refusal(
             f"The policy whose audits are to be raised, {short(command.live.policy_id)}, is not the live "
             f"one of {command.case_type}. Read it and ask again.",
-            Rule.NOTHING_TO_SPRINT,
+            RefusalRule.NOTHING_TO_SPRINT,
         )
     if decides_nothing(command.live, at):
         return Refusal(
             f"Every case of {command.case_type} is reviewed today, so there is no audit to raise; its "
             "labels come by themselves.",
-            Rule.NOTHING_TO_SPRINT,
+            RefusalRule.NOTHING_TO_SPRINT,
         )
     halt = halt_of(history, command.case_type)
     if halt is not None:
         return Refusal(
             f"{command.case_type} is halted by {halt.actor} since {halt.at.isoformat()}: every case is "
             "reviewed, so there is no audit to raise. Ask again once two people have resumed it.",
-            Rule.NOTHING_TO_SPRINT,
+            RefusalRule.NOTHING_TO_SPRINT,
         )
     if not command.evidence_digest:
-        return Refusal("The sprint names no evidence for its price.", Rule.EVIDENCE_IS_NAMED)
+        return Refusal("The sprint names no evidence for its price.", RefusalRule.EVIDENCE_IS_NAMED)
     trial = running_ab(history, command.case_type)
     if trial is not None:
         return Refusal(
             f"An A/B test of {short(trial.policy_id)} runs for {command.case_type} since "
             f"{trial.at.isoformat()}, and another live policy would end it; wait for its conclusion.",
-            Rule.ONE_AB_AT_A_TIME,
+            RefusalRule.ONE_AB_AT_A_TIME,
         )
     return None
 

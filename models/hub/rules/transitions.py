@@ -10,7 +10,7 @@ from models.hub.record import commands, evidence, restored
 from models.hub.record.commands import Command
 from models.hub.record.entries import AUDIT_SECRET, GENESIS_HASH, LEDGER, PEOPLE, SPRINT, Entry
 from models.hub.record.readers import version_of
-from models.hub.record.refusal import Refusal, Rule
+from models.hub.record.refusal import Refusal, RefusalRule
 from models.hub.record.said import Said, plain_name, shown_name
 from models.hub.rules import audit_secret, brakes, extensions, holds, promotion, sprints
 from models.hub.rules.people import enrol, revoke
@@ -57,15 +57,15 @@ _STANDS_IN: Mapping[type, str] = {
 }
 """The commands that are about no case type, and the history that each of them stands in."""
 _APART = {
-    PEOPLE: (Rule.PEOPLE_STAND_APART, "who may act"),
-    AUDIT_SECRET: (Rule.SECRET_STANDS_APART, "the secret that draws the audits"),
-    LEDGER: (Rule.LEDGER_STANDS_APART, "the ledger itself"),
+    PEOPLE: (RefusalRule.PEOPLE_STAND_APART, "who may act"),
+    AUDIT_SECRET: (RefusalRule.SECRET_STANDS_APART, "the secret that draws the audits"),
+    LEDGER: (RefusalRule.LEDGER_STANDS_APART, "the ledger itself"),
 }
 _TRUSTED = ("evidence_since", "evidence_until", SPRINT, "renews")
 """What later rules believe of a proposal or promotion: its own rule says it, never its dossier."""
 
 
-def decide(history: Sequence[Entry], command: Command, at: datetime) -> Entry | Refusal:
+def handle_command(history: Sequence[Entry], command: Command, at: datetime) -> Entry | Refusal:
     """The entry a command adds to the ledger, or the rule that refuses it.
 
     Whether the actor may give the command at all is asked of `people.may_act`.
@@ -78,7 +78,7 @@ def decide(history: Sequence[Entry], command: Command, at: datetime) -> Entry | 
     version = version_of(history, command.case_type)
     actor = shown_name(command.actor)
     if not actor:
-        return Refusal("Nobody is named as the actor; say who asks.", Rule.ACTOR_IS_NAMED)
+        return Refusal("Nobody is named as the actor; say who asks.", RefusalRule.ACTOR_IS_NAMED)
     misplaced = _misplaced(command)
     if misplaced is not None:
         return misplaced
@@ -87,7 +87,7 @@ def decide(history: Sequence[Entry], command: Command, at: datetime) -> Entry | 
             f"{command.case_type} is at version {version}, the command was made against "
             f"{command.base_version}: stale base, something was decided in between. Read it and "
             "ask again.",
-            Rule.STALE_BASE,
+            RefusalRule.STALE_BASE,
         )
     said = _RULES[type(command)](history, command, at)
     if isinstance(said, Refusal):

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from models.triage.procedure.excess import BoolArray, FloatArray, refuse_impossible
-from models.triage.procedure.slice_columns import MOST_LEVELS, Column, read_column
-from models.triage.procedure.slice_conditions import Condition, Relation, all_hold_in, text_of
+from models.triage.procedure.slice_columns import MOST_LEVELS, SliceColumn, read_column
+from models.triage.procedure.slice_conditions import Relation, SliceCondition, all_hold_in, text_of
 from models.triage.procedure.slice_search import SearchPlan, propose_slices
-from models.triage.procedure.slice_tests import Bar, Evidence, Suspect, judged
+from models.triage.procedure.slice_tests import Bar, SliceEvidence, Suspect, judged
 
 TREE_ROWS = 50_000
 """The tree sees at most so many cases; every case of the other half is tested."""
@@ -36,7 +36,7 @@ class ErrorSlice:
 
     slice: str
     columns: tuple[str, ...]
-    conditions: tuple[Condition, ...]
+    conditions: tuple[SliceCondition, ...]
     cases: int
     errors: int
     expected: float
@@ -119,7 +119,7 @@ def find_error_slices(
         )
     possible = expected > 0.0
     read, not_judged = _read(columns, possible)
-    evidence = Evidence.of(read, wrong[possible], expected[possible], seed)
+    evidence = SliceEvidence.of(read, wrong[possible], expected[possible], seed)
     asked, too_many = _configured(read, configured)
     found = _found(evidence, SearchPlan(most_depth, fewest_errors, least_ratio, seed))
     already = {suspect.conditions for suspect in asked}
@@ -135,9 +135,11 @@ def find_error_slices(
     )
 
 
-def _read(columns: pd.DataFrame, possible: BoolArray) -> tuple[dict[str, Column], dict[str, str]]:
+def _read(
+    columns: pd.DataFrame, possible: BoolArray
+) -> tuple[dict[str, SliceColumn], dict[str, str]]:
     """The columns that can be judged, in the cases where the error is possible; and why not the rest."""
-    judgeable: dict[str, Column] = {}
+    judgeable: dict[str, SliceColumn] = {}
     why_not: dict[str, str] = {}
     for name in map(str, columns.columns):
         column = read_column(columns[name])
@@ -154,7 +156,7 @@ def _read(columns: pd.DataFrame, possible: BoolArray) -> tuple[dict[str, Column]
 
 
 def _configured(
-    columns: Mapping[str, Column], names: Sequence[str]
+    columns: Mapping[str, SliceColumn], names: Sequence[str]
 ) -> tuple[list[Suspect], dict[str, str]]:
     """Each value of each configured column as a slice, and the columns with too many values."""
     suspects: list[Suspect] = []
@@ -166,14 +168,14 @@ def _configured(
         if len(levels) > MOST_LEVELS:
             too_many[name] = f"{len(levels)} values, more than {MOST_LEVELS}; group them first"
             continue
-        conditions = [Condition(name, Relation.IS, level) for level in levels]
+        conditions = [SliceCondition(name, Relation.IS, level) for level in levels]
         if (codes < 0).any():
-            conditions.append(Condition(name, Relation.MISSING))
+            conditions.append(SliceCondition(name, Relation.MISSING))
         suspects += [Suspect((condition,), configured=True) for condition in conditions]
     return suspects, too_many
 
 
-def _found(evidence: Evidence, plan: SearchPlan) -> list[Suspect]:
+def _found(evidence: SliceEvidence, plan: SearchPlan) -> list[Suspect]:
     """Slices that a tree proposes on the half for searching."""
     rows = evidence.to_search[:TREE_ROWS]
     fewest = max(plan.fewest_cases, int(SMALLEST_SHARE * len(rows)))

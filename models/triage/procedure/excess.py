@@ -39,21 +39,23 @@ class Excess:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Tally:
+class ErrorCounts:
     """Sums by stratum of expected probability: cases, errors and expected errors, shape (..., s)."""
 
     cases: FloatArray
     errors: FloatArray
     expected: FloatArray
 
-    def of(self, group: int) -> Tally:
+    def of(self, group: int) -> ErrorCounts:
         """One group's sums, of tallies of several."""
-        return Tally(self.cases[group], self.errors[group], self.expected[group])
+        return ErrorCounts(self.cases[group], self.errors[group], self.expected[group])
 
     @property
-    def whole(self) -> Tally:
+    def whole(self) -> ErrorCounts:
         """All groups together."""
-        return Tally(self.cases.sum(axis=0), self.errors.sum(axis=0), self.expected.sum(axis=0))
+        return ErrorCounts(
+            self.cases.sum(axis=0), self.errors.sum(axis=0), self.expected.sum(axis=0)
+        )
 
 
 def refuse_impossible(wrong: BoolArray, expected: FloatArray, cases: int) -> None:
@@ -87,7 +89,7 @@ def strata_of(expected: FloatArray) -> IntArray:
 
 def tally(
     group: IntArray, groups: int, stratum: IntArray, wrong: BoolArray, expected: FloatArray
-) -> Tally:
+) -> ErrorCounts:
     """Sums by group (0 .. groups - 1; others are left out) and stratum, shape (groups, strata)."""
     strata = len(STRATUM_CUTS) + 1
     known = (group >= 0) & (group < groups)
@@ -99,10 +101,10 @@ def tally(
         sums = np.bincount(cell, weights=weights, minlength=size)
         return sums.astype(np.float64).reshape(shape)
 
-    return Tally(summed(None), summed(wrong), summed(expected))
+    return ErrorCounts(summed(None), summed(wrong), summed(expected))
 
 
-def excess_in(inside: Tally, whole: Tally, tolerated: float = 1.0) -> Excess | None:
+def excess_in(inside: ErrorCounts, whole: ErrorCounts, tolerated: float = 1.0) -> Excess | None:
     """Test and measure one group's excess over the rest; None where there is nothing to compare.
 
     Given the errors O_s of each stratum s, the group's are binomial with share

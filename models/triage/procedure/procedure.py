@@ -19,7 +19,7 @@ from models.triage.procedure.error_codes import (
     find_group_excess,
 )
 from models.triage.procedure.error_slices import ErrorSlice, find_error_slices
-from models.triage.procedure.slice_conditions import Condition, Relation
+from models.triage.procedure.slice_conditions import Relation, SliceCondition
 from models.triage.weight.feature_bias import Unjudged
 
 FloatArray = npt.NDArray[np.float64]
@@ -269,7 +269,7 @@ def _pattern(found: ErrorSlice) -> str:
     return " and ".join(dict.fromkeys(_direction(one) for one in found.conditions))
 
 
-def _direction(condition: Condition) -> str:
+def _direction(condition: SliceCondition) -> str:
     if condition.relation is Relation.AT_MOST:
         return f"{condition.column} low"
     if condition.relation is Relation.ABOVE:

@@ -22,7 +22,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Column:
+class SliceColumn:
     """One column as numbers: values, or codes of `levels`; NaN where missing; shape (n,)."""
 
     kind: Kind
@@ -51,11 +51,11 @@ class Column:
             return f"{len(self.levels)} levels, more than {MOST_LEVELS}; group them first"
         return ""
 
-    def take(self, rows: IntArray | BoolArray) -> Column:
-        return Column(self.kind, self.numbers[rows], self.levels)
+    def take(self, rows: IntArray | BoolArray) -> SliceColumn:
+        return SliceColumn(self.kind, self.numbers[rows], self.levels)
 
 
-def read_column(column: pd.Series) -> Column | None:
+def read_column(column: pd.Series) -> SliceColumn | None:
     """The column as numbers; None where it is neither number, boolean nor text."""
     kind = _kind_of(column)
     if kind is None:
@@ -66,9 +66,9 @@ def read_column(column: pd.Series) -> Column | None:
         order = np.argsort(np.array(names, dtype=object), kind="stable")
         place = np.empty(len(names) + 1)
         place[order], place[-1] = np.arange(len(names)), np.nan  # code -1 is a missing value
-        return Column(kind, place[codes], tuple(names[i] for i in order))
+        return SliceColumn(kind, place[codes], tuple(names[i] for i in order))
     numbers = np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
-    return Column(kind, numbers, ("false", "true") if kind is Kind.BOOLEAN else ())
+    return SliceColumn(kind, numbers, ("false", "true") if kind is Kind.BOOLEAN else ())
 
 
 def _kind_of(column: pd.Series) -> Kind | None:

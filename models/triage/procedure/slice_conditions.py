@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from models.triage.procedure.excess import BoolArray
-from models.triage.procedure.slice_columns import Column, Kind, read_column
+from models.triage.procedure.slice_columns import Kind, SliceColumn, read_column
 
 DIGITS = 4
 """Significant digits of a threshold: a slice selects exactly what its text says."""
@@ -28,7 +28,7 @@ class Relation(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class SliceCondition:
     """One comparison of one column: `session_age_minutes<=12.5`, `country_changed=true`.
 
     `value` is a number for `<=` and `>`, else the level as text ("" for missing and known).
@@ -43,7 +43,7 @@ class Condition:
         value = f"{self.value:.12g}" if isinstance(self.value, float) else self.value
         return f"{self.column}{self.relation}{value}"
 
-    def holds(self, column: Column) -> BoolArray:
+    def holds(self, column: SliceColumn) -> BoolArray:
         """Where it is true of its column, shape (n,)."""
         if isinstance(self.value, float):
             low = column.numbers <= self.value
@@ -62,20 +62,20 @@ class Condition:
         return np.asarray(true & ~column.missing, dtype=np.bool_)
 
 
-def all_hold(conditions: Iterable[Condition], columns: Mapping[str, Column]) -> BoolArray:
+def all_hold(conditions: Iterable[SliceCondition], columns: Mapping[str, SliceColumn]) -> BoolArray:
     """Where every condition is true, shape (n,)."""
     masks = [condition.holds(columns[condition.column]) for condition in conditions]
     return np.asarray(np.logical_and.reduce(masks), dtype=np.bool_)
 
 
-def all_hold_in(conditions: Iterable[Condition], frame: pd.DataFrame) -> BoolArray:
+def all_hold_in(conditions: Iterable[SliceCondition], frame: pd.DataFrame) -> BoolArray:
     """Where every condition is true of a table's rows, shape (n,).
 
     Raises:
         ValueError: the table lacks a column, or has another kind of column by that name.
     """
     conditions = tuple(conditions)
-    columns: dict[str, Column] = {}
+    columns: dict[str, SliceColumn] = {}
     for name in {condition.column for condition in conditions}:
         if name not in frame.columns:
             raise ValueError(
@@ -89,7 +89,7 @@ def all_hold_in(conditions: Iterable[Condition], frame: pd.DataFrame) -> BoolArr
     return all_hold(conditions, columns)
 
 
-def text_of(conditions: Iterable[Condition]) -> str:
+def text_of(conditions: Iterable[SliceCondition]) -> str:
     """What a slice is called: its conditions, joined."""
     return " and ".join(condition.text for condition in conditions)
 

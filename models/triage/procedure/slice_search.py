@@ -10,8 +10,8 @@ import numpy.typing as npt
 from sklearn.tree import DecisionTreeRegressor
 
 from models.triage.procedure.excess import BoolArray, FloatArray, strata_of, tally
-from models.triage.procedure.slice_columns import Column, Kind
-from models.triage.procedure.slice_conditions import Condition, Relation, all_hold, rounded
+from models.triage.procedure.slice_columns import Kind, SliceColumn
+from models.triage.procedure.slice_conditions import Relation, SliceCondition, all_hold, rounded
 
 MOST_TREES = 3
 """Each further tree sees the cases without the best slices of those before it."""
@@ -33,8 +33,8 @@ class SearchPlan:
 
 
 def propose_slices(
-    columns: Mapping[str, Column], wrong: BoolArray, expected: FloatArray, plan: SearchPlan
-) -> list[tuple[Condition, ...]]:
+    columns: Mapping[str, SliceColumn], wrong: BoolArray, expected: FloatArray, plan: SearchPlan
+) -> list[tuple[SliceCondition, ...]]:
     """Conjunctions of conditions under which errors exceed their expectation, most telling first.
 
     A Poisson tree (Breiman et al. 1984) on errors over expected errors, weighted by the latter: its
@@ -48,7 +48,7 @@ def propose_slices(
     matrix, features = _design(columns)
     scaled = _as_many_as_seen(wrong, expected)
     left = np.ones(len(wrong), dtype=np.bool_)
-    proposed: dict[tuple[Condition, ...], None] = {}
+    proposed: dict[tuple[SliceCondition, ...], None] = {}
     for _ in range(MOST_TREES):
         if not features or left.sum() < 2 * plan.fewest_cases or not wrong[left].any():
             break
@@ -74,27 +74,29 @@ class _Split:
     value: str = ""
     other: str = ""
 
-    def branch(self, threshold: float, low: bool) -> Condition:
+    def branch(self, threshold: float, low: bool) -> SliceCondition:
         if self.relation is Relation.AT_MOST:
-            return Condition(
+            return SliceCondition(
                 self.column, Relation.AT_MOST if low else Relation.ABOVE, rounded(threshold)
             )
         if low and self.other:
-            return Condition(self.column, Relation.IS, self.other)
+            return SliceCondition(self.column, Relation.IS, self.other)
         opposite = {Relation.IS: Relation.IS_NOT, Relation.MISSING: Relation.KNOWN}
-        return Condition(self.column, opposite[self.relation] if low else self.relation, self.value)
+        return SliceCondition(
+            self.column, opposite[self.relation] if low else self.relation, self.value
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class _Node:
     """A node below the root: its ratio to the rest, and how much likelihood the excess in it is worth."""
 
-    conditions: tuple[Condition, ...]
+    conditions: tuple[SliceCondition, ...]
     ratio: float
     gain: float
 
 
-def _design(columns: Mapping[str, Column]) -> tuple[Float32Array, list[_Split]]:
+def _design(columns: Mapping[str, SliceColumn]) -> tuple[Float32Array, list[_Split]]:
     """The tree's matrix and what each of its columns tests.
 
     A missing number takes the median, so that it moves no threshold, and has an indicator.
@@ -148,7 +150,7 @@ def _nodes(tree: DecisionTreeRegressor, splits: list[_Split]) -> Iterator[_Node]
     ratios: FloatArray = fitted.value[:, 0, 0]
     weights: FloatArray = fitted.weighted_n_node_samples
     all_errors, all_expected = float(ratios[0] * weights[0]), float(weights[0])
-    open_nodes: list[tuple[int, tuple[Condition, ...]]] = [(0, ())]
+    open_nodes: list[tuple[int, tuple[SliceCondition, ...]]] = [(0, ())]
     while open_nodes:
         node, conditions = open_nodes.pop()
         if conditions:
@@ -169,7 +171,7 @@ def _nodes(tree: DecisionTreeRegressor, splits: list[_Split]) -> Iterator[_Node]
                 open_nodes.append((child, (*conditions, split.branch(threshold, low))))
 
 
-def _simplified(conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
+def _simplified(conditions: tuple[SliceCondition, ...]) -> tuple[SliceCondition, ...]:
     """Without a condition that a later one implies: x<=10 and x<=5 is x<=5; c!=b and c=a is c=a."""
     kept = [
         condition
@@ -179,7 +181,7 @@ def _simplified(conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
     return tuple(sorted(kept, key=lambda condition: (condition.column, condition.text)))
 
 
-def _implies(stronger: Condition, weaker: Condition) -> bool:
+def _implies(stronger: SliceCondition, weaker: SliceCondition) -> bool:
     if stronger.column != weaker.column:
         return False
     if stronger.relation is weaker.relation:

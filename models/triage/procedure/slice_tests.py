@@ -18,8 +18,8 @@ from models.triage.procedure.excess import (
     strata_of,
     tally,
 )
-from models.triage.procedure.slice_columns import Column
-from models.triage.procedure.slice_conditions import Condition, all_hold, text_of
+from models.triage.procedure.slice_columns import SliceColumn
+from models.triage.procedure.slice_conditions import SliceCondition, all_hold, text_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Suspect:
     slices tested.
     """
 
-    conditions: tuple[Condition, ...]
+    conditions: tuple[SliceCondition, ...]
     configured: bool
     excess: Excess | None = None
     p_value: float = 1.0
@@ -50,14 +50,14 @@ class Suspect:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Evidence:
+class SliceEvidence:
     """The cases in which the error was possible; every array of shape (n,), columns too.
 
     `order` is a random order that depends on the rows' contents and a seed alone: the first half
     is for searching, the second for testing what was found.
     """
 
-    columns: Mapping[str, Column]
+    columns: Mapping[str, SliceColumn]
     wrong: BoolArray
     expected: FloatArray
     stratum: IntArray
@@ -65,8 +65,8 @@ class Evidence:
 
     @classmethod
     def of(
-        cls, columns: Mapping[str, Column], wrong: BoolArray, expected: FloatArray, seed: int
-    ) -> Evidence:
+        cls, columns: Mapping[str, SliceColumn], wrong: BoolArray, expected: FloatArray, seed: int
+    ) -> SliceEvidence:
         order = _random_order(columns, wrong, expected, seed)
         return cls(columns, wrong, expected, strata_of(expected), order)
 
@@ -96,7 +96,7 @@ class Evidence:
         return replace(suspect, excess=excess, p_value=excess.p_value)
 
 
-def judged(suspects: Sequence[Suspect], evidence: Evidence, bar: Bar) -> list[Suspect]:
+def judged(suspects: Sequence[Suspect], evidence: SliceEvidence, bar: Bar) -> list[Suspect]:
     """The suspects that are findings, with their tests, those of smallest p-value first.
 
     All are tested at once; what is rejected at the false discovery rate is then thinned out: the
@@ -123,7 +123,7 @@ def judged(suspects: Sequence[Suspect], evidence: Evidence, bar: Bar) -> list[Su
 
 
 def _simplest(
-    best: Suspect, others: Sequence[Suspect], evidence: Evidence, bar: Bar, free: BoolArray
+    best: Suspect, others: Sequence[Suspect], evidence: SliceEvidence, bar: Bar, free: BoolArray
 ) -> Suspect:
     """A slice of fewer conditions that contains the best one and explains its errors, else it."""
     plain = replace(bar, least_ratio=1.0)
@@ -138,7 +138,7 @@ def _simplest(
 
 
 def _random_order(
-    columns: Mapping[str, Column], wrong: BoolArray, expected: FloatArray, seed: int
+    columns: Mapping[str, SliceColumn], wrong: BoolArray, expected: FloatArray, seed: int
 ) -> IntArray:
     """A permutation that follows the rows wherever they stand: equal rows are interchangeable."""
     bits = np.zeros(len(wrong), dtype=np.uint64)

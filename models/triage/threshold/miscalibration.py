@@ -20,7 +20,7 @@ _WIDTH = float(norm.ppf(0.975))
 
 
 @dataclass(frozen=True, slots=True)
-class ReliabilityBin:
+class CalibrationBin:
     """One bin of a reliability curve: mean score, observed bad share, its exact 95 % interval."""
 
     cases: int
@@ -51,7 +51,7 @@ class Miscalibration:
     slope_high: float
     p_value: float
     material: bool
-    curve: tuple[ReliabilityBin, ...]
+    curve: tuple[CalibrationBin, ...]
     settled: bool = True
 
     @property
@@ -137,7 +137,7 @@ def recalibrated(margin: FloatArray, found: Miscalibration, middle: float) -> Fl
     return np.asarray(middle + found.shift + found.slope * (margin - middle), dtype=np.float64)
 
 
-def reliability_curve(margin: FloatArray, bad: FloatArray) -> tuple[ReliabilityBin, ...]:
+def reliability_curve(margin: FloatArray, bad: FloatArray) -> tuple[CalibrationBin, ...]:
     """Mean score against observed bad share by tenths of the cases, ties kept together; intervals
     after Clopper and Pearson 1934."""
     if not len(margin):
@@ -155,6 +155,6 @@ def reliability_curve(margin: FloatArray, bad: FloatArray) -> tuple[ReliabilityB
         low = float(beta.ppf(0.025, hits, count - hits + 1)) if hits > 0 else 0.0
         high = float(beta.ppf(0.975, hits + 1, count - hits)) if hits < count else 1.0
         found.append(
-            ReliabilityBin(int(count), float(total / count), float(hits / count), low, high)
+            CalibrationBin(int(count), float(total / count), float(hits / count), low, high)
         )
     return tuple(found)

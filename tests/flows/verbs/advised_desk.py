@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from flows.verbs.decide.decide import decide_cases
-from flows.verbs.evidence.truth import load_book
+from flows.verbs.evidence.truth import load_snapshot
 from flows.verbs.intake.admit import admit_batch
 from flows.verbs.learn.train import retrain
 from flows.verbs.services import Services
@@ -49,7 +49,7 @@ def advised_desk(home: Path) -> Advised:
     admit_batch(services, "decisions", taught, now, source="walk decisions")
     outcomes = upstream.deliveries(now)["outcomes"]
     admit_batch(services, "outcomes", outcomes, now, source="walk outcomes")
-    challenger = retrain(services, load_book(services, now), CASE_TYPE)
+    challenger = retrain(services, load_snapshot(services, now), CASE_TYPE)
     assert challenger.version is not None, challenger.note
     model = services.registry.load(CASE_TYPE, challenger.version, str(challenger.digest))
     new = pd.concat([part for step in range(upstream.steps) for part in upstream.arrivals(step)])

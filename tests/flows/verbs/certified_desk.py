@@ -12,7 +12,7 @@ import numpy as np
 
 from flows.verbs.certify.certify import certify_case_type
 from flows.verbs.certify.generation import CARRIES_OVER
-from flows.verbs.evidence.truth import load_book
+from flows.verbs.evidence.truth import load_snapshot
 from flows.verbs.govern.approve import approve
 from flows.verbs.govern.promote import promote
 from flows.verbs.govern.propose import act_on
@@ -60,7 +60,7 @@ def certified_desk(home: Path, bad_from: float = 2.0, **changed: Any) -> Certifi
     decided_cases(
         services, policy(BEFORE, "2"), NOW, 3_000, bad_passed=0.0, keyed=True, bad_from=bad_from
     )
-    judged = certify_case_type(services, load_book(services, LATER), NAME)
+    judged = certify_case_type(services, load_snapshot(services, LATER), NAME)
     proposal = act_on(services, judged, LATER)
     assert proposal is not None, judged.certificate.reasons
     approve(services, proposal, ANA, LATER)

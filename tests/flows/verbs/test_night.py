@@ -11,13 +11,13 @@ import pytest
 from flows.adapters.ledger.ledger import Ledger
 from flows.verbs.certify.certify import Judged, certify_case_type
 from flows.verbs.certify.generation import CARRIES_OVER, last_version
-from flows.verbs.evidence.truth import load_book
+from flows.verbs.evidence.truth import load_snapshot
 from flows.verbs.govern.propose import act_on
 from flows.verbs.govern.submit import StaleBase
 from flows.verbs.night import run_night
 from flows.verbs.services import Services
 from models.hub import Entry, EntryKind, PlaceHold
-from models.hub.record.refusal import Rule
+from models.hub.record.refusal import RefusalRule
 from tests.flows.verbs.certified_desk import BEFORE, LATER
 from tests.flows.verbs.hub_desk import (
     DAY,
@@ -49,7 +49,7 @@ def services(tmp_path: Path) -> Services:
 
 
 def judged(services: Services) -> Judged:
-    found = certify_case_type(services, load_book(services, LATER), NAME)
+    found = certify_case_type(services, load_snapshot(services, LATER), NAME)
     assert found is not None
     return found
 
@@ -76,7 +76,7 @@ def test_a_night_proposes_nothing_that_was_judged_before_another_entry(services:
     labels_wait(services.home)
     with pytest.raises(StaleBase):
         act_on(night, proven, LATER)
-    assert services.ledger.refusals(NAME)[-1].rule is Rule.STALE_BASE
+    assert services.ledger.refusals(NAME)[-1].rule is RefusalRule.STALE_BASE
     assert judged(night).certificate.verdict != proven.certificate.verdict == "certified"
 
 

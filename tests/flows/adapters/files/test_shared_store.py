@@ -12,7 +12,13 @@ from configs.errors import GateRefused, ServiceUnreachable, UserError
 from flows.adapters.files.restored_store import RestoredStore
 from flows.adapters.files.shared_store import MARK, SharedFile, SharedStore, known_mark, team_store
 from flows.adapters.ledger.ledger import Ledger
-from flows.adapters.ledger.ledger_head import Head, Tally, read_head, write_first_head, write_head
+from flows.adapters.ledger.ledger_head import (
+    Head,
+    RefusalTally,
+    read_head,
+    write_first_head,
+    write_head,
+)
 from flows.adapters.mlflow.model_copies import ModelCopies
 from flows.adapters.sql.database import open_database
 from tests.flows.adapters.ledger_scenarios import make_live
@@ -139,7 +145,7 @@ def test_the_head_is_one_for_all_and_the_witness_each_machines_own(
     make_live(first, 0.1)
     assert second.history() == first.history()
     assert read_head(files[1]) == read_head(files[0])
-    assert (read_head(files[0]) or Head(0, "", Tally())).seq == len(first.history())
+    assert (read_head(files[0]) or Head(0, "", RefusalTally())).seq == len(first.history())
     write_first_head(files[1])  # a start that came late puts nothing back
     assert first.verify().ok
     store.put("ledger.head", early or b"")
@@ -154,7 +160,7 @@ def test_a_head_that_cannot_be_written_says_that_the_entry_stands(tmp_path: Path
     (tmp_path / "share").write_text("a file")
     file = SharedFile(SharedStore.at(str(tmp_path / "share")), "ledger.head", tmp_path / "head")
     with pytest.raises(ServiceUnreachable, match="already recorded stands"):
-        write_head(file, Head(0, "0" * 64, Tally()))
+        write_head(file, Head(0, "0" * 64, RefusalTally()))
 
 
 def test_a_model_of_one_machine_is_found_by_the_other(store: SharedStore, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import pytest
 from flows.verbs.ab.validate_ab import validate_ab
 from flows.verbs.certify.generation import current_generation, last_version
 from flows.verbs.decide.decide import decide_cases
-from flows.verbs.evidence.truth import load_book
+from flows.verbs.evidence.truth import load_snapshot
 from flows.verbs.govern.history import history_of
 from flows.verbs.govern.promote import approve_and_promote
 from flows.verbs.govern.proposed_policy import advised_policy
@@ -185,7 +185,7 @@ def _exchange(home: Path, learn: bool) -> Exchange:
             admit_batch(services, "decisions", decided, upstream.start, source="warm-up")
         due = upstream.deliveries(upstream.start)
         admit_deliveries(services, [Delivery("outcomes", due["outcomes"], "truth")], upstream.start)
-        retrain_all(services, load_book(services, upstream.start), [NAME])
+        retrain_all(services, load_snapshot(services, upstream.start), [NAME])
     truth = history.set_index("case_id")["bad"]
     return Exchange(services, upstream, truth)
 

@@ -14,11 +14,11 @@ from flows.verbs.ab import validate_ab as validate_ab_module
 from flows.verbs.ab.validate_ab import ab_table, validate_ab
 from flows.verbs.certify.generation import last_version
 from flows.verbs.decide.decide import AB_CASES
-from flows.verbs.evidence.truth import Book, load_book
+from flows.verbs.evidence.truth import EvidenceSnapshot, load_snapshot
 from flows.verbs.govern.approve import approve, pending
 from flows.verbs.govern.brakes import halt, resume
+from flows.verbs.govern.case_type_state import case_type_state
 from flows.verbs.govern.promote import promote
-from flows.verbs.govern.standing import standing
 from flows.verbs.services import Services
 from models.boundary import assign_arm
 from models.hub import PEOPLE, Entry, EntryKind, Policy, Revoke, running_ab
@@ -203,7 +203,9 @@ def test_the_table_shows_truth_where_a_case_was_drawn_and_is_mature(services: Se
     trial = running_ab(services.ledger.history(), NAME)
     assert trial is not None
     as_of = after(6.5)
-    table = ab_table(services, trial, load_book(services, as_of, trial.at)).sort_values("opened_at")
+    table = ab_table(services, trial, load_snapshot(services, as_of, trial.at)).sort_values(
+        "opened_at"
+    )
     mature = (cases["opened_at"] < pd.Timestamp(as_of) - pd.Timedelta(days=MATURITY)).to_numpy()
     drawn = cases["drawn"].to_numpy()
     assert (table["drawn"].to_numpy() == drawn).all()
@@ -292,8 +294,8 @@ def test_a_test_that_cannot_be_judged_is_told_and_stops_no_other(
     tried_cases(services, 10)
     sound = validate_ab_module.ab_table
 
-    def broken(services: Services, trial: Entry, book: Book) -> pd.DataFrame:
-        return sound(services, trial, book).assign(day="soon")
+    def broken(services: Services, trial: Entry, snapshot: EvidenceSnapshot) -> pd.DataFrame:
+        return sound(services, trial, snapshot).assign(day="soon")
 
     with monkeypatch.context() as spoilt:
         spoilt.setattr(validate_ab_module, "ab_table", broken)
@@ -325,7 +327,7 @@ def test_who_approved_it_was_revoked_so_it_is_tried_no_more(services: Services) 
     tried_cases(services, 10)
     revoked = Revoke(name=ANA, actor=BEN, base_version=last_version(services.ledger, PEOPLE))
     assert isinstance(services.ledger.submit(revoked, after(9)), Entry)
-    assert standing(services.ledger, NAME, after(9) - timedelta(seconds=1)).trial is not None
-    assert standing(services.ledger, NAME).trial is None
+    assert case_type_state(services.ledger, NAME, after(9) - timedelta(seconds=1)).trial is not None
+    assert case_type_state(services.ledger, NAME).trial is None
     assert validate_ab(services, after(10)) == []
     assert services.ledger.live_policy(NAME) == CONTROL

@@ -10,7 +10,7 @@ import pytest
 from configs.settings import load_settings
 from flows.verbs.causes.tickets import open_tickets, to_announce, to_answer
 from flows.verbs.causes.triage import Triaged
-from flows.verbs.evidence.truth import load_book
+from flows.verbs.evidence.truth import load_snapshot
 from flows.verbs.learn.train import retrain
 from flows.verbs.night import find_causes
 from flows.verbs.record.night_results import NightResults
@@ -31,14 +31,14 @@ def opened(home: Path, *, biased: bool) -> tuple[Services, datetime]:
 @pytest.fixture(scope="module")
 def biased(tmp_path_factory: pytest.TempPathFactory) -> tuple[Services, datetime, Triaged]:
     services, now = opened(tmp_path_factory.mktemp("biased"), biased=True)
-    (causes,) = find_causes(services, load_book(services, now), NightResults())
+    (causes,) = find_causes(services, load_snapshot(services, now), NightResults())
     return services, now, causes
 
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> tuple[Services, datetime, Triaged]:
     services, now = opened(tmp_path_factory.mktemp("sound"), biased=False)
-    (causes,) = find_causes(services, load_book(services, now), NightResults())
+    (causes,) = find_causes(services, load_snapshot(services, now), NightResults())
     return services, now, causes
 
 
@@ -77,7 +77,7 @@ def test_the_finding_asks_for_one_retrain_and_becomes_a_ticket(
 def test_the_same_night_again_finds_the_same(biased: tuple[Services, datetime, Triaged]) -> None:
     """Idempotent: the same patterns, still one night on each ticket."""
     services, now, causes = biased
-    (again,) = find_causes(services, load_book(services, now), NightResults())
+    (again,) = find_causes(services, load_snapshot(services, now), NightResults())
     assert [one.pattern_id for one in again.findings] == [one.pattern_id for one in causes.findings]
     assert {one["nights"] for one in open_tickets(services, now)} == {1}
 
@@ -90,7 +90,7 @@ def test_the_challenger_that_answers_is_better_and_its_correction_is_visible(
     services, now, causes = biased
     ticket = next(one for one in causes.findings if one.subject == FEATURE)
     due = [one["pattern_id"] for one in to_answer(services, CASE_TYPE, ticket.pattern_id)]
-    challenger = retrain(services, load_book(services, now), CASE_TYPE, due, [FEATURE])
+    challenger = retrain(services, load_snapshot(services, now), CASE_TYPE, due, [FEATURE])
     assert challenger.filed, challenger.note
     assert challenger.verdict == "better", challenger.note
     assert challenger.comparison is not None
@@ -107,5 +107,5 @@ def test_a_sound_model_is_not_blamed_and_a_retrain_without_cause_makes_no_differ
 ) -> None:
     services, now, causes = sound
     assert causes.diagnosis.cause.value == "none", causes.summary()
-    challenger = retrain(services, load_book(services, now), CASE_TYPE)
+    challenger = retrain(services, load_snapshot(services, now), CASE_TYPE)
     assert challenger.verdict == "no_difference", challenger.note

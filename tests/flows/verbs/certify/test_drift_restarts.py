@@ -14,7 +14,7 @@ from flows.verbs.certify import drift_watch
 from flows.verbs.certify.drift_watch import watch_drift
 from flows.verbs.certify.drift_windows import WholeWindows
 from flows.verbs.certify.generation import current_generation
-from flows.verbs.evidence.truth import Book, load_book
+from flows.verbs.evidence.truth import EvidenceSnapshot, load_snapshot
 from flows.verbs.services import Services
 from models.drift import CohortWindows
 from models.hub.record.entries import Entry, EntryKind
@@ -39,8 +39,8 @@ def services(tmp_path: Path) -> Services:
 
 
 @pytest.fixture
-def book(services: Services) -> Book:
-    return load_book(services, NOW)
+def snapshot(services: Services) -> EvidenceSnapshot:
+    return load_snapshot(services, NOW)
 
 
 def given(
@@ -65,18 +65,18 @@ def given(
     monkeypatch.setattr(drift_watch, "told_tonight", lambda *_: [])
 
 
-def restarted(services: Services, book: Book) -> Entry:
-    entry = watch_drift(services, book, NAME).entry
+def restarted(services: Services, snapshot: EvidenceSnapshot) -> Entry:
+    entry = watch_drift(services, snapshot, NAME).entry
     assert entry is not None
     assert entry.kind is EntryKind.EVIDENCE_RESTARTED
     return entry
 
 
 def test_the_entry_says_what_became_worse_from_when_on(
-    monkeypatch: pytest.MonkeyPatch, services: Services, book: Book
+    monkeypatch: pytest.MonkeyPatch, services: Services, snapshot: EvidenceSnapshot
 ) -> None:
     given(monkeypatch, services, simulated(towards=MOVES))
-    told = restarted(services, book).dossier
+    told = restarted(services, snapshot).dossier
     since = datetime.fromisoformat(told["evidence_since"])
     assert abs(since - (BEGINS + 6 * WEEK)) <= WEEK
     assert told["reason_code"] == "recall"
@@ -96,11 +96,14 @@ def test_the_entry_says_what_became_worse_from_when_on(
     ids=["nothing moves", "bad cases move away"],
 )
 def test_what_is_no_worse_leaves_no_entry(
-    monkeypatch: pytest.MonkeyPatch, services: Services, book: Book, moves: dict[str, list[float]]
+    monkeypatch: pytest.MonkeyPatch,
+    services: Services,
+    snapshot: EvidenceSnapshot,
+    moves: dict[str, list[float]],
 ) -> None:
     given(monkeypatch, services, simulated(**moves))
-    assert watch_drift(services, book, NAME).entry is None
-    assert watch_drift(services, book, NAME).entry is None
+    assert watch_drift(services, snapshot, NAME).entry is None
+    assert watch_drift(services, snapshot, NAME).entry is None
 
 
 @pytest.mark.parametrize(
@@ -117,11 +120,11 @@ def test_twice_as_many_bad_cases_end_evidence_for_false_omission_alone(
 ) -> None:
     services = hub_desk(tmp_path, targets=targets)
     given(monkeypatch, services, simulated(base_rate=[0.1] * 6 + [0.25] * 6))
-    assert (watch_drift(services, load_book(services, NOW), NAME).entry is not None) is ends
+    assert (watch_drift(services, load_snapshot(services, NOW), NAME).entry is not None) is ends
 
 
 def test_comparisons_of_earlier_sequences_have_been_paid_for(
-    monkeypatch: pytest.MonkeyPatch, services: Services, book: Book
+    monkeypatch: pytest.MonkeyPatch, services: Services, snapshot: EvidenceSnapshot
 ) -> None:
     """A small move that a first sequence finds; one that comes after 100,000 comparisons does not."""
     given(monkeypatch, services, simulated(towards=[0.0] * 6 + [0.35] * 6))
@@ -129,20 +132,20 @@ def test_comparisons_of_earlier_sequences_have_been_paid_for(
     assert generation is not None
     late = replace(generation, comparisons=100_000)
     monkeypatch.setattr(drift_watch, "current_generation", lambda *_: late)
-    assert watch_drift(services, book, NAME).entry is None
+    assert watch_drift(services, snapshot, NAME).entry is None
     monkeypatch.setattr(drift_watch, "current_generation", lambda *_: replace(late, comparisons=0))
     drift_watch._QUIET.clear()
-    restarted(services, book)
+    restarted(services, snapshot)
 
 
 def test_evidence_on_its_last_day_stays_and_a_day_later_its_newer_half_goes_on(
-    monkeypatch: pytest.MonkeyPatch, services: Services, book: Book
+    monkeypatch: pytest.MonkeyPatch, services: Services, snapshot: EvidenceSnapshot
 ) -> None:
     assert services.evidence_age == timedelta(days=365)
     given(monkeypatch, services, simulated(), NOW - services.evidence_age)
-    assert watch_drift(services, book, NAME).entry is None
+    assert watch_drift(services, snapshot, NAME).entry is None
     given(monkeypatch, services, simulated(), NOW - services.evidence_age - DAY)
-    told = restarted(services, book).dossier
+    told = restarted(services, snapshot).dossier
     assert datetime.fromisoformat(told["evidence_since"]) == NOW - timedelta(days=182.5)
     assert told["reason_code"] == "age"
     assert "its oldest case was opened on 2025-05-03, more than 365 days ago" in told["why"]
@@ -150,9 +153,9 @@ def test_evidence_on_its_last_day_stays_and_a_day_later_its_newer_half_goes_on(
 
 
 def test_a_case_type_without_a_model_or_a_case_is_not_watched(
-    monkeypatch: pytest.MonkeyPatch, services: Services, book: Book
+    monkeypatch: pytest.MonkeyPatch, services: Services, snapshot: EvidenceSnapshot
 ) -> None:
     monkeypatch.setattr(drift_watch, "whole_windows", lambda *_: None)
-    assert watch_drift(services, book, NAME) == drift_watch.Drift()
+    assert watch_drift(services, snapshot, NAME) == drift_watch.Drift()
     monkeypatch.setattr(drift_watch, "current_generation", lambda *_: None)
-    assert watch_drift(services, book, NAME) == drift_watch.Drift()
+    assert watch_drift(services, snapshot, NAME) == drift_watch.Drift()

@@ -12,7 +12,7 @@ import pytest
 from flows.verbs.certify import drift_told
 from flows.verbs.certify.drift_told import Change, changes_in, told_tonight
 from flows.verbs.certify.drift_windows import WholeWindows
-from flows.verbs.evidence.truth import load_book
+from flows.verbs.evidence.truth import load_snapshot
 from flows.verbs.services import Services
 from models.vocabulary import Boundary
 from tests.flows.verbs.hub_desk import DAY, NAME, NOW, OTHER, hub_desk
@@ -49,7 +49,7 @@ def night(
     """What a night tells that finds these changes, in a process of its own."""
     monkeypatch.setattr(drift_told, "changes_in", lambda *_: list(found))
     drift_told._QUIET.clear()
-    return told_tonight(services, load_book(services, as_of), name, windows(services, number))
+    return told_tonight(services, load_snapshot(services, as_of), name, windows(services, number))
 
 
 def change(what: str = "feature channel", since: datetime = SINCE) -> Change:
@@ -88,7 +88,7 @@ def test_one_process_works_out_the_same_windows_once(
     asked: list[int] = []
     monkeypatch.setattr(drift_told, "changes_in", lambda *_: asked.append(1) or [])
     for number in (8, 8, 9):
-        told_tonight(services, load_book(services, NOW), NAME, windows(services, number))
+        told_tonight(services, load_snapshot(services, NOW), NAME, windows(services, number))
     assert len(asked) == 2
 
 
@@ -115,7 +115,7 @@ def test_what_moved_is_said_with_the_day_it_began(
         services.store,
         services.case_types,
         services.drift_window,
-        load_book(services, NOW),
+        load_snapshot(services, NOW),
         NAME,
         given,
     )

@@ -16,7 +16,7 @@ from flows.verbs.certify.drift_told import Change, changes_in
 from flows.verbs.certify.drift_watch import Drift, watch_drift
 from flows.verbs.certify.drift_windows import whole_windows
 from flows.verbs.certify.generation import current_generation, last_version
-from flows.verbs.evidence.truth import load_book
+from flows.verbs.evidence.truth import load_snapshot
 from flows.verbs.night import protect, run_night
 from flows.verbs.record.night_results import moved
 from flows.verbs.services import Services
@@ -122,19 +122,19 @@ def test_a_feature_that_moved_is_told_once_and_ends_nothing(tmp_path: Path) -> N
 
 
 def told_again(walk: Walk, as_of: pd.Timestamp) -> tuple[str, ...]:
-    book = load_book(walk.services, as_of.to_pydatetime())
-    return watch_drift(walk.services, book, "small_case").told
+    snapshot = load_snapshot(walk.services, as_of.to_pydatetime())
+    return watch_drift(walk.services, snapshot, "small_case").told
 
 
 def changes(walk: Walk, services: Services) -> list[Change]:
     """All that moved by the last night, told before or not."""
-    book = load_book(services, datetime.fromisoformat(walk.nights[-1]["as_of"]))
+    snapshot = load_snapshot(services, datetime.fromisoformat(walk.nights[-1]["as_of"]))
     generation = current_generation(services.ledger, services.case_types, "small_case")
     assert generation is not None
-    windows = whole_windows(services, book, "small_case", generation)
+    windows = whole_windows(services, snapshot, "small_case", generation)
     assert windows is not None
     return changes_in(
-        services.store, services.case_types, services.drift_window, book, "small_case", windows
+        services.store, services.case_types, services.drift_window, snapshot, "small_case", windows
     )
 
 

@@ -18,7 +18,7 @@ from flows.verbs.certify.expiry import (
     warn_before_expiry,
 )
 from flows.verbs.certify.generation import current_generation
-from flows.verbs.evidence.truth import load_book
+from flows.verbs.evidence.truth import load_snapshot
 from flows.verbs.govern.propose import act_on, waiting
 from flows.verbs.night import change, run_night
 from flows.verbs.record.night_results import NightResults, not_done, verdict
@@ -58,7 +58,7 @@ def judged(
     """What a look at fresh evidence said."""
     limits = changed.pop("limits", PROVEN)
     boundary = changed.pop("boundary", WIDE)
-    empty = certify_case_type(services, load_book(services, at), NAME).certificate
+    empty = certify_case_type(services, load_snapshot(services, at), NAME).certificate
     certificate = replace(empty, verdict=verdict, boundary=boundary, limits=limits, automation_rate=0.6)  # fmt: skip
     fields = {
         "case_type": NAME,

@@ -11,7 +11,7 @@ import pytest
 from flows.verbs.certify.certify import certify_case_type
 from flows.verbs.certify.fallen_before import fell_before
 from flows.verbs.certify.generation import current_generation, last_version
-from flows.verbs.evidence.truth import load_book
+from flows.verbs.evidence.truth import load_snapshot
 from flows.verbs.govern.propose import act_on
 from flows.verbs.govern.submit import submitted
 from flows.verbs.services import Services
@@ -60,7 +60,7 @@ def fall(certified: Certified, left: Boundary) -> None:
 def night(services: Services, days: float, since: Certified) -> tuple[str, bool]:
     """(the certificate's first reason, whether a boundary was proposed)."""
     at = since.now + days * DAY
-    judged = certify_case_type(services, load_book(services, at), NAME)
+    judged = certify_case_type(services, load_snapshot(services, at), NAME)
     proposed = act_on(services, judged, at)
     assert (proposed is not None) == (judged.certificate.verdict is CertificateVerdict.CERTIFIED)
     return judged.certificate.reasons[0], proposed is not None

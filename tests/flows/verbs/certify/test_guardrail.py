@@ -9,7 +9,7 @@ import pytest
 from configs.errors import GateRefused
 from flows.verbs.certify import guardrail
 from flows.verbs.certify.guardrail import guard_live_policy
-from flows.verbs.evidence.truth import load_book
+from flows.verbs.evidence.truth import load_snapshot
 from flows.verbs.govern.promote import force
 from flows.verbs.night import run_night
 from flows.verbs.services import Services
@@ -45,7 +45,7 @@ def kinds_after(services: Services, version: int) -> list[EntryKind]:
 def guarded(services: Services) -> list[EntryKind]:
     """The kinds of the entries that one night's guard adds."""
     before = services.ledger.history(NAME)[-1].version
-    guard_live_policy(services, load_book(services, LATER), NAME)
+    guard_live_policy(services, load_snapshot(services, LATER), NAME)
     return kinds_after(services, before)
 
 
@@ -170,7 +170,7 @@ def test_an_alarm_that_nothing_can_answer_stands_in_the_ledger_once(
     """Where the alarm's own boundary is today's, the guard ends and says that nothing was left."""
     made_live(services, policy(WIDE), NOW)
     decided_cases(services, policy(WIDE), NOW, 3_000, bad_passed=0.6)
-    alarm = guardrail.guard_champion(services, load_book(services, LATER), NAME)
+    alarm = guardrail.guard_champion(services, load_snapshot(services, LATER), NAME)
     assert alarm is not None
     same = replace(alarm, certificate=replace(alarm.certificate, boundary=WIDE))
     monkeypatch.setattr(

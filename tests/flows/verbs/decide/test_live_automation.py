@@ -10,7 +10,7 @@ import pytest
 
 from flows.verbs.certify.generation import CARRIES_OVER
 from flows.verbs.decide.live_automation import FEWEST, automation_now, in_force
-from flows.verbs.evidence.truth import load_book
+from flows.verbs.evidence.truth import load_snapshot
 from flows.verbs.govern.brakes import halt
 from flows.verbs.services import Services
 from models.hub.record.readers import of
@@ -43,7 +43,7 @@ def services(tmp_path: Path) -> Services:
 
 
 def share(services: Services, at: datetime) -> float:
-    found = automation_now(services, load_book(services, at), NAME)
+    found = automation_now(services, load_snapshot(services, at), NAME)
     assert found is not None
     return found.share
 
@@ -59,7 +59,7 @@ def test_what_it_decided_counts_once_there_is_enough(services: Services) -> None
         services, policy(NARROW, "2", valid_until=UNTIL), NOW + DAY, FEWEST, 0.0, seed=2
     )
     decided = float((cases["action"] != "escalate").mean())
-    found = automation_now(services, load_book(services, NOW + 5 * DAY), NAME)
+    found = automation_now(services, load_snapshot(services, NOW + 5 * DAY), NAME)
     assert found is not None
     assert found.share == pytest.approx(decided)
     assert found.known_from == f"of {FEWEST} cases it decided since {NOW:%Y-%m-%d}"

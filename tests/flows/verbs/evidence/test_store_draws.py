@@ -13,7 +13,7 @@ import pytest
 from flows.verbs.certify.generation import current_generation
 from flows.verbs.evidence.cohort_rows import cohort_for, membership, reserve
 from flows.verbs.evidence.store_draws import AUDITED_LATER, STORE_AT, STORE_RATE
-from flows.verbs.evidence.truth import load_book
+from flows.verbs.evidence.truth import load_snapshot
 from flows.verbs.intake.population_watch import levels_of
 from flows.verbs.intake.waiting_rows import open_draws
 from flows.verbs.more_labels.extend_audit import ask_or_agree, draw_asked
@@ -77,7 +77,7 @@ def draw(services: Services, rate: float, at: datetime = DRAWN) -> None:
 
 
 def known(services: Services, at: datetime = LATER) -> pd.DataFrame:
-    return load_book(services, at).known(NAME).set_index("case_id", drop=False).sort_index()
+    return load_snapshot(services, at).known(NAME).set_index("case_id", drop=False).sort_index()
 
 
 def uniform(services: Services, rows: pd.DataFrame) -> np.ndarray:
@@ -145,9 +145,9 @@ def test_a_cohort_only_grows_by_a_draw(services: Services) -> None:
     for from then on."""
     generation = current_generation(services.ledger, services.case_types, NAME)
     assert generation is not None
-    before = cohort_for(services, load_book(services, DRAWN), NAME, generation)
+    before = cohort_for(services, load_snapshot(services, DRAWN), NAME, generation)
     draw(services, 0.8)
-    after = cohort_for(services, load_book(services, LATER), NAME, generation)
+    after = cohort_for(services, load_snapshot(services, LATER), NAME, generation)
     kept = ["case_id", "in_cohort", "in_block_cohort", "score"]
     pd.testing.assert_frame_equal(after[kept].iloc[: len(before)], before[kept])
     joined = after.iloc[len(before) :]
@@ -160,7 +160,7 @@ def test_a_cohort_only_grows_by_a_draw(services: Services) -> None:
     assert joined["bad"].notna().to_numpy()[~automatic].all()  # a person had decided them anyway
     members = after[after["in_cohort"].to_numpy(dtype=bool)]
     assert not members["case_id"].duplicated().any()
-    again = cohort_for(services, load_book(services, LATER + 400 * DAY), NAME, generation)
+    again = cohort_for(services, load_snapshot(services, LATER + 400 * DAY), NAME, generation)
     assert again["given_up"].any()  # nobody ever looked
 
 
@@ -173,10 +173,10 @@ def test_a_side_that_is_reviewed_keeps_its_places_too(tmp_path: Path) -> None:
     decided_cases(services, live, NOW + DAY, 400, bad_passed=0.1, keyed=True)
     generation = current_generation(services.ledger, services.case_types, NAME)
     assert generation is not None
-    before = cohort_for(services, load_book(services, DRAWN), NAME, generation)
+    before = cohort_for(services, load_snapshot(services, DRAWN), NAME, generation)
     assert before["in_block_cohort"].all()
     draw(services, 0.8)
-    after = cohort_for(services, load_book(services, LATER), NAME, generation)
+    after = cohort_for(services, load_snapshot(services, LATER), NAME, generation)
     kept = ["case_id", "in_cohort", "in_block_cohort"]
     pd.testing.assert_frame_equal(after[kept].iloc[: len(before)], before[kept])
     joined = after.iloc[len(before) :]
@@ -252,13 +252,15 @@ def test_labels_of_a_draw_from_the_store_are_a_level_of_their_own(
     """They are of decided cases alone, of which fewer are bad than of those that a policy's own draws and
     its escalations bring; side by side with these they would go on hold. A policy whose every case was
     drawn later reviewed no more of them itself."""
-    own = [one for one in levels_of(services, load_book(services, LATER)) if one.case_type == NAME]
+    own = [
+        one for one in levels_of(services, load_snapshot(services, LATER)) if one.case_type == NAME
+    ]
     draw(services, rate)
     waits = open_draws(services, LATER, NAME)
     good = np.zeros(len(waits), dtype=np.bool_)
     verify(services, waits.assign(opened_at=pd.Timestamp(LATER)), good)
-    book = load_book(services, LATER + DAY)
-    levels = [one for one in levels_of(services, book) if one.case_type == NAME]
+    snapshot = load_snapshot(services, LATER + DAY)
+    levels = [one for one in levels_of(services, snapshot) if one.case_type == NAME]
     new = [
         one for one in levels if one.deliveries[0].epoch not in {o.deliveries[0].epoch for o in own}
     ]

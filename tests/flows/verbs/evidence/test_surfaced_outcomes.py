@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from flows.verbs.certify.guardrail import guard_live_policy
-from flows.verbs.evidence.truth import load_book
+from flows.verbs.evidence.truth import load_snapshot
 from flows.verbs.services import Services
 from models.hub import EntryKind
 from models.vocabulary import CertificateVerdict
@@ -55,7 +55,7 @@ def test_they_are_told_apart_from_labels(services: Services, passing: pd.DataFra
     hidden = undrawn(passing)
     charged_back(services, hidden.iloc[:40])
     charged_back(services, hidden.iloc[40:60], bad=False)
-    rows = load_book(services, LATER).mature(services, NAME).set_index("case_id")
+    rows = load_snapshot(services, LATER).mature(services, NAME).set_index("case_id")
     assert set(rows.index[rows["surfaced"]]) == set(hidden["case_id"].iloc[:40])
     assert rows.loc[hidden["case_id"], "bad"].isna().all()
     labelled = rows["bad"].notna()
@@ -68,7 +68,7 @@ def test_many_of_them_refute_the_live_boundary_and_it_narrows(
 ) -> None:
     """Some 1,400 bad cases were caught, so a recall of .9 allows 1,400 / 9 = 156 misses; 300 came."""
     charged_back(services, undrawn(passing).iloc[:300])
-    (tripped,) = guard_live_policy(services, load_book(services, LATER), NAME)
+    (tripped,) = guard_live_policy(services, load_snapshot(services, LATER), NAME)
     assert tripped.alarm.certificate.verdict is CertificateVerdict.INCUMBENT_UNCERTIFIED
     assert [entry.kind for entry in tripped.entries] == [
         EntryKind.GUARDRAIL_TRIPPED, EntryKind.NARROWED,
@@ -80,4 +80,4 @@ def test_many_of_them_refute_the_live_boundary_and_it_narrows(
 
 def test_a_few_of_them_leave_it_alone(services: Services, passing: pd.DataFrame) -> None:
     charged_back(services, undrawn(passing).iloc[:20])
-    assert guard_live_policy(services, load_book(services, LATER), NAME) == []
+    assert guard_live_policy(services, load_snapshot(services, LATER), NAME) == []

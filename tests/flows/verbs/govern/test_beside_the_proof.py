@@ -37,6 +37,7 @@ from tests.flows.verbs.hub_desk import (
     verify,
     with_model,
 )
+from tests.nights import quiet_dossier
 from tests.outside_agent import decided, reviewed
 
 
@@ -146,12 +147,8 @@ def test_expiries_and_narrowings_stand_in_the_last_night(services: Services) -> 
     """A certificate that ends in ten days; what happened before the night before is no change."""
     live = policy(valid_until=NOW + 10 * DAY)
     made_live(services, live, NOW - DAY)
-    quiet = {
-        "verdict": "Everything was done; nothing is held.",
-        "results": {"tables": {}, "case_types": {}}, "batches": [], "second_reviews": [], "tickets": [],
-    }  # fmt: skip
     for at in (NOW - timedelta(hours=12), NOW + timedelta(hours=12)):
-        file_dossier(services, {**quiet, "as_of": at.isoformat()})
+        file_dossier(services, quiet_dossier(at))
     filed(services, policy(WIDE), NOW)
     told = last_night(services, NOW + timedelta(hours=13))
     assert [one["kind"] for one in told["changed"]] == ["proposed"]

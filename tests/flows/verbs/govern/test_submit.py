@@ -11,11 +11,11 @@ from configs.errors import GateRefused
 from flows.verbs.certify.expiry import expire_policy
 from flows.verbs.certify.generation import last_version
 from flows.verbs.certify.guardrail import guard_live_policy
-from flows.verbs.evidence.truth import load_book
+from flows.verbs.evidence.truth import load_snapshot
 from flows.verbs.govern.submit import StaleBase, looking_again, submitted
 from flows.verbs.services import Services
 from models.hub import Command, Entry, EntryKind, Narrow, Promote, Refusal, RollBack
-from models.hub.record.refusal import Rule
+from models.hub.record.refusal import RefusalRule
 from models.vocabulary import Boundary
 from tests.flows.verbs.hub_desk import (
     ANA,
@@ -73,7 +73,7 @@ def test_an_expiry_is_not_held_up_by_somebody_elses_entry(
     somebody_is_quicker(services, monkeypatch, Narrow, times=2)
     (entry,) = expire_policy(services.ledger, services.alerts, NAME, NOW + 31 * DAY)
     assert entry.kind is EntryKind.NARROWED
-    assert [one.rule for one in services.ledger.refusals(NAME)] == [Rule.STALE_BASE] * 2
+    assert [one.rule for one in services.ledger.refusals(NAME)] == [RefusalRule.STALE_BASE] * 2
     assert services.ledger.live_policy(NAME).boundary.automates_nothing
 
 
@@ -86,7 +86,7 @@ def test_a_rollback_by_the_guard_is_not_held_up(
     made_live(services, policy(WIDE), NOW)
     decided_cases(services, policy(WIDE), NOW, 3_000, bad_passed=0.6)
     somebody_is_quicker(services, monkeypatch, RollBack, times=1)
-    (tripped,) = guard_live_policy(services, load_book(services, NOW + 10 * DAY), NAME)
+    (tripped,) = guard_live_policy(services, load_snapshot(services, NOW + 10 * DAY), NAME)
     assert [one.kind for one in tripped.entries] == [
         EntryKind.GUARDRAIL_TRIPPED, EntryKind.ROLLED_BACK,
     ]  # fmt: skip

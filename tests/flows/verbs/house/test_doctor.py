@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from flows.verbs.house import doctor
-from flows.verbs.house.doctor import Finding, _is_here, _numbers, _open_servers, examine
+from flows.verbs.house.doctor import HealthFinding, _is_here, _numbers, _open_servers, examine
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_server_that_asks_nobody_who_they_are_is_named(env, registry, named) -
     assert "word" not in said
 
 
-def told(**env: str) -> dict[str, Finding]:
+def told(**env: str) -> dict[str, HealthFinding]:
     return {one.check: one for one in examine(env=env)}
 
 

@@ -17,7 +17,7 @@ from flows.verbs.certify.generation import champion_generation, current_generati
 from flows.verbs.decide.decide_once import decide_once
 from flows.verbs.decide.export_policy import export_policy
 from flows.verbs.decide.export_serving import export_serving
-from flows.verbs.evidence.truth import load_book
+from flows.verbs.evidence.truth import load_snapshot
 from flows.verbs.govern.brakes import halt
 from flows.verbs.govern.promote import approve_and_promote
 from flows.verbs.govern.propose import waiting
@@ -202,7 +202,7 @@ def test_our_challenger_scores_every_delivered_decision_and_ends_no_trial(
 ) -> None:
     night(services, 20, decided(cases, 0, 20))
     before = current_generation(services.ledger, services.case_types, NAME)
-    fitted = retrain(services, load_book(services, START + 20 * DAY), NAME)
+    fitted = retrain(services, load_snapshot(services, START + 20 * DAY), NAME)
     assert fitted.filed, fitted.note
     assert newest_of_ours(services.ledger, NAME).version == fitted.version
     told = night(services, 24, decided(cases, 20, 24))

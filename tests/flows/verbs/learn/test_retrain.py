@@ -22,7 +22,7 @@ from flows.verbs.causes.tickets import file_findings
 from flows.verbs.certify.generation import current_generation, last_version
 from flows.verbs.decide.decide import decide_cases
 from flows.verbs.evidence.cohort_rows import cohort_for
-from flows.verbs.evidence.truth import load_book
+from flows.verbs.evidence.truth import load_snapshot
 from flows.verbs.govern.promote import approve_and_promote
 from flows.verbs.govern.proposed_policy import advised_policy
 from flows.verbs.learn.challenger import Challenger
@@ -115,7 +115,7 @@ def stored(
 
 
 def again(services: Services, now: datetime, **asked: Any) -> Challenger:
-    return retrain(services, load_book(services, now), NAME, **asked)
+    return retrain(services, load_snapshot(services, now), NAME, **asked)
 
 
 @pytest.fixture(scope="module")
@@ -178,15 +178,15 @@ def test_what_is_set_aside_teaches_no_model_and_certifies_the_next(changed: Chan
     """Of what came since the first model half is in the reserve, by a keyed draw: the second model
     saw none of it, and its cohort begins with it."""
     services, now, first, second = changed
-    book = load_book(services, now)
-    rows = training_rows(services, book, NAME)
+    snapshot = load_snapshot(services, now)
+    rows = training_rows(services, snapshot, NAME)
     seen = set(rows.learning["case_id"]) | set(rows.compared["case_id"])
     assert len(seen) == first.rows + second.rows + second.comparison["cases"]
     generation = current_generation(services.ledger, services.case_types, NAME)
-    cohort = cohort_for(services, book, NAME, generation)
+    cohort = cohort_for(services, snapshot, NAME, generation)
     assert not seen & set(cohort["case_id"])
     before = cohort[cohort["opened_at"] < generation.trained_before]
-    opened = book.known(NAME)["opened_at"]
+    opened = snapshot.known(NAME)["opened_at"]
     first_cut = datetime.fromisoformat(dossiers(services)[0]["trained_before"])
     between = (opened >= first_cut) & (opened < generation.trained_before)
     # A fair coin a case: five standard deviations of 5,000 tosses are .035.
@@ -200,7 +200,7 @@ def test_rows_once_compared_on_are_never_compared_on_again(
     """They spoke for the present model. The next retrain may learn from them, so they count as new
     to it, but no row is left to compare on."""
     services, now, _, second = changed
-    rows = training_rows(services, load_book(services, now), NAME)
+    rows = training_rows(services, load_snapshot(services, now), NAME)
     assert rows.compared.empty
     assert "leaves 0 labelled cases to compare on" in rows.not_compared
     assert len(rows.learning) - rows.new_from == second.comparison["cases"]
@@ -209,7 +209,7 @@ def test_rows_once_compared_on_are_never_compared_on_again(
 def test_the_truth_of_the_compared_rows_reaches_no_model(changed: Changed, tmp_path: Path) -> None:
     """Flipping a third of it changes the comparison, and not one byte of either candidate."""
     services, now, _, second = changed
-    rows = training_rows(services, load_book(services, now), NAME)
+    rows = training_rows(services, load_snapshot(services, now), NAME)
     compared = rows.learning["case_id"].iloc[rows.new_from :]
     history = changing_history()
     flips = history["case_id"].isin(compared.iloc[::3])
@@ -293,7 +293,7 @@ def test_a_retrain_without_cause_is_no_difference_and_filed(tmp_path: Path) -> N
 def test_too_few_new_rows_are_learned_from_and_not_compared_on(tmp_path: Path) -> None:
     """A week is new: some 100 rows to compare on are too few, so all teach."""
     services, now, _ = opened_and_grown(tmp_path, small_history(DAYS, PER_DAY), 52)
-    known = len(training_rows(services, load_book(services, now), NAME).learning)
+    known = len(training_rows(services, load_snapshot(services, now), NAME).learning)
     told = again(services, now)
     assert told.filed
     assert "Not compared: the present model leaves" in told.note
@@ -319,13 +319,13 @@ def test_what_is_not_configured_is_refused_by_name(
 ) -> None:
     """A case type, a feature and a ticket, with what there is instead."""
     services, now = changed[:2]
-    book = load_book(services, now)
+    snapshot = load_snapshot(services, now)
     with pytest.raises(UserError, match="no case type 'nothing'; the case types are small_case"):
-        retrain(services, book, "nothing")
+        retrain(services, snapshot, "nothing")
     with pytest.raises(UserError, match="small_case has no feature colour; it has signal, channel"):
-        retrain(services, book, NAME, features=["colour"])
+        retrain(services, snapshot, NAME, features=["colour"])
     with pytest.raises(UserError, match="has no ticket 'nope'; `ratchet tickets --json` lists"):
-        retrain(services, book, NAME, answers=["nope"])
+        retrain(services, snapshot, NAME, answers=["nope"])
 
 
 def test_a_retrain_moves_no_live_decision(tmp_path: Path) -> None:
@@ -340,7 +340,7 @@ def test_a_retrain_moves_no_live_decision(tmp_path: Path) -> None:
     assert set(before["action"]) == {"auto_pass", "auto_block", "escalate"}
     scored = services.store.counts("shadow_scores")[0]
 
-    (told,) = retrain_all(services, load_book(services, now), [NAME])
+    (told,) = retrain_all(services, load_snapshot(services, now), [NAME])
 
     assert told.filed
     assert told.comparison["boundaries"]["live"] == {

@@ -10,9 +10,9 @@ import pytest
 
 from configs.errors import UserError
 from flows.verbs.certify.generation import champion_generation
-from flows.verbs.certify.given import evidence_digest
+from flows.verbs.certify.inputs import evidence_digest
 from flows.verbs.evidence.cohort_rows import cohort_for
-from flows.verbs.evidence.truth import evidence_for, load_book
+from flows.verbs.evidence.truth import evidence_for, load_snapshot
 from flows.verbs.more_labels.audit_period import PeriodTold, audit_period
 from flows.verbs.services import Services
 from tests.flows.verbs.hub_desk import (
@@ -161,13 +161,13 @@ def test_its_reviews_enter_no_cohort_and_no_weighted_estimate(services: Services
     cases = lived(services, bad_passed=0.1)
     champion = champion_generation(services.ledger, services.case_types, NAME)
     assert champion is not None
-    before = load_book(services, LATER)
+    before = load_snapshot(services, LATER)
     frames = (
         evidence_for(services, before, NAME, champion),
         cohort_for(services, before, NAME, champion),
     )
     reviewed(services, cases, asked(services, rate=1.0))
-    after = load_book(services, LATER)
+    after = load_snapshot(services, LATER)
     again = (
         evidence_for(services, after, NAME, champion),
         cohort_for(services, after, NAME, champion),

@@ -13,10 +13,10 @@ from configs.errors import UserError
 from flows.reports.words.look_back import look_back_sentences
 from flows.verbs.certify.expiry import expire_policy
 from flows.verbs.certify.generation import champion_generation
-from flows.verbs.certify.given import evidence_digest
 from flows.verbs.certify.guardrail import guard_live_policy
+from flows.verbs.certify.inputs import evidence_digest
 from flows.verbs.evidence.cohort_rows import cohort_for
-from flows.verbs.evidence.truth import evidence_for, load_book
+from flows.verbs.evidence.truth import evidence_for, load_snapshot
 from flows.verbs.govern.promote import roll_back
 from flows.verbs.live import file_dossier
 from flows.verbs.more_labels.look_back import LookBack, look_backs, waiting_cases, within_sla
@@ -51,7 +51,7 @@ def fallen(
         made_live(services, before, NOW - DAY)
     made_live(services, policy(WIDE), NOW)
     cases = decided_cases(services, policy(WIDE), NOW, 3_000, bad_passed=bad_passed)
-    assert guard_live_policy(services, load_book(services, LATER), NAME)
+    assert guard_live_policy(services, load_snapshot(services, LATER), NAME)
     return cases
 
 
@@ -154,15 +154,15 @@ def test_its_labels_enter_no_cohort_and_no_weighted_estimate(services: Services)
     cases = fallen(services, policy(NARROW)).set_index("case_id")["bad"]
     champion = champion_generation(services.ledger, services.case_types, NAME)
     assert champion is not None
-    book = load_book(services, LATER)
+    snapshot = load_snapshot(services, LATER)
     frames = (
-        evidence_for(services, book, NAME, champion),
-        cohort_for(services, book, NAME, champion),
+        evidence_for(services, snapshot, NAME, champion),
+        cohort_for(services, snapshot, NAME, champion),
     )
     waiting = only(services).waiting
     bad = cases[waiting["case_id"]].to_numpy(dtype=bool)
     reviewed(services, waiting, bad)
-    later = load_book(services, LATER + 2 * DAY)
+    later = load_snapshot(services, LATER + 2 * DAY)
     again = (
         evidence_for(services, later, NAME, champion),
         cohort_for(services, later, NAME, champion),
@@ -231,7 +231,7 @@ def test_two_falls_of_one_night_name_no_case_twice(services: Services) -> None:
     made_live(services, policy(Boundary(0.2, 0.9)), NOW - DAY)
     made_live(services, policy(WIDE), NOW)
     decided_cases(services, policy(WIDE), NOW, 8_000, bad_passed=0.9)
-    guard_live_policy(services, load_book(services, LATER), NAME)
+    guard_live_policy(services, load_snapshot(services, LATER), NAME)
     found = look_backs(services, NAME, LATER)
     assert len(found) >= 1
     rows = waiting_cases(found)

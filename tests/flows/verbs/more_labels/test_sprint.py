@@ -13,10 +13,10 @@ from flows.reports.pages.label_budget import budget_page
 from flows.reports.words.proposal import proposal_dossier
 from flows.verbs.certify.certify import certify_case_type
 from flows.verbs.certify.generation import current_generation
-from flows.verbs.certify.given import given_for
+from flows.verbs.certify.inputs import certification_inputs
 from flows.verbs.certify.look import sequence_of
 from flows.verbs.evidence.cohort_rows import membership
-from flows.verbs.evidence.truth import load_book
+from flows.verbs.evidence.truth import load_snapshot
 from flows.verbs.govern.approve import approve
 from flows.verbs.govern.promote import promote
 from flows.verbs.intake.waiting_rows import open_draws
@@ -114,7 +114,7 @@ def test_within_a_sprint_every_case_below_its_rate_is_in_the_cohort(
         decided_cases(
             services, asked.policy, opened, 200, bad_passed=0.0, seed=opened.day, keyed=True
         )
-    rows = load_book(services, made.now + 9 * DAY).known(NAME)
+    rows = load_snapshot(services, made.now + 9 * DAY).known(NAME)
     rows = rows[(rows["policy_id"] == asked.policy.policy_id).to_numpy()].reset_index(drop=True)
     uniform = services.draws.case_draw(audit_purpose(NAME), rows["case_id"])
     within = (rows["decided_at"] < made.now + 2 * DAY).to_numpy()
@@ -131,21 +131,21 @@ def test_looks_go_on_over_a_draw_from_the_store(services: Services, made: Certif
     each new member's label counts."""
     decided_cases(services, made.live, made.now + DAY, 1_500, bad_passed=0.0, seed=7, keyed=True)
     at = made.now + 12 * DAY
-    before = certify_case_type(services, load_book(services, at), NAME)
+    before = certify_case_type(services, load_snapshot(services, at), NAME)
     for moment, actor in ((at + HOUR, OLA), (at + 2 * HOUR, ANA)):
         asked = draw_asked(services, NAME, "go_live", moment, rate=0.9)
         ask_or_agree(services.ledger, asked, actor, moment)
     waits = open_draws(services, at + 3 * HOUR, NAME)
     assert len(waits) == asked.labels
-    open_ = certify_case_type(services, load_book(services, at + 3 * HOUR), NAME).certificate
+    open_ = certify_case_type(services, load_snapshot(services, at + 3 * HOUR), NAME).certificate
     assert any("no settled label yet" in reason for reason in open_.reasons)
-    rows = load_book(services, at).known(NAME)
+    rows = load_snapshot(services, at).known(NAME)
     rows = rows[rows["case_id"].isin(waits["case_id"]).to_numpy()].reset_index(drop=True)
     # Of these worlds everything blocked is bad, and nothing passed.
     verify(services, rows, (rows["action"].astype("str") == "auto_block").to_numpy())
     generation = current_generation(services.ledger, services.case_types, NAME)
     assert generation is not None
-    given = given_for(services, load_book(services, at + DAY), generation)
+    given = certification_inputs(services, load_snapshot(services, at + DAY), generation)
     _, told = sequence_of(given)
     assert told == ""  # else: the cases are not those of the last look
     members = given.frame[given.frame["in_cohort"].to_numpy(dtype=bool)]
@@ -211,7 +211,7 @@ def test_a_wait_is_told_at_the_rate_that_lasts(services: Services, made: Certifi
     live = services.ledger.live_policy(NAME)
     assert live is not None
     assert live.audit.sprints_at(made.now + DAY)
-    found = priced(services, load_book(services, made.now + DAY), NAME)
+    found = priced(services, load_snapshot(services, made.now + DAY), NAME)
     assert found.rate == found.given.rate == live.audit.rate
 
 

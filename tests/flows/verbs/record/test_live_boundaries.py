@@ -12,7 +12,7 @@ from configs.errors import GateRefused
 from flows.commands.output import certificate_row
 from flows.reports.words.live_boundaries import live_lines, share_of
 from flows.verbs.certify.certify import certify_case_type
-from flows.verbs.evidence.truth import load_book
+from flows.verbs.evidence.truth import load_snapshot
 from flows.verbs.night import run_night
 from flows.verbs.record.live_boundaries import live_boundaries
 from flows.verbs.record.night_results import NightResults
@@ -65,11 +65,11 @@ def test_what_it_decided_is_counted_and_the_guard_named(tmp_path: Path) -> None:
     before = policy(Boundary(0.05, None))
     decided_cases(services, before, NOW + 2 * DAY, 50, bad_passed=0.0, seed=2)
     at = NOW + 30 * DAY
-    book = load_book(services, at)
+    snapshot = load_snapshot(services, at)
     results = NightResults()
     results.case_type(NAME).guard = "holds"
-    judged = certify_case_type(services, book, NAME)
-    (one,) = live_boundaries(services.ledger, services.case_types, book, [judged], results)
+    judged = certify_case_type(services, snapshot, NAME)
+    (one,) = live_boundaries(services.ledger, services.case_types, snapshot, [judged], results)
     automatic = int((rows["action"] != "escalate").sum())
     assert (one["decided"], one["automatic"]) == (200, automatic)
     drawn = int(
@@ -86,7 +86,7 @@ def test_where_nothing_is_automated_there_is_nothing_to_say(tmp_path: Path) -> N
     made_live(services, policy(Boundary.everything_reviewed()))
     assert (
         live_boundaries(
-            services.ledger, services.case_types, load_book(services, NOW), [], NightResults()
+            services.ledger, services.case_types, load_snapshot(services, NOW), [], NightResults()
         )
         == []
     )
@@ -120,7 +120,9 @@ def test_what_cannot_be_told_of_one_case_type_is_said_and_the_others_stand(
 
     monkeypatch.setattr("flows.verbs.record.live_boundaries.provenance", broken)
     assert (
-        live_boundaries(services.ledger, services.case_types, load_book(services, NOW), [], results)
+        live_boundaries(
+            services.ledger, services.case_types, load_snapshot(services, NOW), [], results
+        )
         == []
     )
     (why,) = results.case_type(NAME).failed

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from flows.verbs.walk.evaluation import evaluate_walk
 from flows.verbs.walk.open_walk import OpenedWalk, open_backtest
-from flows.verbs.walk.reckon import reckon
 from flows.verbs.walk.walk import Walk
 from models.vocabulary.names import RESERVED, column_of
 from tests.builders import small_history, small_settings, with_mlflow
@@ -85,8 +85,8 @@ def test_features_called_as_our_columns_decide_as_others_do(plain: Walk, tmp_pat
     odd = opened(tmp_path / "odd", names)
     walked(odd.walk)
     pd.testing.assert_frame_equal(decisions_of(odd.walk), decisions_of(plain))
-    reckoning = reckon(odd.walk, 0.0, staffed=False)
-    assert reckoning.summary["labels_used"] > 600
+    evaluation = evaluate_walk(odd.walk, 0.0, staffed=False)
+    assert evaluation.summary["labels_used"] > 600
     assert all(one.version is not None for _, one in odd.walk.fits)
     kept = odd.walk.services.store.read("decisions").columns
     assert {column_of(name) for name in theirs} <= set(kept)

@@ -129,7 +129,7 @@ def test_a_ticket_that_asks_for_a_retrain_is_answered_the_night_after(
     }
     monkeypatch.setattr("flows.verbs.walk.stand_ins.to_answer", lambda *_: [ticket])
 
-    def retrain(services: Services, book: object, *told: object) -> SimpleNamespace:
+    def retrain(services: Services, snapshot: object, *told: object) -> SimpleNamespace:
         asked.append(told)
         return fitted(NAME, filed=False)
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from flows.reports.words.story_events import WORDS, Event
-from flows.verbs.walk.reckon import Reckoning, _broken_on, reckon
+from flows.verbs.walk.evaluation import WalkEvaluation, _broken_on, evaluate_walk
 from flows.verbs.walk.story import Planted, _kind, story_of
 from flows.verbs.walk.walk import Walk
 from models.hub.record.entries import EntryKind
@@ -22,8 +22,8 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Walk:
 
 
 @pytest.fixture(scope="module")
-def told(walk: Walk) -> Reckoning:
-    return reckon(walk, 1.0, staffed=False)
+def told(walk: Walk) -> WalkEvaluation:
+    return evaluate_walk(walk, 1.0, staffed=False)
 
 
 def test_the_first_promotion_is_the_first_certificate_and_says_what_is_proven(walk: Walk) -> None:
@@ -65,7 +65,7 @@ def test_a_planted_episode_comes_first_on_its_night(walk: Walk) -> None:
         walk.planted = ()
 
 
-def test_a_step_holds_its_automation_what_is_proven_and_what_happened(told: Reckoning) -> None:
+def test_a_step_holds_its_automation_what_is_proven_and_what_happened(told: WalkEvaluation) -> None:
     """And the summary's story is the events of all steps."""
     live = [one for one in told.steps if one["auto_passed"] + one["auto_blocked"]]
     assert live

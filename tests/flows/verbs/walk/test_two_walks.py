@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from flows.verbs.walk.reckon import observed_list
+from flows.verbs.walk.evaluation import observed_list
 from flows.verbs.walk.walk import Walk
 from tests.builders import small_history, walked
 

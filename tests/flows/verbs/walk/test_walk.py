@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from flows.verbs.evidence.truth import load_book
-from flows.verbs.walk.reckon import observed_list, reckon
+from flows.verbs.evidence.truth import load_snapshot
+from flows.verbs.walk.evaluation import evaluate_walk, observed_list
 from flows.verbs.walk.walk import Walk
-from models.boundary.proof.hindsight import Tally
+from models.boundary.proof.hindsight import HindsightCounts
 from models.hub.record.entries import EntryKind
 from tests.builders import small_history, small_walk, walked
 
@@ -110,7 +110,7 @@ def test_the_summary_follows_from_the_decisions_and_the_observed_list(
     walk: Walk, history: pd.DataFrame
 ) -> None:
     """Everything in the JSON can be recomputed from what was written down (DESIGN 7)."""
-    told = reckon(walk, 1.0, staffed=False).summary
+    told = evaluate_walk(walk, 1.0, staffed=False).summary
     decided = decisions_of(walk).merge(history[["case_id", "bad"]], on="case_id")
     passed, blocked = (decided["action"] == name for name in ("auto_pass", "auto_block"))
     bad = decided["bad"]
@@ -125,11 +125,11 @@ def test_the_summary_follows_from_the_decisions_and_the_observed_list(
 
 def test_steps_carry_the_truth_of_their_own_day(walk: Walk, history: pd.DataFrame) -> None:
     """One visible day, recomputed by hand."""
-    reckoning = reckon(walk, 1.0, staffed=False)
-    step = next(one for one in reckoning.steps if one["auto_passed"] > 0)
+    evaluation = evaluate_walk(walk, 1.0, staffed=False)
+    step = next(one for one in evaluation.steps if one["auto_passed"] > 0)
     day = decisions_of(walk).merge(history[["case_id", "bad"]], on="case_id")
     day = day[day["opened_at"].dt.date.astype("str") == step["date"]]
-    tally = Tally.of(
+    tally = HindsightCounts.of(
         (day["action"] == "auto_pass").to_numpy(),
         (day["action"] == "auto_block").to_numpy(),
         day["bad"].to_numpy(),
@@ -151,9 +151,11 @@ def test_a_jump_in_the_observed_base_rate_is_held_and_said(tmp_path: Path) -> No
     assert held[0]["holds"][0]["rule"] == "base_rate_near_trailing"
     stored = walk.services.store.read("outcomes", columns=["case_id"])["case_id"]
     assert stored.isin(history.loc[jumped, "case_id"]).any()
-    book = load_book(walk.services, walk.upstream.start + walk.upstream.steps * walk.upstream.step)
+    snapshot = load_snapshot(
+        walk.services, walk.upstream.start + walk.upstream.steps * walk.upstream.step
+    )
     (name,) = walk.services.case_types
-    mature = book.mature(walk.services, name)
+    mature = snapshot.mature(walk.services, name)
     labelled = mature.loc[mature["bad"].notna().to_numpy(), "case_id"]
     assert not labelled.isin(history.loc[jumped, "case_id"]).any()
 

@@ -10,10 +10,10 @@ import pytest
 
 from configs.errors import UserError
 from flows.verbs.certify.generation import current_generation
-from flows.verbs.certify.given import given_for
+from flows.verbs.certify.inputs import certification_inputs
 from flows.verbs.certify.look import sequence_of
 from flows.verbs.certify.peek import peek
-from flows.verbs.evidence.truth import load_book
+from flows.verbs.evidence.truth import load_snapshot
 from flows.verbs.walk.walk import Walk
 from flows.verbs.whatif.whatif import replay_move
 from tests.builders import START, small_history, small_walk
@@ -58,9 +58,9 @@ def test_the_best_move_is_what_tonights_looks_prove(walk: Walk) -> None:
     """Same cohort, same incumbent, the table that the night would use."""
     services, moment = walk.services, last_morning(walk)
     told = replay_move(services, "small_case", None, None, moment, best=True)
-    given = given_for(
+    given = certification_inputs(
         services,
-        load_book(services, moment),
+        load_snapshot(services, moment),
         current_generation(services.ledger, services.case_types, "small_case"),
     )
     certificate = given.certificate(sequence_of(given)[0])
@@ -115,8 +115,8 @@ def test_before_the_first_label_there_is_nothing_to_peek_at(walk: Walk) -> None:
     """As known on the day the model was made: no evidence, a clear refusal."""
     moment = START + timedelta(days=WARM_UP)
     generation = current_generation(walk.services.ledger, walk.services.case_types, "small_case")
-    book = load_book(walk.services, moment)
-    assert peek(walk.services, book, "small_case", generation) is None
+    snapshot = load_snapshot(walk.services, moment)
+    assert peek(walk.services, snapshot, "small_case", generation) is None
     with pytest.raises(UserError, match="no mature, labelled case"):
         replay_move(walk.services, "small_case", None, None, moment, best=True)
 

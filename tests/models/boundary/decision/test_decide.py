@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from models.boundary.decision.audit import audit_key, keyed_uniform
-from models.boundary.decision.decide import Rule, decide
-from models.boundary.proof.hindsight import Tally, plug_in_boundary
+from models.boundary.decision.decide import DecisionRule, decide
+from models.boundary.proof.hindsight import HindsightCounts, plug_in_boundary
 from models.boundary.sequence.looks import delta_of_look
-from models.vocabulary import Boundary, Condition, Costs, Pattern, Targets
+from models.vocabulary import Boundary, Costs, Pattern, PatternCondition, Targets
 
 KEY = audit_key("secret", "audit|kyc_audit")
 COSTS = Costs(review_usd=1.0, false_positive_usd=10.0, false_negative_usd=40.0)  # leans at 0.2
@@ -32,7 +32,9 @@ def decided(rows: list[tuple[float, float | None, float]], **options: object) ->
     )
     scores = np.array([row[0] for row in rows])
     reason = np.where(np.isnan(scores), "known_category", "")
-    rule = Rule(boundary=Boundary(0.1, 0.9), audit_rate=0.25, key=KEY, costs=COSTS, **options)
+    rule = DecisionRule(
+        boundary=Boundary(0.1, 0.9), audit_rate=0.25, key=KEY, costs=COSTS, **options
+    )
     return decide(cases, scores, reason, rule)
 
 
@@ -73,7 +75,9 @@ def test_a_score_on_a_side_is_decided_there_and_overrides_come_first() -> None:
 def test_before_a_boundary_everything_is_escalated() -> None:
     """None on both sides: no score is low or high enough."""
     cases = pd.DataFrame({"case_id": ["a", "b"], "priority": [1, 1], "amount_usd": [1.0, 1.0]})
-    rule = Rule(boundary=Boundary.everything_reviewed(), audit_rate=0.1, key=KEY, costs=COSTS)
+    rule = DecisionRule(
+        boundary=Boundary.everything_reviewed(), audit_rate=0.1, key=KEY, costs=COSTS
+    )
     found = decide(cases, np.array([0.0, 1.0]), np.array(["", ""]), rule)
     assert found["action"].tolist() == ["escalate", "escalate"]
     assert found["propensity"].tolist() == [1.0, 1.0]
@@ -117,7 +121,7 @@ def test_a_tally_counts_and_names_what_truth_rejects() -> None:
     passed = np.array([True] * 50 + [False] * 150)
     bad = np.array([True] * 5 + [False] * 45 + [True] * 95 + [False] * 55)
     blocked = np.array([False] * 50 + [True] * 90 + [False] * 60)
-    tally = Tally.of(passed, blocked, bad)
+    tally = HindsightCounts.of(passed, blocked, bad)
     assert (tally.cases, tally.bad, tally.escalated) == (200, 5 + 95, 200 - 50 - 90)
     assert tally.rates() == {
         "automation_rate": (50 + 90) / 200,
@@ -126,7 +130,7 @@ def test_a_tally_counts_and_names_what_truth_rejects() -> None:
         "true_false_omission": 5 / 50,
     }
     assert tally.broken_promises(Targets(recall=0.99, precision=0.95)) == ("recall",)
-    assert Tally().rates()["true_recall"] is None
+    assert HindsightCounts().rates()["true_recall"] is None
 
 
 def test_a_missing_amount_may_be_any_amount() -> None:
@@ -150,7 +154,7 @@ def test_one_rate_for_all_cases_and_the_same_rate_for_each_decide_alike() -> Non
             cases,
             scores,
             reason,
-            Rule(boundary=Boundary(0.4, 0.9), audit_rate=rate, key=KEY, costs=COSTS),
+            DecisionRule(boundary=Boundary(0.4, 0.9), audit_rate=rate, key=KEY, costs=COSTS),
         )
         for rate in (0.25, np.full(500, 0.25))
     )
@@ -165,7 +169,7 @@ def test_a_rate_by_case_is_the_propensity_and_the_share_drawn() -> None:
     )
     scores = np.repeat([0.1, 0.3, 0.6], 10_000)
     rates = np.repeat([0.03, 0.2, 0.5], 10_000)
-    rule = Rule(boundary=Boundary(0.4, 0.9), audit_rate=rates, key=KEY, costs=COSTS)
+    rule = DecisionRule(boundary=Boundary(0.4, 0.9), audit_rate=rates, key=KEY, costs=COSTS)
     found = decide(cases, scores, np.full(30_000, ""), rule)
     assert found["propensity"].tolist() == [0.03] * 10_000 + [0.2] * 10_000 + [1.0] * 10_000
     for rate in (0.03, 0.2):
@@ -176,16 +180,16 @@ def test_a_rate_by_case_is_the_propensity_and_the_share_drawn() -> None:
 
 ODD_HOSTING = Pattern(
     "takeover_from_hosting",
-    (Condition("network", "is", "hosting"), Condition("failures", "at_least", 3)),
+    (PatternCondition("network", "is", "hosting"), PatternCondition("failures", "at_least", 3)),
 )
-NEW_SIM = Pattern("new_sim", (Condition("sim_days", "at_most", 1),))
+NEW_SIM = Pattern("new_sim", (PatternCondition("sim_days", "at_most", 1),))
 
 
 def patterned(rows: list[tuple[float, int, str | None, float, float]]) -> pd.DataFrame:
     """rows: (score, priority, network, failures, days since the SIM changed)."""
     cases = pd.DataFrame(rows, columns=["score", "priority", "network", "failures", "sim_days"])
     cases = cases.assign(case_id=[f"c{place}" for place in range(len(rows))], amount_usd=1.0)
-    rule = Rule(
+    rule = DecisionRule(
         boundary=Boundary(0.1, 0.9), audit_rate=1.0, key=KEY, costs=COSTS,
         senior_patterns=(ODD_HOSTING, NEW_SIM),
     )  # fmt: skip
@@ -225,7 +229,7 @@ def test_a_high_risk_pattern_goes_to_a_senior_under_its_own_name() -> None:
 def test_a_pattern_about_a_missing_column_is_refused_by_name() -> None:
     """A column that is not there could hide every case of the pattern; so could text for numbers."""
     cases = pd.DataFrame({"case_id": ["a"], "priority": [1], "amount_usd": [1.0], "sim_days": "x"})
-    rule = Rule(
+    rule = DecisionRule(
         boundary=Boundary(0.1, 0.9), audit_rate=1.0, key=KEY, costs=COSTS,
         senior_patterns=(ODD_HOSTING, NEW_SIM),
     )  # fmt: skip

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from models.boundary.decision.audit import audit_key
-from models.boundary.decision.decide import Rule
+from models.boundary.decision.decide import DecisionRule
 from models.boundary.decision.decide_in_arms import Scored, decide_in_arms, moved_rates
 from models.vocabulary import AbPlan, Boundary, Costs, Targets
 
@@ -14,7 +14,7 @@ KEY = audit_key("secret", "audit|ato")
 
 
 def scored(scores: list[float], boundary: Boundary, audit_rate: float) -> Scored:
-    rule = Rule(boundary=boundary, audit_rate=audit_rate, key=KEY, costs=Costs())
+    rule = DecisionRule(boundary=boundary, audit_rate=audit_rate, key=KEY, costs=Costs())
     return Scored(np.array(scores), np.full(len(scores), ""), rule)
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.boundary.proof.hindsight import Tally, plug_in_boundary
+from models.boundary.proof.hindsight import HindsightCounts, plug_in_boundary
 from models.vocabulary import Boundary, Targets
 
 #   score  bad
@@ -83,8 +83,8 @@ def kept(right: int, whole: int, share: float) -> bool:
 def test_misses_and_false_blocks_are_told_apart() -> None:
     """Sums left unsimplified."""
     passed, blocked = SCORES <= 0.2, SCORES >= 0.7
-    tally = Tally.of(passed, blocked, BAD)
-    assert tally == Tally(
+    tally = HindsightCounts.of(passed, blocked, BAD)
+    assert tally == HindsightCounts(
         cases=10, bad=5, auto_passed=3, auto_blocked=5, missed=1, falsely_blocked=1
     )
     assert tally.escalated == 10 - 3 - 5
@@ -99,13 +99,13 @@ def test_misses_and_false_blocks_are_told_apart() -> None:
 def test_a_risk_without_a_case_is_undefined_not_perfect() -> None:
     """Nothing blocked: no precision; nothing bad: no recall; nothing passed: no false omission."""
     nothing = np.zeros(3, dtype=bool)
-    assert Tally.of(nothing, nothing, nothing).rates() == {
+    assert HindsightCounts.of(nothing, nothing, nothing).rates() == {
         "automation_rate": 0.0,
         "true_precision": None,
         "true_recall": None,
         "true_false_omission": None,
     }
-    assert Tally().broken_promises(Targets(precision=0.9, recall=0.9)) == ()
+    assert HindsightCounts().broken_promises(Targets(precision=0.9, recall=0.9)) == ()
 
 
 @pytest.mark.parametrize(("missed", "broken"), [(3, ()), (4, ("recall",))])
@@ -113,13 +113,13 @@ def test_a_promise_is_broken_when_chance_no_longer_explains_it(
     missed: int, broken: tuple[str, ...]
 ) -> None:
     """Recall 99 % of 100 bad cases: P(4 or more misses) is .018, P(3 or more) .079."""
-    tally = Tally(cases=1_000, bad=100, auto_passed=500, missed=missed)
+    tally = HindsightCounts(cases=1_000, bad=100, auto_passed=500, missed=missed)
     assert tally.broken_promises(Targets(recall=0.99)) == broken
 
 
 def test_every_broken_promise_is_named_and_only_promised_ones() -> None:
     """Half of everything is wrong; what was not promised is not broken."""
-    tally = Tally(
+    tally = HindsightCounts(
         cases=400, bad=100, auto_passed=100, auto_blocked=100, missed=50, falsely_blocked=50
     )
     every = Targets(precision=0.95, recall=0.99, false_omission_rate=0.02)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from models.boundary import certify
 from models.boundary.proof.certificate import delta_shares
-from models.boundary.proof.hindsight import Tally
+from models.boundary.proof.hindsight import HindsightCounts
 from models.boundary.proof.risks import ACCURACY, RISKS, Outcomes, certifiable, without_certificate
 from models.vocabulary import CertificateVerdict, Targets
 from tests.models.boundary.worlds import world
@@ -98,7 +98,9 @@ def test_precision_and_false_omission_together_imply_accuracy(
 def test_hindsight_names_a_broken_accuracy() -> None:
     """The truth over a boundary's life judges every share, proven beforehand or not: 10 errors
     among 100 decided cases reject 98 %."""
-    tally = Tally(cases=200, bad=60, auto_passed=50, auto_blocked=50, missed=5, falsely_blocked=5)
+    tally = HindsightCounts(
+        cases=200, bad=60, auto_passed=50, auto_blocked=50, missed=5, falsely_blocked=5
+    )
     assert tally.broken_promises(Targets(accuracy=0.98)) == ("accuracy",)
     assert tally.broken_promises(Targets(accuracy=0.85)) == ()
 

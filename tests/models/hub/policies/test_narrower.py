@@ -14,14 +14,14 @@ from models.boundary.decision.decide import decide
 from models.hub import AuditPlan, Overrides, decides_nothing, is_narrower, why_wider
 from models.hub.policies.deciding import rule_of, why_withheld
 from models.vocabulary import Boundary, Costs, Pattern
-from models.vocabulary.pattern import Condition
+from models.vocabulary.pattern import PatternCondition
 from tests.hub import MIDDLE, NOW, THIN, WIDE
 
 DAY = timedelta(days=1)
 NIGHT_ABROAD = Pattern(
-    "night_abroad", (Condition("hour", "at_most", 5), Condition("far", "is", True))
+    "night_abroad", (PatternCondition("hour", "at_most", 5), PatternCondition("far", "is", True))
 )
-ABROAD = Pattern("abroad", (Condition("far", "is", True),))
+ABROAD = Pattern("abroad", (PatternCondition("far", "is", True),))
 TODAY = replace(
     MIDDLE,
     audit=AuditPlan(0.1, steps=((0.1, 0.2),), block_rate=0.3),

@@ -14,7 +14,7 @@ from models.boundary.decision.audit import audit_key, keyed_uniform, secret_chec
 from models.hub.policies.deciding import EXPIRED, HALTED
 from models.hub.policies.pinned import PinnedPolicy
 from models.risk import RiskModel
-from models.vocabulary import Boundary, Condition, Pattern
+from models.vocabulary import Boundary, Pattern, PatternCondition
 from tests.pinned_policies import NOW, SECRET, expired, pinned_policy, simulated_cases
 
 
@@ -249,7 +249,7 @@ def test_a_high_risk_pattern_whose_column_was_not_sent_is_met(
     pinned: PinnedPolicy, new: pd.DataFrame
 ) -> None:
     """What is not known may be the very thing the pattern is about: such a case goes to a senior."""
-    listed = Pattern("on_a_list", (Condition("list_match", "is", True),))
+    listed = Pattern("on_a_list", (PatternCondition("list_match", "is", True),))
     overrides = replace(pinned.policy.overrides, senior_patterns=(listed,))
     watchful = replace(pinned, policy=replace(pinned.policy, overrides=overrides))
     one = new[new["priority"] < 75][:1]

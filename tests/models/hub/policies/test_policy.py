@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.hub import AuditPlan, Overrides, Policy
-from models.vocabulary import AbPlan, Boundary, Condition, Pattern, Targets
+from models.vocabulary import AbPlan, Boundary, Pattern, PatternCondition, Targets
 
 SHARES = st.floats(0.0, 1.0)
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
@@ -29,8 +29,8 @@ def a_policy(**changes):
 
 
 CONDITIONS = st.builds(
-    Condition, st.text(min_size=1), st.just("at_least"), st.floats(-1e9, 1e9)
-) | st.builds(Condition, st.text(min_size=1), st.just("is"), st.text() | st.booleans())
+    PatternCondition, st.text(min_size=1), st.just("at_least"), st.floats(-1e9, 1e9)
+) | st.builds(PatternCondition, st.text(min_size=1), st.just("is"), st.text() | st.booleans())
 AB_PLANS = st.builds(
     AbPlan,
     st.builds(Targets, st.none() | st.just(0.95), st.just(0.99)),

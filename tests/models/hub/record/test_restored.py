@@ -4,7 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from models.hub import LEDGER, AcceptRestored, Entry, Halt, RecordErasure, accepted_restores, decide
+from models.hub import (
+    LEDGER,
+    AcceptRestored,
+    Entry,
+    Halt,
+    RecordErasure,
+    accepted_restores,
+    handle_command,
+)
 from models.hub.record.readers import version_of
 from tests.hub import NOW, a_team, rule
 
@@ -16,7 +24,7 @@ ASKED = AcceptRestored(
 
 def said(history, actor, **changed):
     base = version_of(history, LEDGER)
-    return decide(history, replace(ASKED, actor=actor, base_version=base, **changed), NOW)
+    return handle_command(history, replace(ASKED, actor=actor, base_version=base, **changed), NOW)
 
 
 def test_one_approver_asks_and_another_agrees():
@@ -45,7 +53,7 @@ def test_whatever_came_in_between_ends_the_wish():
     hub = a_team()
     history = (*hub.history, said(hub.history, "ana"))
     halt = Halt(case_type="ato", actor="ben", reason="odd", base_version=version_of(history, "ato"))
-    between = decide(history, halt, NOW)
+    between = handle_command(history, halt, NOW)
     assert isinstance(between, Entry)
     assert said((*history, between), "ben").kind == "restore_requested"
 
@@ -57,15 +65,17 @@ def test_a_ledger_that_fits_its_head_is_no_restored_one():
 
 def test_nothing_else_stands_in_the_ledgers_own_history():
     halt = Halt(case_type=LEDGER, actor="ana", reason="odd", base_version=0)
-    assert rule(decide((), halt, NOW)) == "ledger_stands_apart"
+    assert rule(handle_command((), halt, NOW)) == "ledger_stands_apart"
     elsewhere = replace(ASKED, case_type="ato")
-    assert rule(decide((), elsewhere, NOW)) == "ledger_stands_apart"
+    assert rule(handle_command((), elsewhere, NOW)) == "ledger_stands_apart"
 
 
 def test_an_erasure_names_digests_and_a_reason():
     told = RecordErasure(reason="asked", case_digests=("c" * 64,), actor="ana", base_version=0)
-    entry = decide((), told, NOW)
+    entry = handle_command((), told, NOW)
     assert (entry.kind, entry.dossier["case_digests"]) == ("person_erased", ["c" * 64])
-    assert rule(decide((), replace(told, case_digests=("case-7",)), NOW)) == "erasure_is_named"
-    assert rule(decide((), replace(told, case_digests=()), NOW)) == "erasure_is_named"
-    assert rule(decide((), replace(told, reason=""), NOW)) == "reason_is_given"
+    assert (
+        rule(handle_command((), replace(told, case_digests=("case-7",)), NOW)) == "erasure_is_named"
+    )
+    assert rule(handle_command((), replace(told, case_digests=()), NOW)) == "erasure_is_named"
+    assert rule(handle_command((), replace(told, reason=""), NOW)) == "reason_is_given"

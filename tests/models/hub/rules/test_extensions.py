@@ -9,8 +9,8 @@ import pytest
 from models.hub import (
     EntryKind,
     ExtendAudit,
+    RefusalRule,
     RequestExtension,
-    Rule,
     dossier_digest,
     extension_request_of,
     extensions_of,
@@ -51,7 +51,7 @@ def test_the_window_runs_from_go_live_to_the_request():
 
 def test_the_next_window_may_begin_where_the_last_one_ended():
     hub = a_live_hub()
-    assert rule(ask(hub, since="last_extension")) is Rule.NOTHING_TO_EXTEND
+    assert rule(ask(hub, since="last_extension")) is RefusalRule.NOTHING_TO_EXTEND
     entered(ask(hub))
     entered(agree(hub))
     entered(ask(hub, since="last_extension"))
@@ -73,14 +73,14 @@ def test_the_window_of_the_model_begins_with_its_cases_and_never_before_go_live(
 
 
 def test_before_go_live_there_is_nothing_to_draw():
-    assert rule(ask(Hub())) is Rule.NOTHING_TO_EXTEND
-    assert rule(agree(Hub())) is Rule.NOTHING_TO_EXTEND
+    assert rule(ask(Hub())) is RefusalRule.NOTHING_TO_EXTEND
+    assert rule(agree(Hub())) is RefusalRule.NOTHING_TO_EXTEND
 
 
 def test_one_person_does_not_spend_the_hours_of_others():
     hub = a_live_hub()
     entered(ask(hub))
-    assert rule(agree(hub, actor="ana")) is Rule.TWO_PEOPLE_EXTEND
+    assert rule(agree(hub, actor="ana")) is RefusalRule.TWO_PEOPLE_EXTEND
     assert extensions_of(hub.history, "ato") == ()
 
 
@@ -89,16 +89,16 @@ def test_the_second_person_agrees_to_the_request_that_they_read():
     entered(ask(hub, 0.1))
     read = dossier_digest(extension_request_of(hub.history, "ato"))
     entered(ask(hub, 0.9))  # takes the place of the first
-    assert rule(agree(hub, digest=read)) is Rule.APPROVAL_BINDS_TO_DOSSIER
+    assert rule(agree(hub, digest=read)) is RefusalRule.APPROVAL_BINDS_TO_DOSSIER
     entered(agree(hub))
     assert [one.rate for one in extensions_of(hub.history, "ato")] == [0.9]
-    assert rule(agree(hub, actor="cai")) is Rule.NOTHING_TO_EXTEND
+    assert rule(agree(hub, actor="cai")) is RefusalRule.NOTHING_TO_EXTEND
 
 
 def test_the_same_wish_is_kept_once():
     hub = a_live_hub()
     entered(ask(hub))
-    assert rule(ask(hub, actor="ben")) is Rule.EXTENSION_IS_ASKED_FOR
+    assert rule(ask(hub, actor="ben")) is RefusalRule.EXTENSION_IS_ASKED_FOR
 
 
 def test_a_running_trial_keeps_its_design():
@@ -107,8 +107,8 @@ def test_a_running_trial_keeps_its_design():
     entered(hub.propose(TRIED))
     entered(hub.approve(TRIED))
     entered(hub.start_ab())
-    assert rule(ask(hub, 0.5)) is Rule.ONE_AB_AT_A_TIME
-    assert rule(agree(hub)) is Rule.ONE_AB_AT_A_TIME
+    assert rule(ask(hub, 0.5)) is RefusalRule.ONE_AB_AT_A_TIME
+    assert rule(agree(hub)) is RefusalRule.ONE_AB_AT_A_TIME
 
 
 def test_a_request_of_somebody_revoked_draws_nothing():
@@ -118,7 +118,7 @@ def test_a_request_of_somebody_revoked_draws_nothing():
     entered(hub.promote(THIN))
     entered(ask(hub, actor="cai"))
     entered(hub.revoke("cai"))
-    assert rule(agree(hub)) is Rule.NOTHING_TO_EXTEND
+    assert rule(agree(hub)) is RefusalRule.NOTHING_TO_EXTEND
 
 
 @pytest.mark.parametrize(("name", "asks", "agrees"), [("ben", True, True), ("cai", True, False), ("dee", False, False)])  # fmt: skip
@@ -128,10 +128,10 @@ def test_who_may_ask_and_who_may_agree(name: str, asks: bool, agrees: bool):
     entered(hub.approve(THIN))
     entered(hub.promote(THIN))
     said = ask(hub, actor=name)
-    assert (entered(said).actor == name) if asks else rule(said) is Rule.ROLE_PERMITS
+    assert (entered(said).actor == name) if asks else rule(said) is RefusalRule.ROLE_PERMITS
     entered(ask(hub, 0.7, actor="ana"))
     said = agree(hub, actor=name)
-    assert (entered(said).actor == name) if agrees else rule(said) is Rule.ROLE_PERMITS
+    assert (entered(said).actor == name) if agrees else rule(said) is RefusalRule.ROLE_PERMITS
 
 
 @pytest.mark.parametrize("wrong", [{"rate": 0.0}, {"rate": 1.1}, {"since": "last tuesday"}])

@@ -13,7 +13,7 @@ from models.hub import (
     EntryKind,
     Policy,
     ProposeSprint,
-    Rule,
+    RefusalRule,
     live_policy_id,
     previous_policy_id,
     why_wider,
@@ -62,8 +62,8 @@ def test_a_sprint_goes_the_road_of_any_proposal():
         "until": "2026-01-31T00:00:00.000000+00:00",
         "in_place_of": MIDDLE.policy_id,
     }
-    assert rule(hub.approve(SPRINT, actor="ana")) is Rule.PROPOSER_IS_NOT_APPROVER
-    assert rule(hub.promote(SPRINT)) is Rule.PROMOTE_NEEDS_APPROVAL
+    assert rule(hub.approve(SPRINT, actor="ana")) is RefusalRule.PROPOSER_IS_NOT_APPROVER
+    assert rule(hub.promote(SPRINT)) is RefusalRule.PROMOTE_NEEDS_APPROVAL
     entered(hub.approve(SPRINT))
     entered(hub.promote(SPRINT))
     assert hub.live() == SPRINT.policy_id
@@ -107,53 +107,53 @@ def test_a_sprint_restarts_no_evidence():
     ],
 )
 def test_a_sprint_changes_nothing_but_the_audits_of_a_time(changed: Policy):
-    assert rule(ask_sprint(a_live_hub(), changed)) is Rule.SPRINT_ONLY_RAISES
+    assert rule(ask_sprint(a_live_hub(), changed)) is RefusalRule.SPRINT_ONLY_RAISES
 
 
 def test_only_the_live_policy_sprints():
-    assert rule(ask_sprint(Hub())) is Rule.NOTHING_TO_SPRINT
+    assert rule(ask_sprint(Hub())) is RefusalRule.NOTHING_TO_SPRINT
     hub = a_live_hub()
     other = sprint_of(THIN, 0.5, UNTIL)
-    assert rule(ask_sprint(hub, other, live=THIN)) is Rule.NOTHING_TO_SPRINT
+    assert rule(ask_sprint(hub, other, live=THIN)) is RefusalRule.NOTHING_TO_SPRINT
     reviewed = Policy.review_everything("ato", 0.05)
     hub.make_live(reviewed)
     sprint = sprint_of(reviewed, 0.5, UNTIL)
-    assert rule(ask_sprint(hub, sprint, live=reviewed)) is Rule.NOTHING_TO_SPRINT
+    assert rule(ask_sprint(hub, sprint, live=reviewed)) is RefusalRule.NOTHING_TO_SPRINT
 
 
 def test_nobody_asks_for_a_sprint_while_a_halt_reviews_everything():
     """No decision is automatic then, so its days would pass without an audit."""
     hub = a_live_hub()
     entered(hub.halt())
-    assert rule(ask_sprint(hub)) is Rule.NOTHING_TO_SPRINT
+    assert rule(ask_sprint(hub)) is RefusalRule.NOTHING_TO_SPRINT
     entered(hub.resume("ana"))
     entered(hub.resume("ben"))
     entered(ask_sprint(hub))
 
 
 def test_a_sprint_names_the_evidence_of_its_price():
-    assert rule(ask_sprint(a_live_hub(), evidence_digest="")) is Rule.EVIDENCE_IS_NAMED
+    assert rule(ask_sprint(a_live_hub(), evidence_digest="")) is RefusalRule.EVIDENCE_IS_NAMED
 
 
 def test_a_sprint_that_is_over_is_neither_asked_for_nor_approved_nor_promoted():
     hub = a_live_hub()
     over = sprint_of(MIDDLE, 0.5, hub.now)
-    assert rule(ask_sprint(hub, over)) is Rule.SPRINT_ENDS_LATER
+    assert rule(ask_sprint(hub, over)) is RefusalRule.SPRINT_ENDS_LATER
     entered(ask_sprint(hub))
     hub.now = UNTIL
-    assert rule(hub.approve(SPRINT)) is Rule.SPRINT_ENDS_LATER
+    assert rule(hub.approve(SPRINT)) is RefusalRule.SPRINT_ENDS_LATER
     hub.now = UNTIL - timedelta(days=1)
     entered(hub.approve(SPRINT))
     hub.now = UNTIL
-    assert rule(hub.promote(SPRINT)) is Rule.SPRINT_ENDS_LATER
+    assert rule(hub.promote(SPRINT)) is RefusalRule.SPRINT_ENDS_LATER
 
 
 def test_a_sprint_is_asked_for_once():
     hub = a_live_hub()
     entered(ask_sprint(hub))
-    assert rule(ask_sprint(hub)) is Rule.ALREADY_PROPOSED
+    assert rule(ask_sprint(hub)) is RefusalRule.ALREADY_PROPOSED
     entered(hub.approve(SPRINT))
-    assert rule(ask_sprint(hub)) is Rule.ALREADY_PROPOSED
+    assert rule(ask_sprint(hub)) is RefusalRule.ALREADY_PROPOSED
 
 
 def test_no_sprint_ends_a_running_trial():
@@ -161,7 +161,7 @@ def test_no_sprint_ends_a_running_trial():
     entered(hub.propose(TRIED))
     entered(hub.approve(TRIED))
     entered(hub.start_ab())
-    assert rule(ask_sprint(hub)) is Rule.ONE_AB_AT_A_TIME
+    assert rule(ask_sprint(hub)) is RefusalRule.ONE_AB_AT_A_TIME
 
 
 def test_another_sprint_takes_the_place_of_the_first():
@@ -192,7 +192,7 @@ def test_who_proposes_approves_or_operates_may_ask_for_a_sprint(name: str, may: 
     entered(hub.approve(MIDDLE))
     entered(hub.promote(MIDDLE))
     said = ask_sprint(hub, actor=name)
-    assert (entered(said).actor == name) if may else rule(said) is Rule.ROLE_PERMITS
+    assert (entered(said).actor == name) if may else rule(said) is RefusalRule.ROLE_PERMITS
 
 
 def test_a_case_is_audited_at_the_rate_in_force_when_it_is_decided():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from models.triage.procedure.error_slices import SliceReport, find_error_slices
-from models.triage.procedure.slice_conditions import Condition, Relation, text_of
+from models.triage.procedure.slice_conditions import Relation, SliceCondition, text_of
 
 ROWS = 6_000
 
@@ -213,9 +213,9 @@ def test_a_finding_selects_rows_of_other_tables_and_refuses_those_without_its_co
 def test_conditions_read_as_people_write_them() -> None:
     """Thresholds keep four digits and no exponent; a missing value satisfies no comparison."""
     conditions = (
-        Condition("amount_usd", Relation.ABOVE, 12_340.0),
-        Condition("country", Relation.IS_NOT, "fr"),
-        Condition("age", Relation.KNOWN),
+        SliceCondition("amount_usd", Relation.ABOVE, 12_340.0),
+        SliceCondition("country", Relation.IS_NOT, "fr"),
+        SliceCondition("age", Relation.KNOWN),
     )
     assert text_of(conditions) == "amount_usd>12340 and country!=fr and age is known"
 

@@ -12,7 +12,7 @@ from models.drift.multiple_testing import discoveries
 from models.triage.procedure.excess import (
     MOST_RATIO,
     STRATUM_CUTS,
-    Tally,
+    ErrorCounts,
     excess_in,
     refuse_impossible,
     strata_of,
@@ -20,9 +20,9 @@ from models.triage.procedure.excess import (
 )
 
 
-def sums(errors: list[float], expected: list[float]) -> Tally:
+def sums(errors: list[float], expected: list[float]) -> ErrorCounts:
     """A tally whose cases do not matter."""
-    return Tally(np.zeros(len(errors)), np.array(errors), np.array(expected))
+    return ErrorCounts(np.zeros(len(errors)), np.array(errors), np.array(expected))
 
 
 def test_one_stratum_is_the_plain_binomial_test() -> None:
@@ -96,7 +96,9 @@ def test_where_all_errors_lie_inside_the_ratio_is_cut_off() -> None:
         (sums([0.0], [2.0]), sums([0.0], [5.0])),  # no error anywhere
     ],
 )
-def test_nothing_is_said_where_nothing_can_be_compared(inside: Tally, whole: Tally) -> None:
+def test_nothing_is_said_where_nothing_can_be_compared(
+    inside: ErrorCounts, whole: ErrorCounts
+) -> None:
     """No rest, no group, or no error."""
     assert excess_in(inside, whole) is None
 

@@ -13,7 +13,7 @@ import pandas as pd
 from flows.verbs.certify.generation import Generation
 from flows.verbs.evidence.cohort_rows import case_draws, cohort_for
 from flows.verbs.evidence.label_trust import CREDENCE_SHARE, hoped_boundary, with_second_draws
-from flows.verbs.evidence.truth import Book
+from flows.verbs.evidence.truth import EvidenceSnapshot
 from flows.verbs.ports import CaseDraws, EvidenceServices, Ledger
 from models.boundary import CertificationSequence, delta_of_sequence
 from models.hub import Policy
@@ -27,7 +27,7 @@ TRAFFIC_DAYS = 28
 
 
 @dataclass(frozen=True)
-class Given:
+class CertificationInputs:
     """What one case type's certificate is made from.
 
     frame: the model's cohort in order of entry (`cohort_for`), with the keyed draws that doubt
@@ -36,7 +36,7 @@ class Given:
     """
 
     services: EvidenceServices
-    book: Book
+    snapshot: EvidenceSnapshot
     generation: Generation
     frame: pd.DataFrame
     incumbent: Boundary | None
@@ -100,7 +100,9 @@ def with_doubt(
     )
 
 
-def given_for(services: EvidenceServices, book: Book, generation: Generation) -> Given:
+def certification_inputs(
+    services: EvidenceServices, snapshot: EvidenceSnapshot, generation: Generation
+) -> CertificationInputs:
     """Gather what a certificate is made from; nothing is spent or filed.
 
     Raises:
@@ -108,18 +110,18 @@ def given_for(services: EvidenceServices, book: Book, generation: Generation) ->
     """
     case_type = generation.case_type
     live = services.ledger.live_policy(case_type)
-    hoped = hoped_boundary(services, book, case_type, generation)
-    frame = cohort_for(services, book, case_type, generation, hoped)
-    given = Given(
+    hoped = hoped_boundary(services, snapshot, case_type, generation)
+    frame = cohort_for(services, snapshot, case_type, generation, hoped)
+    given = CertificationInputs(
         services=services,
-        book=book,
+        snapshot=snapshot,
         generation=generation,
         frame=frame,
         incumbent=live.boundary if live is not None and generation.promoted else None,
         hoped=hoped,
         digest=evidence_digest(frame, generation.digest),
         rate=lasting_rate(live),
-        cases_per_day=_traffic(book, case_type),
+        cases_per_day=_traffic(snapshot, case_type),
     )
     if frame.empty:
         return given
@@ -176,9 +178,9 @@ def _hashed(values: pd.Series) -> npt.NDArray[np.uint64]:
     return np.asarray(hashed[values.cat.codes.to_numpy()])
 
 
-def _traffic(book: Book, case_type: str) -> float:
+def _traffic(snapshot: EvidenceSnapshot, case_type: str) -> float:
     """Cases a day of the last `TRAFFIC_DAYS`, as far as there are that many."""
-    opened = book.known(case_type)["opened_at"]
+    opened = snapshot.known(case_type)["opened_at"]
     if opened.empty:
         return 0.0
     newest = opened.iloc[-1]

@@ -20,7 +20,7 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class CaseTypeState:
     """What decides a case type; `live` is None before the first promotion."""
 
     live: Policy | None
@@ -28,7 +28,7 @@ class Standing:
     trial: Trial | None
 
 
-def standing(ledger: Ledger, case_type: str, as_of: datetime | None = None) -> Standing:
+def case_type_state(ledger: Ledger, case_type: str, as_of: datetime | None = None) -> CaseTypeState:
     """How a case type stands now, or stood at a moment.
 
     Raises:
@@ -42,7 +42,7 @@ def standing(ledger: Ledger, case_type: str, as_of: datetime | None = None) -> S
         tried = ledger.policy(str(started.policy_id))
         if tried.ab_plan is not None:  # the hub starts no test of a policy without a plan
             trial = Trial(tried, tried.ab_plan, started.at)
-    return Standing(
+    return CaseTypeState(
         live=None if live is None else ledger.policy(live),
         halted=is_halted(history, case_type),
         trial=trial,

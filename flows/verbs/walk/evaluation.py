@@ -17,7 +17,7 @@ from flows.verbs.walk.story import story_of
 from flows.verbs.walk.walk import Walk
 from flows.verbs.whatif.queue_replay import desk_figures
 from models.boundary.decision.decide import automatable
-from models.boundary.proof.hindsight import Tally, plug_in_boundary
+from models.boundary.proof.hindsight import HindsightCounts, plug_in_boundary
 from models.hub import holds_of
 from models.hub.record.entries import EntryKind
 from models.reviewers.gates import GATES
@@ -25,7 +25,7 @@ from models.vocabulary import Action, Boundary, Targets
 
 
 @dataclass(frozen=True)
-class Reckoning:
+class WalkEvaluation:
     """A finished walk in figures.
 
     summary and steps have the shape of DESIGN 7. boundaries: one row per promoted or narrowed
@@ -44,7 +44,7 @@ class Reckoning:
     story: tuple[Event, ...] = ()
 
 
-def reckon(walk: Walk, wall_seconds: float, *, staffed: bool) -> Reckoning:
+def evaluate_walk(walk: Walk, wall_seconds: float, *, staffed: bool) -> WalkEvaluation:
     """Compare every decision of a walk with the truth; nothing here flows back into the loop.
 
     Cases whose truth is unknown for ever count as cases and are left out of every risk.
@@ -92,16 +92,16 @@ def reckon(walk: Walk, wall_seconds: float, *, staffed: bool) -> Reckoning:
     if staffed:
         reviewed = (decided["action"] == Action.ESCALATE.value) | decided["audited"]
         review_desk = desk_figures(decided, reviewed, walk.services.case_types)
-    return Reckoning(summary, steps, boundaries, decided, references, review_desk, story)
+    return WalkEvaluation(summary, steps, boundaries, decided, references, review_desk, story)
 
 
-def desk_table(walk: Walk, reckoning: Reckoning) -> list[dict[str, Any]]:
+def desk_table(walk: Walk, evaluation: WalkEvaluation) -> list[dict[str, Any]]:
     """Share within the SLA by case type: Ratchet, and what the references would have brought."""
-    columns = {"Ratchet": reckoning.review_desk}
+    columns = {"Ratchet": evaluation.review_desk}
     names = {"all_reviewed": "review everything", "tuned_once": "tuned once", "oracle": "oracle"}
     for key, name in names.items():
-        reviewed = reckoning.actions_by_reference[key] == Action.ESCALATE.value
-        columns[name] = desk_figures(reckoning.decided, reviewed, walk.services.case_types)
+        reviewed = evaluation.actions_by_reference[key] == Action.ESCALATE.value
+        columns[name] = desk_figures(evaluation.decided, reviewed, walk.services.case_types)
     return [
         {"case_type": kind, **{who: told[kind]["within_sla"] for who, told in columns.items()}}
         for kind in walk.services.case_types
@@ -194,10 +194,10 @@ def _reviewers_held(walk: Walk) -> list[dict[str, str]]:
     return [{"night": at, "case_type": name, "why": why} for (name, why), at in said.items()]
 
 
-def _tally(rows: pd.DataFrame, actions: pd.Series) -> Tally:
+def _tally(rows: pd.DataFrame, actions: pd.Series) -> HindsightCounts:
     known = rows["bad"].notna().to_numpy()
     action = actions.to_numpy()[known]
-    return Tally.of(
+    return HindsightCounts.of(
         action == Action.AUTO_PASS.value,
         action == Action.AUTO_BLOCK.value,
         rows["bad"].to_numpy()[known] == 1.0,

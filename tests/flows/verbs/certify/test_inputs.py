@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 import pandas as pd
 
-from flows.verbs.certify.given import evidence_digest
+from flows.verbs.certify.inputs import evidence_digest
 
 REVIEWERS = pd.Series(["r1", None, "r2", "r1"], dtype="str")
 
