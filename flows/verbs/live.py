@@ -7,6 +7,7 @@ import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -159,7 +160,7 @@ def close_night(services: HouseServices, dossier: NightDossier) -> Path:
                 kind, sentence = f"night_{result.state.value}", " ".join(result.why)
                 case_type = name if of_case_types else None
                 services.alerts.send(kind, case_type, sentence, at, subject=name)
-    path = file_dossier(services, dossier)
+    path = file_dossier(services, dossier.plain())
     if unfinished := len(services.store.eraser.unfinished()):
         sentence = (
             f"{unfinished} erasures were stopped before the ledger told of them; give the same "
@@ -177,11 +178,11 @@ def refuse_unless_done(dossier: NightDossier) -> None:
         raise GateRefused(" ".join([dossier.verdict, *dossier.not_done]))
 
 
-def file_dossier(services: HouseServices, dossier: NightDossier) -> Path:
-    """Write the night's dossier below the home, and to a team's store; the latest run of a night
+def file_dossier(services: HouseServices, dossier: dict[str, Any]) -> Path:
+    """Write a night's dossier below the home, and to a team's store; the latest run of a night
     counts."""
-    night = dossier.as_of.date().isoformat()
-    text = json.dumps(masked_leaves(dossier.plain()), indent=1, default=str)
+    night = datetime.fromisoformat(dossier["as_of"]).date().isoformat()
+    text = json.dumps(masked_leaves(dossier), indent=1, default=str)
     return dossier_files.keep(services.home, services.shared, night, text.encode("utf-8"))
 
 

@@ -37,7 +37,7 @@ from tests.flows.verbs.hub_desk import (
     verify,
     with_model,
 )
-from tests.nights import quiet_dossier
+from tests.nights import quiet_night
 from tests.outside_agent import decided, reviewed
 
 
@@ -148,7 +148,7 @@ def test_expiries_and_narrowings_stand_in_the_last_night(services: Services) -> 
     live = policy(valid_until=NOW + 10 * DAY)
     made_live(services, live, NOW - DAY)
     for at in (NOW - timedelta(hours=12), NOW + timedelta(hours=12)):
-        file_dossier(services, quiet_dossier(at))
+        file_dossier(services, quiet_night(at))
     filed(services, policy(WIDE), NOW)
     told = last_night(services, NOW + timedelta(hours=13))
     assert [one["kind"] for one in told["changed"]] == ["proposed"]

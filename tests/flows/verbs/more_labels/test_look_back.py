@@ -38,7 +38,7 @@ from tests.flows.verbs.hub_desk import (
     store,
     with_model,
 )
-from tests.nights import quiet_dossier
+from tests.nights import quiet_night
 
 LATER = NOW + 10 * DAY
 
@@ -266,7 +266,7 @@ def test_whether_the_reviews_fit_the_sla_depends_on_who_is_there(
 def test_the_morning_after_names_what_waits_and_by_which_command(services: Services) -> None:
     """With its size; once all of it is judged, no more."""
     cases = fallen(services, policy(NARROW)).set_index("case_id")["bad"]
-    file_dossier(services, quiet_dossier(LATER))
+    file_dossier(services, quiet_night(LATER))
     one = only(services)
     (wait,) = [w for w in last_night(services, LATER)["waits"] if "look back" in w["what"]]
     assert (wait["count"], wait["command"]) == (
