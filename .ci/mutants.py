@@ -19,15 +19,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 COPIED = (
-    "models",
-    "configs",
-    "data_contracts",
-    "flows",
-    "benchmarks",
-    "tests",
-    "pyproject.toml",
-    "README.md",
-)
+    "models", "configs", "data_contracts", "flows", "benchmarks", "tests", "docs", ".ci", "pyproject.toml",
+    "README.md", "CONTRIBUTING.md", "SECURITY.md",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -477,6 +471,20 @@ MUTANTS = (
         'configs = ["*.yaml", "*/*.yaml"]',
         "configs = []",
         "tests/test_wheel.py",
+    ),
+    Mutant(
+        "a page whose cited section is gone",
+        "docs/methods.md",
+        "## METHODS 1.6 Label noise",
+        "## Label noise",
+        "tests/test_citations.py",
+    ),
+    Mutant(
+        "a link that leads nowhere",
+        "docs/architecture.md",
+        "(glossary.md)",
+        "(words.md)",
+        "tests/test_citations.py",
     ),
     Mutant(
         "a verb that knows MLflow",
