@@ -46,23 +46,17 @@ def encode(cases: pd.DataFrame, features: Sequence[Feature], levels: Levels) -> 
 def encode_scorable(
     cases: pd.DataFrame, features: Sequence[Feature], levels: Levels
 ) -> tuple[pd.DataFrame, npt.NDArray[np.str_]]:
-    """The model input of every case that can be scored, and what `why_unscorable` says of all."""
-    rows = encode(cases, features, levels)
-    reason = _why(cases, rows, features)
-    scorable = reason == ""
-    return (rows if scorable.all() else rows[scorable]), reason
-
-
-def why_unscorable(
-    cases: pd.DataFrame, features: Sequence[Feature], levels: Levels
-) -> npt.NDArray[np.str_]:
-    """For each case the name of the rule that keeps it from being scored, or "".
+    """The model input of every case that can be scored, and for each case the name of the rule that
+    keeps it from being scored, or "".
 
     An unseen category or a missing value would reach the trees as a silent missing value
     (FAULTS 15), and an infinite one (or one too large for float32) would stop the whole batch, so
     such a case is escalated by name instead.
     """
-    return _why(cases, encode(cases, features, levels), features)
+    rows = encode(cases, features, levels)
+    reason = _why(cases, rows, features)
+    scorable = reason == ""
+    return (rows if scorable.all() else rows[scorable]), reason
 
 
 def _why(

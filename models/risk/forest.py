@@ -13,7 +13,6 @@ import numpy.typing as npt
 import xgboost as xgb
 
 LEAF = -1
-_CATEGORICAL = 1
 
 Ints = npt.NDArray[np.int64]
 

@@ -142,7 +142,7 @@ class RiskModel:
     ) -> Contributions:
         """What each feature adds to the calibrated log-odds: logit(score) = bias + their sum.
 
-        Cases that cannot be scored (see `why_unscorable`) get NaN.
+        Cases that cannot be scored (see `encode_scorable`) get NaN.
 
         Args:
             cases: one row a case, with every feature column.

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 """The kinds of events, each with the short word that a chart has room for."""
 
-NOTCHES = ("notch", "sprint_notch", "wider", "recovered")
 """Promotions after the first certificate: the boundary is wider than the one it replaces."""
 
 

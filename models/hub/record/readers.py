@@ -249,12 +249,6 @@ def looks_taken(history: Sequence[Entry], case_type: str) -> int:
     return len(_looks(history, case_type))
 
 
-def last_look(history: Sequence[Entry], case_type: str) -> Entry | None:
-    """The latest look since the model last changed; its dossier has `effective_sample`."""
-    looks = _looks(history, case_type)
-    return looks[-1] if looks else None
-
-
 def lineage_of(history: Sequence[Entry], case_type: str) -> list[str]:
     """The policies made live and not rolled back, oldest first.
 

@@ -74,10 +74,6 @@ class SliceEvidence:
     def to_search(self) -> IntArray:
         return self.order[: len(self.order) // 2]
 
-    @property
-    def to_test(self) -> IntArray:
-        return self.order[len(self.order) // 2 :]
-
     def rows_of(self, suspect: Suspect) -> BoolArray:
         """The slice's rows, shape (n,)."""
         return all_hold(suspect.conditions, self.columns)

@@ -8,7 +8,7 @@ import pytest
 import xgboost as xgb
 
 from models.risk import PlattCalibration, RiskModel, TrainedModel, TrainingPlan, fit_platt, train
-from models.risk.encoding import encode, why_unscorable
+from models.risk.encoding import encode, encode_scorable
 from models.vocabulary import Feature
 
 FEATURES = (
@@ -196,5 +196,7 @@ def test_unscorable_cases_are_left_out_of_training(cases: pd.DataFrame) -> None:
     """Ten unseen categories: ten rows fewer, and the number is told."""
     odd = cases.copy()
     odd.loc[:9, "channel"] = "carrier pigeon"
-    assert (why_unscorable(odd, FEATURES, {"channel": ("app", "desk", "web")}) != "").sum() == 10
+    assert (
+        encode_scorable(odd, FEATURES, {"channel": ("app", "desk", "web")})[1] != ""
+    ).sum() == 10
     assert fitted(odd).left_out == 10
