@@ -229,7 +229,7 @@ MUTANTS = (
     Mutant(
         "causes are looked for every night",
         "flows/verbs/night.py",
-        "days is not None and timedelta(0) < days < desk.triage_every",
+        "days is not None and timedelta(0) < days < services.triage_every",
         "False",
         "tests/flows/verbs/causes/test_find_causes.py",
     ),
@@ -316,7 +316,7 @@ MUTANTS = (
         "models/boundary/sequence/thinning.py",
         '& (cases["uniform"] < rate)',
         '& (cases["uniform"] < rate) & ~cases["surfaced"]',
-        f"{BOUNDARY}/test_thinning.py::test_an_adversary_who_moves_the_rate_and_draws_the_store_gains_nothing",
+        f"{BOUNDARY}/sequence/test_thinning.py::test_an_adversary_who_moves_the_rate_and_draws_the_store_gains_nothing",
     ),
     Mutant(
         "the audit's uniform is drawn for what is above the rate as well",
