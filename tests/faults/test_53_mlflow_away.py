@@ -332,7 +332,7 @@ def test_copies_are_private_named_by_their_bytes_and_read_without_mlflow(hub: Hu
     assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o600}
     digest = hub.digest(CHAMPION)
     code = (
-        "import sys; from pathlib import Path; from flows.verbs.services import Desk\n"
+        "import sys; from pathlib import Path; from flows.verbs.services import Services\n"
         "from flows.adapters.mlflow.model_registry import ModelRegistry\n"
         f"m = ModelRegistry.in_home(Path({str(hub.services.home)!r})).load({NAME!r}, '2', {digest!r})\n"
         "print(m.digest, 'mlflow' in sys.modules)"
